@@ -1,0 +1,97 @@
+/* buf.c - growing bytes with a limit.
+ * Thread: one at a time.
+ * SPDX-License-Identifier: MIT */
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+
+void buf_init(struct buf *buf, size_t max) { *buf = (struct buf){.max = max}; }
+
+void buf_deinit(struct buf *buf)
+{
+  ungrab(buf->at);
+  *buf = (struct buf){.max = buf->max};
+}
+
+void buf_reset(struct buf *buf)
+{
+  buf->len = 0;
+  buf->full = false;
+}
+
+static bool buf_room(struct buf *buf, size_t more)
+{
+  if (buf->full || more > buf->max - buf->len) {
+    buf->full = true;
+    return false;
+  }
+  if (buf->len + more <= buf->cap) return true;
+  size_t cap = buf->cap ? buf->cap * 2 : 256;
+  while (cap < buf->len + more) cap *= 2;
+  if (cap > buf->max) cap = buf->max;
+  buf->at = grab_more(buf->at, cap);
+  buf->cap = cap;
+  return true;
+}
+
+enum code buf_add(struct buf *buf, struct slice bytes)
+{
+  if (!buf_room(buf, bytes.len)) return E_LIMIT_EXCEEDED;
+  if (bytes.len) memcpy(buf->at + buf->len, bytes.at, bytes.len);
+  buf->len += bytes.len;
+  return OK;
+}
+
+enum code buf_print(struct buf *buf, const char *fmt, ...)
+{
+  va_list args, again;
+  va_start(args, fmt);
+  va_copy(again, args);
+  int len = vsnprintf(NULL, 0, fmt, args);
+  va_end(args);
+  enum code code = E_LIMIT_EXCEEDED;
+  if (len >= 0 && buf_room(buf, (size_t)len + 1)) { /* vsnprintf writes its NUL too */
+    vsnprintf(buf->at + buf->len, (size_t)len + 1, fmt, again);
+    buf->len += (size_t)len;
+    code = OK;
+  }
+  va_end(again);
+  return code;
+}
+
+static enum code json_byte(struct buf *buf, unsigned char c)
+{
+  switch (c) {
+    case '"': return buf_add(buf, SLICE("\\\""));
+    case '\\': return buf_add(buf, SLICE("\\\\"));
+    case '\n': return buf_add(buf, SLICE("\\n"));
+    case '\r': return buf_add(buf, SLICE("\\r"));
+    case '\t': return buf_add(buf, SLICE("\\t"));
+    default: return buf_print(buf, "\\u%04x", c);
+  }
+}
+
+enum code buf_json(struct buf *buf, struct slice text)
+{
+  buf_add(buf, SLICE("\""));
+  size_t i = 0;
+  while (i < text.len) {
+    unsigned char c = (unsigned char)text.at[i];
+    if (c == '"' || c == '\\' || c < 0x20 || c == 0x7f) {
+      json_byte(buf, c);
+      i++;
+      continue;
+    }
+    size_t n = utf8_len(slice_from(text, i));
+    if (n == 0) buf_add(buf, SLICE("\xef\xbf\xbd"));
+    else buf_add(buf, slice_of(text.at + i, n));
+    i += n ? n : 1;
+  }
+  return buf_add(buf, SLICE("\""));
+}
+
+struct slice buf_lend(const struct buf *buf) { return slice_of(buf->at, buf->len); }

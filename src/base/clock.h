@@ -1,0 +1,16 @@
+/* clock.h - the two clocks. Time is a parameter: loops read it once per turn and hand it down;
+ * pure rooms never call these.
+ * Thread: any.
+ * SPDX-License-Identifier: MIT */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+int64_t clock_us(void);      /* monotonic, microseconds: deadlines, latencies */
+int64_t clock_ns(void);      /* monotonic, nanoseconds: stage timings */
+int64_t clock_wall_ms(void); /* Unix time, milliseconds: ledger, logs; never for order or timeouts */
+/* "2026-01-31T23:59:59.123Z" to `to`, 25 bytes with its NUL. */
+void clock_text(int64_t wall_ms, char to[25]);
+
+#endif

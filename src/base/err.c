@@ -1,0 +1,82 @@
+/* err.c - filling error objects and reading the error table.
+ * Thread: any.
+ * SPDX-License-Identifier: MIT */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct face {
+  const char *name;
+  int http, grpc, exit;
+  bool retry;
+  enum log_level level;
+};
+
+static const struct face faces[CODE_COUNT] = {
+    [OK] = {"OK", 200, 0, 0, false, LOG_DEBUG},
+#define CODE(name, http, grpc, exit, retry, level) \
+  [E_##name] = {#name, http, grpc, exit, retry, level},
+#include "base/err.def"
+#undef CODE
+};
+
+static void text_clean(char *text)
+{
+  for (unsigned char *c = (unsigned char *)text; *c; c++)
+    if (*c < 0x20 || *c == 0x7f) *c = '?';
+}
+
+enum code fail(struct err *err, enum code code, const char *fmt, ...)
+{
+  must(code != OK && code < CODE_COUNT);
+  if (!err) return code;
+  err->code = code;
+  err->retry_after_ms = 0;
+  err->field[0] = '\0';
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(err->text, sizeof err->text, fmt, args);
+  va_end(args);
+  text_clean(err->text);
+  return code;
+}
+
+enum code fail_at(struct err *err, const char *fmt, ...)
+{
+  if (!err) return E_INTERNAL;
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(err->field, sizeof err->field, fmt, args);
+  va_end(args);
+  text_clean(err->field);
+  return err->code;
+}
+
+static const struct face *face_of(enum code code)
+{
+  must((unsigned)code < CODE_COUNT);
+  return &faces[code];
+}
+
+const char *code_name(enum code code) { return face_of(code)->name; }
+int code_http(enum code code) { return face_of(code)->http; }
+int code_grpc(enum code code) { return face_of(code)->grpc; }
+int code_exit(enum code code) { return face_of(code)->exit; }
+bool code_retry(enum code code) { return face_of(code)->retry; }
+enum log_level code_level(enum code code) { return face_of(code)->level; }
+
+enum code code_named(const char *name, uint32_t len)
+{
+  for (int i = 0; i < CODE_COUNT; i++)
+    if (strlen(faces[i].name) == len && memcmp(faces[i].name, name, len) == 0) return (enum code)i;
+  return CODE_COUNT;
+}
+
+void must_failed(const char *cond, const char *file, int line)
+{
+  fprintf(stderr, "slipway: bug: '%s' does not hold at %s:%d\n", cond, file, line);
+  abort();
+}

@@ -1,0 +1,59 @@
+/* err.h - one enum of outcomes, one error object, and the line between our mistakes and theirs.
+ * Thread: any.
+ *
+ * A function that can fail returns `enum code` and fills the caller's `struct err` on failure:
+ *
+ *   if (shape_check(got, want, err)) return err->code;
+ *
+ * Texts are lower case, without a full stop, subject in quotes, cause first, then the way out.
+ * They never hold a path, an address, SQL or another tenant's name: callers read them.
+ * Our own mistakes are not errors: `must(condition)` aborts, in production too.
+ * SPDX-License-Identifier: MIT */
+#ifndef BASE_ERR_H
+#define BASE_ERR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CHECKED __attribute__((warn_unused_result))
+#define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+enum code {
+  OK = 0,
+#define CODE(name, http, grpc, exit, retry, level) E_##name,
+#include "base/err.def"
+#undef CODE
+  CODE_COUNT
+};
+
+enum { ERR_TEXT_MAX = 256, ERR_FIELD_MAX = 96 };
+
+struct err {
+  enum code code;
+  uint32_t retry_after_ms;    /* 0: one second where the code's row says retry */
+  char field[ERR_FIELD_MAX];  /* where: "inputs[0].data"; empty when nowhere in particular */
+  char text[ERR_TEXT_MAX];    /* what is wrong and what to do about it */
+};
+
+/* Fills err (which may be NULL) and returns code, so that `return fail(...)` is one line.
+ * Control bytes and quotes in the formatted text are replaced: client text may be quoted in it. */
+enum code fail(struct err *err, enum code code, const char *fmt, ...) PRINTF(3, 4);
+/* Names the place of an error already filled; returns err->code. */
+enum code fail_at(struct err *err, const char *fmt, ...) PRINTF(2, 3);
+
+const char *code_name(enum code code); /* "BAD_SHAPE"; "OK" for OK */
+int code_http(enum code code);         /* 200 for OK */
+int code_grpc(enum code code);
+int code_exit(enum code code);
+bool code_retry(enum code code);
+enum log_level code_level(enum code code);
+/* The code called name, or CODE_COUNT: the CLI reads answers of a daemon newer than itself. */
+enum code code_named(const char *name, uint32_t len);
+
+/* Crash on our mistakes, answer theirs. */
+#define must(cond) ((cond) ? (void)0 : must_failed(#cond, __FILE__, __LINE__))
+_Noreturn void must_failed(const char *cond, const char *file, int line);
+
+#endif

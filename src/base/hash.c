@@ -1,0 +1,102 @@
+/* hash.c - SHA-256 through OpenSSL, SipHash-2-4 by hand.
+ * Thread: any.
+ * SPDX-License-Identifier: MIT */
+#include "base/hash.h"
+
+#include <openssl/evp.h>
+
+#include "base/err.h"
+
+void sha256_init(struct sha256 *sha)
+{
+  sha->ctx = EVP_MD_CTX_new();
+  must(sha->ctx && EVP_DigestInit_ex(sha->ctx, EVP_sha256(), NULL) == 1);
+}
+
+void sha256_add(struct sha256 *sha, struct slice bytes)
+{
+  must(EVP_DigestUpdate(sha->ctx, bytes.at, bytes.len) == 1);
+}
+
+struct digest sha256_end(struct sha256 *sha)
+{
+  struct digest digest;
+  must(EVP_DigestFinal_ex(sha->ctx, digest.at, NULL) == 1);
+  sha256_deinit(sha);
+  return digest;
+}
+
+void sha256_deinit(struct sha256 *sha)
+{
+  EVP_MD_CTX_free(sha->ctx);
+  sha->ctx = NULL;
+}
+
+struct digest sha256_of(struct slice bytes)
+{
+  struct sha256 sha;
+  sha256_init(&sha);
+  sha256_add(&sha, bytes);
+  return sha256_end(&sha);
+}
+
+void digest_hex(const struct digest *digest, char to[SHA256_HEX_LEN + 1])
+{
+  static const char digits[] = "0123456789abcdef";
+  for (int i = 0; i < SHA256_LEN; i++) {
+    to[2 * i] = digits[digest->at[i] >> 4];
+    to[2 * i + 1] = digits[digest->at[i] & 15];
+  }
+  to[SHA256_HEX_LEN] = '\0';
+}
+
+static int hex_digit(char c)
+{
+  if (c >= '0' && c <= '9') return c - '0';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool digest_from_hex(struct slice hex, struct digest *digest)
+{
+  if (hex.len != SHA256_HEX_LEN) return false;
+  for (int i = 0; i < SHA256_LEN; i++) {
+    int hi = hex_digit(hex.at[2 * i]), lo = hex_digit(hex.at[2 * i + 1]);
+    if (hi < 0 || lo < 0) return false;
+    digest->at[i] = (unsigned char)(hi << 4 | lo);
+  }
+  return true;
+}
+
+static uint64_t rotl(uint64_t x, int k) { return x << k | x >> (64 - k); }
+
+static void sip_round(uint64_t v[4])
+{
+  v[0] += v[1], v[1] = rotl(v[1], 13), v[1] ^= v[0], v[0] = rotl(v[0], 32);
+  v[2] += v[3], v[3] = rotl(v[3], 16), v[3] ^= v[2];
+  v[0] += v[3], v[3] = rotl(v[3], 21), v[3] ^= v[0];
+  v[2] += v[1], v[1] = rotl(v[1], 17), v[1] ^= v[2], v[2] = rotl(v[2], 32);
+}
+
+uint64_t siphash(const unsigned char key[16], struct slice bytes)
+{
+  uint64_t k[2], word;
+  memcpy(k, key, 16);
+  uint64_t v[4] = {k[0] ^ 0x736f6d6570736575u, k[1] ^ 0x646f72616e646f6du,
+                   k[0] ^ 0x6c7967656e657261u, k[1] ^ 0x7465646279746573u};
+  size_t whole = bytes.len / 8 * 8;
+  for (size_t i = 0; i < whole; i += 8) {
+    memcpy(&word, bytes.at + i, 8);
+    v[3] ^= word;
+    sip_round(v), sip_round(v);
+    v[0] ^= word;
+  }
+  word = (uint64_t)bytes.len << 56;
+  for (size_t i = whole; i < bytes.len; i++)
+    word |= (uint64_t)(unsigned char)bytes.at[i] << 8 * (i - whole);
+  v[3] ^= word;
+  sip_round(v), sip_round(v);
+  v[0] ^= word;
+  v[2] ^= 0xff;
+  for (int i = 0; i < 4; i++) sip_round(v);
+  return v[0] ^ v[1] ^ v[2] ^ v[3];
+}

@@ -1,0 +1,32 @@
+/* hash.h - SHA-256 for content, SipHash for tables that strangers fill.
+ * Thread: any; a running sha256 belongs to one.
+ * Source: FIPS 180-4 through OpenSSL's EVP; SipHash-2-4 (Aumasson, Bernstein 2012), own code.
+ * SPDX-License-Identifier: MIT */
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include "base/slice.h"
+
+enum { SHA256_LEN = 32, SHA256_HEX_LEN = 64 };
+
+struct digest {
+  unsigned char at[SHA256_LEN];
+};
+
+struct sha256 {
+  void *ctx;
+};
+
+void sha256_init(struct sha256 *sha);
+void sha256_add(struct sha256 *sha, struct slice bytes);
+struct digest sha256_end(struct sha256 *sha); /* also releases; init again to reuse */
+void sha256_deinit(struct sha256 *sha);       /* for a hash given up before its end */
+struct digest sha256_of(struct slice bytes);
+
+void digest_hex(const struct digest *digest, char to[SHA256_HEX_LEN + 1]);
+bool digest_from_hex(struct slice hex, struct digest *digest); /* lower case, 64 digits, only */
+
+/* key: 16 bytes drawn at start, so that nobody outside can make keys collide. */
+uint64_t siphash(const unsigned char key[16], struct slice bytes);
+
+#endif

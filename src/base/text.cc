@@ -1,0 +1,30 @@
+/* text.cc - the one C++ file: decimal text through <charconv>.
+ * Thread: any, pure.
+ * SPDX-License-Identifier: MIT */
+#include "base/text.h"
+
+#include <charconv>
+#include <system_error>
+
+template <typename T>
+static size_t print(char *to, T value)
+{
+  return static_cast<size_t>(std::to_chars(to, to + TEXT_NUMBER_MAX, value).ptr - to);
+}
+
+template <typename T>
+static bool read(const char *at, size_t len, T *value, bool *over)
+{
+  auto result = std::from_chars(at, at + len, *value, std::chars_format::general);
+  *over = result.ec == std::errc::result_out_of_range;
+  return result.ptr == at + len && (result.ec == std::errc() || *over);
+}
+
+extern "C" {
+size_t text_print_f32(char *to, float value) { return print(to, value); }
+size_t text_print_f64(char *to, double value) { return print(to, value); }
+size_t text_print_i64(char *to, int64_t value) { return print(to, value); }
+size_t text_print_u64(char *to, uint64_t value) { return print(to, value); }
+bool text_read_f32(const char *at, size_t len, float *v, bool *over) { return read(at, len, v, over); }
+bool text_read_f64(const char *at, size_t len, double *v, bool *over) { return read(at, len, v, over); }
+}

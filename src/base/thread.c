@@ -1,0 +1,36 @@
+/* thread.c - threads with a name and a known stack.
+ * Thread: any.
+ * SPDX-License-Identifier: MIT */
+#include "base/thread.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+static void *thread_main(void *arg)
+{
+  struct thread *thread = arg;
+  pthread_setname_np(pthread_self(), thread->name);
+  thread->run(thread->arg);
+  return NULL;
+}
+
+void thread_start(struct thread *thread, const char *name, size_t stack, void (*run)(void *),
+                  void *arg)
+{
+  thread->run = run;
+  thread->arg = arg;
+  snprintf(thread->name, sizeof thread->name, "%s", name);
+  pthread_attr_t attr;
+  must(pthread_attr_init(&attr) == 0);
+  must(pthread_attr_setstacksize(&attr, stack) == 0);
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  must(pthread_create(&thread->id, &attr, thread_main, thread) == 0);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attr);
+}
+
+void thread_join(struct thread *thread) { must(pthread_join(thread->id, NULL) == 0); }

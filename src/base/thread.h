@@ -1,0 +1,25 @@
+/* thread.h - threads with a name and a known stack.
+ * Thread: any. All signals are blocked in threads started here; main handles them.
+ * SPDX-License-Identifier: MIT */
+#ifndef BASE_THREAD_H
+#define BASE_THREAD_H
+
+#include <pthread.h>
+#include <stddef.h>
+
+struct thread {
+  pthread_t id;
+  void (*run)(void *arg);
+  void *arg;
+  char name[16];
+};
+
+enum { THREAD_STACK_PARSER = 256 << 10, THREAD_STACK_ENGINE = 8 << 20 };
+
+/* Starts `run(arg)`. `thread` must outlive it. Crashes when the system has no threads left: only
+ * called at boot. */
+void thread_start(struct thread *thread, const char *name, size_t stack, void (*run)(void *),
+                  void *arg);
+void thread_join(struct thread *thread);
+
+#endif
