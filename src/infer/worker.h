@@ -1,0 +1,26 @@
+/* worker.h - a lane owner: it opens and closes lanes, runs their tasks and sends them home.
+ * Thread: worker (a thread of its own, worker_main), or a loop that has one living on it (a resident:
+ * the loop calls worker_turn once per turn; for models so small that a hop costs more than a run).
+ * A lane belongs to one owner, so a queue needs no lock. See docs/essays/why-one-owner.md.
+ * SPDX-License-Identifier: MIT */
+#ifndef INFER_WORKER_H
+#define INFER_WORKER_H
+
+#include "world/letters.h"
+
+struct worker;
+
+/* watch: shared by all workers; ends runs past their deadline (infer/watch.h). */
+struct watch;
+struct worker *worker_new(uint32_t number, struct watch *watch);
+void worker_free(struct worker *worker); /* all lanes closed */
+struct mailbox *worker_mailbox(struct worker *worker);
+/* Handles all letters that are there, runs what is due, never waits. True when it did anything. */
+bool worker_turn(struct worker *worker);
+/* The thread's main: turns until LETTER_STOP. */
+void worker_main(void *worker);
+
+struct watch *watch_new(void); /* starts its thread */
+void watch_free(struct watch *watch);
+
+#endif

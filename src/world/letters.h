@@ -1,0 +1,209 @@
+/* letters.h - every letter there is, and who may write to whom. Nothing else crosses threads
+ * (docs/THREADS.md names the two numbered exceptions).
+ *
+ *   letter              from     to        comes home   memory
+ *   WORLD               control  loop,desk WORLD_HOME   control's; the lease itself
+ *   TALLY               control  loop      TALLY_HOME   control's; out empty, home full
+ *   TASK                loop     lane own. ANSWER       part of the call
+ *   ASK                 loop     desk      ASK_HOME     part of the call
+ *   CHUNK               loop     desk      CHUNK_HOME   the loop's; upload bytes
+ *   COMMAND             desk     control   COMMAND_HOME the desk's
+ *   STATS               desk     control   STATS_HOME   the desk's; asks for one fresh snapshot
+ *   APPEND              control  scribe    APPEND_HOME  control's
+ *   LOAD, UNLOAD        control  job       LOAD_HOME..  control's
+ *   LANE_OPEN, _CLOSE   control  lane own. ..._HOME     control's
+ *   STOP                main     any       -            main's; finish and return
+ *   DRAIN               main     loop      DRAIN_HOME   main's; refuse new work, finish the rest
+ *
+ * Thread: as the table says. The sender does not touch a letter between sending it and its coming home.
+ * SPDX-License-Identifier: MIT */
+#ifndef WORLD_LETTERS_H
+#define WORLD_LETTERS_H
+
+#include "base/blob.h"
+#include "base/mail.h"
+#include "world/event.h"
+#include "world/tally.h"
+#include "world/task.h"
+#include "world/world.h"
+
+enum letter {
+  LETTER_NONE,
+  LETTER_WORLD, LETTER_WORLD_HOME,
+  LETTER_TALLY, LETTER_TALLY_HOME,
+  LETTER_TASK, LETTER_ANSWER,
+  LETTER_ASK, LETTER_ASK_HOME,
+  LETTER_CHUNK, LETTER_CHUNK_HOME,
+  LETTER_COMMAND, LETTER_COMMAND_HOME,
+  LETTER_STATS, LETTER_STATS_HOME,
+  LETTER_APPEND, LETTER_APPEND_HOME,
+  LETTER_LOAD, LETTER_LOAD_HOME,
+  LETTER_UNLOAD, LETTER_UNLOAD_HOME,
+  LETTER_LANE_OPEN, LETTER_LANE_OPEN_HOME,
+  LETTER_LANE_CLOSE, LETTER_LANE_CLOSE_HOME,
+  LETTER_DRAIN, LETTER_DRAIN_HOME,
+  LETTER_STOP,
+};
+
+/* Who lives where. Filled by daemon.c before any thread starts, constant afterwards. */
+struct post {
+  struct mailbox *control, *scribe, *keeper; /* keeper: the main thread */
+  struct mailbox **loops, **desks, **workers, **jobs;
+  struct mailbox **residents; /* one per loop: the lane owner that lives on it */
+  uint32_t n_loops, n_desks, n_workers, n_jobs;
+};
+
+/* --- worlds and pulses -------------------------------------------------------------------------- */
+
+struct letter_world { /* a lease: home again when the holder's last call on this world has ended */
+  struct mail mail;
+  const struct world *world;
+  uint32_t holder; /* control's number for the loop or desk */
+};
+
+struct letter_tally {
+  struct mail mail;
+  struct tally *tally; /* out: empty, with slots for the newest world; home: what the loop had */
+  uint32_t loop;
+};
+
+/* --- the control plane's questions -------------------------------------------------------------- */
+
+enum { PARAMS_MAX = 4, ASK_HEADERS_MAX = 8 };
+
+enum ask_header { ASK_ACCEPT, ASK_CONTENT_TYPE, ASK_HOST, ASK_ORIGIN, ASK_IF_NONE_MATCH, ASK_IF_MATCH,
+                  ASK_IDEMPOTENCY_KEY, ASK_AUTHORIZATION };
+_Static_assert(ASK_AUTHORIZATION + 1 == ASK_HEADERS_MAX, "one slot per header");
+
+struct ask_reply {
+  int status;               /* 0: not answered yet */
+  const char *content_type; /* a literal */
+  struct blob *body;        /* taken by the loop; NULL: empty */
+  const char *allow;        /* literal or NULL */
+  uint32_t retry_after_s;   /* 0: none */
+  char etag[72];            /* empty: none */
+};
+
+struct letter_ask {
+  struct mail mail;
+  struct mailbox *home;
+  uint32_t loop;
+  uint16_t route; /* row of api/routes.def */
+  struct slice tenant, actor;
+  struct slice method, path, query;
+  struct slice params[PARAMS_MAX]; /* in the order of the route's pattern */
+  struct slice headers[ASK_HEADERS_MAX];
+  struct slice body;       /* whole; empty for uploads */
+  struct slice request_id;
+  struct slice peer;       /* address text, for the log */
+  bool loopback;           /* the client is on this machine */
+  uint64_t upload_bytes;   /* Content-Length of an upload; UINT64_MAX: chunked */
+  struct arena *scratch;   /* lent to the desk until home */
+  struct ask_reply reply;  /* desk fills */
+  void *desk_state;        /* the desk's own, across chunks and commands; NULL when it goes home */
+};
+
+/* Upload bytes. The loop keeps at most UPLOAD_CHUNKS_MAX of an upload in flight and pauses reading
+ * past that. A desk that is done with the ask (early refusal) just sends chunks home. */
+enum { UPLOAD_CHUNK_BYTES = 64 << 10, UPLOAD_CHUNKS_MAX = 4 };
+struct letter_chunk {
+  struct mail mail;
+  struct letter_ask *ask;
+  char *bytes;
+  uint32_t len;
+  bool last, abort; /* abort: the client went away; the desk tidies up and sends the ask home */
+};
+
+enum command_kind { COMMAND_PUSH, COMMAND_DEPLOY, COMMAND_RETIRE, COMMAND_ROLLBACK };
+
+struct letter_command {
+  struct mail mail;
+  struct mailbox *home;
+  enum command_kind kind;
+  struct event event; /* tenant, actor, model, version (0: newest), engine, note, files, idempotency */
+  bool wait;          /* DEPLOY, ROLLBACK: home only when it serves or was refused */
+  /* Home: */
+  struct err err;     /* code OK: done and durable */
+  uint32_t version;   /* the one made, deployed, gone back to */
+  uint64_t seq;       /* ledger position of the effect */
+  struct arena *arena; /* the desk's: holds event's slices until home */
+  void *desk_state;
+};
+
+/* One consistent copy of all counters since start, made of one fresh pulse of every loop. */
+struct stats {
+  int64_t wall_ms, uptime_us;
+  uint32_t loops;
+  uint64_t worlds_built, worlds_freed, world_serial;
+  uint64_t models_loading, lanes_pending; /* tasks waiting in lanes, all versions */
+  struct tally *tally; /* slots as in the newest world */
+};
+struct letter_stats {
+  struct mail mail;
+  struct mailbox *home;
+  struct stats stats; /* home: tally is the desk's to free */
+  void *desk_state;
+};
+
+/* --- durable writes ----------------------------------------------------------------------------- */
+
+enum { APPEND_EVENTS_MAX = 4 };
+struct letter_append { /* all or none, one transaction, hash-chained */
+  struct mail mail;
+  struct mailbox *home;
+  struct event events[APPEND_EVENTS_MAX]; /* seq is filled in */
+  uint32_t n_events;
+  struct arena arena; /* holds what the events point to */
+  struct err err;
+  void *control_state;
+};
+
+/* --- models in and out of memory ---------------------------------------------------------------- */
+
+struct loaded; /* a model in memory: infer/loaded.h */
+
+struct letter_load {
+  struct mail mail;
+  struct mailbox *home;
+  struct slice tenant, model;
+  uint32_t version;
+  struct slice engine; /* empty: guess from the files */
+  const struct event_file *files;
+  uint32_t n_files;
+  int objects_fd; /* directory of artifacts by digest: "ab/abcdef..." */
+  const struct contract *expected; /* what the serving version has, or NULL; a difference is logged, not refused */
+  /* Home: */
+  struct err err;
+  struct loaded *loaded;    /* control's until UNLOAD */
+  struct contract contract; /* in `arena` */
+  struct slice engine_used, platform;
+  uint64_t memory_bytes;
+  int64_t load_us, run_ns, deadline_us;
+  uint32_t instances; /* asked for by the model's slipway.yaml; 0: default */
+  struct arena arena;
+  void *control_state;
+};
+
+struct letter_unload {
+  struct mail mail;
+  struct mailbox *home;
+  struct loaded *loaded;
+  void *control_state;
+};
+
+struct letter_lane { /* LANE_OPEN and LANE_CLOSE */
+  struct mail mail;
+  struct mailbox *home;
+  struct loaded *loaded;
+  struct lane *lane; /* OPEN: made by the owner; CLOSE: given back; no task is in it */
+  struct err err;
+  void *control_state;
+};
+
+struct letter_note { /* STOP, DRAIN */
+  struct mail mail;
+  struct mailbox *home;
+  int64_t deadline_us;
+};
+
+#endif

@@ -1,0 +1,34 @@
+/* model.h - a model of a tenant: its versions and who of them answers. Read-only part of a world.
+ * Thread: any, once its world is sealed.
+ * SPDX-License-Identifier: MIT */
+#ifndef WORLD_MODEL_H
+#define WORLD_MODEL_H
+
+#include "world/version.h"
+
+/* A share of the traffic. Shares of a split add up to SPLIT_WHOLE. */
+struct arm {
+  const struct version *version; /* READY */
+  uint32_t ppm;
+};
+enum { SPLIT_WHOLE = 1000000, ARMS_MAX = 8 };
+
+struct model {
+  struct slice name;
+  uint32_t slot; /* dense, chosen by control */
+  const struct version *versions; /* ascending by number */
+  uint32_t n_versions;
+  const struct version *stable;   /* NULL: nothing answers (unloaded, or never deployed) */
+  const struct version *previous; /* what `rollback` goes back to; NULL: nothing */
+  struct arm arms[ARMS_MAX];      /* arm 0 is the stable one */
+  uint32_t n_arms;                /* 0 when stable is NULL */
+};
+
+/* NULL when there is none of that number. */
+const struct version *model_version(const struct model *model, uint32_t number);
+
+/* What a model may be called: [A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?, no "..", no device
+ * name (con, nul, ...). E_BAD_NAME says which rule. Source: robustness rules, section 3. */
+CHECKED enum code model_name_check(struct slice name, struct err *err);
+
+#endif

@@ -1,0 +1,39 @@
+/* task.h - the part of a call that is lent to a lane: tensors in, tensors out.
+ * Thread: the loop's until sent, the lane owner's until it is home again, then the loop's.
+ * Invariant: between the two the loop touches nothing here but `gone`. A call whose client left or
+ * whose deadline passed is answered (or dropped) at once, but its memory waits for the task.
+ * SPDX-License-Identifier: MIT */
+#ifndef WORLD_TASK_H
+#define WORLD_TASK_H
+
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/contract.h"
+#include "base/mail.h"
+
+struct lane;
+
+struct task {
+  struct mail mail;     /* LETTER_TASK out, LETTER_ANSWER home */
+  struct mailbox *home; /* the loop's */
+  struct lane *lane;    /* where it runs */
+  const struct contract *contract; /* of the version; lives as long as the call's world lease */
+
+  /* In. inputs[i] belongs to contract->inputs[i]; dtype DT_NONE: an optional input left out. Shapes
+   * and sizes are checked. Views into the call's arena or body. */
+  const struct tensor *inputs;
+  uint64_t wanted;     /* bit i: output i of the contract is asked for */
+  uint32_t rows;       /* dimension 0 when the contract batches, else 1 */
+  int64_t deadline_us; /* clock_us; a task past it is answered E_DEADLINE_EXCEEDED and not run */
+  _Atomic bool gone;   /* set by the loop: nobody waits any more; do not start it */
+
+  /* Out. The lane fills outputs[i] for each wanted i: memory from `scratch`, or a view of an input. */
+  struct tensor *outputs; /* contract->n_outputs of them, the loop's memory */
+  struct arena *scratch;  /* lent with the task; blocks come from the heap */
+  struct err err;         /* code OK: the outputs are there */
+  int64_t queued_ns, began_ns, input_ns, infer_ns, output_ns; /* clock_ns at each; infer_ns: engine back */
+  uint32_t batch_rows;    /* rows of the batch it ran in */
+};
+
+#endif

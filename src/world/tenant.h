@@ -1,0 +1,18 @@
+/* tenant.h - a tenant and its models. Read-only part of a world.
+ * Thread: any, once its world is sealed.
+ * SPDX-License-Identifier: MIT */
+#ifndef WORLD_TENANT_H
+#define WORLD_TENANT_H
+
+#include "world/model.h"
+
+struct tenant {
+  struct slice name; /* "default" */
+  uint32_t slot;     /* dense, chosen by control */
+  const struct model *models; /* ascending by name */
+  uint32_t n_models;
+  const uint32_t *buckets; /* hash table over models: index + 1, 0 empty */
+  uint32_t n_buckets;      /* a power of two */
+};
+
+#endif

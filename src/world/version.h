@@ -1,0 +1,49 @@
+/* version.h - one immutable version of a model as a request sees it. Part of a world: read-only.
+ * Thread: any, once its world is sealed.
+ * SPDX-License-Identifier: MIT */
+#ifndef WORLD_VERSION_H
+#define WORLD_VERSION_H
+
+#include "base/contract.h"
+#include "base/hash.h"
+
+struct lane;
+struct mailbox;
+
+/*   STORED --deploy--> LOADING --passed--> READY --replaced, unload--> STORED
+ *                         |
+ *                         +--refused--> FAILED --deploy--> LOADING                             */
+enum version_state { VERSION_STORED, VERSION_LOADING, VERSION_READY, VERSION_FAILED };
+
+/* A place where a task of this version can be run: send the task to `owner`. */
+struct seat {
+  struct mailbox *owner;
+  struct lane *lane; /* opaque outside infer */
+};
+
+struct version {
+  uint32_t number; /* 1, 2, 3... per model */
+  uint32_t slot;   /* its place in tallies; SLOT_NONE when it never served since start */
+  enum version_state state;
+  struct slice reason;   /* why FAILED; empty otherwise */
+  struct slice engine;   /* "onnx" */
+  struct slice platform; /* "onnxruntime_onnx"; empty before READY */
+  struct slice note;     /* what the person said at push */
+  struct digest digest;  /* of the manifest: the version's identity */
+  uint64_t bytes;        /* of all files */
+  int64_t pushed_ms;     /* Unix time */
+
+  /* The rest is meaningful in READY only. */
+  struct contract contract;
+  const struct seat *seats;
+  uint32_t n_seats;
+  bool resident;        /* seat i is loop i's own: no hop; else any seat serves any loop */
+  int64_t deadline_us;  /* default time a request may take */
+  uint64_t memory_bytes; /* measured */
+  int64_t load_us;      /* how long the load took */
+  int64_t run_ns;       /* median of the warm-up runs; 0 when it could not be warmed */
+};
+
+#define SLOT_NONE UINT32_MAX
+
+#endif

@@ -1,0 +1,50 @@
+/* world.h - the frozen form of the catalog: everything a request reads, in one arena.
+ * Thread: any, once sealed. Control builds one aside, seals it, mails it to every loop and desk;
+ * each holder leases it (letters.h, letter_world) and mails the lease back when its last call on it
+ * ends; when the last lease is home control frees the whole arena. Nobody writes into a world, so
+ * reading it takes no lock, no atomic and no reference count. See docs/essays/why-worlds.md.
+ *
+ *   plan (control's arrays) --world_build--> world --letters--> loops, desks --leases--> world_free
+ * SPDX-License-Identifier: MIT */
+#ifndef WORLD_WORLD_H
+#define WORLD_WORLD_H
+
+#include "world/tenant.h"
+
+struct world;
+
+/* What control wants the next world to hold; pointers may lead anywhere, all is copied. Models'
+ * `versions`, `stable`, `previous` and `arms[].version` must point into that model's own array;
+ * world_build re-points them. */
+struct world_plan {
+  const struct tenant *tenants; /* buckets are ignored: made by world_build */
+  uint32_t n_tenants;
+  uint32_t n_slots; /* version slots in use: tallies have this many */
+  bool ready;       /* what /readyz says: every model that should serve does */
+  bool draining;
+  unsigned char hash_key[16];
+};
+
+enum { WORLD_BYTES_MAX = 1 << 30 };
+
+/* Never fails but for WORLD_BYTES_MAX (a bug of control's limits: crashes). */
+struct world *world_build(const struct world_plan *plan, uint64_t serial);
+void world_free(struct world *world);
+
+uint64_t world_serial(const struct world *world);
+bool world_ready(const struct world *world);
+bool world_draining(const struct world *world);
+uint32_t world_slots(const struct world *world);
+uint32_t world_tenants(const struct world *world);
+const struct tenant *world_tenant_at(const struct world *world, uint32_t index);
+
+/* NULL when unknown. Names are compared byte for byte. */
+const struct tenant *world_tenant(const struct world *world, struct slice name);
+const struct model *world_model(const struct world *world, const struct tenant *tenant,
+                                struct slice name);
+
+/* Built and freed since start, for the race storm's balance. */
+uint64_t world_count_built(void);
+uint64_t world_count_freed(void);
+
+#endif
