@@ -1,0 +1,259 @@
+/* options.c - one table, four sources.
+ * Thread: main, at start.
+ * SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "wire/yaml.h"
+
+enum option_kind { KIND_TEXT, KIND_COUNT, KIND_BYTES, KIND_TIME, KIND_BOOL, KIND_WORD };
+
+struct option_row {
+  const char *name, *fallback, *help;
+  enum option_kind kind;
+  int64_t min, max;
+};
+
+static const struct option_row rows[OPTION_COUNT_ALL] = {
+#define OPTION(kind_, name_, fallback_, min_, max_, help_) \
+  {.name = #name_, .fallback = fallback_, .help = help_, .kind = KIND_##kind_, .min = min_, .max = max_},
+#include "options.def"
+#undef OPTION
+};
+
+static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const sources[] = {"default", "file", "environment", "flag"};
+
+static bool count_read(struct slice text, int64_t *to)
+{
+  if (text.len == 0 || text.len > 18) return false;
+  *to = 0;
+  for (size_t i = 0; i < text.len; i++) {
+    if (!isdigit((unsigned char)text.at[i])) return false;
+    *to = *to * 10 + (text.at[i] - '0');
+  }
+  return true;
+}
+
+static bool word_read(struct slice text, const char *const *words, int64_t *to)
+{
+  for (*to = 0; words[*to]; (*to)++)
+    if (slice_eq(text, slice_str(words[*to]))) return true;
+  return false;
+}
+
+static bool number_read(enum option_kind kind, struct slice text, int64_t *to)
+{
+  static const char *const truth[] = {"false", "true", NULL};
+  uint64_t bytes;
+  switch (kind) {
+    case KIND_TEXT: return true;
+    case KIND_COUNT: return count_read(text, to);
+    case KIND_TIME: return yaml_duration_read(text, to);
+    case KIND_BOOL: return word_read(text, truth, to);
+    case KIND_WORD: return word_read(text, levels, to);
+    case KIND_BYTES:
+      if (!yaml_bytes_read(text, &bytes) || bytes > INT64_MAX) return false;
+      *to = (int64_t)bytes;
+      return true;
+  }
+  return false;
+}
+
+static const char *kind_example(enum option_kind kind)
+{
+  static const char *const examples[] = {
+      [KIND_TEXT] = "a text",        [KIND_COUNT] = "a whole number like 64",
+      [KIND_BYTES] = "a size like 64MiB", [KIND_TIME] = "a time like 500ms or 10s",
+      [KIND_BOOL] = "true or false", [KIND_WORD] = "debug, info, warn or error"};
+  return examples[kind];
+}
+
+static enum code option_set(struct options *options, enum option_id id, struct slice text,
+                            enum option_source source, struct err *err)
+{
+  const struct option_row *row = &rows[id];
+  struct option_value *value = &options->values[id];
+  int64_t number = 0;
+  if (!number_read(row->kind, text, &number))
+    return fail(err, E_BAD_CONFIG, "'%s' is '%.*s', it takes %s", row->name, SLICE_ARG(text),
+                kind_example(row->kind));
+  bool ranged = row->kind != KIND_TEXT && row->kind != KIND_WORD && row->kind != KIND_BOOL;
+  if (ranged && (number < row->min || number > row->max))
+    return fail(err, E_BAD_CONFIG, "'%s' is %.*s, it must lie between %lld and %lld%s", row->name,
+                SLICE_ARG(text), (long long)row->min, (long long)row->max,
+                row->kind == KIND_TIME ? " microseconds" : row->kind == KIND_BYTES ? " bytes" : "");
+  if (row->kind == KIND_TEXT && text.len > (size_t)row->max)
+    return fail(err, E_BAD_CONFIG, "'%s' is longer than %lld bytes", row->name,
+                (long long)row->max);
+  if (!slice_to_str(text, value->text, sizeof value->text))
+    return fail(err, E_BAD_CONFIG, "'%s' holds a NUL or is too long", row->name);
+  value->number = number;
+  value->source = source;
+  return OK;
+}
+
+static int option_find(const char *name, size_t len)
+{
+  for (int i = 0; i < OPTION_COUNT_ALL; i++) {
+    if (strlen(rows[i].name) != len) continue;
+    size_t k = 0;
+    while (k < len && (name[k] == '-' ? '_' : name[k]) == rows[i].name[k]) k++;
+    if (k == len) return i;
+  }
+  return -1;
+}
+
+/* ---- the file ---- */
+
+static enum code file_read(const char *path, struct arena *arena, struct slice *text,
+                           struct err *err)
+{
+  FILE *file = fopen(path, "re");
+  if (!file)
+    return fail(err, E_BAD_CONFIG, "cannot read the configuration file: %s", strerror(errno));
+  char *at = arena_get(arena, YAML_BYTES_MAX + 1);
+  must(at != NULL);
+  *text = slice_of(at, fread(at, 1, YAML_BYTES_MAX + 1, file));
+  fclose(file);
+  if (text->len > YAML_BYTES_MAX)
+    return fail(err, E_BAD_CONFIG, "the configuration file is over 1 MiB");
+  return OK;
+}
+
+static enum code file_apply(struct options *options, struct arena *arena, struct err *err)
+{
+  struct slice text;
+  const struct yaml *root;
+  if (file_read(options->config, arena, &text, err)) return err->code;
+  if (yaml_parse(text, arena, &root, err)) return err->code;
+  const char *names[OPTION_COUNT_ALL + 1] = {NULL};
+  for (int i = 0; i < OPTION_COUNT_ALL; i++) names[i] = rows[i].name;
+  if (root->kind != YAML_MAP) return yaml_fail(err, root, "the configuration is not a map");
+  if (yaml_keys_check(root, names, err)) return err->code;
+  for (const struct yaml *node = root->first; node; node = node->next) {
+    if (node->kind == YAML_NULL) continue;
+    int id = option_find(node->key.at, node->key.len);
+    must(id >= 0);
+    if (node->kind != YAML_SCALAR)
+      return yaml_fail(err, node, "'%s' takes %s", rows[id].name, kind_example(rows[id].kind));
+    struct err inner;
+    if (option_set(options, (enum option_id)id, node->text, SOURCE_FILE, &inner))
+      return yaml_fail(err, node, "%s", inner.text);
+  }
+  return OK;
+}
+
+/* ---- environment and flags ---- */
+
+static enum code environment_apply(struct options *options, struct err *err)
+{
+  for (int i = 0; i < OPTION_COUNT_ALL; i++) {
+    char name[64] = "SLIPWAY_";
+    size_t at = strlen(name);
+    for (const char *c = rows[i].name; *c && at + 1 < sizeof name; c++)
+      name[at++] = (char)toupper((unsigned char)*c);
+    name[at] = '\0';
+    const char *value = getenv(name);
+    if (value && option_set(options, (enum option_id)i, slice_str(value), SOURCE_ENVIRONMENT, err))
+      return err->code;
+  }
+  return OK;
+}
+
+/* One flag at argv[*i], `--name value` or `--name=value`; moves *i to the last word it used. */
+static enum code flag_apply(struct options *options, int argc, char **argv, int *i,
+                            struct err *err)
+{
+  const char *flag = argv[*i];
+  if (strncmp(flag, "--", 2) != 0)
+    return fail(err, E_INVALID_ARGUMENT, "'%s' is not a flag; see 'slipway help serve'", flag);
+  const char *equals = strchr(flag, '=');
+  size_t len = equals ? (size_t)(equals - flag) - 2 : strlen(flag) - 2;
+  int id = option_find(flag + 2, len);
+  if (id < 0)
+    return fail(err, E_INVALID_ARGUMENT, "unknown flag '%s'; see 'slipway help serve'", flag);
+  const char *value = equals ? equals + 1 : NULL;
+  if (!value && rows[id].kind == KIND_BOOL) value = "true";
+  if (!value && *i + 1 < argc) value = argv[++*i];
+  if (!value) return fail(err, E_INVALID_ARGUMENT, "flag '%s' needs a value", flag);
+  return option_set(options, (enum option_id)id, slice_str(value), SOURCE_FLAG, err);
+}
+
+static enum code flags_apply(struct options *options, int argc, char **argv, struct err *err)
+{
+  for (int i = 0; i < argc; i++) {
+    if (strcmp(argv[i], "--print-config") == 0) options->print_config = true;
+    else if (strcmp(argv[i], "--check") == 0) options->check = true;
+    else if (strcmp(argv[i], "--config") == 0) i++;
+    else if (flag_apply(options, argc, argv, &i, err)) return err->code;
+  }
+  return OK;
+}
+
+static enum code config_path_find(struct options *options, int argc, char **argv, struct err *err)
+{
+  const char *path = getenv("SLIPWAY_CONFIG");
+  for (int i = 0; i < argc; i++) {
+    if (strcmp(argv[i], "--config") != 0) continue;
+    if (i + 1 == argc) return fail(err, E_INVALID_ARGUMENT, "flag '--config' needs a file");
+    path = argv[i + 1];
+  }
+  if (path && !slice_to_str(slice_str(path), options->config, sizeof options->config))
+    return fail(err, E_INVALID_ARGUMENT, "the path after '--config' is too long");
+  return OK;
+}
+
+enum code options_read(struct options *options, int argc, char **argv, struct err *err)
+{
+  memset(options, 0, sizeof *options);
+  for (int i = 0; i < OPTION_COUNT_ALL; i++)
+    if (option_set(options, (enum option_id)i, slice_str(rows[i].fallback), SOURCE_DEFAULT, err))
+      return err->code;
+  if (config_path_find(options, argc, argv, err)) return err->code;
+  if (options->config[0]) {
+    struct arena arena;
+    arena_init(&arena, 16 << 20, NULL);
+    enum code code = file_apply(options, &arena, err);
+    arena_deinit(&arena);
+    if (code) return code;
+  }
+  if (environment_apply(options, err)) return err->code;
+  return flags_apply(options, argc, argv, err);
+}
+
+int64_t option_number(const struct options *options, enum option_id id)
+{
+  return options->values[id].number;
+}
+
+const char *option_text(const struct options *options, enum option_id id)
+{
+  return options->values[id].text;
+}
+
+void options_print(const struct options *options, struct buf *to)
+{
+  for (int i = 0; i < OPTION_COUNT_ALL; i++) {
+    const struct option_value *value = &options->values[i];
+    buf_print(to, "%s: ", rows[i].name);
+    if (rows[i].kind == KIND_TEXT) buf_json(to, slice_str(value->text));
+    else buf_add(to, slice_str(value->text));
+    buf_print(to, "  # %s\n", sources[value->source]);
+  }
+}
+
+void options_help(struct buf *to)
+{
+  for (int i = 0; i < OPTION_COUNT_ALL; i++) {
+    char flag[40] = "--";
+    for (size_t k = 0; rows[i].name[k] && k + 3 < sizeof flag; k++)
+      flag[k + 2] = rows[i].name[k] == '_' ? '-' : rows[i].name[k];
+    buf_print(to, "  %-32s %s [%s]\n", flag, rows[i].help,
+              rows[i].fallback[0] ? rows[i].fallback : "-");
+  }
+}
