@@ -1,0 +1,52 @@
+/* desk.h - a desk: the thread that answers the control plane. It may block (files, the database),
+ * so there are a few of them, and nothing that waits for another thread holds one: a handler that
+ * needs control mails a letter, says DESK_LATER, and goes on when the letter is home.
+ *
+ *   loop --ASK, CHUNK--> desk --COMMAND, STATS--> control
+ *   loop <--ASK_HOME, CHUNK_HOME-- desk <--..._HOME-- control
+ *   control --WORLD--> desk --WORLD_HOME--> control
+ *
+ * A desk holds one lease, of the newest world it was sent; the one before goes home at once, since
+ * no handler keeps anything of a world across letters.
+ * Stopping: after LETTER_STOP a desk answers what it has begun, refuses what still comes (503
+ * DRAINING), waits for its own letters, sends its lease home and returns. So loops stop before desks,
+ * desks before control.
+ * Uploads: after an early refusal the ask is home and its desk_state NULL; chunks that still come are
+ * sent straight home. The loop keeps the ask's memory until all chunks are home.
+ * Thread: desk_new, desk_free: main. desk_main: its own. desk_mailbox: any.
+ * SPDX-License-Identifier: MIT */
+#ifndef API_DESK_H
+#define API_DESK_H
+
+#include "world/letters.h"
+
+struct datadir;
+
+/* One line of `slipway doctor`: a maximum, and the memory it may cost at most. */
+struct desk_limit {
+  const char *name; /* "calls per loop" */
+  uint64_t value;
+  const char *unit;     /* "", "bytes", "ms" */
+  uint64_t memory_bytes; /* worst case over the whole process; 0: none */
+  const char *option;   /* how to change it: "--loops"; NULL: fixed */
+};
+
+struct desk_opts { /* everything outlives the desk */
+  const char *version;      /* of slipway: "0.1.0" */
+  const char *data_path;    /* the data directory, for free space; never shown */
+  const char *log_path;     /* DATA/log/slipway.jsonl; NULL: no log to read */
+  struct datadir *datadir;  /* objects and ledger (store/datadir.h) */
+  const struct desk_limit *limits;
+  uint32_t n_limits;
+  const char *const *hosts; /* host names besides loopback that a Host field may hold; no ports */
+  uint32_t n_hosts;
+};
+
+struct desk;
+
+struct desk *desk_new(const struct desk_opts *opts, const struct post *post, uint32_t number);
+void desk_free(struct desk *desk); /* after desk_main returned */
+struct mailbox *desk_mailbox(struct desk *desk);
+void desk_main(void *desk);
+
+#endif
