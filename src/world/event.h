@@ -18,6 +18,8 @@ enum event_kind {
   EVENT_VERSION_REFUSED,   /* tenant, model, version, reason: load, contract, golden or warm failed */
   EVENT_VERSION_RETIRED,   /* tenant, model, version: unloaded by a person; nothing serves */
   EVENT_ROLLED_BACK,       /* tenant, model, version: back to it */
+  EVENT_DEPLOY_ASKED,      /* tenant, model, version: accepted, not yet decided; resumed after a crash */
+  EVENT_ROLLBACK_ASKED,    /* the same for a rollback */
   EVENT_KINDS
 };
 
@@ -36,6 +38,7 @@ struct event {
   struct slice tenant, model;
   uint32_t version;
   struct slice engine, note, reason;
+  enum code code; /* VERSION_REFUSED: the error that goes with the reason */
   const struct event_file *files;
   uint32_t n_files;
   struct slice idempotency; /* the request's Idempotency-Key; empty: none */

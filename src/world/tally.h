@@ -14,7 +14,10 @@ struct span { /* a count and a time */
 };
 
 enum fail_reason { FAIL_REJECTED, FAIL_CANCELLED, FAIL_BACKEND, FAIL_OTHER, FAIL_REASONS };
-enum { TALLY_BATCH_SIZES = 16 }; /* distinct executed batch sizes remembered, then the last is shared */
+/* The 15 smallest executed batch sizes seen, ascending, unused ones last; entry 15 sums up all larger
+ * ones and says rows TALLY_BATCH_REST. So merging stays associative whatever sizes come. */
+enum { TALLY_BATCH_SIZES = 16 };
+#define TALLY_BATCH_REST UINT64_MAX
 
 struct batch_tally {
   uint64_t rows; /* 0: unused */
@@ -24,6 +27,7 @@ struct batch_tally {
 struct version_tally {
   struct span success, fail, queue, input, infer, output, cache_hit, cache_miss;
   uint64_t rows, runs; /* inference_count, execution_count */
+  uint64_t lent, returned; /* tasks to lanes and home again: the difference waits or runs now */
   uint64_t failed[FAIL_REASONS];
   int64_t last_wall_ms; /* of the last inference; merged by maximum */
   struct batch_tally batches[TALLY_BATCH_SIZES];
@@ -43,6 +47,8 @@ void tally_free(struct tally *tally);
 void tally_reset(struct tally *tally);
 /* into has at least as many slots as from. */
 void tally_merge(struct tally *into, const struct tally *from);
+/* The entry a batch of `rows` counts into; valid until the next call. */
+struct batch_tally *version_tally_batch(struct version_tally *into, uint64_t rows);
 void version_tally_merge(struct version_tally *into, const struct version_tally *from);
 
 #endif

@@ -1,0 +1,94 @@
+/* event.c - names of events, the identity of a version, deep copies.
+ * Thread: any, pure.
+ * SPDX-License-Identifier: MIT */
+#include "world/event.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const names[EVENT_KINDS] = {
+    [EVENT_NONE] = "none",
+    [EVENT_TENANT_CREATED] = "tenant_created",
+    [EVENT_MODEL_CREATED] = "model_created",
+    [EVENT_VERSION_PUSHED] = "version_pushed",
+    [EVENT_VERSION_DEPLOYED] = "version_deployed",
+    [EVENT_VERSION_REFUSED] = "version_refused",
+    [EVENT_VERSION_RETIRED] = "version_retired",
+    [EVENT_ROLLED_BACK] = "rolled_back",
+    [EVENT_DEPLOY_ASKED] = "deploy_asked",
+    [EVENT_ROLLBACK_ASKED] = "rollback_asked",
+};
+
+const char *event_name(enum event_kind kind)
+{
+  must(kind < EVENT_KINDS && names[kind]);
+  return names[kind];
+}
+
+enum event_kind event_named(struct slice name)
+{
+  for (int kind = EVENT_NONE + 1; kind < EVENT_KINDS; kind++)
+    if (slice_eq(name, slice_str(names[kind]))) return (enum event_kind)kind;
+  return EVENT_NONE;
+}
+
+static int file_compare(const void *a, const void *b)
+{
+  const struct event_file *x = *(const struct event_file *const *)a;
+  const struct event_file *y = *(const struct event_file *const *)b;
+  size_t common = x->name.len < y->name.len ? x->name.len : y->name.len;
+  int order = common ? memcmp(x->name.at, y->name.at, common) : 0;
+  if (order) return order;
+  return x->name.len < y->name.len ? -1 : x->name.len > y->name.len;
+}
+
+/* One line a file, "DIGEST SIZE NAME\n", sorted by name: what sha256sum would say, nearly. */
+struct digest event_manifest(const struct event *event)
+{
+  const struct event_file *sorted[EVENT_FILES_MAX];
+  must(event->n_files <= EVENT_FILES_MAX);
+  for (uint32_t i = 0; i < event->n_files; i++) sorted[i] = &event->files[i];
+  if (event->n_files) qsort(sorted, event->n_files, sizeof *sorted, file_compare);
+  struct sha256 sha;
+  sha256_init(&sha);
+  for (uint32_t i = 0; i < event->n_files; i++) {
+    char head[SHA256_HEX_LEN + 32];
+    digest_hex(&sorted[i]->digest, head);
+    int len = snprintf(head + SHA256_HEX_LEN, sizeof head - SHA256_HEX_LEN, " %llu ",
+                       (unsigned long long)sorted[i]->bytes);
+    sha256_add(&sha, slice_of(head, SHA256_HEX_LEN + (size_t)len));
+    sha256_add(&sha, sorted[i]->name);
+    sha256_add(&sha, SLICE("\n"));
+  }
+  return sha256_end(&sha);
+}
+
+static bool text_copy(struct arena *arena, struct slice *text)
+{
+  if (!text->len) {
+    *text = SLICE_NONE;
+    return true;
+  }
+  *text = arena_copy(arena, *text);
+  return text->at != NULL;
+}
+
+bool event_copy(struct arena *arena, const struct event *from, struct event *to)
+{
+  *to = *from;
+  if (!text_copy(arena, &to->actor) || !text_copy(arena, &to->tenant) ||
+      !text_copy(arena, &to->model) || !text_copy(arena, &to->engine) ||
+      !text_copy(arena, &to->note) || !text_copy(arena, &to->reason) ||
+      !text_copy(arena, &to->idempotency))
+    return false;
+  to->files = NULL;
+  if (!from->n_files) return true;
+  struct event_file *files = arena_zero(arena, from->n_files, sizeof *files);
+  if (!files) return false;
+  for (uint32_t i = 0; i < from->n_files; i++) {
+    files[i] = from->files[i];
+    if (!text_copy(arena, &files[i].name)) return false;
+  }
+  to->files = files;
+  return true;
+}

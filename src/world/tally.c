@@ -1,0 +1,98 @@
+/* tally.c - adding up what loops counted.
+ * Thread: see tally.h. All sums are of integers, so the order of merging never shows.
+ * SPDX-License-Identifier: MIT */
+#include "world/tally.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { KEPT = TALLY_BATCH_SIZES - 1 };
+
+struct tally *tally_new(uint32_t n_slots)
+{
+  struct tally *tally =
+      grab_zero(1, sizeof *tally + (size_t)n_slots * sizeof(struct version_tally));
+  tally->n_slots = n_slots;
+  return tally;
+}
+
+void tally_free(struct tally *tally) { ungrab(tally); }
+
+void tally_reset(struct tally *tally)
+{
+  uint32_t n_slots = tally->n_slots;
+  memset(tally, 0, sizeof *tally + (size_t)n_slots * sizeof(struct version_tally));
+  tally->n_slots = n_slots;
+}
+
+static void span_merge(struct span *into, struct span from)
+{
+  into->count += from.count;
+  into->ns += from.ns;
+}
+
+static void batch_merge(struct batch_tally *into, const struct batch_tally *from)
+{
+  span_merge(&into->input, from->input);
+  span_merge(&into->infer, from->infer);
+  span_merge(&into->output, from->output);
+}
+
+struct batch_tally *version_tally_batch(struct version_tally *into, uint64_t rows)
+{
+  struct batch_tally *batches = into->batches, *rest = &batches[KEPT];
+  int at = 0;
+  if (rows == 0 || rows == TALLY_BATCH_REST) at = KEPT;
+  while (at < KEPT && batches[at].rows && batches[at].rows < rows) at++;
+  if (at == KEPT) {
+    rest->rows = TALLY_BATCH_REST;
+    return rest;
+  }
+  if (batches[at].rows == rows) return &batches[at];
+  if (batches[KEPT - 1].rows) { /* the largest size kept so far gives way to a smaller one */
+    rest->rows = TALLY_BATCH_REST;
+    batch_merge(rest, &batches[KEPT - 1]);
+  }
+  memmove(&batches[at + 1], &batches[at], (size_t)(KEPT - 1 - at) * sizeof *batches);
+  batches[at] = (struct batch_tally){.rows = rows};
+  return &batches[at];
+}
+
+void version_tally_merge(struct version_tally *into, const struct version_tally *from)
+{
+  span_merge(&into->success, from->success);
+  span_merge(&into->fail, from->fail);
+  span_merge(&into->queue, from->queue);
+  span_merge(&into->input, from->input);
+  span_merge(&into->infer, from->infer);
+  span_merge(&into->output, from->output);
+  span_merge(&into->cache_hit, from->cache_hit);
+  span_merge(&into->cache_miss, from->cache_miss);
+  into->rows += from->rows;
+  into->runs += from->runs;
+  into->lent += from->lent;
+  into->returned += from->returned;
+  for (int i = 0; i < FAIL_REASONS; i++) into->failed[i] += from->failed[i];
+  if (from->last_wall_ms > into->last_wall_ms) into->last_wall_ms = from->last_wall_ms;
+  for (int i = 0; i < TALLY_BATCH_SIZES; i++)
+    if (from->batches[i].rows)
+      batch_merge(version_tally_batch(into, from->batches[i].rows), &from->batches[i]);
+  hist_merge(&into->total_us, &from->total_us);
+  hist_merge(&into->queue_us, &from->queue_us);
+  hist_merge(&into->infer_us, &from->infer_us);
+}
+
+void tally_merge(struct tally *into, const struct tally *from)
+{
+  must(into->n_slots >= from->n_slots);
+  into->requests += from->requests;
+  into->connections += from->connections;
+  into->bytes_in += from->bytes_in;
+  into->bytes_out += from->bytes_out;
+  into->slow_turns += from->slow_turns;
+  for (int i = 0; i < 6; i++) into->by_status[i] += from->by_status[i];
+  for (int i = 0; i < CODE_COUNT; i++) into->refused[i] += from->refused[i];
+  for (uint32_t i = 0; i < from->n_slots; i++)
+    version_tally_merge(&into->slots[i], &from->slots[i]);
+}

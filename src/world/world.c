@@ -1,0 +1,205 @@
+/* world.c - lays a plan out in one arena and reads it back.
+ * Thread: control builds and frees; any reads, once sealed.
+ *
+ * Every pointer inside a world leads into its own arena, but for the seats' (mailboxes and lanes live
+ * elsewhere and outlive it: control closes a lane only after the last world naming it is freed).
+ * Names are found through open-addressing tables keyed with the plan's SipHash key, so that nobody
+ * who chooses names can make them collide.
+ * SPDX-License-Identifier: MIT */
+#include "world/world.h"
+
+#include <stdatomic.h>
+
+#include "base/arena.h"
+
+struct world {
+  struct arena arena; /* holds this struct, too */
+  uint64_t serial;
+  struct tenant *tenants;
+  uint32_t n_tenants, n_buckets, n_slots;
+  uint32_t *buckets; /* over tenants: index + 1, 0 empty */
+  bool ready, draining;
+  unsigned char hash_key[16];
+};
+
+static _Atomic uint64_t worlds_built, worlds_freed;
+
+static void *need(struct arena *arena, size_t n, size_t each)
+{
+  void *p = arena_zero(arena, n, each);
+  must(p); /* WORLD_BYTES_MAX: control's limits are wrong */
+  return p;
+}
+
+static struct slice text_copy(struct arena *arena, struct slice text)
+{
+  if (!text.len) return SLICE_NONE;
+  struct slice copy = arena_copy(arena, text);
+  must(copy.at);
+  return copy;
+}
+
+/* --- tables of names ------------------------------------------------------------------------------ */
+
+static uint32_t bucket_count(uint32_t n)
+{
+  uint32_t count = 4;
+  if (n == 0) return 0;
+  while (count < 2 * n) count *= 2;
+  return count;
+}
+
+static void bucket_put(const struct world *world, uint32_t *buckets, uint32_t n_buckets,
+                       struct slice name, uint32_t index)
+{
+  uint32_t mask = n_buckets - 1, at = (uint32_t)siphash(world->hash_key, name) & mask;
+  while (buckets[at]) at = (at + 1) & mask;
+  buckets[at] = index + 1;
+}
+
+/* --- building --------------------------------------------------------------------------------------- */
+
+static void version_lay(struct arena *arena, const struct version *from, struct version *to)
+{
+  *to = *from;
+  to->reason = text_copy(arena, from->reason);
+  to->engine = text_copy(arena, from->engine);
+  to->platform = text_copy(arena, from->platform);
+  to->note = text_copy(arena, from->note);
+  if (from->state != VERSION_READY) {
+    to->contract = (struct contract){0};
+    to->seats = NULL;
+    to->n_seats = 0;
+    return;
+  }
+  must(from->n_seats > 0);
+  must(contract_copy(arena, &from->contract, &to->contract));
+  struct seat *seats = need(arena, from->n_seats, sizeof *seats);
+  memcpy(seats, from->seats, from->n_seats * sizeof *seats);
+  to->seats = seats;
+}
+
+/* The copy of one of the model's versions: the same place in the copied array. */
+static const struct version *version_moved(const struct model *from, const struct version *copies,
+                                           const struct version *version)
+{
+  if (!version) return NULL;
+  must(version >= from->versions && version < from->versions + from->n_versions);
+  return copies + (version - from->versions);
+}
+
+static void model_lay(struct arena *arena, const struct model *from, struct model *to)
+{
+  *to = *from;
+  to->name = text_copy(arena, from->name);
+  struct version *versions = need(arena, from->n_versions, sizeof *versions);
+  for (uint32_t i = 0; i < from->n_versions; i++) {
+    must(i == 0 || from->versions[i - 1].number < from->versions[i].number);
+    version_lay(arena, &from->versions[i], &versions[i]);
+  }
+  to->versions = versions;
+  to->stable = version_moved(from, versions, from->stable);
+  to->previous = version_moved(from, versions, from->previous);
+  must(from->n_arms <= ARMS_MAX && (from->stable || from->n_arms == 0));
+  uint64_t whole = 0;
+  for (uint32_t i = 0; i < from->n_arms; i++) {
+    to->arms[i].version = version_moved(from, versions, from->arms[i].version);
+    must(to->arms[i].version && to->arms[i].version->state == VERSION_READY);
+    whole += from->arms[i].ppm;
+  }
+  must(from->n_arms == 0 || whole == SPLIT_WHOLE);
+}
+
+static void tenant_lay(struct world *world, const struct tenant *from, struct tenant *to)
+{
+  struct arena *arena = &world->arena;
+  *to = *from;
+  to->name = text_copy(arena, from->name);
+  to->n_buckets = bucket_count(from->n_models);
+  uint32_t *buckets = need(arena, to->n_buckets, sizeof *buckets);
+  struct model *models = need(arena, from->n_models, sizeof *models);
+  for (uint32_t i = 0; i < from->n_models; i++) {
+    model_lay(arena, &from->models[i], &models[i]);
+    bucket_put(world, buckets, to->n_buckets, models[i].name, i);
+  }
+  to->models = models;
+  to->buckets = buckets;
+}
+
+struct world *world_build(const struct world_plan *plan, uint64_t serial)
+{
+  struct arena arena;
+  arena_init(&arena, WORLD_BYTES_MAX, NULL);
+  struct world *world = need(&arena, 1, sizeof *world);
+  world->arena = arena;
+  world->serial = serial;
+  world->n_slots = plan->n_slots;
+  world->ready = plan->ready;
+  world->draining = plan->draining;
+  memcpy(world->hash_key, plan->hash_key, sizeof world->hash_key);
+  world->n_tenants = plan->n_tenants;
+  world->n_buckets = bucket_count(plan->n_tenants);
+  world->buckets = need(&world->arena, world->n_buckets, sizeof *world->buckets);
+  world->tenants = need(&world->arena, plan->n_tenants, sizeof *world->tenants);
+  for (uint32_t i = 0; i < plan->n_tenants; i++) {
+    tenant_lay(world, &plan->tenants[i], &world->tenants[i]);
+    bucket_put(world, world->buckets, world->n_buckets, world->tenants[i].name, i);
+  }
+  atomic_fetch_add_explicit(&worlds_built, 1, memory_order_relaxed);
+  return world;
+}
+
+void world_free(struct world *world)
+{
+  if (!world) return;
+  struct arena arena = world->arena; /* out of the memory it is about to free */
+  arena_deinit(&arena);
+  atomic_fetch_add_explicit(&worlds_freed, 1, memory_order_relaxed);
+}
+
+/* --- reading ---------------------------------------------------------------------------------------- */
+
+uint64_t world_serial(const struct world *world) { return world->serial; }
+bool world_ready(const struct world *world) { return world->ready; }
+bool world_draining(const struct world *world) { return world->draining; }
+uint32_t world_slots(const struct world *world) { return world->n_slots; }
+uint32_t world_tenants(const struct world *world) { return world->n_tenants; }
+
+const struct tenant *world_tenant_at(const struct world *world, uint32_t index)
+{
+  must(index < world->n_tenants);
+  return &world->tenants[index];
+}
+
+const struct tenant *world_tenant(const struct world *world, struct slice name)
+{
+  if (!world->n_buckets) return NULL;
+  uint32_t mask = world->n_buckets - 1, at = (uint32_t)siphash(world->hash_key, name) & mask;
+  for (; world->buckets[at]; at = (at + 1) & mask) {
+    const struct tenant *tenant = &world->tenants[world->buckets[at] - 1];
+    if (slice_eq(tenant->name, name)) return tenant;
+  }
+  return NULL;
+}
+
+const struct model *world_model(const struct world *world, const struct tenant *tenant,
+                                struct slice name)
+{
+  if (!tenant->n_buckets) return NULL;
+  uint32_t mask = tenant->n_buckets - 1, at = (uint32_t)siphash(world->hash_key, name) & mask;
+  for (; tenant->buckets[at]; at = (at + 1) & mask) {
+    const struct model *model = &tenant->models[tenant->buckets[at] - 1];
+    if (slice_eq(model->name, name)) return model;
+  }
+  return NULL;
+}
+
+uint64_t world_count_built(void)
+{
+  return atomic_load_explicit(&worlds_built, memory_order_relaxed);
+}
+
+uint64_t world_count_freed(void)
+{
+  return atomic_load_explicit(&worlds_freed, memory_order_relaxed);
+}

@@ -1,0 +1,71 @@
+/* tally_test.c - merging loses nothing and does not care about order, overflow of batch sizes included.
+ * Thread: main.
+ * SPDX-License-Identifier: MIT */
+#include "test.h"
+
+#include "base/rand.h"
+#include "world/tally.h"
+
+static void fill(struct tally *tally, struct rand *rand)
+{
+  tally->requests = rand_u64(rand) % 1000;
+  tally->by_status[2] = rand_u64(rand) % 1000;
+  tally->refused[E_OVERLOADED] = rand_u64(rand) % 1000;
+  for (uint32_t i = 0; i < tally->n_slots; i++) {
+    struct version_tally *v = &tally->slots[i];
+    v->success = (struct span){rand_u64(rand) % 100, rand_u64(rand) % 100000};
+    v->rows = rand_u64(rand) % 100;
+    v->failed[FAIL_BACKEND] = rand_u64(rand) % 10;
+    v->last_wall_ms = (int64_t)(rand_u64(rand) % 10000);
+    for (int k = 0; k < 30; k++) {
+      struct batch_tally *b = version_tally_batch(v, 1 + rand_u64(rand) % 40);
+      b->infer.count++;
+      b->infer.ns += rand_u64(rand) % 1000;
+    }
+    for (int k = 0; k < 50; k++) hist_add(&v->total_us, rand_u64(rand) % 100000);
+  }
+}
+
+static size_t bytes(const struct tally *t)
+{
+  return sizeof *t + t->n_slots * sizeof(struct version_tally);
+}
+
+TEST(merging_is_associative_and_commutative)
+{
+  for (uint64_t seed = 1; seed <= 50; seed++) {
+    struct rand rand;
+    rand_seed(&rand, seed);
+    struct tally *a = tally_new(2), *b = tally_new(1), *c = tally_new(2);
+    struct tally *left = tally_new(2), *right = tally_new(2), *bc = tally_new(2);
+    fill(a, &rand), fill(b, &rand), fill(c, &rand);
+    tally_merge(left, a), tally_merge(left, b), tally_merge(left, c);
+    tally_merge(bc, c), tally_merge(bc, b);
+    tally_merge(right, bc), tally_merge(right, a);
+    EXPECT(memcmp(left, right, bytes(left)) == 0);
+    uint64_t runs = 0, want = 0;
+    for (int i = 0; i < TALLY_BATCH_SIZES; i++) runs += left->slots[0].batches[i].infer.count;
+    for (int i = 0; i < TALLY_BATCH_SIZES; i++)
+      want += a->slots[0].batches[i].infer.count + b->slots[0].batches[i].infer.count +
+              c->slots[0].batches[i].infer.count;
+    EXPECT_INT(runs, want);
+    EXPECT_INT(runs, 90);
+    tally_reset(left);
+    EXPECT(left->requests == 0 && left->n_slots == 2 && left->slots[1].rows == 0);
+    tally_free(a), tally_free(b), tally_free(c), tally_free(left), tally_free(right), tally_free(bc);
+  }
+}
+
+TEST(batch_sizes_stay_sorted_and_the_rest_is_summed)
+{
+  struct tally *tally = tally_new(1);
+  struct version_tally *v = &tally->slots[0];
+  for (uint64_t rows = 40; rows >= 1; rows--) version_tally_batch(v, rows)->infer.count++;
+  for (int i = 0; i < TALLY_BATCH_SIZES - 1; i++) {
+    EXPECT_INT(v->batches[i].rows, i + 1);
+    EXPECT_INT(v->batches[i].infer.count, 1);
+  }
+  EXPECT(v->batches[TALLY_BATCH_SIZES - 1].rows == TALLY_BATCH_REST);
+  EXPECT_INT(v->batches[TALLY_BATCH_SIZES - 1].infer.count, 25);
+  tally_free(tally);
+}

@@ -1,0 +1,98 @@
+/* world_test.c - a world is a deep copy of its plan, found by name, freed whole.
+ * Thread: main.
+ * SPDX-License-Identifier: MIT */
+#include "test.h"
+
+#include "base/mail.h"
+#include "world/world.h"
+
+static struct mailbox owner;
+
+static struct version version_made(uint32_t number, enum version_state state)
+{
+  static struct tensor_spec specs[1];
+  static struct seat seat;
+  static char text[16];
+  memcpy(text, "onnx", 5);
+  specs[0] = (struct tensor_spec){.name = SLICE("x"), .dtype = DT_FP32, .shape = {1, {-1}}};
+  seat = (struct seat){&owner, (struct lane *)&seat};
+  return (struct version){.number = number,
+                          .slot = number,
+                          .state = state,
+                          .engine = slice_of(text, 4),
+                          .contract = {specs, specs, 1, 1, true},
+                          .seats = &seat,
+                          .n_seats = 1};
+}
+
+TEST(a_world_is_a_deep_copy)
+{
+  uint64_t built = world_count_built(), freed = world_count_freed();
+  struct version versions[2] = {version_made(1, VERSION_STORED), version_made(3, VERSION_READY)};
+  struct model model = {.name = SLICE("m"), .versions = versions, .n_versions = 2};
+  model.stable = &versions[1];
+  model.previous = &versions[0];
+  model.arms[0] = (struct arm){&versions[1], SPLIT_WHOLE};
+  model.n_arms = 1;
+  struct tenant tenant = {.name = SLICE("default"), .models = &model, .n_models = 1};
+  struct world_plan plan = {.tenants = &tenant, .n_tenants = 1, .n_slots = 4, .ready = true};
+  struct world *world = world_build(&plan, 7);
+  memset((char *)(uintptr_t)versions[1].engine.at, 'z', 4); /* the plan may change now */
+  memset(versions, 0x55, sizeof versions);
+
+  EXPECT_INT(world_serial(world), 7);
+  EXPECT(world_ready(world) && !world_draining(world));
+  EXPECT_INT(world_slots(world), 4);
+  EXPECT_INT(world_tenants(world), 1);
+  const struct tenant *t = world_tenant(world, SLICE("default"));
+  EXPECT(t && t == world_tenant_at(world, 0));
+  EXPECT(!world_tenant(world, SLICE("Default")) && !world_tenant(world, SLICE_NONE));
+  const struct model *m = world_model(world, t, SLICE("m"));
+  EXPECT(m && m->n_versions == 2 && m->stable == &m->versions[1] && m->previous == m->versions);
+  EXPECT(m->arms[0].version == m->stable);
+  EXPECT(!world_model(world, t, SLICE("M")) && !world_model(world, t, SLICE("mm")));
+  EXPECT(slice_eq(m->stable->engine, SLICE("onnx")));
+  EXPECT_INT(m->stable->contract.inputs[0].dtype, DT_FP32);
+  EXPECT(slice_eq(m->stable->contract.outputs[0].name, SLICE("x")));
+  EXPECT(m->stable->seats[0].owner == &owner);
+  EXPECT_INT(m->versions[0].n_seats, 0);
+  EXPECT(model_version(m, 3) == m->stable && model_version(m, 1) == m->versions);
+  EXPECT(!model_version(m, 2) && !model_version(m, 0) && !model_version(m, 4));
+  world_free(world);
+  EXPECT_INT(world_count_built() - built, 1);
+  EXPECT_INT(world_count_freed() - freed, 1);
+}
+
+TEST(an_empty_world_knows_nobody)
+{
+  struct world_plan plan = {0};
+  struct world *world = world_build(&plan, 1);
+  EXPECT(!world_tenant(world, SLICE("default")));
+  EXPECT_INT(world_tenants(world), 0);
+  world_free(world);
+}
+
+TEST(every_one_of_many_models_is_found)
+{
+  enum { N = 3000 };
+  static char names[N][16];
+  static struct model models[N];
+  for (int i = 0; i < N; i++) {
+    snprintf(names[i], sizeof names[i], "m%06d", i);
+    models[i] = (struct model){.name = slice_str(names[i]), .slot = (uint32_t)i};
+  }
+  struct tenant tenants[2] = {{.name = SLICE("a"), .models = models, .n_models = N},
+                              {.name = SLICE("b")}};
+  struct world_plan plan = {.tenants = tenants, .n_tenants = 2, .hash_key = {1, 2, 3}};
+  struct world *world = world_build(&plan, 1);
+  const struct tenant *a = world_tenant(world, SLICE("a")), *b = world_tenant(world, SLICE("b"));
+  int found = 0, astray = 0;
+  for (int i = 0; i < N; i++) {
+    const struct model *m = world_model(world, a, slice_str(names[i]));
+    found += m && m->slot == (uint32_t)i;
+    astray += world_model(world, b, slice_str(names[i])) != NULL;
+  }
+  EXPECT_INT(found, N);
+  EXPECT_INT(astray, 0);
+  world_free(world);
+}
