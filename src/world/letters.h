@@ -63,7 +63,9 @@ struct letter_world { /* a lease: home again when the holder's last call on this
 
 struct letter_tally {
   struct mail mail;
-  struct tally *tally; /* out: empty, with slots for the newest world; home: what the loop had */
+  struct tally *tally; /* out: empty, with slots for the newest world; home: what the loop had, NULL
+                        * the first time. A loop has its first tally before its first world, and a
+                        * larger one before a world with more slots */
   uint32_t loop;
 };
 

@@ -1,0 +1,52 @@
+/* control.h - the thread that decides: it folds events into the catalog, keeps versions loaded, and
+ * publishes worlds. It never waits for disk, network or a model: everything slow is a letter.
+ * Thread: control. Before control_main starts: main.
+ *
+ * Life, as the daemon runs it:
+ *   control_new; ledger_replay(..., control_apply); start all threads; control_main ...
+ *   1 LETTER_DRAIN to control and the loops: worlds say draining, changes are answered E_DRAINING
+ *   2 the loops' DRAIN_HOMEs, or the deadline
+ *   3 LETTER_STOP to control, join: it publishes an empty world, closes every lane (loops' residents,
+ *     too, so loops and workers must still run), unloads every model, returns
+ *   4 LETTER_STOP to desks, loops, workers, jobs, scribe; join. Loops and desks mail their last lease
+ *     home before they return
+ *   5 control_free takes these leases: worlds built == worlds freed
+ *
+ * A world is ready when every version that should serve is ready or has failed with a reason: a broken
+ * model must not keep the good ones' machine out of the load balancer; /readyz of a model is its own.
+ * A mutating command comes home only when its effect is durable and every loop reads a world that
+ * shows it (a DEPLOY or ROLLBACK with wait=false: when the wish is durable).
+ * SPDX-License-Identifier: MIT */
+#ifndef CONTROL_CONTROL_H
+#define CONTROL_CONTROL_H
+
+#include "world/letters.h"
+
+struct control;
+struct catalog;
+
+struct control_opts {
+  int objects_fd;         /* datadir's: handed to load jobs */
+  uint32_t instances;     /* lanes of a version whose slipway.yaml says nothing; 0: 1 */
+  int64_t resident_ns;    /* a version faster than this lives on the loops; 0: 50 us; -1: never */
+  int64_t pulse_us;       /* 0: one second */
+  uint32_t worlds_max;    /* worlds alive at once before publishing waits; 0: 1024 */
+  unsigned char hash_key[16]; /* rand_secret: for tables that strangers fill */
+  int64_t started_us;     /* clock_us at start, for the uptime in stats */
+};
+
+/* post is read from control_main on, so its mailboxes may be filled in later; lent for life. */
+struct control *control_new(const struct control_opts *opts, const struct post *post);
+void control_free(struct control *control);
+struct mailbox *control_mailbox(struct control *control);
+/* Folds one event of the ledger; only before control_main. E_INTERNAL: it does not fit what came
+ * before, the text says how. The signature is ledger_fn's. */
+CHECKED enum code control_apply(void *control, const struct event *event, struct err *err);
+void control_main(void *control); /* the thread's main: until LETTER_STOP is done */
+
+/* For tests: one turn at the given times. Handles what is there; returns when it wants the next
+ * (INT64_MAX: it has stopped). */
+int64_t control_turn(struct control *control, int64_t now_us, int64_t wall_ms);
+const struct catalog *control_catalog(const struct control *control);
+
+#endif

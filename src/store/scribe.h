@@ -1,0 +1,20 @@
+/* scribe.h - the thread that writes: takes all waiting LETTER_APPENDs, one COMMIT for all of them
+ * (group commit), then sends each home with its own outcome.
+ * Thread: scribe. It stops at LETTER_STOP, after writing what came before it.
+ * SPDX-License-Identifier: MIT */
+#ifndef STORE_SCRIBE_H
+#define STORE_SCRIBE_H
+
+#include "store/ledger.h"
+#include "world/letters.h"
+
+struct scribe;
+
+struct scribe *scribe_new(struct ledger *ledger); /* ledger: lent until scribe_free */
+void scribe_free(struct scribe *scribe);
+struct mailbox *scribe_mailbox(struct scribe *scribe);
+void scribe_main(void *scribe); /* the thread's main: until LETTER_STOP */
+/* Handles what is there, never waits for letters. False once a LETTER_STOP was among it. For tests. */
+bool scribe_turn(struct scribe *scribe);
+
+#endif
