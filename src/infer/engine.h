@@ -24,10 +24,14 @@ struct model_config {
   uint32_t instances, threads; /* threads: per run, inside the engine; default 1 */
 };
 
+struct watch;
+
 struct model_source {
   const struct model_file *files;
   uint32_t n_files;
   const struct model_config *config;
+  struct watch *watch; /* for engines that can stop a load; NULL: no limit */
+  int64_t deadline_us; /* clock_us: when the load must be over; used with watch */
 };
 
 struct engine {
@@ -47,7 +51,9 @@ struct engine {
   /* Fills task->outputs for each wanted output. Lane owner, required. Errors: E_MODEL_FAILED,
    * E_DEADLINE_EXCEEDED after a cancel, E_OUT_OF_MEMORY past the scratch arena's cap. */
   enum code (*run)(void *seat, struct task *task, struct err *err);
-  /* Makes a run in progress on this seat return soon. The watch's thread; optional. */
+  /* Makes a run in progress on this seat return soon. The watch's thread; must not block; optional.
+   * It may come a moment before the run starts or after it has ended, never during leave. A seat that
+   * was cancelled is not run again: the lane leaves it and sits anew, so nothing need be undone. */
   void (*cancel)(void *seat);
   /* Measured bytes the model holds. Job thread; optional (0 is reported). */
   uint64_t (*bytes)(const void *model);
@@ -56,5 +62,9 @@ struct engine {
 size_t engine_count(void);
 const struct engine *engine_at(size_t i);
 const struct engine *engine_named(struct slice name); /* NULL when there is none */
+/* The first engine of engines.def that claims the files; NULL when none does. */
+const struct engine *engine_guess(const struct model_source *source);
+/* The file called name; NULL when there is none. */
+const struct model_file *source_file(const struct model_source *source, struct slice name);
 
 #endif

@@ -13,9 +13,14 @@ struct worker;
 /* watch: shared by all workers; ends runs past their deadline (infer/watch.h). */
 struct watch;
 struct worker *worker_new(uint32_t number, struct watch *watch);
+/* A resident: its mailbox has no bell. wake (may be NULL) is called when a letter finds the box
+ * empty, from the sender's thread, the loop's own included: skip the wake there. */
+struct worker *worker_new_resident(uint32_t number, struct watch *watch, void (*wake)(void *),
+                                   void *wake_arg);
 void worker_free(struct worker *worker); /* all lanes closed */
 struct mailbox *worker_mailbox(struct worker *worker);
-/* Handles all letters that are there, runs what is due, never waits. True when it did anything. */
+/* Handles all letters that are there, runs what is due for at most about a millisecond, never waits.
+ * True when it did anything: tasks may be left, turn again before you sleep. */
 bool worker_turn(struct worker *worker);
 /* The thread's main: turns until LETTER_STOP. */
 void worker_main(void *worker);

@@ -32,7 +32,8 @@ struct task {
   struct tensor *outputs; /* contract->n_outputs of them, the loop's memory */
   struct arena *scratch;  /* lent with the task; blocks come from the heap */
   struct err err;         /* code OK: the outputs are there */
-  int64_t queued_ns, began_ns, input_ns, infer_ns, output_ns; /* clock_ns at each; infer_ns: engine back */
+  int64_t queued_ns; /* clock_ns when the sender sent it: the sender fills this one */
+  int64_t began_ns, input_ns, infer_ns, output_ns; /* clock_ns at each; infer_ns: engine back */
   uint32_t batch_rows;    /* rows of the batch it ran in */
 };
 

@@ -1,0 +1,157 @@
+/* lane.c - runs the tasks of one model version, one after the other.
+ * Thread: the lane's owner.
+ * SPDX-License-Identifier: MIT */
+#include "infer/lane.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+static void lane_end(void *arg)
+{
+  struct lane *lane = arg;
+  lane->engine->cancel(lane->seat);
+}
+
+/* A seat that was cancelled is thrown away: so no engine has to undo a cancel, and one that came a
+ * moment too late for its run cannot hit the next. */
+static enum code lane_sit(struct lane *lane, struct err *err)
+{
+  if (lane->spent && lane->seat) lane->engine->leave(lane->seat);
+  if (lane->spent) lane->seat = NULL;
+  lane->spent = false;
+  if (lane->seat) return OK;
+  if (lane->engine->sit(lane->loaded->model, &lane->seat, err) == OK) return OK;
+  lane->seat = NULL;
+  return err->code;
+}
+
+struct lane *lane_new(struct loaded *loaded, struct watch *watch, const void *owner,
+                      struct err *err)
+{
+  struct lane *lane = grab_zero(1, sizeof *lane);
+  lane->engine = loaded->engine;
+  lane->loaded = loaded;
+  lane->owner = owner;
+  if (lane_sit(lane, err) != OK) {
+    ungrab(lane);
+    return NULL;
+  }
+  if (watch && lane->engine->cancel) {
+    lane->watch = watch;
+    watch_join(watch, &lane->watched, lane_end, lane);
+  }
+  return lane;
+}
+
+void lane_free(struct lane *lane)
+{
+  if (!lane) return;
+  must(lane->waiting == 0);
+  if (lane->watch) watch_leave(lane->watch, &lane->watched);
+  if (lane->seat) lane->engine->leave(lane->seat);
+  ungrab(lane);
+}
+
+void lane_push(struct lane *lane, struct task *task)
+{
+  must(task->lane == lane);
+  task->mail.next = NULL;
+  if (lane->last) lane->last->next = &task->mail;
+  else lane->first = &task->mail;
+  lane->last = &task->mail;
+  lane->waiting++;
+}
+
+static struct task *lane_pop(struct lane *lane)
+{
+  struct mail *mail = lane->first;
+  must(mail != NULL);
+  lane->first = mail->next;
+  if (!lane->first) lane->last = NULL;
+  lane->waiting--;
+  return (struct task *)mail;
+}
+_Static_assert(offsetof(struct task, mail) == 0, "a task is its letter");
+
+static enum code output_check(const struct tensor_spec *spec, const struct tensor *got,
+                              struct err *err)
+{
+  char got_text[SHAPE_TEXT_MAX], want_text[SHAPE_TEXT_MAX];
+  if (got->dtype != spec->dtype)
+    return fail(err, E_BAD_MODEL_OUTPUT,
+                "the model answered \"%.*s\" as %s, it declares %s: push a version that keeps its "
+                "contract",
+                SLICE_ARG(spec->name), dtype_name(got->dtype), dtype_name(spec->dtype));
+  bool fits = spec->rank_free || got->shape.rank == spec->shape.rank;
+  for (uint32_t i = 0; fits && !spec->rank_free && i < spec->shape.rank; i++)
+    fits = spec->shape.dims[i] < 0 || spec->shape.dims[i] == got->shape.dims[i];
+  if (!fits)
+    return fail(err, E_BAD_MODEL_OUTPUT,
+                "the model answered \"%.*s\" with shape %s, it declares %s: push a version that "
+                "keeps its contract",
+                SLICE_ARG(spec->name), shape_text(&got->shape, got_text, sizeof got_text),
+                shape_text(&spec->shape, want_text, sizeof want_text));
+  /* What follows is not the model's doing but the engine's: ours. */
+  uint64_t count = 0;
+  must(shape_count(&got->shape, &count) && count == got->count);
+  size_t width = dtype_width(got->dtype);
+  must(width == 0 || got->bytes == count * width);
+  must(got->data || got->bytes == 0);
+  return OK;
+}
+
+static enum code outputs_check(struct task *task)
+{
+  const struct contract *contract = task->contract;
+  for (uint32_t i = 0; i < contract->n_outputs; i++) {
+    if (!(task->wanted >> i & 1)) continue;
+    if (output_check(&contract->outputs[i], &task->outputs[i], &task->err)) return task->err.code;
+    task->outputs[i].name = contract->outputs[i].name;
+  }
+  return OK;
+}
+
+static enum code task_refuse(struct task *task, int64_t now_ns)
+{
+  struct err *err = &task->err;
+  if (atomic_load_explicit(&task->gone, memory_order_relaxed))
+    return fail(err, E_CANCELLED, "nobody waits for the answer any more: it was not computed");
+  if (now_ns / 1000 > task->deadline_us)
+    return fail(err, E_DEADLINE_EXCEEDED,
+                "the deadline passed while the request waited for its model; retry later or allow "
+                "more time");
+  return OK;
+}
+
+static enum code lane_engine_run(struct lane *lane, struct task *task)
+{
+  struct err *err = &task->err;
+  if (!lane->watch || task->deadline_us == INT64_MAX) return lane->engine->run(lane->seat, task, err);
+  watch_begin(lane->watch, &lane->watched, task->deadline_us);
+  enum code code = lane->engine->run(lane->seat, task, err);
+  if (!watch_end(&lane->watched)) return code;
+  lane->spent = true;
+  if (code == OK) return OK; /* it was done before it heard */
+  return fail(err, E_DEADLINE_EXCEEDED,
+              "the model was still running at the deadline and was stopped; send less at once or "
+              "allow more time");
+}
+
+struct task *lane_run(struct lane *lane, int64_t *now_ns)
+{
+  struct task *task = lane_pop(lane);
+  task->err.code = OK;
+  task->batch_rows = task->rows;
+  task->began_ns = task->input_ns = task->infer_ns = task->output_ns = *now_ns;
+  if (task_refuse(task, *now_ns) != OK) return task;
+  if ((!lane->seat || lane->spent) && lane_sit(lane, &task->err) != OK) return task;
+
+  const struct contract *contract = task->contract;
+  for (uint32_t i = 0; i < contract->n_outputs; i++) task->outputs[i].dtype = DT_NONE;
+  enum code code = lane_engine_run(lane, task);
+  task->infer_ns = *now_ns = clock_ns();
+  if (code == OK) code = outputs_check(task);
+  task->output_ns = task->infer_ns; /* nothing is scattered while a batch is one task */
+  must(code == task->err.code);
+  return task;
+}

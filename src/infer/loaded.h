@@ -1,0 +1,17 @@
+/* loaded.h - a model in memory: made by a job, run by lanes, given back by a job.
+ * Thread: the job's until its LOAD letter is home; then read-only for every lane owner; the job's
+ * again with the UNLOAD letter, when no lane is left.
+ * SPDX-License-Identifier: MIT */
+#ifndef INFER_LOADED_H
+#define INFER_LOADED_H
+
+#include "infer/engine.h"
+
+struct loaded {
+  const struct engine *engine;
+  void *model; /* the engine's own */
+  struct contract contract;
+  struct arena arena; /* holds the contract */
+};
+
+#endif

@@ -1,0 +1,129 @@
+/* worker.c - sorts letters into lanes and gives each lane its turn.
+ * Thread: worker; or the loop a resident lives on.
+ * SPDX-License-Identifier: MIT */
+#include "infer/worker.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "infer/lane.h"
+
+enum { TURN_NS_MAX = 1000000 }; /* a resident gives the loop back after this; tasks may be left */
+
+struct worker {
+  struct mailbox box;
+  struct link due; /* lanes with waiting tasks, in the order of their turns */
+  struct watch *watch;
+  uint32_t number, n_lanes;
+  bool stop;
+};
+
+static struct worker *worker_make(uint32_t number, struct watch *watch)
+{
+  struct worker *worker = grab_zero(1, sizeof *worker);
+  worker->number = number;
+  worker->watch = watch;
+  list_init(&worker->due);
+  return worker;
+}
+
+struct worker *worker_new(uint32_t number, struct watch *watch)
+{
+  struct worker *worker = worker_make(number, watch);
+  mailbox_init_bell(&worker->box);
+  return worker;
+}
+
+struct worker *worker_new_resident(uint32_t number, struct watch *watch, void (*wake)(void *),
+                                   void *wake_arg)
+{
+  struct worker *worker = worker_make(number, watch);
+  mailbox_init(&worker->box, wake, wake_arg);
+  return worker;
+}
+
+void worker_free(struct worker *worker)
+{
+  if (!worker) return;
+  must(worker->n_lanes == 0);
+  must(mailbox_empty(&worker->box));
+  mailbox_deinit(&worker->box);
+  ungrab(worker);
+}
+
+struct mailbox *worker_mailbox(struct worker *worker) { return &worker->box; }
+
+static void task_take(struct worker *worker, struct task *task)
+{
+  struct lane *lane = task->lane;
+  must(lane != NULL && lane->owner == worker);
+  if (lane->waiting == 0) list_push_back(&worker->due, &lane->due);
+  lane_push(lane, task);
+}
+
+static void lane_open(struct worker *worker, struct letter_lane *letter)
+{
+  letter->err.code = OK;
+  letter->lane = lane_new(letter->loaded, worker->watch, worker, &letter->err);
+  if (letter->lane) worker->n_lanes++;
+  letter->mail.kind = LETTER_LANE_OPEN_HOME;
+  mail_send(letter->home, &letter->mail);
+}
+
+static void lane_close(struct worker *worker, struct letter_lane *letter)
+{
+  must(letter->lane != NULL && letter->lane->owner == worker);
+  letter->err.code = OK;
+  lane_free(letter->lane);
+  worker->n_lanes--;
+  letter->mail.kind = LETTER_LANE_CLOSE_HOME;
+  mail_send(letter->home, &letter->mail);
+}
+
+/* Letters are handled in the order they came; a task waits in its lane. */
+static void letters_sort(struct worker *worker, struct mail *mail)
+{
+  while (mail) {
+    struct mail *next = mail->next;
+    switch (mail->kind) {
+      case LETTER_TASK: task_take(worker, (struct task *)mail); break;
+      case LETTER_LANE_OPEN: lane_open(worker, (struct letter_lane *)mail); break;
+      case LETTER_LANE_CLOSE: lane_close(worker, (struct letter_lane *)mail); break;
+      case LETTER_STOP: worker->stop = true; break;
+      default: must(!"a letter workers do not get");
+    }
+    mail = next;
+  }
+}
+
+/* Round robin: one task of the lane whose turn it is, then the next lane's. */
+static void tasks_run(struct worker *worker)
+{
+  int64_t now_ns = clock_ns(), until_ns = now_ns + TURN_NS_MAX;
+  do {
+    struct lane *lane = LIST_OF(list_pop_front(&worker->due), struct lane, due);
+    struct task *task = lane_run(lane, &now_ns);
+    if (lane->waiting) list_push_back(&worker->due, &lane->due);
+    task->mail.kind = LETTER_ANSWER;
+    mail_send(task->home, &task->mail);
+    /* Who came meanwhile takes its place in the round now, not after it. */
+    if (!mailbox_empty(&worker->box)) letters_sort(worker, mailbox_take(&worker->box));
+  } while (!list_empty(&worker->due) && now_ns < until_ns);
+}
+
+bool worker_turn(struct worker *worker)
+{
+  bool did = !mailbox_empty(&worker->box);
+  if (did) letters_sort(worker, mailbox_take(&worker->box));
+  if (list_empty(&worker->due)) return did;
+  tasks_run(worker);
+  return true;
+}
+
+void worker_main(void *arg)
+{
+  struct worker *worker = arg;
+  while (!worker->stop || !list_empty(&worker->due)) {
+    if (worker_turn(worker)) continue;
+    letters_sort(worker, mailbox_wait(&worker->box, INT64_MAX));
+  }
+}
