@@ -32,8 +32,7 @@
  *   400 CONFLICTING_FRAMING  Content-Length with Transfer-Encoding, or Content-Length twice
  *   400 BAD_REQUEST          everything else: bare CR or LF, NUL, folding, white space around
  *                            names, odd Content-Length, any transfer coding but one `chunked` in
- *                            1.1, Host missing (1.1), twice or odd, versions but 1.0 and 1.1, bad
- * chunks
+ *                            1.1, Host missing (1.1), twice or odd, other versions, bad chunks
  *   501 NOT_IMPLEMENTED      a well-formed verb that nobody knows
  *   413 BODY_TOO_LARGE       body over the limit, or more than chunks_max chunks
  *   417 EXPECTATION_FAILED   Expect other than 100-continue
@@ -72,13 +71,16 @@ struct h1 {
   /* The rest is the codec's own. */
   struct h1_limits limits;
   uint8_t state;
-  bool limit_set, agreed;
+  bool limit_set;
+  bool blank_skipped;       /* the one empty line before the request line */
+  bool agreed;              /* llhttp saw what the guard saw, so far */
   uint8_t digits;           /* of the chunk size being read */
   char *raw;                /* the head while it is not whole */
   uint32_t raw_len, raw_cap;
   uint32_t scanned;         /* bytes of the head the guard has seen */
   uint32_t line_at;         /* where the line being scanned begins */
   uint32_t lines;           /* whole lines seen, the request line included */
+  uint32_t fields_at;       /* where the first field begins */
   uint32_t chunks, extension, extensions, trailer, trailers;
   uint64_t left;            /* body bytes of this message (or chunk) still to come */
   uint64_t body_len, body_max;

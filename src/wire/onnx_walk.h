@@ -14,8 +14,9 @@
  *   - operator domains from the allowed list
  *   - at most nodes_max nodes, depth_max levels of subgraphs, attributes_max attributes
  *   - no initializer name twice in a graph, no value defined twice, no node input that nobody
- * defines A file that is something else (pickle, zip or .pt, joblib, HDF5, SavedModel,
- * safetensors, GGUF ...) is named as what it is.
+ *     defines
+ * A file that is something else (pickle, zip or .pt, joblib, HDF5, SavedModel, safetensors, GGUF)
+ * is named as what it is.
  * Unknown protobuf fields are skipped, as protobuf demands: later versions of the format add some.
  * Source: onnx.proto (IR version 13), specs/robustness.md section 6.
  * SPDX-License-Identifier: MIT */
