@@ -37,8 +37,16 @@ void h1_init(struct h1 *h1, const struct h1_limits *limits)
 
 void h1_reset(struct h1 *h1)
 {
-  struct h1_limits limits = h1->limits;
-  *h1 = (struct h1){.state = H1S_START, .limits = limits};
+  h1->state = H1S_START;
+  h1->close = h1->limit_set = h1->blank_skipped = false;
+  h1->raw = NULL;
+  h1->raw_len = h1->raw_cap = 0;
+  h1->scanned = h1->line_at = h1->lines = h1->fields_at = 0;
+  h1->chunks = h1->extension = h1->extensions = h1->trailer = h1->trailers = 0;
+  h1->left = h1->body_len = h1->body_max = 0;
+  h1->digits = 0;
+  h1->head.fields = NULL;
+  h1->head.n_fields = 0;
 }
 
 uint64_t h1_body_left(const struct h1 *h1)

@@ -4,6 +4,7 @@
 #include "wire/http1.h"
 
 #include "base/text.h"
+#include "wire/http1_int.h"
 
 const struct slice h1_continue = {"HTTP/1.1 100 Continue\r\n\r\n", 25};
 
@@ -26,11 +27,10 @@ static char *put(char *to, struct slice s)
 /* Text of strangers (an echoed request id) must not be able to end a line. */
 static char *put_tame(char *to, struct slice s)
 {
-  for (size_t i = 0; i < s.len; i++) {
-    unsigned char c = (unsigned char)s.at[i];
-    to[i] = (c < 0x20 && c != '\t') || c == 0x7f ? '_' : s.at[i];
-  }
-  return to + s.len;
+  char *at = put(to, s);
+  for (size_t i = 0; (i = h1_control_find(to, i, s.len)) < s.len; i++)
+    if (to[i] != '\t') to[i] = '_';
+  return at;
 }
 
 size_t h1_answer_write(char *to, size_t cap, const struct h1_answer *answer)

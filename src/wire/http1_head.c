@@ -8,6 +8,9 @@
  * SPDX-License-Identifier: MIT */
 #include "wire/http1_int.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <llhttp.h>
 
 _Static_assert(sizeof(llhttp_t) <= H1_PARSER_BYTES, "llhttp_t fits its place in struct h1");
@@ -93,21 +96,17 @@ bool h1_parser_agrees(struct h1 *h1, struct slice bytes, bool body, bool done)
 
 /* ---- the guard ---- */
 
-#define EVERY(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* The place of the first byte below 0x20 or equal to 0x7f in at[i..end), or end. */
-static size_t control_find(const char *at, size_t i, size_t end)
+size_t h1_control_find(const char *at, size_t i, size_t end)
 {
-  for (; i + 8 <= end; i += 8) {
-    uint64_t x;
-    memcpy(&x, at + i, 8);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    x = __builtin_bswap64(x);
-#endif
-    uint64_t del = x ^ EVERY(0x7f);
-    uint64_t hit = (((x - EVERY(0x20)) & ~x) | ((del - EVERY(1)) & ~del)) & EVERY(0x80);
-    if (hit) return i + (size_t)(__builtin_ctzll(hit) >> 3);
+#ifdef __SSE2__
+  const __m128i top = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f);
+  for (; i + 16 <= end; i += 16) {
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(at + i));
+    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(x, top), x);
+    unsigned hits = (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(x, del)));
+    if (hits) return i + (size_t)__builtin_ctz(hits);
   }
+#endif
   for (; i < end; i++) {
     unsigned char c = (unsigned char)at[i];
     if (c < 0x20 || c == 0x7f) return i;
@@ -157,7 +156,7 @@ enum code h1_head_scan(struct h1 *h1, const char *at, size_t len, size_t *end, s
     size_t all = h1->lines ? (size_t)h1->fields_at + h1->limits.fields_max + 2 : hard;
     size_t limit = hard < all ? hard : all;
     size_t stop = len < limit ? len : limit;
-    size_t i = control_find(at, h1->scanned, stop);
+    size_t i = h1_control_find(at, h1->scanned, stop);
     h1->scanned = (uint32_t)i;
     if (i == limit) return line_too_long(h1, err);
     if (i == len) return OK;

@@ -39,6 +39,9 @@ enum code h1_head_parse(struct h1 *h1, const char *at, size_t len, struct arena 
  * False when it sees anything else than the guard. done: the message must end with them. */
 bool h1_parser_agrees(struct h1 *h1, struct slice bytes, bool body, bool done);
 
+/* The place of the first byte below 0x20 or equal to 0x7f in at[i..end), or end. */
+size_t h1_control_find(const char *at, size_t i, size_t end);
+
 /* What a byte may be in: tokens (RFC 9110 section 5.6.2). */
 extern const unsigned char h1_token[256];
 
