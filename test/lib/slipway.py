@@ -14,8 +14,9 @@ A test program looks like this and is run by tools/run-each, or by hand (with wo
 
     main()
 
-The binary under test is $SLIPWAY_BIN (build/release/slipway otherwise). Leaving the `with` block sends
-SIGTERM and fails the test unless the daemon exits with 0 and stderr holds no sanitizer report.
+The binary under test is $SLIPWAY_BIN (build/release/slipway otherwise). Leaving the `with` block
+sends SIGTERM and fails the test unless the daemon exits with 0 and stderr is without a sanitizer's
+report.
 SPDX-License-Identifier: MIT
 """
 import json
@@ -100,8 +101,8 @@ def main():
             print("SKIP %s: %s" % (fn.__name__, e))
         except Exception as e:  # noqa: any exception is a failure
             failed += 1
-            place = [f for f in traceback.extract_tb(e.__traceback__) if f.filename != __file__]
-            line = "%s:%d: " % (os.path.relpath(place[-1].filename), place[-1].lineno) if place else ""
+            places = [f for f in traceback.extract_tb(e.__traceback__) if f.filename != __file__]
+            line = "".join("%s:%d: " % (os.path.relpath(f.filename), f.lineno) for f in places[-1:])
             kind = "" if isinstance(e, Failed) else type(e).__name__ + ": "
             print("%s%s%s\nFAIL %s" % (line, kind, e, fn.__name__), flush=True)
     print("%d passed, %d failed" % (passed, failed) + (", %d skipped" % skipped if skipped else ""))
@@ -246,8 +247,8 @@ def free_port():
 class Daemon:
     """A daemon of our own on a free loopback port, with a data directory of its own.
 
-    args: more arguments of `slipway serve`; env: more environment; data: a directory to keep (else a
-    temporary one, removed afterwards); wrap: a command to run it under, such as strace.
+    args: more arguments of `slipway serve`; env: more environment; data: a directory to keep (else
+    a temporary one, removed afterwards); wrap: a command to run it under, such as strace.
     """
     def __init__(self, *args, env=None, data=None, wrap=(), ready=True, seconds=10):
         self.args, self.env, self.wrap = list(args), env or {}, list(wrap)
@@ -258,8 +259,9 @@ class Daemon:
     def start(self):
         self.port, self.grpc_port = free_port(), free_port()
         self.err = tempfile.NamedTemporaryFile(prefix="slipway-err-", delete=False)
-        command = self.wrap + [BIN, "serve", "--data", self.data, "--listen",
-                               "127.0.0.1:%d" % self.port, "--grpc", "127.0.0.1:%d" % self.grpc_port]
+        command = self.wrap + [BIN, "serve", "--data", self.data,
+                               "--listen", "%s:%d" % (self.host, self.port),
+                               "--grpc", "%s:%d" % (self.host, self.grpc_port)]
         env = dict(os.environ, SLIPWAY_URL=self.url(), HOME=self.data, **self.env)
         self.proc = subprocess.Popen(command + self.args, stdin=subprocess.DEVNULL, env=env,
                                      stdout=subprocess.DEVNULL, stderr=self.err, cwd=self.data)
@@ -272,7 +274,8 @@ class Daemon:
 
     def is_ready(self):
         if self.proc.poll() is not None:
-            raise Failed("the daemon ended with %d: %s" % (self.proc.returncode, self.stderr()[-2000:]))
+            raise Failed("the daemon ended with %d: %s"
+                         % (self.proc.returncode, self.stderr()[-2000:]))
         try:
             return self.get("/readyz").status == 200
         except (OSError, Failed, AttributeError):
