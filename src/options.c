@@ -20,7 +20,8 @@ struct option_row {
 
 static const struct option_row rows[OPTION_COUNT_ALL] = {
 #define OPTION(kind_, name_, fallback_, min_, max_, help_) \
-  {.name = #name_, .fallback = fallback_, .help = help_, .kind = KIND_##kind_, .min = min_, .max = max_},
+  {.name = #name_, .fallback = fallback_, .help = help_, \
+   .kind = KIND_##kind_, .min = min_, .max = max_},
 #include "options.def"
 #undef OPTION
 };

@@ -31,8 +31,8 @@ struct options {
 };
 
 /* Reads defaults, the file, the environment and flags (argv[0] is the first flag), in that order of
- * rising precedence. E_BAD_CONFIG or E_INVALID_ARGUMENT name the setting, and for the file the line and
- * column. */
+ * rising precedence. E_BAD_CONFIG or E_INVALID_ARGUMENT name the setting, and for the file the line
+ * and column. */
 CHECKED enum code options_read(struct options *options, int argc, char **argv, struct err *err);
 int64_t option_number(const struct options *options, enum option_id id);
 const char *option_text(const struct options *options, enum option_id id);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Trains the handwritten-digits model of the demo and writes digits/model.onnx, golden.jsonl and held-out.csv.
+"""Trains the handwritten-digits model of the demo: model.onnx, golden.jsonl and held-out.csv.
 
-Needs scikit-learn and onnx (any recent version). The outputs are committed; nobody needs to run this
+Needs scikit-learn and onnx (any recent version). The outputs are committed; nobody has to run this
 to use them. Example:  python3 examples/digits/train.py
 """
 import json
@@ -20,10 +20,12 @@ out.mkdir(exist_ok=True)
 
 digits = load_digits()
 x_train, x_held, y_train, y_held = train_test_split(
-    digits.data.astype(np.float32), digits.target, test_size=0.2, random_state=20, stratify=digits.target)
-mlp = MLPClassifier(hidden_layer_sizes=(64,), alpha=1e-3, max_iter=400, random_state=20).fit(x_train / 16, y_train)
+    digits.data.astype(np.float32), digits.target, test_size=0.2, random_state=20,
+    stratify=digits.target)
+mlp = MLPClassifier(hidden_layer_sizes=(64,), alpha=1e-3, max_iter=400, random_state=20)
+mlp.fit(x_train / 16, y_train)
 
-# The network as plain ONNX: scale, two layers, softmax; pixels 0..16 in, probabilities and label out.
+# The network as plain ONNX: scale, two layers, softmax; pixels 0..16 in, probabilities, label out.
 w = [c.astype(np.float32) for c in mlp.coefs_]
 b = [c.astype(np.float32) for c in mlp.intercepts_]
 constants = {"scale": np.float32(1 / 16), "w0": w[0], "b0": b[0], "w1": w[1], "b1": b[1]}
@@ -45,7 +47,8 @@ onnx.checker.check_model(model)
 (out / "model.onnx").write_bytes(model.SerializeToString())
 
 labels = [str(d) for d in range(10)]
-(out / "slipway.yaml").write_text("engine: onnx\nlabels: [%s]\n" % ", ".join(f'"{d}"' for d in labels))
+(out / "slipway.yaml").write_text(
+    "engine: onnx\nlabels: [%s]\n" % ", ".join(f'"{d}"' for d in labels))
 
 
 def forward(x):
@@ -61,7 +64,8 @@ with open(out / "golden.jsonl", "w") as f:
         f.write(json.dumps({
             "request": {"inputs": [{"name": "pixels", "datatype": "FP32", "shape": [1, 64],
                                     "data": [float(v) for v in x_held[i]]}]},
-            "response": {"outputs": [{"name": "digit", "datatype": "INT64", "shape": [1], "data": [int(d[0])]},
+            "response": {"outputs": [{"name": "digit", "datatype": "INT64", "shape": [1],
+                                      "data": [int(d[0])]},
                                      {"name": "probabilities", "datatype": "FP32", "shape": [1, 10],
                                       "data": [round(float(v), 6) for v in p[0]]}]},
             "tolerance": 1e-4}) + "\n")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the wine-cultivar model of the demo (tabular, no inference library needed: engine `linear`).
+"""Trains the wine-cultivar model of the demo (tabular, engine `linear`: no inference library).
 
 Needs scikit-learn. The outputs are committed. Example:  python3 examples/wine/train.py
 """
@@ -28,7 +28,8 @@ bias = logistic.intercept_ - weights @ scaler.mean_
 weights, bias = weights.astype(np.float32), bias.astype(np.float32)
 (out / "model.json").write_text(json.dumps({
     "engine": "linear", "input": "measurements", "output": "probabilities", "activation": "softmax",
-    "weights": [[float(v) for v in row] for row in weights], "bias": [float(v) for v in bias]}, indent=1) + "\n")
+    "weights": [[float(v) for v in row] for row in weights],
+    "bias": [float(v) for v in bias]}, indent=1) + "\n")
 (out / "slipway.yaml").write_text("engine: linear\nlabels: [barolo, grignolino, barbera]\n")
 
 
@@ -44,7 +45,8 @@ with open(out / "golden.jsonl", "w") as f:
             "request": {"inputs": [{"name": "measurements", "datatype": "FP32", "shape": [1, 13],
                                     "data": [float(v) for v in x_held[i]]}]},
             "response": {"outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [1, 3],
-                                      "data": [round(float(v), 6) for v in forward(x_held[i:i + 1])[0]]}]},
+                                      "data": [round(float(v), 6)
+                                               for v in forward(x_held[i:i + 1])[0]]}]},
             "tolerance": 1e-3}) + "\n")
 
 names = [n.replace("/", "_").replace(" ", "_") for n in wine.feature_names]
@@ -52,4 +54,5 @@ with open(here / "held-out.csv", "w") as f:
     f.write(",".join(names) + ",cultivar\n")
     for row, label in zip(x_held, y_held):
         f.write(",".join(repr(float(v)) for v in row) + f",{label}\n")
-print(f"held out: {len(y_held)} rows, accuracy {np.mean(forward(x_held).argmax(axis=1) == y_held):.4f}")
+accuracy = np.mean(forward(x_held).argmax(axis=1) == y_held)
+print(f"held out: {len(y_held)} rows, accuracy {accuracy:.4f}")

@@ -2,8 +2,8 @@
  * Thread: one at a time (whoever holds the thing the arena belongs to).
  * Invariant: an arena never holds more than its cap, so a hostile body becomes an error and not an
  * out-of-memory. Pointers stay valid until reset; nothing is freed singly.
- * Blocks come from a source. The default one is the heap; loops give their own (net/blocks.h), which
- * keeps blocks, so that a warm request path never calls malloc.
+ * Blocks come from a source. The default one is the heap; loops give their own (net/blocks.h),
+ * which keeps blocks, so that a warm request path never calls malloc.
  * SPDX-License-Identifier: MIT */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H

@@ -9,7 +9,8 @@
 
 int64_t clock_us(void);      /* monotonic, microseconds: deadlines, latencies */
 int64_t clock_ns(void);      /* monotonic, nanoseconds: stage timings */
-int64_t clock_wall_ms(void); /* Unix time, milliseconds: ledger, logs; never for order or timeouts */
+/* Unix time, milliseconds: ledger, logs; never for order or timeouts */
+int64_t clock_wall_ms(void);
 /* "2026-01-31T23:59:59.123Z" to `to`, 25 bytes with its NUL. */
 void clock_text(int64_t wall_ms, char to[25]);
 

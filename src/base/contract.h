@@ -14,7 +14,8 @@ struct tensor_spec {
   struct shape shape;          /* -1: any size; includes the batch dimension */
   bool rank_free;              /* the model leaves even the rank open: shape is not checked */
   bool optional;               /* an input the model has a default for */
-  const struct slice *labels;  /* an output's class names for the classification parameter, or NULL */
+  /* an output's class names for the classification parameter, or NULL */
+  const struct slice *labels;
   uint32_t n_labels;
 };
 

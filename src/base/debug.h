@@ -1,4 +1,5 @@
-/* debug.h - the mean mode of allocators, from the environment: SLIPWAY_DEBUG=poison,fail=1/1000,seed=42
+/* debug.h - the mean mode of allocators, from the environment:
+ * SLIPWAY_DEBUG=poison,fail=1/1000,seed=42
  * Thread: any; read once by debug_start before other threads exist, constant afterwards.
  * SPDX-License-Identifier: MIT */
 #ifndef BASE_DEBUG_H

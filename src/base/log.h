@@ -3,8 +3,8 @@
  *
  *   log_event(LOG_INFO, "model_ready", "model", "digits", "version", "3", NULL);
  *
- * Each call formats into a line of its own and mails it to the writer; past LOG_WAITING_MAX lines in
- * flight lines are dropped and counted, and the count is the next line's "dropped" member. Every
+ * Each call formats into a line of its own and mails it to the writer; past LOG_WAITING_MAX lines
+ * in flight lines are dropped and counted, and the count is the next line's "dropped" member. Every
  * event name may log LOG_BURST lines a second; more are counted into "suppressed".
  * SPDX-License-Identifier: MIT */
 #ifndef BASE_LOG_H

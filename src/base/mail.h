@@ -2,13 +2,13 @@
  * Thread: any may send; one owner takes.
  *
  * A letter is a struct whose first member is a `struct mail`; the sender gives it away for good, or
- * until it comes home (world/letters.h lists every letter and who may send it). A mailbox is a stack
- * that many push onto with one compare-and-swap and one owner empties with one exchange; taking
- * reverses it, so letters of one sender arrive in the order sent. Nothing is allocated: mailboxes cannot outgrow
- * the pools the letters come from.
+ * until it comes home (world/letters.h lists every letter and who may send it). A mailbox is a
+ * stack that many push onto with one compare-and-swap and one owner empties with one exchange;
+ * taking reverses it, so letters of one sender arrive in the order sent. Nothing is allocated:
+ * mailboxes cannot outgrow the pools the letters come from.
  *
- * Waking: only the letter that finds the box empty wakes the owner, so a burst costs one wake-up. An
- * owner that sleeps in epoll is woken through `wake`; one that just waits uses mailbox_wait.
+ * Waking: only the letter that finds the box empty wakes the owner, so a burst costs one wake-up.
+ * An owner that sleeps in epoll is woken through `wake`; one that just waits uses mailbox_wait.
  * SPDX-License-Identifier: MIT */
 #ifndef BASE_MAIL_H
 #define BASE_MAIL_H
@@ -25,7 +25,8 @@ struct mail {
 
 struct mailbox {
   _Atomic(struct mail *) top;
-  void (*wake)(void *arg); /* any thread; NULL: the owner looks by itself (a lane owned by a loop) */
+  /* any thread; NULL: the owner looks by itself (a lane owned by a loop) */
+  void (*wake)(void *arg);
   void *wake_arg;
   sem_t bell; /* for mailbox_wait */
 };

@@ -64,7 +64,7 @@ static inline struct slice slice_from(struct slice s, size_t n)
   return n >= s.len ? SLICE_NONE : (struct slice){s.at + n, s.len - n};
 }
 
-/* Copies s to `to` as a C string; false (and an empty string) when it does not fit or holds a NUL. */
+/* Copies s to `to` as a C string; false (and "") when it does not fit or holds a NUL. */
 static inline bool slice_to_str(struct slice s, char *to, size_t cap)
 {
   to[0] = '\0';

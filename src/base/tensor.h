@@ -50,7 +50,7 @@ bool shape_count(const struct shape *shape, uint64_t *count);
 char *shape_text(const struct shape *shape, char *to, size_t cap);
 enum { SHAPE_TEXT_MAX = 96 };
 
-/* Checks that exactly `bytes` bytes hold `count` elements of BYTES; E_BAD_SIZE names the element. */
+/* Checks that exactly `bytes` bytes hold `count` elements of BYTES; else E_BAD_SIZE. */
 CHECKED enum code tensor_bytes_check(const void *data, size_t bytes, uint64_t count,
                                      struct err *err);
 /* Walks a checked BYTES tensor: *at is an offset, 0 at first; returns each element. */

@@ -25,6 +25,6 @@ size_t text_print_f32(char *to, float value) { return print(to, value); }
 size_t text_print_f64(char *to, double value) { return print(to, value); }
 size_t text_print_i64(char *to, int64_t value) { return print(to, value); }
 size_t text_print_u64(char *to, uint64_t value) { return print(to, value); }
-bool text_read_f32(const char *at, size_t len, float *v, bool *over) { return read(at, len, v, over); }
-bool text_read_f64(const char *at, size_t len, double *v, bool *over) { return read(at, len, v, over); }
+bool text_read_f32(const char *at, size_t n, float *v, bool *over) { return read(at, n, v, over); }
+bool text_read_f64(const char *at, size_t n, double *v, bool *over) { return read(at, n, v, over); }
 }

@@ -1,7 +1,8 @@
 /* text.h - numbers as text, exactly: shortest decimals that read back to the same float, no double
  * rounding, INT64 to the last digit.
  * Thread: any, pure. No locale, no allocation.
- * Source: std::to_chars / std::from_chars of libstdc++ (Ryu, Eisel-Lemire), in the project's one C++ file.
+ * Source: std::to_chars / std::from_chars of libstdc++ (Ryu, Eisel-Lemire), in the project's one
+ * C++ file.
  * SPDX-License-Identifier: MIT */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H

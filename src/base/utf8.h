@@ -9,7 +9,8 @@
 /* Bytes of the first character of s, 1 to 4; 0 when s is empty or does not start with one. */
 size_t utf8_len(struct slice s);
 bool utf8_valid(struct slice s);
-/* Writes code point cp (not a surrogate, <= 0x10ffff) to `to`, at least 4 bytes; returns its length. */
+/* Writes code point cp (not a surrogate, <= 0x10ffff) to `to`, at least 4 bytes; returns its
+ * length. */
 size_t utf8_put(char *to, uint32_t cp);
 
 #endif

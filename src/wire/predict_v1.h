@@ -1,8 +1,8 @@
 /* predict_v1.h - the V1 `:predict` request and answer (KServe, TensorFlow Serving).
  * Thread: any, pure: memory only from the given arena; no recursion.
  *
- *   rows     {"instances":[...]}  one entry per row: a value for single-input models, or an object by
- *            input name                                -> {"predictions":[...]}
+ *   rows     {"instances":[...]}  one entry per row: a value for single-input models, or an object
+ *            by input name                              -> {"predictions":[...]}
  *   columns  {"inputs":...}       the whole tensor of a single-input model, or an object by input
  *            name                                      -> {"outputs":...}
  *
@@ -18,15 +18,15 @@
 
 enum predict_form { PREDICT_ROWS, PREDICT_COLUMNS };
 
-/* Needs the contract, for V1 names neither datatypes nor (often) inputs. The request is not yet bound:
- * infer_bind follows. E_BAD_DATATYPE: the model takes FP16 or BF16, which V1 cannot carry. */
+/* Needs the contract, for V1 names neither datatypes nor (often) inputs. The request is not yet
+ * bound: infer_bind follows. E_BAD_DATATYPE: the model takes FP16 or BF16: V1 cannot carry it. */
 CHECKED enum code predict_read(struct arena *arena, const struct contract *contract,
                                struct slice json, struct infer_request *request,
                                enum predict_form *form, struct err *err);
 
-/* outputs as from the model, in its order; all are answered. Rows: every output needs the same first
- * dimension, else E_BAD_MODEL_OUTPUT. BYTES that are not UTF-8 become {"b64":"..."}. *json is the
- * whole body, in the arena. */
+/* outputs as from the model, in its order; all are answered. Rows: every output needs the same
+ * first dimension, else E_BAD_MODEL_OUTPUT. BYTES that are not UTF-8 become {"b64":"..."}. *json is
+ * the whole body, in the arena. */
 CHECKED enum code predict_write(struct arena *arena, enum predict_form form,
                                 const struct tensor *outputs, uint32_t n_outputs,
                                 struct slice *json, struct err *err);

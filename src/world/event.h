@@ -15,7 +15,8 @@ enum event_kind {
   EVENT_MODEL_CREATED,     /* tenant, model */
   EVENT_VERSION_PUSHED,    /* tenant, model, version, engine, note, files */
   EVENT_VERSION_DEPLOYED,  /* tenant, model, version: it serves everything from now on */
-  EVENT_VERSION_REFUSED,   /* tenant, model, version, reason: load, contract, golden or warm failed */
+  /* tenant, model, version, reason: load, contract, golden or warm failed */
+  EVENT_VERSION_REFUSED,
   EVENT_VERSION_RETIRED,   /* tenant, model, version: unloaded by a person; nothing serves */
   EVENT_ROLLED_BACK,       /* tenant, model, version: back to it */
   EVENT_DEPLOY_ASKED,      /* tenant, model, version: accepted, not yet decided; resumed after a crash */

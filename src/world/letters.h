@@ -15,7 +15,8 @@
  *   STOP                main     any       -            main's; finish and return
  *   DRAIN               main     loop      DRAIN_HOME   main's; refuse new work, finish the rest
  *
- * Thread: as the table says. The sender does not touch a letter between sending it and its coming home.
+ * Thread: one at a time, as the table says. The sender does not touch a letter between sending it
+ * and its coming home.
  * SPDX-License-Identifier: MIT */
 #ifndef WORLD_LETTERS_H
 #define WORLD_LETTERS_H
@@ -53,7 +54,7 @@ struct post {
   uint32_t n_loops, n_desks, n_workers, n_jobs;
 };
 
-/* --- worlds and pulses -------------------------------------------------------------------------- */
+/* --- worlds and pulses ------------------------------------------------------------------------ */
 
 struct letter_world { /* a lease: home again when the holder's last call on this world has ended */
   struct mail mail;
@@ -69,12 +70,12 @@ struct letter_tally {
   uint32_t loop;
 };
 
-/* --- the control plane's questions -------------------------------------------------------------- */
+/* --- the control plane's questions ------------------------------------------------------------ */
 
 enum { PARAMS_MAX = 4, ASK_HEADERS_MAX = 8 };
 
-enum ask_header { ASK_ACCEPT, ASK_CONTENT_TYPE, ASK_HOST, ASK_ORIGIN, ASK_IF_NONE_MATCH, ASK_IF_MATCH,
-                  ASK_IDEMPOTENCY_KEY, ASK_AUTHORIZATION };
+enum ask_header { ASK_ACCEPT, ASK_CONTENT_TYPE, ASK_HOST, ASK_ORIGIN, ASK_IF_NONE_MATCH,
+                  ASK_IF_MATCH, ASK_IDEMPOTENCY_KEY, ASK_AUTHORIZATION };
 _Static_assert(ASK_AUTHORIZATION + 1 == ASK_HEADERS_MAX, "one slot per header");
 
 struct ask_reply {
@@ -122,7 +123,8 @@ struct letter_command {
   struct mail mail;
   struct mailbox *home;
   enum command_kind kind;
-  struct event event; /* tenant, actor, model, version (0: newest), engine, note, files, idempotency */
+  /* tenant, actor, model, version (0: newest), engine, note, files, idempotency */
+  struct event event;
   bool wait;          /* DEPLOY, ROLLBACK: home only when it serves or was refused */
   /* Home: */
   struct err err;     /* code OK: done and durable */
@@ -147,7 +149,7 @@ struct letter_stats {
   void *desk_state;
 };
 
-/* --- durable writes ----------------------------------------------------------------------------- */
+/* --- durable writes --------------------------------------------------------------------------- */
 
 enum { APPEND_EVENTS_MAX = 4 };
 struct letter_append { /* all or none, one transaction, hash-chained */
@@ -160,7 +162,7 @@ struct letter_append { /* all or none, one transaction, hash-chained */
   void *control_state;
 };
 
-/* --- models in and out of memory ---------------------------------------------------------------- */
+/* --- models in and out of memory -------------------------------------------------------------- */
 
 struct loaded; /* a model in memory: infer/loaded.h */
 
@@ -173,7 +175,8 @@ struct letter_load {
   const struct event_file *files;
   uint32_t n_files;
   int objects_fd; /* directory of artifacts by digest: "ab/abcdef..." */
-  const struct contract *expected; /* what the serving version has, or NULL; a difference is logged, not refused */
+  /* what the serving version has, or NULL; a difference is logged, not refused */
+  const struct contract *expected;
   /* Home: */
   struct err err;
   struct loaded *loaded;    /* control's until UNLOAD */

@@ -14,8 +14,8 @@ struct span { /* a count and a time */
 };
 
 enum fail_reason { FAIL_REJECTED, FAIL_CANCELLED, FAIL_BACKEND, FAIL_OTHER, FAIL_REASONS };
-/* The 15 smallest executed batch sizes seen, ascending, unused ones last; entry 15 sums up all larger
- * ones and says rows TALLY_BATCH_REST. So merging stays associative whatever sizes come. */
+/* The 15 smallest executed batch sizes seen, ascending, unused ones last; entry 15 sums up all
+ * larger ones and says rows TALLY_BATCH_REST. So merging stays associative whatever sizes come. */
 enum { TALLY_BATCH_SIZES = 16 };
 #define TALLY_BATCH_REST UINT64_MAX
 
