@@ -132,8 +132,10 @@ bench: deps-bench all   ## measure, print a table, compare with bench/baseline.t
 	@bench/run
 lint: build/deps.mk     ## layers, budgets, banned calls, opening comments, tables
 	@python3 tools/lint
-fmt:                    ## clang-format everything
-	@clang-format-14 -i $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] src/*/*.cc test/*/*.[ch])
+FORMATTED = $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] src/*/*.cc test/*.h test/*/*.[ch])
+fmt:                    ## clang-format everything, wrap long comments
+	@clang-format-14 -i $(FORMATTED)
+	@python3 tools/wrap $(FORMATTED)
 cover: deps-test        ## line coverage of each room, lowest first; fails under 85 %
 	@tools/cover 85
 demo: all               ## serve real models, predict real data, print URLs to try

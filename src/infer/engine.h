@@ -1,8 +1,7 @@
 /* engine.h - what an inference engine is: six required entries, two optional ones.
- * Thread: worker or job: each entry says which. One `model` may be run by several seats at once,
- * each on its own thread; a seat is used by one thread at a time.
- * Adding one: infer/engine/NAME.c defining `const struct engine engine_NAME`, and a row in
- * engines.def.
+ * Thread: each entry says which. One `model` may be run by several seats at once, each on its own
+ * thread; a seat is used by one thread at a time.
+ * Adding one: infer/engine/NAME.c defining `const struct engine engine_NAME`, and a row in engines.def.
  * CONTRIBUTING.md walks through it.
  * SPDX-License-Identifier: MIT */
 #ifndef INFER_ENGINE_H
@@ -40,10 +39,10 @@ struct engine {
   /* Whether these files look like ours. Any thread, required. */
   bool (*claims)(const struct model_source *source);
   /* Reads the model and fills its contract (memory from arena). Job thread, may block, required.
-   * E_MODEL_REJECTED: the file is bad; E_MODEL_LOAD_FAILED: the engine could not; E_UNAVAILABLE:
-   * the engine's library is not on this machine. Nothing is left behind on failure. */
-  enum code (*open)(const struct model_source *source, struct arena *arena,
-                    struct contract *contract, void **model, struct err *err);
+   * E_MODEL_REJECTED: the file is bad; E_MODEL_LOAD_FAILED: the engine could not; E_UNAVAILABLE: the
+   * engine's library is not on this machine. Nothing is left behind on failure. */
+  enum code (*open)(const struct model_source *source, struct arena *arena, struct contract *contract,
+                    void **model, struct err *err);
   /* No seat is left. Job thread, required. */
   void (*close)(void *model);
   /* What one lane needs of its own: run options, bindings. Lane owner, required. */

@@ -1,7 +1,6 @@
 /* worker.h - a lane owner: it opens and closes lanes, runs their tasks and sends them home.
- * Thread: worker (a thread of its own, worker_main), or a loop that has one living on it (a
- * resident: the loop calls worker_turn once per turn; for models so small that a hop costs more
- * than a run).
+ * Thread: worker (a thread of its own, worker_main), or a loop that has one living on it (a resident:
+ * the loop calls worker_turn once per turn; for models so small that a hop costs more than a run).
  * A lane belongs to one owner, so a queue needs no lock. See docs/essays/why-one-owner.md.
  * SPDX-License-Identifier: MIT */
 #ifndef INFER_WORKER_H

@@ -1,26 +1,30 @@
 /* loop.h - a loop: one thread that accepts on its own socket, reads requests, serves them and
- * answers. Inference runs through serve/path on this same thread; the control plane's routes go to a
- * desk by letter and come back.
+ * answers. Inference runs through serve/path on this same thread; the control plane's routes go to
+ * a desk by letter and come back.
  *
  * Life, in daemon.c's order:
  *   loop_new        boot memory: pools of connections and calls, mailbox
  *   loop_listen     binds; the one step that can fail, so it comes before any thread
  *   loop_main       the thread; returns after LETTER_STOP
- *   loop_free       after the thread and every lane owner that may hold a task of it has been joined
+ *   loop_free       after the thread and every lane owner that may hold a task of it has been
+ *   joined
  *
  * Letters it takes (world/letters.h): WORLD, TALLY, ANSWER, ASK_HOME, CHUNK_HOME, DRAIN, STOP.
- * - WORLD: new calls lease the newest one; an older one goes home (WORLD_HOME) with its last call, the
+ * - WORLD: new calls lease the newest one; an older one goes home (WORLD_HOME) with its last call,
+ * the
  *   newest one with STOP. Until the first one arrives nothing is ready.
- * - DRAIN: not ready at once; after drain_delay_us the door closes, idle connections are closed, each
- *   further answer is its connection's last. DRAIN_HOME when no connection and no call is left, or at
- *   the letter's deadline_us (then everything left is cut).
+ * - DRAIN: not ready at once; after drain_delay_us the door closes, idle connections are closed,
+ * each
+ *   further answer is its connection's last. DRAIN_HOME when no connection and no call is left, or
+ *   at the letter's deadline_us (then everything left is cut).
  * - STOP: cuts what is left and returns.
  *
- * A resident (a lane owner that lives on this loop) is given as a function: `resident_turn(resident)`
- * handles all letters and tasks that are there, never waits, and says whether it did anything. The loop
- * calls it after each poll, then its own mail, until both are quiet: a request to a resident lane is
- * read, decoded, run, encoded and written without a system call in between. Letters to a resident's
- * mailbox must wake its loop: give the mailbox `loop_wake` and the loop as wake function and argument.
+ * A resident (a lane owner that lives on this loop) is given as a function:
+ * `resident_turn(resident)` handles all letters and tasks that are there, never waits, and says
+ * whether it did anything. The loop calls it after each poll, then its own mail, until both are
+ * quiet: a request to a resident lane is read, decoded, run, encoded and written without a system
+ * call in between. Letters to a resident's mailbox must wake its loop: give the mailbox `loop_wake`
+ * and the loop as wake function and argument.
  *
  * Thread: loop_main's own. loop_new, loop_listen, loop_free: main. loop_wake, loop_mailbox: any.
  * SPDX-License-Identifier: MIT */
@@ -36,8 +40,8 @@ struct route_table; /* wire/route.h */
 struct loop_limits {
   uint32_t calls_max;       /* 1024: requests in work; one more is 503 OVERLOADED */
   uint32_t connections_max; /* 8192, capped by half the process's descriptors over n_loops */
-  uint32_t address_max;     /* connections of one address: 256 / n_loops, none for loopback peers; one
-                               more is 429 */
+  uint32_t address_max;     /* connections of one address: 256 / n_loops, none for loopback peers;
+                               one more is 429 */
   uint64_t body_max;        /* 64 MiB: inference bodies, raw and decoded; a route may say less */
   uint64_t bodies_max;      /* 512 MiB: body bytes of all calls together; more is 503 OVERLOADED */
   uint64_t call_bytes_max;  /* 6 * body_max: everything one call may hold */
@@ -51,7 +55,8 @@ struct loop_limits {
 };
 
 struct loop_opts {
-  const char *host;                 /* "127.0.0.1", "0.0.0.0", "::1", "::"; an address, not a name */
+  /* "127.0.0.1", "0.0.0.0", "::1", "::"; an address, not a name */
+  const char *host;
   uint16_t port;                    /* 0: any; loop_port says which */
   const struct route_table *routes; /* outlives the loop */
   bool (*resident_turn)(void *resident); /* NULL: nobody lives here */
@@ -62,12 +67,14 @@ struct loop_opts {
 
 struct loop;
 
-/* opts is copied; post is kept, and read only from loop_main on. number: its index in post->loops. */
+/* opts is copied; post is kept, and read only from loop_main on. number: its index in
+ * post->loops. */
 struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uint32_t number,
                       uint32_t n_loops);
 void loop_free(struct loop *loop);
 
-/* E_CONFLICT: the port is taken; E_UNAVAILABLE: no such address; E_INVALID_ARGUMENT: not an address. */
+/* E_CONFLICT: the port is taken; E_UNAVAILABLE: no such address; E_INVALID_ARGUMENT: not an
+ * address. */
 CHECKED enum code loop_listen(struct loop *loop, struct err *err);
 uint16_t loop_port(const struct loop *loop);
 

@@ -1,19 +1,21 @@
-/* call.h - one request on its way: what it asks, the memory it lives in, the task it lends to a lane,
- * the answer it becomes. Calls are a pool of their loop's; a call is everything the loop must keep while
- * somebody else (a lane owner, a desk) holds a letter of it.
+/* call.h - one request on its way: what it asks, the memory it lives in, the task it lends to a
+ * lane, the answer it becomes. Calls are a pool of their loop's; a call is everything the loop must
+ * keep while somebody else (a lane owner, a desk) holds a letter of it.
  *
  *   FREE --path_begin--> OPEN --body stage--> BODY --path_resume--> OPEN --submit--> LENT
  *                         |                                                            |
  *                         |        OPEN <--------- path_resume (ANSWER is home) -------+
- *                         |          |                                                 | client left,
+ *                         |          |                                                 | client
+ *                         left,
  *                         +----------+--> DONE (the answer is in call->answer)         | deadline
  *                                          |                                           v
  *                                          +------path_end--> FREE <-- ANSWER home -- GONE
  *
- * Thread: its loop. Only `task` crosses, as the letter it is, and only between LENT or GONE and home.
- * Memory: `arena` holds head, body, tensors and answer. The connection reads a head into an arena of
- * its own and gives it to the call with path_begin's caller; path_end empties it. `scratch` is lent
- * with the task.
+ * Thread: its loop. Only `task` crosses, as the letter it is, and only between LENT or GONE and
+ * home.
+ * Memory: `arena` holds head, body, tensors and answer. The connection reads a head into an arena
+ * of its own and gives it to the call with path_begin's caller; path_end empties it. `scratch` is
+ * lent with the task.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_CALL_H
 #define SERVE_CALL_H
@@ -91,7 +93,8 @@ struct call {
   uint64_t bytes_counted;   /* in serve->bytes_held */
 
   struct task task;
-  struct arena scratch;     /* the task's; from the loop's blocks for residents, else from the heap */
+  /* the task's; from the loop's blocks for residents, else from the heap */
+  struct arena scratch;
   struct err err;           /* why it failed; code OK: it did not */
   struct answer answer;
   struct slice part_one;    /* room for a body of one part */

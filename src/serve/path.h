@@ -13,9 +13,9 @@
  *   encode   tensors to bytes                           502 504
  *   record   count it
  *
- * No stage calls back to an earlier one. A stage that fails fills call->err; the error answer is written
- * in one place (refuse.h) and `record` still counts it. STEP_WAIT leaves the call to somebody else:
- * after submit it is the lane owner's, and the runner checks that nobody touches it.
+ * No stage calls back to an earlier one. A stage that fails fills call->err; the error answer is
+ * written in one place (refuse.h) and `record` still counts it. STEP_WAIT leaves the call to
+ * somebody else: after submit it is the lane owner's, and the runner checks that nobody touches it.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_PATH_H
@@ -60,7 +60,8 @@ struct serve {
 void serve_init(struct serve *serve, const struct serve_opts *opts);
 void serve_deinit(struct serve *serve); /* no call is left, serve_leave was called */
 
-/* A new world: leased by every call from now on. The one before goes home when its last call ends. */
+/* A new world: leased by every call from now on. The one before goes home when its last call
+ * ends. */
 void serve_world(struct serve *serve, struct letter_world *letter);
 /* Gives the newest world back: at stop. */
 void serve_leave(struct serve *serve);
@@ -78,11 +79,11 @@ enum step path_begin(struct call *call);
 enum step path_resume(struct call *call);
 /* Ends an OPEN, BODY or DONE call early with an error of the connection's: STEP_REPLY. */
 enum step path_refuse(struct call *call);
-/* The client of this call is gone (BODY or LENT). True: end it now; false: it is GONE until its task
- * comes home, then path_end. */
+/* The client of this call is gone (BODY or LENT). True: end it now; false: it is GONE until its
+ * task comes home, then path_end. */
 bool path_leave(struct call *call, enum code why);
-/* Answers a LENT call whose deadline has passed with 504, while its task stays out: the state is GONE,
- * call->answer complete and valid until the task is home. */
+/* Answers a LENT call whose deadline has passed with 504, while its task stays out: the state is
+ * GONE, call->answer complete and valid until the task is home. */
 void path_late(struct call *call);
 /* Gives everything back: lease, memory. The state is FREE afterwards; the pool is the caller's. */
 void path_end(struct call *call);

@@ -5,9 +5,9 @@
  *   stage_new --stage_add*--> stage_commit (hash known, synced, renamed into place)
  *                         \-> stage_abort  (gone)
  *
- * Nothing is visible before its commit: bytes go to DATA/staging, are synced, renamed, and the folders
- * are synced, too. Committing what is there already is fine and keeps the old file. A failed fsync
- * ends the process (see ledger.h). Staging left by a crash is swept by datadir_open.
+ * Nothing is visible before its commit: bytes go to DATA/staging, are synced, renamed, and the
+ * folders are synced, too. Committing what is there already is fine and keeps the old file. A
+ * failed fsync ends the process (see ledger.h). Staging left by a crash is swept by datadir_open.
  * Source: robustness rules, section 7 (files) and ST-111.
  * SPDX-License-Identifier: MIT */
 #ifndef STORE_ARTIFACT_H
@@ -36,7 +36,8 @@ CHECKED enum code artifact_size(const struct datadir *dir, const struct digest *
 /* A descriptor for reading, the caller's to close. E_NOT_FOUND, E_UNAVAILABLE. */
 CHECKED enum code artifact_open(const struct datadir *dir, const struct digest *digest, int *fd,
                                 struct err *err);
-/* Reads the whole object and compares: E_ARTIFACT_CORRUPT when its bytes are not what its name says. */
+/* Reads the whole object and compares: E_ARTIFACT_CORRUPT when its bytes are not what its name
+ * says. */
 CHECKED enum code artifact_verify(const struct datadir *dir, const struct digest *digest,
                                   struct err *err);
 

@@ -20,14 +20,14 @@ struct datadir {
   int fd, lock_fd, objects_fd, staging_fd;
 };
 
-/* Makes what is missing (parents, too), locks, sweeps staging. Errors: E_CONFLICT when another daemon
- * has it, E_DENIED, E_STORAGE_FULL, E_UNAVAILABLE. Nothing stays open on failure.
+/* Makes what is missing (parents, too), locks, sweeps staging. Errors: E_CONFLICT when another
+ * daemon has it, E_DENIED, E_STORAGE_FULL, E_UNAVAILABLE. Nothing stays open on failure.
  * Source: robustness rules ST-103, ST-107, ST-112, ST-115. */
 CHECKED enum code datadir_open(struct datadir *dir, const char *path, struct err *err);
 void datadir_close(struct datadir *dir);
 
-/* What errno means to a caller of ours: E_STORAGE_FULL, E_DENIED or E_UNAVAILABLE. `what` is a plain
- * word for the text ("the ledger"). */
+/* What errno means to a caller of ours: E_STORAGE_FULL, E_DENIED or E_UNAVAILABLE. `what` is a
+ * plain word for the text ("the ledger"). */
 enum code fail_errno(struct err *err, int error, const char *what);
 
 #endif

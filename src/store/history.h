@@ -1,7 +1,7 @@
 /* history.h - reading the ledger while the scribe writes it.
- * Thread: one per reader (each desk has its own). A reader has its own read-only connection: it never
- * writes, never checkpoints (wal_autocheckpoint=0, NO_CKPT_ON_CLOSE), never waits for the writer, and
- * gives up at a deadline.
+ * Thread: one per reader (each desk has its own). A reader has its own read-only connection: it
+ * never writes, never checkpoints (wal_autocheckpoint=0, NO_CKPT_ON_CLOSE), never waits for the
+ * writer, and gives up at a deadline.
  * SPDX-License-Identifier: MIT */
 #ifndef STORE_HISTORY_H
 #define STORE_HISTORY_H
@@ -19,8 +19,9 @@ void history_close(struct history *history);
 typedef enum code (*history_fn)(void *arg, const struct event *event, const struct digest *hash,
                                 struct err *err);
 /* Events of one tenant, newest first: those with seq < before (0: from the newest), at most `limit`
- * (1..HISTORY_LIMIT_MAX). model empty: all of the tenant's. Slices live until fn returns; fn returning
- * anything but OK stops the walk with that code. E_DEADLINE_EXCEEDED past deadline_us (clock_us). */
+ * (1..HISTORY_LIMIT_MAX). model empty: all of the tenant's. Slices live until fn returns; fn
+ * returning anything but OK stops the walk with that code. E_DEADLINE_EXCEEDED past deadline_us
+ * (clock_us). */
 enum { HISTORY_LIMIT_MAX = 1000 };
 CHECKED enum code history_read(struct history *history, struct slice tenant, struct slice model,
                                uint64_t before, uint32_t limit, int64_t deadline_us, history_fn fn,

@@ -1,17 +1,18 @@
 /* ledger.h - what happened, in order, for ever: SQLite, one writer, every row chained by hash.
  * Thread: scribe (main before it starts: open, replay, first append). Readers: store/history.h.
  *
- *   h_n = SHA-256(h_{n-1} || canonical(row n))   over all rows, and once more over each tenant's own
+ *   h_n = SHA-256(h_{n-1} || canonical(row n))   over all rows, and once more over each tenant's
+ *   own
  *
- * so a row cannot be changed, dropped, added or moved without every later hash telling. canonical(row)
- * is the event as one line of JSON (store/codec.h) with its sequence number inside.
+ * so a row cannot be changed, dropped, added or moved without every later hash telling.
+ * canonical(row) is the event as one line of JSON (store/codec.h) with its sequence number inside.
  *
- * Durability: WAL with synchronous=FULL. This handle is the only one that writes and the only one that
- * checkpoints (SQLite 3.40's WAL-reset race). What COMMIT has said yes to survives. A failed fsync or
- * an I/O error ends the process at once with exit code 70: after it nobody knows what is on disk, and
- * trying again can succeed without the bytes. A full disk is answered with E_STORAGE_FULL and nothing
- * is lost; DATA/reserve is given up so that events which take traffic away from a version (rolled
- * back, retired, refused) can still be written.
+ * Durability: WAL with synchronous=FULL. This handle is the only one that writes and the only one
+ * that checkpoints (SQLite 3.40's WAL-reset race). What COMMIT has said yes to survives. A failed
+ * fsync or an I/O error ends the process at once with exit code 70: after it nobody knows what is
+ * on disk, and trying again can succeed without the bytes. A full disk is answered with
+ * E_STORAGE_FULL and nothing is lost; DATA/reserve is given up so that events which take traffic
+ * away from a version (rolled back, retired, refused) can still be written.
  * Source: robustness rules, sections 7 and 9.
  * SPDX-License-Identifier: MIT */
 #ifndef STORE_LEDGER_H
@@ -22,7 +23,8 @@
 
 struct ledger;
 
-enum { LEDGER_SCHEMA = 1 }; /* written by this binary; older ones are migrated, newer ones refused */
+/* written by this binary; older ones are migrated, newer ones refused */
+enum { LEDGER_SCHEMA = 1 };
 
 struct ledger_opts {
   const char *vfs;        /* SQLite's name of a file system; NULL: the default. For fault tests */
@@ -36,7 +38,8 @@ CHECKED enum code ledger_open(struct ledger **ledger, const struct datadir *dir,
 void ledger_close(struct ledger *ledger);
 
 uint64_t ledger_last_seq(const struct ledger *ledger); /* 0: empty */
-struct digest ledger_head(const struct ledger *ledger); /* the newest row's hash; zeros when empty */
+/* the newest row's hash; zeros when empty */
+struct digest ledger_head(const struct ledger *ledger);
 
 /* All or none, in one transaction; durable when it returns OK. Fills in seq. Errors:
  * E_STORAGE_FULL, E_INVALID_ARGUMENT (an event no row can hold). */
@@ -57,9 +60,9 @@ typedef enum code (*ledger_fn)(void *arg, const struct event *event, struct err 
 CHECKED enum code ledger_replay(struct ledger *ledger, uint64_t from_seq, ledger_fn fn, void *arg,
                                 struct err *err);
 
-/* Walks all rows and recomputes both chains. OK, or E_UNAVAILABLE with *first_bad the sequence number
- * of the first row that is wrong or missing (0: not even that could be read). A tail cut off cleanly
- * cannot be seen here: compare ledger_head with a checkpoint kept elsewhere. */
+/* Walks all rows and recomputes both chains. OK, or E_UNAVAILABLE with *first_bad the sequence
+ * number of the first row that is wrong or missing (0: not even that could be read). A tail cut off
+ * cleanly cannot be seen here: compare ledger_head with a checkpoint kept elsewhere. */
 CHECKED enum code ledger_verify(struct ledger *ledger, uint64_t *first_bad, struct err *err);
 
 #endif

@@ -14,7 +14,8 @@ struct scribe *scribe_new(struct ledger *ledger); /* ledger: lent until scribe_f
 void scribe_free(struct scribe *scribe);
 struct mailbox *scribe_mailbox(struct scribe *scribe);
 void scribe_main(void *scribe); /* the thread's main: until LETTER_STOP */
-/* Handles what is there, never waits for letters. False once a LETTER_STOP was among it. For tests. */
+/* Handles what is there, never waits for letters. False once a LETTER_STOP was among it. For
+ * tests. */
 bool scribe_turn(struct scribe *scribe);
 
 #endif

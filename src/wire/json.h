@@ -58,8 +58,7 @@ enum json_kind {
 /* Not to be copied or moved after init. Public: code, text, string_max. */
 struct json {
   enum code code;        /* OK until the first error */
-  /* of KEY, STRING, NUMBER: a view of the source, or of the arena if escaped */
-  struct slice text;
+  struct slice text;     /* of KEY, STRING, NUMBER: a view of the source, or of the arena if escaped */
   size_t string_max;     /* bytes between the quotes; JSON_STRING_MAX unless raised after init */
   /* the rest is the reader's own */
   const char *begin, *at, *end;
@@ -105,7 +104,7 @@ CHECKED enum code json_read_i64(struct json *json, int64_t *value);
 CHECKED enum code json_read_u64(struct json *json, uint64_t *value);
 CHECKED enum code json_read_f64(struct json *json, double *value);
 
-/* Of a NUMBER's token: false: no integer (*over false) or beyond the type (*over true). */
+/* Of a NUMBER's token: false when it is no integer (*over false) or beyond the type (*over true). */
 bool json_number_i64(struct slice token, int64_t *value, bool *over);
 bool json_number_u64(struct slice token, uint64_t *value, bool *over);
 

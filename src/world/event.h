@@ -19,7 +19,8 @@ enum event_kind {
   EVENT_VERSION_REFUSED,
   EVENT_VERSION_RETIRED,   /* tenant, model, version: unloaded by a person; nothing serves */
   EVENT_ROLLED_BACK,       /* tenant, model, version: back to it */
-  EVENT_DEPLOY_ASKED,      /* tenant, model, version: accepted, not yet decided; resumed after a crash */
+  /* tenant, model, version: accepted, not yet decided; resumed after a crash */
+  EVENT_DEPLOY_ASKED,
   EVENT_ROLLBACK_ASKED,    /* the same for a rollback */
   EVENT_KINDS
 };

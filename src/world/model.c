@@ -45,8 +45,8 @@ enum code model_name_check(struct slice name, struct err *err)
     char c = name.at[i];
     if (!is_alnum(c) && c != '.' && c != '_' && c != '-')
       return fail(err, E_BAD_NAME,
-                  "model name '%.*s' has a character at position %zu that is not a letter, a digit, "
-                  "'.', '_' or '-'",
+                  "model name '%.*s' has a character at position %zu that is not a letter, a "
+                  "digit, '.', '_' or '-'",
                   SLICE_ARG(name), i + 1);
     if (c == '.' && i > 0 && name.at[i - 1] == '.')
       return fail(err, E_BAD_NAME, "model name '%.*s' must not contain '..'", SLICE_ARG(name));

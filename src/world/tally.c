@@ -1,5 +1,5 @@
 /* tally.c - adding up what loops counted.
- * Thread: see tally.h. All sums are of integers, so the order of merging never shows.
+ * Thread: any, pure (see tally.h). All sums are of integers, so the order of merging never shows.
  * SPDX-License-Identifier: MIT */
 #include "world/tally.h"
 

@@ -1,8 +1,9 @@
 /* world.c - lays a plan out in one arena and reads it back.
  * Thread: control builds and frees; any reads, once sealed.
  *
- * Every pointer inside a world leads into its own arena, but for the seats' (mailboxes and lanes live
- * elsewhere and outlive it: control closes a lane only after the last world naming it is freed).
+ * Every pointer inside a world leads into its own arena, but for the seats' (mailboxes and lanes
+ * live elsewhere and outlive it: control closes a lane only after the last world naming it is
+ * freed).
  * Names are found through open-addressing tables keyed with the plan's SipHash key, so that nobody
  * who chooses names can make them collide.
  * SPDX-License-Identifier: MIT */
@@ -39,7 +40,7 @@ static struct slice text_copy(struct arena *arena, struct slice text)
   return copy;
 }
 
-/* --- tables of names ------------------------------------------------------------------------------ */
+/* --- tables of names -------------------------------------------------------------------------- */
 
 static uint32_t bucket_count(uint32_t n)
 {
@@ -57,7 +58,7 @@ static void bucket_put(const struct world *world, uint32_t *buckets, uint32_t n_
   buckets[at] = index + 1;
 }
 
-/* --- building --------------------------------------------------------------------------------------- */
+/* --- building --------------------------------------------------------------------------------- */
 
 static void version_lay(struct arena *arena, const struct version *from, struct version *to)
 {
@@ -157,7 +158,7 @@ void world_free(struct world *world)
   atomic_fetch_add_explicit(&worlds_freed, 1, memory_order_relaxed);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 uint64_t world_serial(const struct world *world) { return world->serial; }
 bool world_ready(const struct world *world) { return world->ready; }

@@ -36,7 +36,7 @@ SOUND = {
     "src/base/a.h": header("base/a.h", "int a_of(int x);\n"),
     "src/base/a.c": head("a.c") + '#include "base/a.h"\n\nint a_of(int x)\n{\n  return x;\n}\n',
     "src/wire/b.h": header("wire/b.h"),
-    "src/infer/engine/engines.def": "/* engines.def - all. */\nENGINE(echo)\n",
+    "src/infer/engines.def": "/* engines.def - all. */\nENGINE(echo)\n",
     "src/infer/engine/echo.c": head("echo.c", "worker")
     + "const struct engine engine_echo = {0};\n",
 }
@@ -138,12 +138,12 @@ PLANTED = [  # name, files, what lint must say
                                      "int c(int x)\n{\n  return d(x);\n}\n"
                                      "int d(int x)\n{\n  return c(x);\n}\n"},
      "src/wire/c.c:5: c calls itself"),
-    ("row without a file", {"src/infer/engine/engines.def":
+    ("row without a file", {"src/infer/engines.def":
                             "/* engines.def - all. */\nENGINE(echo)\nENGINE(lost)\n"},
-     "src/infer/engine/engines.def:3: row 'lost' has nothing behind it"),
+     "src/infer/engines.def:3: row 'lost' has nothing behind it"),
     ("file without a row", {"src/infer/engine/stray.c": head("stray.c", "worker")
                             + "const struct engine engine_stray = {0};\n"},
-     "src/infer/engine/stray.c:4: 'stray' has no row in src/infer/engine/engines.def"),
+     "src/infer/engine/stray.c:4: 'stray' has no row in src/infer/engines.def"),
     ("route without a handler", {"src/api/routes.def": '/* routes.def - all. */\n'
                                  'ROUTE(GET, "/v2", ASK, anybody, lost_get, 0, "help")\n',
                                  "src/daemon.c": head("daemon.c"),

@@ -1,4 +1,4 @@
-/* tally_test.c - merging loses nothing and does not care about order, overflow of batch sizes included.
+/* tally_test.c - merging loses nothing and does not care about order, nor do surplus batch sizes.
  * Thread: main.
  * SPDX-License-Identifier: MIT */
 #include "test.h"
@@ -52,7 +52,8 @@ TEST(merging_is_associative_and_commutative)
     EXPECT_INT(runs, 90);
     tally_reset(left);
     EXPECT(left->requests == 0 && left->n_slots == 2 && left->slots[1].rows == 0);
-    tally_free(a), tally_free(b), tally_free(c), tally_free(left), tally_free(right), tally_free(bc);
+    tally_free(a), tally_free(b), tally_free(c);
+    tally_free(left), tally_free(right), tally_free(bc);
   }
 }
 
