@@ -28,7 +28,8 @@ struct task {
   int64_t deadline_us; /* clock_us; a task past it is answered E_DEADLINE_EXCEEDED and not run */
   _Atomic bool gone;   /* set by the loop: nobody waits any more; do not start it */
 
-  /* Out. The lane fills outputs[i] for each wanted i: memory from `scratch`, or a view of an input. */
+  /* Out. The lane fills outputs[i] for each wanted i: memory from `scratch`, or a view of an
+   * input. */
   struct tensor *outputs; /* contract->n_outputs of them, the loop's memory */
   struct arena *scratch;  /* lent with the task; blocks come from the heap */
   struct err err;         /* code OK: the outputs are there */
