@@ -75,11 +75,12 @@ struct infer_request {
 
 /* Splits a body. header is the value of Inference-Header-Content-Length, at NULL when absent (then
  * the whole body is JSON). *raw: the value is 0, the body is the single input's bytes: infer_raw.
- * E_INVALID_ARGUMENT: not digits only, or more than the body. */
+ * E_INVALID_ARGUMENT: not 1 to 18 digits; E_BAD_SIZE: more than the body. */
 CHECKED enum code infer_split(struct slice body, struct slice header, struct slice *json,
                               struct slice *tail, bool *raw, struct err *err);
 
-/* Reads a request; checks all that needs no model. Every member of *request is set. */
+/* Reads a request; checks all that needs no model. Every member of *request is set. Unknown members
+ * are ignored; null counts as absent for id, parameters, outputs and data. */
 CHECKED enum code infer_read(struct arena *arena, struct slice json, struct slice tail,
                              struct infer_request *request, struct err *err);
 

@@ -68,6 +68,7 @@ struct json {
   struct arena *arena;
   struct err *err;
   int state;
+  bool skipping;         /* strings are checked, not unescaped */
   uint32_t depth;
   uint64_t objects;      /* bit d: the container at depth d is an object */
   struct slice *keys;    /* of all open objects, outermost first */

@@ -1,0 +1,74 @@
+/* infer_int.h - reading the values of one tensor out of JSON, shared by V2 and V1.
+ * Thread: any, pure.
+ * Source: Open Inference Protocol V2, "Tensor Data": flattened or nested, row-major.
+ * SPDX-License-Identifier: MIT */
+#ifndef WIRE_INFER_INT_H
+#define WIRE_INFER_INT_H
+
+#include "wire/infer.h"
+#include "wire/json.h"
+
+/* What stands at a level of nesting: at the top one value, in it its elements, and so on. Everything
+ * at one level must be of one kind, and arrays at one level of one length, or the data is ragged. */
+enum data_kind { DATA_SCALAR = 1, DATA_ARRAY };
+struct data_level {
+  uint32_t len; /* of the arrays at this level; UINT32_MAX before the first has ended */
+  enum data_kind kind;
+};
+
+struct data {
+  struct json *json; /* stands before a value; swapped for another between values by V1 */
+  struct arena *arena;
+  struct err *err;
+  struct slice name;
+  enum dtype dtype;
+  bool fixed;         /* the count is known: memory is reserved, more elements are an error */
+  bool b64;           /* {"b64":"..."} is an element of BYTES */
+  uint64_t count;     /* when fixed */
+  uint64_t n, room;   /* elements read; that fit before data_more must be asked */
+  char *at;           /* arena memory */
+  size_t used, cap;   /* its bytes: used is kept by BYTES only */
+  uint64_t from;      /* n when this value began: errors count from there */
+  const char *start;  /* of this value's text */
+  const struct shape *shape; /* when fixed, for errors */
+  /* Where errors say they are: inputs[place].data, instances[place] or inputs, with .name */
+  enum { DATA_V2, DATA_ROW, DATA_ROW_NAME, DATA_COLUMN, DATA_COLUMN_NAME } where;
+  uint32_t place;
+  uint32_t n_levels;  /* levels met so far */
+  struct data_level levels[JSON_DEPTH_MAX + 1];
+};
+
+/* Fixed: reserves memory for `count` values of shape; what the text left cannot hold is refused
+ * before. tensor has name, dtype, shape and count. BYTES need a reader of the value's text alone,
+ * for memory is reserved by its length. */
+CHECKED enum code data_init(struct data *data, struct json *json, const struct tensor *tensor,
+                            uint32_t place, struct arena *arena, struct err *err);
+/* Growing: for values whose count nobody has said. */
+void data_init_free(struct data *data, struct slice name, enum dtype dtype, struct arena *arena,
+                    struct err *err);
+/* Reads the value data->json stands before. */
+CHECKED enum code data_value(struct data *data);
+/* After the last value of a fixed one: are they all there? Fills tensor->data and bytes. */
+CHECKED enum code data_end(struct data *data, struct tensor *tensor);
+/* Fails, naming the tensor and the place. */
+enum code data_fail(struct data *data, enum code code, const char *fmt, ...) PRINTF(3, 4);
+
+/* infer_bytes.c: one element of BYTES, a string or a base64 object, at p; returns what follows. */
+const char *data_bytes_element(struct data *data, const char *p);
+
+/* Aligned as the datatype wants? */
+static inline bool data_is_aligned(const void *at, enum dtype dtype)
+{
+  size_t width = dtype_width(dtype);
+  return width < 2 || (uintptr_t)at % width == 0;
+}
+
+/* infer_class.c: the best n of each group along the last dimension, as BYTES strings. */
+CHECKED enum code classes_of(struct arena *arena, const struct infer_output *output,
+                             struct tensor *classes, struct err *err);
+
+/* infer_write.c: element i of a tensor whose datatype is not BYTES, FP16 or BF16, after a bracket, a
+ * colon or another value. */
+void value_out(struct json_out *out, const struct tensor *tensor, uint64_t i);
+
+#endif
