@@ -18,24 +18,22 @@
 #ifndef API_DESK_H
 #define API_DESK_H
 
+#include "store/datadir.h"
 #include "world/letters.h"
-
-struct datadir;
 
 /* One line of `slipway doctor`: a maximum, and the memory it may cost at most. */
 struct desk_limit {
   const char *name; /* "calls per loop" */
   uint64_t value;
-  const char *unit;     /* "", "bytes", "ms" */
+  const char *unit;      /* "", "bytes", "ms" */
   uint64_t memory_bytes; /* worst case over the whole process; 0: none */
-  const char *option;   /* how to change it: "--loops"; NULL: fixed */
+  const char *option;    /* how to change it: "--loops"; NULL: fixed */
 };
 
-struct desk_opts { /* everything outlives the desk */
-  const char *version;      /* of slipway: "0.1.0" */
-  const char *data_path;    /* the data directory, for free space; never shown */
-  const char *log_path;     /* DATA/log/slipway.jsonl; NULL: no log to read */
-  struct datadir *datadir;  /* objects and ledger (store/datadir.h) */
+struct desk_opts {               /* everything outlives the desk */
+  const char *version;           /* of slipway: "0.1.0" */
+  const char *log_path;          /* DATA/log/slipway.jsonl; NULL: no log to read */
+  const struct datadir *datadir; /* objects and ledger */
   const struct desk_limit *limits;
   uint32_t n_limits;
   const char *const *hosts; /* host names besides loopback that a Host field may hold; no ports */

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: MIT */
 #include "api/routes.h"
 
-#define ROLE_anybody NULL
-#define ROLE_viewer "viewer"
-#define ROLE_invoker "invoker"
+#define ROLE_anybody  NULL
+#define ROLE_viewer   "viewer"
+#define ROLE_invoker  "invoker"
 #define ROLE_deployer "deployer"
 #define ROLE_operator "operator"
 

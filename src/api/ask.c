@@ -1,0 +1,227 @@
+/* ask.c - what every handler needs: answers, errors, letters out, and the names in the path.
+ * Thread: desk.
+ * SPDX-License-Identifier: MIT */
+#include "api/ask_int.h"
+
+#include <stdio.h>
+
+#include "api/routes.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+/* ---- answers ---- */
+
+static int dump_to_buf(const char *bytes, size_t len, void *buf)
+{
+  return buf_add(buf, slice_of(bytes, len)) == OK ? 0 : -1;
+}
+
+static struct blob *buf_take_blob(struct buf *buf)
+{
+  struct blob *blob = blob_copy(buf_lend(buf));
+  buf_deinit(buf);
+  return blob;
+}
+
+enum desk_step ask_text(struct ask *ask, int status, const char *type, struct blob *body)
+{
+  struct ask_reply *reply = &ask->letter->reply;
+  must(reply->status == 0);
+  reply->status = status;
+  reply->content_type = type;
+  reply->body = body;
+  return DESK_DONE;
+}
+
+enum desk_step ask_json(struct ask *ask, int status, json_t *body)
+{
+  struct buf buf;
+  buf_init(&buf, ASK_ANSWER_MAX);
+  must(body != NULL);
+  int rc = json_dump_callback(body, dump_to_buf, &buf, JSON_COMPACT | JSON_ENCODE_ANY);
+  json_decref(body);
+  if (rc != 0) {
+    buf_deinit(&buf);
+    fail(&ask->err, E_OUT_OF_MEMORY, "the answer is over %d MiB; ask for less",
+         ASK_ANSWER_MAX >> 20);
+    return ask_fail(ask);
+  }
+  return ask_text(ask, status, "application/json", buf_take_blob(&buf));
+}
+
+struct blob *error_body(const struct err *err, struct slice request_id)
+{
+  struct buf buf;
+  buf_init(&buf, 8 << 10);
+  buf_add(&buf, SLICE("{\"error\":"));
+  buf_json(&buf, slice_str(err->text[0] ? err->text : code_name(err->code)));
+  buf_print(&buf, ",\"code\":\"%s\",\"request_id\":", code_name(err->code));
+  buf_json(&buf, request_id);
+  buf_add(&buf, SLICE(",\"details\":{"));
+  if (err->field[0]) {
+    buf_add(&buf, SLICE("\"field\":"));
+    buf_json(&buf, slice_str(err->field));
+  }
+  buf_add(&buf, SLICE("}}"));
+  must(!buf.full); /* text, field and request id are all capped far below */
+  return buf_take_blob(&buf);
+}
+
+enum desk_step ask_fail(struct ask *ask)
+{
+  const struct err *err = &ask->err;
+  must(err->code != OK);
+  if (code_retry(err->code)) {
+    uint32_t ms = err->retry_after_ms;
+    ask->letter->reply.retry_after_s = ms ? (ms + 999) / 1000 : 1;
+  }
+  log_event(code_level(err->code), "ask_refused", "code", code_name(err->code), "path",
+            log_slice(ask->letter->path), "request_id", log_slice(ask->letter->request_id), NULL);
+  return ask_text(ask, code_http(err->code), "application/json",
+                  error_body(err, ask->letter->request_id));
+}
+
+/* ---- letters ---- */
+
+static bool key_is_sane(struct slice key)
+{
+  if (key.len > ASK_KEY_MAX) return false;
+  for (size_t i = 0; i < key.len; i++)
+    if (key.at[i] < 0x21 || key.at[i] > 0x7e) return false;
+  return true;
+}
+
+enum desk_step ask_command(struct ask *ask, ask_then then)
+{
+  struct letter_ask *letter = ask->letter;
+  struct letter_command *command = &ask->command;
+  struct slice key = letter->headers[ASK_IDEMPOTENCY_KEY];
+  if (!key_is_sane(key)) {
+    fail(&ask->err, E_INVALID_ARGUMENT,
+         "the Idempotency-Key is not 1 to %d visible ASCII characters", ASK_KEY_MAX);
+    return ask_fail(ask);
+  }
+  command->mail = (struct mail){.kind = LETTER_COMMAND};
+  command->home = &ask->desk->box;
+  command->event.tenant = letter->tenant;
+  command->event.actor = letter->actor;
+  command->event.idempotency = ask->keyless ? SLICE_NONE : key;
+  command->arena = &ask->arena;
+  command->desk_state = ask;
+  command->err = (struct err){.code = OK};
+  command->version = 0;
+  command->seq = 0;
+  ask->then = then;
+  ask->letters_out++;
+  mail_send(ask->desk->post->control, &command->mail);
+  return DESK_LATER;
+}
+
+static void stats_letter_send(struct desk *desk, struct letter_stats *letter, void *state)
+{
+  *letter = (struct letter_stats){
+      .mail = {.kind = LETTER_STATS}, .home = &desk->box, .desk_state = state};
+  mail_send(desk->post->control, &letter->mail);
+}
+
+enum desk_step stats_fresh(struct ask *ask, ask_stats_then then)
+{
+  ask->stats_then = then;
+  ask->letters_out++;
+  stats_letter_send(ask->desk, &ask->stats, ask);
+  return DESK_LATER;
+}
+
+enum desk_step stats_recent(struct ask *ask, ask_stats_then then)
+{
+  struct desk *desk = ask->desk;
+  if (desk->stats_last.tally && clock_us() - desk->stats_last_us <= STATS_RECENT_US)
+    return then(ask, &desk->stats_last);
+  ask->stats_then = then;
+  list_push_back(&desk->stats_waiting, &ask->waiting);
+  if (!desk->stats_out) {
+    desk->stats_out = true;
+    stats_letter_send(desk, &desk->stats_letter, NULL);
+  }
+  return DESK_LATER;
+}
+
+void stats_recent_home(struct desk *desk, struct letter_stats *letter)
+{
+  must(letter == &desk->stats_letter && desk->stats_out);
+  desk->stats_out = false;
+  tally_free(desk->stats_last.tally);
+  desk->stats_last = letter->stats;
+  desk->stats_last_us = clock_us();
+}
+
+const struct version_tally *stats_slot(const struct stats *stats, uint32_t slot)
+{
+  static const struct version_tally none;
+  if (!stats->tally || slot >= stats->tally->n_slots) return &none;
+  return &stats->tally->slots[slot];
+}
+
+/* ---- the path ---- */
+
+const struct model *ask_model(struct ask *ask, uint32_t i)
+{
+  struct slice name = ask->letter->params[i];
+  const struct model *model = ask->tenant ? world_model(ask->world, ask->tenant, name) : NULL;
+  if (!model)
+    fail(&ask->err, E_MODEL_NOT_FOUND, "model '%.*s' is not known; 'slipway push' makes one",
+         SLICE_ARG(name));
+  return model;
+}
+
+bool ask_has_version(const struct ask *ask)
+{
+  uint32_t n;
+  return strstr(routes_all(&n)[ask->letter->route].pattern, "{version}") != NULL;
+}
+
+bool ask_version_number(struct ask *ask, uint32_t i, uint32_t *number)
+{
+  struct slice text = ask->letter->params[i];
+  uint64_t value = 0;
+  bool good = text.len > 0 && text.len <= 32;
+  for (size_t k = 0; good && k < text.len; k++) {
+    unsigned digit = (unsigned)(unsigned char)text.at[k] - '0';
+    good = digit < 10;
+    if (good) value = value * 10 + digit;
+    if (value > UINT32_MAX) good = false;
+  }
+  if (!good) {
+    fail(&ask->err, E_BAD_VERSION, "'%.*s' is not a version; versions are numbers like 3",
+         SLICE_ARG(text));
+    return false;
+  }
+  *number = (uint32_t)value;
+  return true;
+}
+
+const struct version *ask_ready_version(struct ask *ask, const struct model *model)
+{
+  if (!ask_has_version(ask)) {
+    if (model->stable) return model->stable;
+    const struct version *last = model->n_versions ? &model->versions[model->n_versions - 1] : NULL;
+    if (last && last->state == VERSION_FAILED)
+      fail(&ask->err, E_NOT_READY, "model '%.*s' serves no version: version %u failed: %.*s",
+           SLICE_ARG(model->name), last->number, (int)last->reason.len,
+           last->reason.at ? last->reason.at : "");
+    else
+      fail(&ask->err, E_NOT_READY,
+           "model '%.*s' serves no version; 'slipway deploy' lets one answer",
+           SLICE_ARG(model->name));
+    return NULL;
+  }
+  uint32_t number;
+  if (!ask_version_number(ask, 1, &number)) return NULL;
+  const struct version *version = model_version(model, number);
+  if (!version || version->state != VERSION_READY) {
+    fail(&ask->err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u that is loaded",
+         SLICE_ARG(model->name), number);
+    return NULL;
+  }
+  return version;
+}

@@ -1,0 +1,86 @@
+/* doctor.c - every maximum with the memory they add up to, and a few checks of what we stand on.
+ * Thread: desk.
+ * SPDX-License-Identifier: MIT */
+#include <sys/statvfs.h>
+
+#include "api/handlers_int.h"
+#include "api/process_int.h"
+#include "base/clock.h"
+
+enum { DISK_LOW_MIB = 512, CLOCK_EPOCH_S = 1700000000 };
+
+static void check_add(json_t *list, const char *name, bool good, json_t *text)
+{
+  json_array_append_new(list, json_pack("{ss,sb,so}", "name", name, "ok", (int)good, "text", text));
+}
+
+static json_t *limits_json(const struct desk_opts *opts, uint64_t *memory)
+{
+  json_t *list = json_array();
+  *memory = 0;
+  for (uint32_t i = 0; i < opts->n_limits; i++) {
+    const struct desk_limit *limit = &opts->limits[i];
+    json_t *item = json_object();
+    json_object_set_new(item, "name", json_string(limit->name));
+    json_object_set_new(item, "value", json_u64(limit->value));
+    json_object_set_new(item, "unit", json_string(limit->unit));
+    json_object_set_new(item, "memory_bytes", json_u64(limit->memory_bytes));
+    json_object_set_new(item, "option", limit->option ? json_string(limit->option) : json_null());
+    json_array_append_new(list, item);
+    *memory += limit->memory_bytes;
+  }
+  return list;
+}
+
+static void check_models(const struct ask *ask, json_t *list)
+{
+  uint32_t failed = 0;
+  const struct tenant *tenant = ask->tenant;
+  for (uint32_t i = 0; tenant && i < tenant->n_models; i++) {
+    const struct model *model = &tenant->models[i];
+    if (model->n_versions && model->versions[model->n_versions - 1].state == VERSION_FAILED)
+      failed++;
+  }
+  check_add(list, "models", failed == 0,
+            failed ? json_sprintf("the newest version of %u models was refused; see status", failed)
+                   : json_string("no newest version was refused"));
+}
+
+static void check_disk(const struct ask *ask, json_t *list)
+{
+  struct statvfs fs;
+  const struct datadir *dir = ask->desk->opts->datadir;
+  if (!dir || fstatvfs(dir->fd, &fs) != 0) {
+    check_add(list, "disk", false, json_string("the data directory cannot be looked at"));
+    return;
+  }
+  uint64_t mib = (uint64_t)fs.f_bavail * fs.f_frsize >> 20;
+  check_add(list, "disk", mib >= DISK_LOW_MIB,
+            json_sprintf("%llu MiB free in the data directory", (unsigned long long)mib));
+}
+
+enum desk_step system_doctor(struct ask *ask)
+{
+  struct process_facts facts;
+  uint64_t memory;
+  json_t *checks = json_array();
+  json_t *limits = limits_json(ask->desk->opts, &memory);
+  process_read(&facts);
+  check_add(checks, "ready", world_ready(ask->world),
+            json_string(world_ready(ask->world) ? "every model that should serve does"
+                                                : "a model that should serve does not"));
+  check_models(ask, checks);
+  check_disk(ask, checks);
+  check_add(checks, "memory", memory <= facts.memory_total,
+            json_sprintf("limits add up to %llu MiB, the machine has %llu MiB",
+                         (unsigned long long)(memory >> 20),
+                         (unsigned long long)(facts.memory_total >> 20)));
+  check_add(checks, "descriptors", facts.fds_open * 4 < facts.fds_max * 3,
+            json_sprintf("%llu open of %llu", (unsigned long long)facts.fds_open,
+                         (unsigned long long)facts.fds_max));
+  check_add(checks, "clock", clock_wall_ms() / 1000 > CLOCK_EPOCH_S, json_time(clock_wall_ms()));
+  return ask_json(
+      ask, 200,
+      json_pack("{so,so,so,so}", "limits", limits, "limits_memory_bytes", json_u64(memory),
+                "resident_bytes", json_u64(facts.resident_bytes), "checks", checks));
+}

@@ -1,0 +1,73 @@
+/* history.c - who changed what: the ledger, read newest first.
+ * Thread: desk; each desk has a read-only handle of its own, opened at the first question.
+ * SPDX-License-Identifier: MIT */
+#include "store/history.h"
+
+#include "api/handlers_int.h"
+#include "base/clock.h"
+
+enum { HISTORY_PAGE = 100, HISTORY_DEADLINE_US = 2000000 };
+
+static json_t *event_json(const struct event *event, const struct digest *hash)
+{
+  json_t *tree = json_object();
+  json_object_set_new(tree, "seq", json_u64(event->seq));
+  json_object_set_new(tree, "at", json_time(event->wall_ms));
+  json_object_set_new(tree, "what", json_string(event_name(event->kind)));
+  json_object_set_new(tree, "who", json_slice(event->actor));
+  json_object_set_new(tree, "model", json_slice(event->model));
+  if (event->version) json_object_set_new(tree, "version", json_integer(event->version));
+  if (event->engine.len) json_object_set_new(tree, "engine", json_slice(event->engine));
+  if (event->note.len) json_object_set_new(tree, "note", json_slice(event->note));
+  if (event->reason.len) json_object_set_new(tree, "reason", json_slice(event->reason));
+  if (event->n_files) {
+    json_t *files = json_array();
+    for (uint32_t i = 0; i < event->n_files; i++)
+      json_array_append_new(files, json_pack("{so,so,so}", "name", json_slice(event->files[i].name),
+                                             "bytes", json_u64(event->files[i].bytes), "sha256",
+                                             json_digest(&event->files[i].digest)));
+    json_object_set_new(tree, "files", files);
+  }
+  json_object_set_new(tree, "hash", json_digest(hash));
+  return tree;
+}
+
+struct page {
+  json_t *list;
+  uint64_t last_seq;
+};
+
+static enum code page_add(void *arg, const struct event *event, const struct digest *hash,
+                          struct err *err)
+{
+  struct page *page = arg;
+  (void)err;
+  json_array_append_new(page->list, event_json(event, hash));
+  page->last_seq = event->seq;
+  return OK;
+}
+
+enum desk_step model_history(struct ask *ask)
+{
+  struct desk *desk = ask->desk;
+  int64_t limit = HISTORY_PAGE, before = 0;
+  const struct model *model = ask_model(ask, 0);
+  if (!model) return ask_fail(ask);
+  if (!ask_query_int(ask, "limit", 1, HISTORY_LIMIT_MAX, &limit)) return ask_fail(ask);
+  if (!ask_query_int(ask, "before", 1, INT64_MAX, &before)) return ask_fail(ask);
+  if (!desk->history && history_open(&desk->history, desk->opts->datadir, &ask->err) != OK) {
+    desk->history = NULL;
+    return ask_fail(ask);
+  }
+  struct page page = {.list = json_array()};
+  if (history_read(desk->history, ask->letter->tenant, model->name, (uint64_t)before,
+                   (uint32_t)limit, clock_us() + HISTORY_DEADLINE_US, page_add, &page,
+                   &ask->err) != OK) {
+    json_decref(page.list);
+    return ask_fail(ask);
+  }
+  bool full = json_array_size(page.list) == (size_t)limit;
+  return ask_json(ask, 200,
+                  json_pack("{so,so,so}", "model", json_slice(model->name), "events", page.list,
+                            "before", full ? json_u64(page.last_seq) : json_null()));
+}

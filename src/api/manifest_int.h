@@ -1,0 +1,18 @@
+/* manifest_int.h - what a version's files may be called. Room-internal.
+ * Thread: desk.
+ * SPDX-License-Identifier: MIT */
+#ifndef API_MANIFEST_INT_H
+#define API_MANIFEST_INT_H
+
+#include "api/ask_int.h"
+
+enum { MANIFEST_NAME_MAX = 128 };
+
+/* [A-Za-z0-9_-][A-Za-z0-9._-]{0,127}; false with ask->err (E_BAD_NAME). */
+bool manifest_name_check(struct ask *ask, struct slice name);
+/* Empty, or [a-z0-9_-]{1,32}. */
+bool engine_name_check(struct ask *ask, struct slice engine);
+/* By name; false with ask->err when one comes twice. */
+bool manifest_sort(struct ask *ask, struct event_file *files, uint32_t n);
+
+#endif

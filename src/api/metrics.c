@@ -1,0 +1,337 @@
+/* metrics.c - GET /metrics: tables of families, each with how to read its value.
+ * Thread: desk.
+ * All samples of a family stand together, as the format wants; so families are the outer loop and
+ * versions the inner one. A scrape within METRICS_FRESH_US of the last one gets the same text.
+ * SPDX-License-Identifier: MIT */
+#include "api/metrics_int.h"
+
+#include <stdio.h>
+
+#include "api/handlers_int.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { METRICS_FRESH_US = 100000, LABELS_MAX = 256 };
+/* Histogram edges: powers of two of microseconds, 32 us to 17 s; every one or every second one. */
+enum { EDGE_FIRST = 5, EDGE_LAST = 24 };
+
+/* One version's series. */
+struct series {
+  char labels[LABELS_MAX];       /* model="digits",version="3" */
+  const struct model *model;     /* NULL for __other__ */
+  const struct version *version; /* NULL for __other__ */
+  struct version_tally tally;    /* a copy: __other__ is a sum */
+};
+
+struct series_list {
+  struct series *all;
+  uint32_t n;
+  uint32_t left_out; /* versions summed into __other__ */
+};
+
+void metrics_label(struct buf *to, struct slice value)
+{
+  buf_add(to, SLICE("\""));
+  for (size_t i = 0; i < value.len; i++) {
+    char c = value.at[i];
+    if (c == '\n')
+      buf_add(to, SLICE("\\n"));
+    else if (c == '"' || c == '\\')
+      buf_print(to, "\\%c", c);
+    else
+      buf_add(to, slice_of(&c, 1));
+  }
+  buf_add(to, SLICE("\""));
+}
+
+/* ---- which series there are ---- */
+
+static void labels_write(struct series *series, struct slice model, const char *version)
+{
+  struct buf buf;
+  buf_init(&buf, LABELS_MAX - 1);
+  buf_add(&buf, SLICE("model="));
+  metrics_label(&buf, model);
+  buf_print(&buf, ",version=\"%s\"", version);
+  must(!buf.full && slice_to_str(buf_lend(&buf), series->labels, LABELS_MAX));
+  buf_deinit(&buf);
+}
+
+static void series_add(struct series_list *list, const struct metrics_view *view,
+                       const struct model *model, const struct version *version)
+{
+  const struct version_tally *tally = stats_slot(view->stats, version->slot);
+  if (list->n < METRICS_ROWS_MAX) {
+    struct series *series = &list->all[list->n++];
+    char number[16];
+    snprintf(number, sizeof number, "%u", version->number);
+    labels_write(series, model->name, number);
+    series->model = model;
+    series->version = version;
+    series->tally = *tally;
+    return;
+  }
+  struct series *other = &list->all[METRICS_ROWS_MAX];
+  if (list->left_out++ == 0) labels_write(other, SLICE("__other__"), "");
+  version_tally_merge(&other->tally, tally);
+}
+
+/* What serves comes first, so that a cap takes the series nobody looks at. */
+static void series_collect(struct series_list *list, const struct metrics_view *view)
+{
+  const struct tenant *tenant = view->tenant;
+  for (int pass = 0; tenant && pass < 2; pass++)
+    for (uint32_t i = 0; i < tenant->n_models; i++) {
+      const struct model *model = &tenant->models[i];
+      for (uint32_t v = 0; v < model->n_versions; v++) {
+        const struct version *version = &model->versions[v];
+        bool counts = version->state == VERSION_READY || version->slot != SLOT_NONE;
+        if (counts && (version == model->stable) == (pass == 0))
+          series_add(list, view, model, version);
+      }
+    }
+  if (list->left_out) list->n++;
+}
+
+/* ---- families of versions ---- */
+
+static double success_count(const struct series *s) { return (double)s->tally.success.count; }
+static double rows_count(const struct series *s) { return (double)s->tally.rows; }
+static double runs_count(const struct series *s) { return (double)s->tally.runs; }
+static double success_us(const struct series *s) { return (double)(s->tally.success.ns / 1000); }
+static double queue_us(const struct series *s) { return (double)(s->tally.queue.ns / 1000); }
+static double input_us(const struct series *s) { return (double)(s->tally.input.ns / 1000); }
+static double infer_us(const struct series *s) { return (double)(s->tally.infer.ns / 1000); }
+static double output_us(const struct series *s) { return (double)(s->tally.output.ns / 1000); }
+static double hits(const struct series *s) { return (double)s->tally.cache_hit.count; }
+static double misses(const struct series *s) { return (double)s->tally.cache_miss.count; }
+static double hit_us(const struct series *s) { return (double)(s->tally.cache_hit.ns / 1000); }
+static double miss_us(const struct series *s) { return (double)(s->tally.cache_miss.ns / 1000); }
+
+static double load_seconds(const struct series *s)
+{
+  return s->version && s->version->state == VERSION_READY ? (double)s->version->load_us / 1e6 : 0;
+}
+
+static double memory_bytes(const struct series *s)
+{
+  return s->version && s->version->state == VERSION_READY ? (double)s->version->memory_bytes : 0;
+}
+
+static double serves(const struct series *s)
+{
+  return s->model && s->model->stable == s->version ? 1 : 0;
+}
+
+static const struct {
+  const char *name, *type, *help;
+  double (*value)(const struct series *series);
+} version_families[] = {
+    {"nv_inference_request_success", "counter", "requests answered", success_count},
+    {"nv_inference_count", "counter", "rows inferred, without cache hits", rows_count},
+    {"nv_inference_exec_count", "counter", "batches run, without cache hits", runs_count},
+    {"nv_inference_request_duration_us", "counter", "time of answered requests", success_us},
+    {"nv_inference_queue_duration_us", "counter", "time in queues", queue_us},
+    {"nv_inference_compute_input_duration_us", "counter", "time preparing inputs", input_us},
+    {"nv_inference_compute_infer_duration_us", "counter", "time in the engine", infer_us},
+    {"nv_inference_compute_output_duration_us", "counter", "time fetching outputs", output_us},
+    {"nv_model_load_duration_secs", "gauge", "how long the load took", load_seconds},
+    {"nv_cache_num_hits_per_model", "counter", "answers from the cache", hits},
+    {"nv_cache_num_misses_per_model", "counter", "look-ups that found nothing", misses},
+    {"nv_cache_hit_duration_per_model", "counter", "time of cache hits, us", hit_us},
+    {"nv_cache_miss_duration_per_model", "counter", "time of look-ups and inserts, us", miss_us},
+    {"slipway_model_memory_bytes", "gauge", "measured memory of the loaded model", memory_bytes},
+    {"slipway_model_serves", "gauge", "1 where this version answers", serves},
+};
+
+static const struct {
+  const char *name, *help;
+  size_t at; /* of the hist in a version_tally */
+  int step;  /* edges: every one, or every second one */
+} version_hists[] = {
+    {"slipway_request_duration_seconds", "from a whole request to its answer",
+     offsetof(struct version_tally, total_us), 1},
+    {"slipway_queue_duration_seconds", "waiting for a lane",
+     offsetof(struct version_tally, queue_us), 2},
+    {"slipway_infer_duration_seconds", "in the engine", offsetof(struct version_tally, infer_us),
+     2},
+};
+
+static void head_write(struct buf *to, const char *name, const char *type, const char *help)
+{
+  buf_print(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void hist_write(struct buf *to, const char *name, const char *labels,
+                       const struct hist *hist, int step)
+{
+  for (int power = EDGE_FIRST; power <= EDGE_LAST; power += step)
+    buf_print(to, "%s_bucket{%s,le=\"%.9g\"} %llu\n", name, labels,
+              (double)(UINT64_C(1) << power) / 1e6,
+              (unsigned long long)hist_below(hist, UINT64_C(1) << power));
+  buf_print(to, "%s_bucket{%s,le=\"+Inf\"} %llu\n", name, labels, (unsigned long long)hist->count);
+  buf_print(to, "%s_sum{%s} %.6f\n", name, labels, (double)hist->sum / 1e6);
+  buf_print(to, "%s_count{%s} %llu\n", name, labels, (unsigned long long)hist->count);
+}
+
+static void failures_write(struct buf *to, const struct series_list *list)
+{
+  static const char *const reasons[] = {
+      [FAIL_REJECTED] = "REJECTED",
+      [FAIL_CANCELLED] = "CANCELED",
+      [FAIL_BACKEND] = "BACKEND",
+      [FAIL_OTHER] = "OTHER",
+  };
+  head_write(to, "nv_inference_request_failure", "counter", "requests not answered, by reason");
+  for (uint32_t i = 0; i < list->n; i++)
+    for (int r = 0; r < FAIL_REASONS; r++)
+      buf_print(to, "nv_inference_request_failure{%s,reason=\"%s\"} %llu\n", list->all[i].labels,
+                reasons[r], (unsigned long long)list->all[i].tally.failed[r]);
+}
+
+static void versions_write(struct buf *to, const struct series_list *list)
+{
+  for (size_t f = 0; f < sizeof version_families / sizeof *version_families; f++) {
+    head_write(to, version_families[f].name, version_families[f].type, version_families[f].help);
+    for (uint32_t i = 0; i < list->n; i++)
+      buf_print(to, "%s{%s} %.15g\n", version_families[f].name, list->all[i].labels,
+                version_families[f].value(&list->all[i]));
+  }
+  failures_write(to, list);
+  for (size_t f = 0; f < sizeof version_hists / sizeof *version_hists; f++) {
+    head_write(to, version_hists[f].name, "histogram", version_hists[f].help);
+    for (uint32_t i = 0; i < list->n; i++) {
+      const void *hist = (const char *)&list->all[i].tally + version_hists[f].at;
+      hist_write(to, version_hists[f].name, list->all[i].labels, hist, version_hists[f].step);
+    }
+  }
+}
+
+/* ---- families of the process ---- */
+
+static void one_write(struct buf *to, const char *name, const char *type, const char *help,
+                      double value)
+{
+  head_write(to, name, type, help);
+  buf_print(to, "%s %.15g\n", name, value);
+}
+
+static void loops_write(struct buf *to, const struct tally *tally)
+{
+  one_write(to, "slipway_requests_total", "counter", "requests read", (double)tally->requests);
+  one_write(to, "slipway_connections_total", "counter", "connections accepted",
+            (double)tally->connections);
+  one_write(to, "slipway_received_bytes_total", "counter", "bytes read", (double)tally->bytes_in);
+  one_write(to, "slipway_sent_bytes_total", "counter", "bytes written", (double)tally->bytes_out);
+  one_write(to, "slipway_slow_turns_total", "counter", "loop turns over their budget",
+            (double)tally->slow_turns);
+  head_write(to, "slipway_responses_total", "counter", "answers by class of status");
+  for (int i = 1; i <= 5; i++)
+    buf_print(to, "slipway_responses_total{class=\"%dxx\"} %llu\n", i,
+              (unsigned long long)tally->by_status[i]);
+  head_write(to, "slipway_refused_total", "counter", "answers by error code");
+  for (int code = 1; code < CODE_COUNT; code++)
+    buf_print(to, "slipway_refused_total{code=\"%s\"} %llu\n", code_name((enum code)code),
+              (unsigned long long)tally->refused[code]);
+}
+
+static void process_write(struct buf *to, const struct metrics_view *view)
+{
+  const struct process_facts *facts = view->facts;
+  const struct stats *stats = view->stats;
+  head_write(to, "slipway_build_info", "gauge", "which slipway this is");
+  buf_print(to, "slipway_build_info{version=");
+  metrics_label(to, slice_str(view->version));
+  buf_print(to, "} 1\n");
+  one_write(to, "slipway_ready", "gauge", "1 when every model that should serve does",
+            world_ready(view->world));
+  one_write(to, "slipway_uptime_seconds", "gauge", "since start", (double)stats->uptime_us / 1e6);
+  one_write(to, "slipway_loops", "gauge", "network threads", stats->loops);
+  one_write(to, "slipway_world_serial", "gauge", "number of the newest world",
+            (double)stats->world_serial);
+  one_write(to, "slipway_worlds_built_total", "counter", "worlds published",
+            (double)stats->worlds_built);
+  one_write(to, "slipway_worlds_freed_total", "counter", "worlds nobody reads any more",
+            (double)stats->worlds_freed);
+  one_write(to, "slipway_models_loading", "gauge", "loads in progress",
+            (double)stats->models_loading);
+  one_write(to, "nv_inference_pending_request_count", "gauge",
+            "requests waiting in lanes, all models", (double)stats->lanes_pending);
+  one_write(to, "slipway_log_dropped_total", "counter", "log lines dropped",
+            (double)view->log_dropped);
+  if (stats->tally) loops_write(to, stats->tally);
+  one_write(to, "nv_cpu_utilization", "gauge", "of the machine, 0 to 1", view->cpu_utilization);
+  one_write(to, "nv_cpu_memory_total_bytes", "gauge", "of the machine",
+            (double)facts->memory_total);
+  one_write(to, "nv_cpu_memory_used_bytes", "gauge", "of the machine",
+            (double)(facts->memory_total - facts->memory_available));
+  one_write(to, "process_resident_memory_bytes", "gauge", "of this process",
+            (double)facts->resident_bytes);
+  one_write(to, "process_cpu_seconds_total", "counter", "user and system", facts->cpu_seconds);
+  one_write(to, "process_start_time_seconds", "gauge", "Unix time", facts->start_seconds);
+  one_write(to, "process_threads", "gauge", "threads", (double)facts->threads);
+  one_write(to, "process_open_fds", "gauge", "descriptors open", (double)facts->fds_open);
+  one_write(to, "process_max_fds", "gauge", "descriptors allowed", (double)facts->fds_max);
+}
+
+void metrics_write(struct buf *to, const struct metrics_view *view)
+{
+  struct series_list list = {.all = grab_zero(METRICS_ROWS_MAX + 1, sizeof *list.all)};
+  series_collect(&list, view);
+  process_write(to, view);
+  one_write(to, "slipway_series_left_out", "gauge", "versions summed into model=\"__other__\"",
+            list.left_out);
+  versions_write(to, &list);
+  ungrab(list.all);
+}
+
+/* ---- the handler ---- */
+
+#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+static bool cache_is_fresh(const struct ask *ask)
+{
+  const struct desk *desk = ask->desk;
+  return desk->metrics && clock_us() - desk->metrics_us <= METRICS_FRESH_US &&
+         slice_eq(ask->letter->tenant, slice_str(desk->metrics_tenant));
+}
+
+static double cpu_utilization(struct desk *desk, const struct process_facts *facts)
+{
+  uint64_t all = facts->cpu_all - desk->cpu_all, busy = facts->cpu_busy - desk->cpu_busy;
+  desk->cpu_all = facts->cpu_all;
+  desk->cpu_busy = facts->cpu_busy;
+  return all && busy <= all ? (double)busy / (double)all : 0;
+}
+
+static enum desk_step metrics_then(struct ask *ask, const struct stats *stats)
+{
+  struct desk *desk = ask->desk;
+  if (cache_is_fresh(ask)) return ask_text(ask, 200, METRICS_TYPE, blob_share(desk->metrics));
+  struct process_facts facts;
+  struct buf buf;
+  process_read(&facts);
+  buf_init(&buf, METRICS_BYTES_MAX);
+  metrics_write(&buf, &(struct metrics_view){.version = desk->opts->version,
+                                             .world = ask->world,
+                                             .tenant = ask->tenant,
+                                             .stats = stats,
+                                             .facts = &facts,
+                                             .cpu_utilization = cpu_utilization(desk, &facts),
+                                             .log_dropped = log_dropped()});
+  must(!buf.full);
+  blob_drop(desk->metrics);
+  desk->metrics = blob_copy(buf_lend(&buf));
+  buf_deinit(&buf);
+  desk->metrics_us = clock_us();
+  if (!slice_to_str(ask->letter->tenant, desk->metrics_tenant, sizeof desk->metrics_tenant))
+    desk->metrics_us = 0; /* a name too long to compare is not cached */
+  return ask_text(ask, 200, METRICS_TYPE, blob_share(desk->metrics));
+}
+
+enum desk_step metrics_text(struct ask *ask)
+{
+  if (cache_is_fresh(ask)) return ask_text(ask, 200, METRICS_TYPE, blob_share(ask->desk->metrics));
+  return stats_recent(ask, metrics_then);
+}

@@ -1,0 +1,241 @@
+/* model.c - models: V2 metadata and readiness, the older V1 forms, and the control plane's view.
+ * Thread: desk.
+ * SPDX-License-Identifier: MIT */
+#include "api/handlers_int.h"
+#include "api/render_int.h"
+
+enum { MODELS_PAGE = 1000, MODELS_PAGE_MAX = 10000, SHOWN_VERSIONS = 20 };
+
+/* ---- trees ---- */
+
+static json_t *shape_json(const struct tensor_spec *spec)
+{
+  json_t *dims = json_array();
+  if (spec->rank_free)
+    json_array_append_new(dims, json_integer(-1));
+  else
+    for (uint32_t i = 0; i < spec->shape.rank; i++)
+      json_array_append_new(dims, json_integer(spec->shape.dims[i]));
+  return dims;
+}
+
+static json_t *specs_json(const struct tensor_spec *specs, uint32_t n)
+{
+  json_t *list = json_array();
+  for (uint32_t i = 0; i < n; i++) {
+    json_t *item = json_object();
+    json_object_set_new(item, "name", json_slice(specs[i].name));
+    json_object_set_new(item, "datatype", json_string(dtype_name(specs[i].dtype)));
+    json_object_set_new(item, "shape", shape_json(&specs[i]));
+    json_array_append_new(list, item);
+  }
+  return list;
+}
+
+static json_t *ready_versions_json(const struct model *model)
+{
+  json_t *list = json_array();
+  for (uint32_t i = 0; i < model->n_versions; i++)
+    if (model->versions[i].state == VERSION_READY)
+      json_array_append_new(list, json_sprintf("%u", model->versions[i].number));
+  return list;
+}
+
+json_t *metadata_json(const struct model *model, const struct version *version)
+{
+  json_t *tree = json_object();
+  json_object_set_new(tree, "name", json_slice(model->name));
+  json_object_set_new(tree, "versions", ready_versions_json(model));
+  json_object_set_new(tree, "platform", json_slice(version->platform));
+  json_object_set_new(tree, "inputs",
+                      specs_json(version->contract.inputs, version->contract.n_inputs));
+  json_object_set_new(tree, "outputs",
+                      specs_json(version->contract.outputs, version->contract.n_outputs));
+  return tree;
+}
+
+const struct version *model_state_of(const struct model *model, enum version_state *state)
+{
+  const struct version *said = NULL;
+  *state = VERSION_STORED;
+  if (model->stable) {
+    *state = VERSION_READY;
+    return model->stable;
+  }
+  for (uint32_t i = model->n_versions; i-- > 0;) {
+    const struct version *version = &model->versions[i];
+    if (version->state == VERSION_LOADING) {
+      *state = VERSION_LOADING;
+      return version;
+    }
+    if (!said && version->state == VERSION_FAILED) said = version;
+  }
+  if (said) *state = VERSION_FAILED;
+  return said ? said : model->n_versions ? &model->versions[model->n_versions - 1] : NULL;
+}
+
+static json_t *number_or_null(const struct version *version)
+{
+  return version ? json_integer(version->number) : json_null();
+}
+
+static const struct version *newest_loading(const struct model *model)
+{
+  for (uint32_t i = model->n_versions; i-- > 0;)
+    if (model->versions[i].state == VERSION_LOADING) return &model->versions[i];
+  return NULL;
+}
+
+json_t *model_json(const struct model *model)
+{
+  enum version_state state;
+  const struct version *about = model_state_of(model, &state);
+  const struct version *stable = model->stable;
+  const struct version *newest = model->n_versions ? &model->versions[model->n_versions - 1] : NULL;
+  json_t *tree = json_object();
+  json_object_set_new(tree, "name", json_slice(model->name));
+  json_object_set_new(tree, "state", json_string(version_state_name(state)));
+  json_object_set_new(tree, "reason", json_slice(about ? about->reason : SLICE_NONE));
+  json_object_set_new(tree, "serving", number_or_null(stable));
+  json_object_set_new(tree, "previous", number_or_null(model->previous));
+  json_object_set_new(tree, "loading", number_or_null(newest_loading(model)));
+  json_object_set_new(tree, "newest", number_or_null(newest));
+  json_object_set_new(tree, "versions", json_integer(model->n_versions));
+  json_object_set_new(tree, "engine", json_slice(about ? about->engine : SLICE_NONE));
+  json_object_set_new(tree, "memory_bytes", json_u64(stable ? stable->memory_bytes : 0));
+  if (!newest || newest->state != VERSION_FAILED || newest == about) return tree;
+  /* The old version serves on while the newest was refused: say so. */
+  json_t *refused = json_object();
+  json_object_set_new(refused, "version", json_integer(newest->number));
+  json_object_set_new(refused, "reason", json_slice(newest->reason));
+  json_object_set_new(tree, "refused", refused);
+  return tree;
+}
+
+/* ---- V2 ---- */
+
+static json_t *ready_names(const struct ask *ask)
+{
+  json_t *names = json_array();
+  for (uint32_t i = 0; ask->tenant && i < ask->tenant->n_models; i++)
+    if (ask->tenant->models[i].stable)
+      json_array_append_new(names, json_slice(ask->tenant->models[i].name));
+  return names;
+}
+
+enum desk_step model_names(struct ask *ask)
+{
+  return ask_json(ask, 200, json_pack("{so}", "models", ready_names(ask)));
+}
+
+enum desk_step model_metadata(struct ask *ask)
+{
+  const struct model *model = ask_model(ask, 0);
+  const struct version *version = model ? ask_ready_version(ask, model) : NULL;
+  if (!version) return ask_fail(ask);
+  return ask_json(ask, 200, metadata_json(model, version));
+}
+
+enum desk_step model_config(struct ask *ask)
+{
+  const struct model *model = ask_model(ask, 0);
+  const struct version *version = model ? ask_ready_version(ask, model) : NULL;
+  if (!version) return ask_fail(ask);
+  return ask_json(ask, 200, config_json(model, version));
+}
+
+/* Known but not loaded is 503 here, where other routes say 404: a probe asks "not yet?". */
+enum desk_step model_ready(struct ask *ask)
+{
+  const struct model *model = ask_model(ask, 0);
+  if (!model) return ask_fail(ask);
+  const struct version *version = model->stable;
+  if (ask_has_version(ask)) {
+    uint32_t number;
+    if (!ask_version_number(ask, 1, &number)) return ask_fail(ask);
+    version = model_version(model, number);
+    if (!version) {
+      fail(&ask->err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u", SLICE_ARG(model->name),
+           number);
+      return ask_fail(ask);
+    }
+    if (version->state != VERSION_READY) {
+      fail(&ask->err, E_NOT_READY, "version %u of model '%.*s' is %s", number,
+           SLICE_ARG(model->name), version_state_name(version->state));
+      return ask_fail(ask);
+    }
+  }
+  if (!version) return ask_ready_version(ask, model), ask_fail(ask);
+  return ask_json(ask, 200, json_pack("{so,sb}", "name", json_slice(model->name), "ready", 1));
+}
+
+/* ---- V1 ---- */
+
+enum desk_step v1_models(struct ask *ask) { return model_names(ask); }
+
+/* One answer for two readers: kserve looks at `ready`, TensorFlow Serving's clients at the list. */
+enum desk_step v1_model(struct ask *ask)
+{
+  const struct model *model = ask_model(ask, 0);
+  const struct version *version = model ? ask_ready_version(ask, model) : NULL;
+  if (!version) return ask_fail(ask);
+  json_t *status =
+      json_pack("{so,ss,s{ss,ss}}", "version", json_sprintf("%u", version->number), "state",
+                "AVAILABLE", "status", "error_code", "OK", "error_message", "");
+  return ask_json(ask, 200,
+                  json_pack("{so,sb,s[o]}", "name", json_slice(model->name), "ready", 1,
+                            "model_version_status", status));
+}
+
+/* ---- the control plane ---- */
+
+/* Index of the first model after the name. */
+static uint32_t models_after(const struct tenant *tenant, struct slice name)
+{
+  uint32_t low = 0, high = tenant->n_models;
+  while (low < high) {
+    uint32_t mid = low + (high - low) / 2;
+    struct slice have = tenant->models[mid].name;
+    size_t n = have.len < name.len ? have.len : name.len;
+    int order = n ? memcmp(have.at, name.at, n) : 0;
+    if (order < 0 || (order == 0 && have.len <= name.len))
+      low = mid + 1;
+    else
+      high = mid;
+  }
+  return low;
+}
+
+enum desk_step model_list(struct ask *ask)
+{
+  int64_t limit = MODELS_PAGE;
+  struct slice after;
+  if (!ask_query_int(ask, "limit", 1, MODELS_PAGE_MAX, &limit)) return ask_fail(ask);
+  if (!ask_query(ask, "after", &after)) return ask_fail(ask);
+  json_t *list = json_array();
+  json_t *next = NULL;
+  const struct tenant *tenant = ask->tenant;
+  uint32_t i = tenant && after.at ? models_after(tenant, after) : 0;
+  for (; tenant && i < tenant->n_models && limit > 0; i++, limit--)
+    json_array_append_new(list, model_json(&tenant->models[i]));
+  if (tenant && i && i < tenant->n_models) next = json_slice(tenant->models[i - 1].name);
+  return ask_json(ask, 200,
+                  json_pack("{so,so}", "models", list, "after", next ? next : json_null()));
+}
+
+enum desk_step model_show(struct ask *ask)
+{
+  const struct model *model = ask_model(ask, 0);
+  if (!model) return ask_fail(ask);
+  json_t *tree = model_json(model), *list = json_array();
+  uint32_t shown = 0;
+  for (uint32_t i = model->n_versions; i-- > 0 && shown < SHOWN_VERSIONS; shown++)
+    json_array_append_new(list, version_json(&model->versions[i]));
+  json_object_set_new(tree, "newest_versions", list);
+  if (model->stable) {
+    const struct contract *contract = &model->stable->contract;
+    json_object_set_new(tree, "inputs", specs_json(contract->inputs, contract->n_inputs));
+    json_object_set_new(tree, "outputs", specs_json(contract->outputs, contract->n_outputs));
+  }
+  return ask_json(ask, 200, tree);
+}

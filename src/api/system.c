@@ -1,0 +1,92 @@
+/* system.c - the server itself: what it is, what it serves, how it is doing.
+ * Thread: desk.
+ * SPDX-License-Identifier: MIT */
+#include "api/handlers_int.h"
+#include "api/process_int.h"
+#include "api/render_int.h"
+
+/* Exactly what works: a name here is a promise (section 1 of the wire contract). */
+static const char *const extensions[] = {
+    "classification",  "model_repository",    "model_repository(unload_dependents)",
+    "schedule_policy", "model_configuration", "binary_tensor_data",
+    "parameters",      "statistics",
+};
+
+enum desk_step server_metadata(struct ask *ask)
+{
+  json_t *list = json_array();
+  for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
+    json_array_append_new(list, json_string(extensions[i]));
+  return ask_json(ask, 200,
+                  json_pack("{ss,ss,so}", "name", "slipway", "version", ask->desk->opts->version,
+                            "extensions", list));
+}
+
+enum desk_step system_version(struct ask *ask)
+{
+  return ask_json(ask, 200,
+                  json_pack("{ss,ss}", "name", "slipway", "version", ask->desk->opts->version));
+}
+
+/* model_json and what its versions have answered; percentiles are those of the one that serves. */
+static json_t *model_status_json(const struct model *model, const struct stats *stats)
+{
+  json_t *tree = model_json(model);
+  uint64_t requests = 0, failures = 0;
+  for (uint32_t i = 0; i < model->n_versions; i++) {
+    const struct version_tally *tally = stats_slot(stats, model->versions[i].slot);
+    requests += tally->success.count + tally->fail.count;
+    failures += tally->fail.count;
+  }
+  json_object_set_new(tree, "requests", json_u64(requests));
+  json_object_set_new(tree, "failures", json_u64(failures));
+  if (!model->stable) return tree;
+  const struct hist *hist = &stats_slot(stats, model->stable->slot)->total_us;
+  if (hist->count)
+    json_object_set_new(
+        tree, "latency_us",
+        json_pack("{so,so,so}", "p50", json_u64(hist_quantile(hist, 0.5)), "p95",
+                  json_u64(hist_quantile(hist, 0.95)), "p99", json_u64(hist_quantile(hist, 0.99))));
+  return tree;
+}
+
+static json_t *server_status_json(const struct ask *ask, const struct stats *stats)
+{
+  struct process_facts facts;
+  process_read(&facts);
+  json_t *tree = json_object();
+  json_object_set_new(tree, "version", json_string(ask->desk->opts->version));
+  json_object_set_new(tree, "ready", json_boolean(world_ready(ask->world)));
+  json_object_set_new(tree, "draining", json_boolean(world_draining(ask->world)));
+  json_object_set_new(tree, "uptime_s", json_integer(stats->uptime_us / 1000000));
+  json_object_set_new(tree, "world", json_u64(world_serial(ask->world)));
+  json_object_set_new(tree, "loading", json_u64(stats->models_loading));
+  json_object_set_new(tree, "waiting", json_u64(stats->lanes_pending));
+  json_object_set_new(tree, "requests", json_u64(stats->tally ? stats->tally->requests : 0));
+  json_object_set_new(tree, "resident_bytes", json_u64(facts.resident_bytes));
+  return tree;
+}
+
+static enum desk_step status_then(struct ask *ask, const struct stats *stats)
+{
+  struct slice only;
+  if (!ask_query(ask, "model", &only)) return ask_fail(ask);
+  const struct tenant *tenant = ask->tenant;
+  json_t *list = json_array();
+  for (uint32_t i = 0; tenant && !only.at && i < tenant->n_models; i++)
+    json_array_append_new(list, model_status_json(&tenant->models[i], stats));
+  if (only.at) {
+    const struct model *model = tenant ? world_model(ask->world, tenant, only) : NULL;
+    if (!model) {
+      json_decref(list);
+      fail(&ask->err, E_MODEL_NOT_FOUND, "model '%.*s' is not known; 'slipway push' makes one",
+           SLICE_ARG(only));
+      return ask_fail(ask);
+    }
+    json_array_append_new(list, model_status_json(model, stats));
+  }
+  return ask_json(ask, 200,
+                  json_pack("{so,so}", "server", server_status_json(ask, stats), "models", list));
+}
+
+enum desk_step system_status(struct ask *ask) { return stats_recent(ask, status_then); }
