@@ -1,5 +1,5 @@
 /* onnx_walk.h - an ONNX file looked through before any engine sees it: bounded, without recursion.
- * Thread: any, pure. `scratch` holds the name tables (about 64 bytes per initializer and node
+ * Thread: any, pure. `scratch` holds the name tables (up to 250 bytes per initializer and node
  * output) and may be emptied after the summary has been used.
  *
  * The walk reads the protobuf wire format of a ModelProto and visits every TensorProto wherever one
@@ -36,6 +36,7 @@ struct onnx_limits {
   uint32_t depth_max;       /* 16 levels of graphs in attributes; at most 16 */
   uint32_t attributes_max;  /* 8,000,000 in all */
   uint32_t tensors_max;     /* 4,000,000 in all */
+  uint32_t values_max;      /* 4,000,000 named values in all */
   const struct slice *domains; /* operator domains allowed besides the built-in ones */
   uint32_t n_domains;
   unsigned char hash_key[16]; /* for the name tables; from base/rand.h where files are hostile */
