@@ -6,8 +6,9 @@
  *                         \-> stage_abort  (gone)
  *
  * Nothing is visible before its commit: bytes go to DATA/staging, are synced, renamed, and the
- * folders are synced, too. Committing what is there already is fine and keeps the old file. A
- * failed fsync ends the process (see ledger.h). Staging left by a crash is swept by datadir_open.
+ * folders are synced, too. Committing what is there already is fine: the fresh copy takes the old
+ * one's place, which heals a rotten one. A failed fsync ends the process (see ledger.h). Staging
+ * left by a crash is swept by datadir_open.
  * Source: robustness rules, section 7 (files) and ST-111.
  * SPDX-License-Identifier: MIT */
 #ifndef STORE_ARTIFACT_H

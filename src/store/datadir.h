@@ -16,7 +16,7 @@
 #include "base/err.h"
 
 struct datadir {
-  char path[4096]; /* absolute, no symlink in it */
+  char path[4096]; /* absolute, no symlink in it (PATH_MAX bytes, for realpath) */
   int fd, lock_fd, objects_fd, staging_fd;
 };
 

@@ -1,0 +1,198 @@
+/* artifact.c - files by their content.
+ * Thread: the stage's owner.
+ *
+ * Order of a commit: bytes synced, file renamed, the folder "ab" synced, "objects" synced (when "ab" is
+ * new). A crash between leaves either nothing or the whole file; never half of one under its name.
+ * Two commits of one content at once are fine: both rename the same bytes to the same name.
+ * SPDX-License-Identifier: MIT */
+#include "store/artifact.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum { READ_BYTES = 256 << 10 };
+
+struct stage {
+  const struct datadir *dir;
+  struct sha256 sha;
+  uint64_t bytes, bytes_max;
+  int fd;
+  char name[32]; /* in DATA/staging */
+};
+
+static _Atomic uint64_t stage_numbers;
+
+_Noreturn static void sync_die(const char *what, int error)
+{
+  dprintf(STDERR_FILENO,
+          "slipway: syncing %s failed (%s). Nobody knows what is on disk now, so the process ends and "
+          "acknowledges nothing more; check the disk, then start again\n",
+          what, strerror(error));
+  _exit(code_exit(E_INTERNAL));
+}
+
+/* fsync says ENOSPC or EDQUOT on file systems that allocate late: nothing is durable, but nothing
+ * was promised either, so it is answered. Everything else ends the process. */
+static enum code synced(int fd, const char *what, struct err *err)
+{
+  int rc;
+  do rc = fsync(fd);
+  while (rc != 0 && errno == EINTR);
+  if (rc == 0) return OK;
+  if (errno == ENOSPC || errno == EDQUOT) return fail_errno(err, errno, what);
+  sync_die(what, errno);
+}
+
+/* --- staging ---------------------------------------------------------------------------------------- */
+
+enum code stage_new(struct stage **out, const struct datadir *dir, uint64_t bytes_max,
+                    struct err *err)
+{
+  struct stage *stage = grab_zero(1, sizeof *stage);
+  *out = NULL;
+  stage->dir = dir;
+  stage->bytes_max = bytes_max ? bytes_max : ARTIFACT_BYTES_MAX;
+  snprintf(stage->name, sizeof stage->name, "%" PRIu64,
+           atomic_fetch_add_explicit(&stage_numbers, 1, memory_order_relaxed));
+  stage->fd = openat(dir->staging_fd, stage->name,
+                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (stage->fd < 0) {
+    int error = errno;
+    ungrab(stage);
+    return fail_errno(err, error, "the upload");
+  }
+  sha256_init(&stage->sha);
+  *out = stage;
+  return OK;
+}
+
+enum code stage_add(struct stage *stage, struct slice bytes, struct err *err)
+{
+  if (bytes.len > stage->bytes_max - stage->bytes)
+    return fail(err, E_BODY_TOO_LARGE, "the file is larger than the %" PRIu64 " bytes allowed",
+                stage->bytes_max);
+  sha256_add(&stage->sha, bytes);
+  stage->bytes += bytes.len;
+  while (bytes.len) {
+    ssize_t n = write(stage->fd, bytes.at, bytes.len);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno(err, errno, "the upload");
+    bytes = slice_from(bytes, (size_t)n);
+  }
+  return OK;
+}
+
+static void stage_free(struct stage *stage)
+{
+  if (stage->fd >= 0) close(stage->fd);
+  ungrab(stage);
+}
+
+void stage_abort(struct stage *stage)
+{
+  if (!stage) return;
+  unlinkat(stage->dir->staging_fd, stage->name, 0);
+  sha256_deinit(&stage->sha);
+  stage_free(stage);
+}
+
+/* "ab/abcdef..." */
+static void object_path(const struct digest *digest, char path[SHA256_HEX_LEN + 4])
+{
+  char hex[SHA256_HEX_LEN + 1];
+  digest_hex(digest, hex);
+  snprintf(path, SHA256_HEX_LEN + 4, "%.2s/%s", hex, hex);
+}
+
+static enum code object_place(struct stage *stage, const char *path, struct err *err)
+{
+  char folder[3] = {path[0], path[1], '\0'};
+  int objects = stage->dir->objects_fd;
+  if (mkdirat(objects, folder, 0700) != 0 && errno != EEXIST)
+    return fail_errno(err, errno, "the object");
+  int fd = openat(objects, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return fail_errno(err, errno, "the object's folder");
+  enum code code = OK;
+  if (renameat(stage->dir->staging_fd, stage->name, fd, path + 3) != 0)
+    code = fail_errno(err, errno, "the object");
+  if (!code) code = synced(fd, "a folder of objects", err);
+  /* Always: another thread may have made the folder and not have synced it yet. */
+  if (!code) code = synced(objects, "the folder of objects", err);
+  close(fd);
+  return code;
+}
+
+enum code stage_commit(struct stage *stage, struct digest *digest, uint64_t *bytes, struct err *err)
+{
+  char path[SHA256_HEX_LEN + 4];
+  *digest = sha256_end(&stage->sha);
+  *bytes = stage->bytes;
+  object_path(digest, path);
+  enum code code = synced(stage->fd, "an upload", err);
+  if (!code) code = object_place(stage, path, err);
+  if (code) unlinkat(stage->dir->staging_fd, stage->name, 0);
+  stage_free(stage);
+  return code;
+}
+
+/* --- reading ---------------------------------------------------------------------------------------- */
+
+enum code artifact_open(const struct datadir *dir, const struct digest *digest, int *fd,
+                        struct err *err)
+{
+  char path[SHA256_HEX_LEN + 4], folder[3];
+  object_path(digest, path);
+  memcpy(folder, path, 2);
+  folder[2] = '\0';
+  *fd = -1;
+  int folder_fd = openat(dir->objects_fd, folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (folder_fd >= 0) {
+    *fd = openat(folder_fd, path + 3, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int error = errno;
+    close(folder_fd);
+    errno = error;
+  }
+  if (*fd >= 0) return OK;
+  if (errno == ENOENT) return fail(err, E_NOT_FOUND, "there is no object %.12s...", path + 3);
+  return fail_errno(err, errno, "an object");
+}
+
+enum code artifact_size(const struct datadir *dir, const struct digest *digest, uint64_t *bytes,
+                        struct err *err)
+{
+  struct stat st;
+  int fd;
+  if (artifact_open(dir, digest, &fd, err)) return err->code;
+  int rc = fstat(fd, &st);
+  close(fd);
+  if (rc != 0 || !S_ISREG(st.st_mode)) return fail(err, E_UNAVAILABLE, "an object is not a file");
+  *bytes = (uint64_t)st.st_size;
+  return OK;
+}
+
+enum code artifact_verify(const struct datadir *dir, const struct digest *digest, struct err *err)
+{
+  struct sha256 sha;
+  ssize_t n;
+  int fd;
+  if (artifact_open(dir, digest, &fd, err)) return err->code;
+  char *bytes = grab(READ_BYTES);
+  sha256_init(&sha);
+  while ((n = read(fd, bytes, READ_BYTES)) > 0 || (n < 0 && errno == EINTR))
+    if (n > 0) sha256_add(&sha, slice_of(bytes, (size_t)n));
+  struct digest found = sha256_end(&sha);
+  ungrab(bytes);
+  close(fd);
+  if (n < 0) return fail(err, E_UNAVAILABLE, "an object cannot be read: %s", strerror(errno));
+  if (memcmp(&found, digest, sizeof found) != 0)
+    return fail(err, E_ARTIFACT_CORRUPT,
+                "a stored object's bytes have changed; push the version again or restore a backup");
+  return OK;
+}

@@ -1,0 +1,84 @@
+/* history.c - a read-only connection of its own, for looking back.
+ * Thread: one per reader.
+ * SPDX-License-Identifier: MIT */
+#include "store/history.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/codec.h"
+#include "store/sql_int.h"
+
+struct history {
+  sqlite3 *db;
+  sqlite3_stmt *by_tenant, *by_model;
+  int64_t deadline_us;
+};
+
+enum { OPS_BETWEEN_LOOKS = 1000 };
+
+static int late(void *arg)
+{
+  const struct history *history = arg;
+  return clock_us() > history->deadline_us;
+}
+
+enum code history_open(struct history **out, const struct datadir *dir, struct err *err)
+{
+  struct history *history = grab_zero(1, sizeof *history);
+  *out = NULL;
+  if (sql_open(&history->db, dir, NULL, false, err) ||
+      sql_run(history->db, "PRAGMA query_only=ON", err) ||
+      sql_prepare(history->db,
+                  "SELECT " SQL_ROW " FROM events WHERE tenant = ?1 AND seq < ?2"
+                  " ORDER BY seq DESC LIMIT ?3",
+                  &history->by_tenant, err) ||
+      sql_prepare(history->db,
+                  "SELECT " SQL_ROW " FROM events WHERE tenant = ?1 AND seq < ?2 AND model = ?4"
+                  " AND model <> '' ORDER BY seq DESC LIMIT ?3",
+                  &history->by_model, err)) {
+    history_close(history);
+    return err->code;
+  }
+  sqlite3_progress_handler(history->db, OPS_BETWEEN_LOOKS, late, history);
+  *out = history;
+  return OK;
+}
+
+void history_close(struct history *history)
+{
+  if (!history) return;
+  sqlite3_finalize(history->by_tenant);
+  sqlite3_finalize(history->by_model);
+  must(sqlite3_close(history->db) == SQLITE_OK);
+  ungrab(history);
+}
+
+enum code history_read(struct history *history, struct slice tenant, struct slice model,
+                       uint64_t before, uint32_t limit, int64_t deadline_us, history_fn fn,
+                       void *arg, struct err *err)
+{
+  if (limit < 1 || limit > HISTORY_LIMIT_MAX)
+    return fail(err, E_INVALID_ARGUMENT, "limit must be 1 to %d, got %u", HISTORY_LIMIT_MAX, limit);
+  struct arena arena;
+  struct sql_row row;
+  enum code code = OK;
+  int rc;
+  sqlite3_stmt *stmt = model.len ? history->by_model : history->by_tenant;
+  if (before == 0 || before > INT64_MAX) before = INT64_MAX;
+  history->deadline_us = deadline_us;
+  arena_init(&arena, 2 * EVENT_LINE_MAX, NULL);
+  sql_bind_text(stmt, 1, tenant);
+  sqlite3_bind_int64(stmt, 2, (int64_t)before);
+  sqlite3_bind_int64(stmt, 3, limit);
+  if (model.len) sql_bind_text(stmt, 4, model);
+  while (!code && (rc = sqlite3_step(stmt)) != SQLITE_DONE) {
+    arena_reset(&arena);
+    if (rc != SQLITE_ROW) code = sql_fail(history->db, rc, err);
+    else if ((code = sql_row(stmt, &arena, &row, err)) == OK)
+      code = fn(arg, &row.event, &row.hash, err);
+  }
+  sqlite3_reset(stmt);
+  sqlite3_clear_bindings(stmt);
+  arena_deinit(&arena);
+  return code;
+}

@@ -1,0 +1,148 @@
+/* scribe_test.c - waiting letters share one fsync, each comes home with its own outcome.
+ * Thread: main; one test with the scribe's own.
+ * SPDX-License-Identifier: MIT */
+#include "test.h"
+
+#include "base/thread.h"
+#include "faultfs.h"
+#include "store.h"
+#include "store/scribe.h"
+
+enum { N = 300 };
+
+static struct datadir dir;
+static const char *temp;
+static struct err err;
+static struct letter_append letters[N];
+static struct mailbox home;
+static const struct ledger_opts faulty = {.vfs = "fault"};
+
+static void letter_fill(struct letter_append *letter, enum event_kind kind)
+{
+  *letter = (struct letter_append){.mail.kind = LETTER_APPEND, .home = &home, .n_events = 1};
+  letter->events[0] = event_made(kind, "m", 1);
+}
+
+static int home_count(enum code code)
+{
+  int n = 0;
+  for (struct mail *mail = mailbox_take(&home); mail; mail = mail->next) {
+    EXPECT_INT(mail->kind, LETTER_APPEND_HOME);
+    n += LETTER_OF(mail, struct letter_append)->err.code == code;
+  }
+  return n;
+}
+
+static void begin(struct ledger **ledger, struct scribe **scribe)
+{
+  temp = temp_dir();
+  fault_start();
+  mailbox_init_bell(&home);
+  EXPECT_INT(datadir_open(&dir, temp, &err), OK);
+  EXPECT_INT(ledger_open(ledger, &dir, &faulty, &err), OK);
+  *scribe = scribe_new(*ledger);
+}
+
+static void end(struct ledger *ledger, struct scribe *scribe)
+{
+  scribe_free(scribe);
+  ledger_close(ledger);
+  datadir_close(&dir);
+  mailbox_deinit(&home);
+  temp_remove(temp);
+}
+
+TEST(waiting_letters_share_one_fsync)
+{
+  struct ledger *ledger;
+  struct scribe *scribe;
+  begin(&ledger, &scribe);
+  for (int i = 0; i < 100; i++) {
+    letter_fill(&letters[i], i == 50 ? EVENT_KINDS : EVENT_VERSION_PUSHED);
+    mail_send(scribe_mailbox(scribe), &letters[i].mail);
+  }
+  scribe_turn(scribe); /* the first commit of a WAL also syncs its head */
+  EXPECT_INT(home_count(OK), 99);
+  EXPECT_INT(letters[50].err.code, E_INVALID_ARGUMENT);
+  EXPECT_INT(ledger_last_seq(ledger), 99);
+  for (int i = 0; i < 100; i++) {
+    letter_fill(&letters[i], EVENT_VERSION_PUSHED);
+    mail_send(scribe_mailbox(scribe), &letters[i].mail);
+  }
+  int before = fault_sync_count;
+  EXPECT(scribe_turn(scribe));
+  EXPECT_INT(fault_sync_count - before, 1);
+  EXPECT_INT(home_count(OK), 100);
+  EXPECT_INT(letters[99].events[0].seq, 199);
+  end(ledger, scribe);
+}
+
+static int writes_left;
+static bool full_after(void) { return writes_left-- <= 0; }
+static bool full_while_reserved(void) { return faccessat(dir.fd, "reserve", F_OK, 0) == 0; }
+
+TEST(a_disk_that_fills_up_costs_only_those_who_do_not_fit)
+{
+  for (int room = 0; room < 60; room += 3) {
+    struct ledger *ledger;
+    struct scribe *scribe;
+    begin(&ledger, &scribe);
+    for (int i = 0; i < 20; i++) {
+      letter_fill(&letters[i], EVENT_VERSION_PUSHED);
+      mail_send(scribe_mailbox(scribe), &letters[i].mail);
+    }
+    writes_left = room;
+    fault_is_full = full_after;
+    scribe_turn(scribe);
+    fault_is_full = NULL;
+    int fine = 0, refused = 0;
+    for (struct mail *mail = mailbox_take(&home); mail; mail = mail->next) {
+      struct letter_append *letter = LETTER_OF(mail, struct letter_append);
+      fine += letter->err.code == OK;
+      refused += letter->err.code == E_STORAGE_FULL;
+      EXPECT((letter->err.code == OK) == (letter->events[0].seq > 0));
+    }
+    uint64_t bad;
+    EXPECT_INT(fine + refused, 20);
+    EXPECT_INT(ledger_last_seq(ledger), fine);
+    EXPECT_INT(ledger_verify(ledger, &bad, &err), OK);
+    end(ledger, scribe);
+  }
+}
+
+TEST(on_a_full_disk_rollbacks_pass_and_pushes_wait)
+{
+  struct ledger *ledger;
+  struct scribe *scribe;
+  begin(&ledger, &scribe);
+  letter_fill(&letters[0], EVENT_VERSION_PUSHED);
+  letter_fill(&letters[1], EVENT_ROLLED_BACK);
+  mail_send(scribe_mailbox(scribe), &letters[0].mail);
+  mail_send(scribe_mailbox(scribe), &letters[1].mail);
+  fault_is_full = full_while_reserved;
+  scribe_turn(scribe);
+  fault_is_full = NULL;
+  EXPECT_INT(letters[0].err.code, E_STORAGE_FULL);
+  EXPECT_INT(letters[1].err.code, OK);
+  EXPECT_INT(home_count(OK), 1);
+  end(ledger, scribe);
+}
+
+TEST(the_thread_writes_what_came_before_stop)
+{
+  struct ledger *ledger;
+  struct scribe *scribe;
+  struct thread thread;
+  struct letter_note stop = {.mail.kind = LETTER_STOP};
+  begin(&ledger, &scribe);
+  thread_start(&thread, "scribe", THREAD_STACK_PARSER, scribe_main, scribe);
+  for (int i = 0; i < N; i++) {
+    letter_fill(&letters[i], EVENT_VERSION_PUSHED);
+    mail_send(scribe_mailbox(scribe), &letters[i].mail);
+  }
+  mail_send(scribe_mailbox(scribe), &stop.mail);
+  thread_join(&thread);
+  EXPECT_INT(home_count(OK), N);
+  EXPECT_INT(ledger_last_seq(ledger), N);
+  end(ledger, scribe);
+}
