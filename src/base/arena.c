@@ -87,6 +87,7 @@ static bool block_add(struct arena *arena, size_t need)
 void *arena_get(struct arena *arena, size_t bytes)
 {
   if (bytes > arena->max) return NULL;
+  if (bytes == 0) bytes = 1; /* NULL means "past the cap" and nothing else */
   size_t need = (bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
   if ((size_t)(arena->end - arena->at) < need && !block_add(arena, need)) return NULL;
   void *p = arena->at;

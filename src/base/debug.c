@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "base/debug.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 static bool poisons;
 static uint64_t fail_one_in, seed = 1;
+static _Atomic uint64_t threads; /* that have asked: each gets a seed of its own, the same each run */
 static _Thread_local struct rand chance;
 static _Thread_local bool chance_ready;
 
@@ -46,7 +48,7 @@ bool debug_fails(void)
 {
   if (fail_one_in == 0) return false;
   if (!chance_ready) {
-    rand_seed(&chance, seed ^ (uint64_t)(uintptr_t)&chance);
+    rand_seed(&chance, seed + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed));
     chance_ready = true;
   }
   return rand_u64(&chance) % fail_one_in == 0;

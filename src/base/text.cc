@@ -12,9 +12,18 @@ static size_t print(char *to, T value)
   return static_cast<size_t>(std::to_chars(to, to + TEXT_NUMBER_MAX, value).ptr - to);
 }
 
+/* from_chars also takes "inf", "nan" and ".5". */
+static bool starts_number(const char *at, size_t len)
+{
+  size_t sign = len > 0 && *at == '-';
+  return len > sign && at[sign] >= '0' && at[sign] <= '9';
+}
+
 template <typename T>
 static bool read(const char *at, size_t len, T *value, bool *over)
 {
+  *over = false;
+  if (!starts_number(at, len)) return false;
   auto result = std::from_chars(at, at + len, *value, std::chars_format::general);
   *over = result.ec == std::errc::result_out_of_range;
   return result.ptr == at + len && (result.ec == std::errc() || *over);
