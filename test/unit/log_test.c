@@ -237,8 +237,8 @@ static void storm_main(void *arg)
   atomic_fetch_add(&writers_done, 1);
 }
 
-/* Four threads log while the main thread pumps: every line comes out whole, and every call is either
- * a line, or suppressed, or dropped. */
+/* Four threads log while the main thread pumps: every line comes out whole, and every call is
+ * either a line, or suppressed, or dropped. */
 TEST(a_storm_loses_nothing_uncounted)
 {
   struct thread threads[WRITERS];
@@ -252,7 +252,8 @@ TEST(a_storm_loses_nothing_uncounted)
   for (int i = 0; i < WRITERS; i++) thread_join(&threads[i]);
   int64_t second = second_begin();
   while (second_begin() == second) continue;
-  for (int i = 0; i < WRITERS * STORM_NAMES; i++) { /* asks each name for what it still holds back */
+  /* asks each name for what it still holds back */
+  for (int i = 0; i < WRITERS * STORM_NAMES; i++) {
     char name[16];
     snprintf(name, sizeof name, "s%c%d", 'a' + i / STORM_NAMES, i % STORM_NAMES);
     log_event(LOG_INFO, name, "who", (char[]){name[1], '\0'}, NULL);

@@ -1,0 +1,80 @@
+/* hash_test.c - published vectors: FIPS 180-4 for SHA-256, the reference program for SipHash-2-4.
+ * SPDX-License-Identifier: MIT */
+#include "base/hash.h"
+
+#include "test.h"
+
+static const char *hex_of(struct slice bytes)
+{
+  static char hex[SHA256_HEX_LEN + 1];
+  struct digest digest = sha256_of(bytes);
+  digest_hex(&digest, hex);
+  return hex;
+}
+
+TEST(sha256_vectors)
+{
+  EXPECT_STR(hex_of(SLICE_NONE),
+             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_STR(hex_of(SLICE("abc")),
+             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_STR(hex_of(SLICE("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")),
+             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+}
+
+TEST(sha256_of_a_million_letters_in_pieces)
+{
+  char letters[997], hex[SHA256_HEX_LEN + 1];
+  struct sha256 sha;
+  memset(letters, 'a', sizeof letters);
+  sha256_init(&sha);
+  for (size_t left = 1000000; left > 0;) {
+    size_t n = left < sizeof letters ? left : sizeof letters;
+    sha256_add(&sha, slice_of(letters, n));
+    left -= n;
+  }
+  struct digest digest = sha256_end(&sha);
+  digest_hex(&digest, hex);
+  EXPECT_STR(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  sha256_init(&sha);
+  sha256_add(&sha, SLICE("given up"));
+  sha256_deinit(&sha);
+}
+
+TEST(digests_as_text)
+{
+  struct digest digest = sha256_of(SLICE("abc")), back;
+  char hex[SHA256_HEX_LEN + 1];
+  digest_hex(&digest, hex);
+  EXPECT(digest_from_hex(slice_str(hex), &back));
+  EXPECT(memcmp(&digest, &back, sizeof back) == 0);
+  EXPECT(!digest_from_hex(slice_of(hex, 63), &back));
+  hex[63] = 'g';
+  EXPECT(!digest_from_hex(slice_str(hex), &back));
+  hex[63] = 'A';
+  EXPECT(!digest_from_hex(slice_str(hex), &back));
+  EXPECT(!digest_from_hex(SLICE_NONE, &back));
+}
+
+TEST(siphash_vectors)
+{
+  static const unsigned char want[][8] = {
+      {0x31, 0x0e, 0x0e, 0xdd, 0x47, 0xdb, 0x6f, 0x72},
+      {0xfd, 0x67, 0xdc, 0x93, 0xc5, 0x39, 0xf8, 0x74},
+      {0x5a, 0x4f, 0xa9, 0xd9, 0x09, 0x80, 0x6c, 0x0d},
+      {0x2d, 0x7e, 0xfb, 0xd7, 0x96, 0x66, 0x67, 0x85},
+      {0xb7, 0x87, 0x71, 0x27, 0xe0, 0x94, 0x27, 0xcf},
+      {0x8d, 0xa6, 0x99, 0xcd, 0x64, 0x55, 0x76, 0x18},
+      {0xce, 0xe3, 0xfe, 0x58, 0x6e, 0x46, 0xc9, 0xcb},
+      {0x37, 0xd1, 0x01, 0x8b, 0xf5, 0x00, 0x02, 0xab},
+      {0x62, 0x24, 0x93, 0x9a, 0x79, 0xf5, 0xf5, 0x93}};
+  unsigned char key[16], bytes[16];
+  for (unsigned char i = 0; i < 16; i++) key[i] = bytes[i] = i;
+  for (size_t len = 0; len < sizeof want / sizeof *want; len++) {
+    uint64_t got = siphash(key, slice_of((char *)bytes, len));
+    EXPECT(memcmp(&got, want[len], 8) == 0);
+  }
+  EXPECT(siphash(key, slice_of((char *)bytes, 15)) == 0xa129ca6149be45e5u);
+  key[0] ^= 1;
+  EXPECT(siphash(key, slice_of((char *)bytes, 15)) != 0xa129ca6149be45e5u);
+}

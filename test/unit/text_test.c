@@ -1,0 +1,138 @@
+/* text_test.c - every number survives the way to text and back, by the shortest one.
+ * SPDX-License-Identifier: MIT */
+#include "base/text.h"
+
+#include <float.h>
+
+#include "base/rand.h"
+#include "test.h"
+
+static const char *f32(float value)
+{
+  static char text[TEXT_NUMBER_MAX + 1];
+  text[text_print_f32(text, value)] = '\0';
+  return text;
+}
+
+static const char *f64(double value)
+{
+  static char text[TEXT_NUMBER_MAX + 1];
+  text[text_print_f64(text, value)] = '\0';
+  return text;
+}
+
+TEST(well_known_numbers)
+{
+  EXPECT_STR(f32(0.1f), "0.1");
+  EXPECT_STR(f64(0.1), "0.1");
+  EXPECT_STR(f64((double)0.1f), "0.10000000149011612");
+  EXPECT_STR(f32(1), "1");
+  EXPECT_STR(f32(-0.0f), "-0");
+  EXPECT_STR(f64(1e23), "1e+23");
+  EXPECT_STR(f64(5e-324), "5e-324");
+  EXPECT_STR(f64(DBL_MAX), "1.7976931348623157e+308");
+  EXPECT_STR(f32(16777216.0f), "16777216");
+}
+
+/* Length of the shortest scientific notation that reads back, found by trying. */
+static size_t scientific(double value, bool single)
+{
+  char text[40];
+  for (int precision = 0; precision < 17; precision++) {
+    snprintf(text, sizeof text, "%.*e", precision, value);
+    if (single ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value) break;
+  }
+  return strlen(text);
+}
+
+TEST(every_float_comes_back_from_the_shortest_text)
+{
+  struct rand rand;
+  int wrong = 0, tried = 0;
+  rand_seed(&rand, 11);
+  while (tried < 50000) {
+    uint32_t bits = (uint32_t)rand_u64(&rand);
+    float value, back = 0;
+    bool over;
+    memcpy(&value, &bits, sizeof value);
+    if (!isfinite(value)) continue;
+    const char *text = f32(value);
+    tried++;
+    wrong += !text_read_f32(text, strlen(text), &back, &over) || over;
+    wrong += memcmp(&back, &value, sizeof back) != 0;
+    wrong += strlen(text) > scientific((double)value, true);
+  }
+  EXPECT_INT(wrong, 0);
+}
+
+TEST(every_double_comes_back_from_the_shortest_text)
+{
+  struct rand rand;
+  int wrong = 0, tried = 0;
+  rand_seed(&rand, 12);
+  while (tried < 20000) {
+    uint64_t bits = rand_u64(&rand);
+    double value, back = 0;
+    bool over;
+    memcpy(&value, &bits, sizeof value);
+    if (!isfinite(value)) continue;
+    const char *text = f64(value);
+    tried++;
+    wrong += !text_read_f64(text, strlen(text), &back, &over) || over;
+    wrong += memcmp(&back, &value, sizeof back) != 0;
+    wrong += strlen(text) > scientific(value, false);
+  }
+  EXPECT_INT(wrong, 0);
+}
+
+TEST(whole_numbers_to_the_last_digit)
+{
+  char text[TEXT_NUMBER_MAX + 1];
+  text[text_print_i64(text, INT64_MIN)] = '\0';
+  EXPECT_STR(text, "-9223372036854775808");
+  text[text_print_i64(text, INT64_MAX)] = '\0';
+  EXPECT_STR(text, "9223372036854775807");
+  text[text_print_u64(text, UINT64_MAX)] = '\0';
+  EXPECT_STR(text, "18446744073709551615");
+  text[text_print_i64(text, 0)] = '\0';
+  EXPECT_STR(text, "0");
+}
+
+static bool reads(const char *text)
+{
+  double value;
+  bool over;
+  return text_read_f64(text, strlen(text), &value, &over);
+}
+
+TEST(only_whole_numbers_are_read)
+{
+  EXPECT(reads("0") && reads("-0") && reads("1e5") && reads("1E-5") && reads("-12.5e+3"));
+  EXPECT(!reads("") && !reads("-") && !reads("+1") && !reads(" 1") && !reads("1 ") && !reads("1x"));
+  EXPECT(!reads("nan") && !reads("inf") && !reads("-inf") && !reads("-nan") && !reads(".5"));
+  EXPECT(!reads("-.5") && !reads("0x10") && !reads("1e") && !reads("1e+") && !reads("1,5"));
+}
+
+TEST(beyond_the_type_is_said)
+{
+  float f = 0;
+  double d = 0;
+  bool over = false;
+  EXPECT(text_read_f32("1e39", 4, &f, &over) && over);
+  EXPECT(text_read_f64("1e39", 4, &d, &over) && !over && d == 1e39);
+  EXPECT(text_read_f64("-1e400", 6, &d, &over) && over);
+  EXPECT(text_read_f32("3.4028234663852886e38", 21, &f, &over) && !over && f == FLT_MAX);
+  EXPECT(!text_read_f32("1e39x", 5, &f, &over));
+}
+
+/* Half way between 1 and the next float, plus a little: going by way of double would round
+ * twice. */
+TEST(no_double_rounding)
+{
+  static const char text[] = "1.000000059604644775390625000000000000001";
+  float value = 0;
+  bool over;
+  EXPECT(text_read_f32(text, sizeof text - 1, &value, &over));
+  EXPECT(value == nextafterf(1.0f, 2.0f));
+  EXPECT((float)strtod(text, NULL) == 1.0f); /* so the case bites */
+}
