@@ -364,7 +364,8 @@ enum code data_init(struct data *data, struct json *json, const struct tensor *t
   data->shape = &tensor->shape;
   data->start = json->at;
   size_t width = dtype_width(tensor->dtype), left = (size_t)(json->end - json->at);
-  if (tensor->count > left / (width ? TEXT_PER_VALUE : TEXT_PER_STRING)) return count_fail(data);
+  if (tensor->count > (left + 1) / (width ? TEXT_PER_VALUE : TEXT_PER_STRING))
+    return count_fail(data);
   /* A string of n bytes stands in n + 3 of the text and takes n + 4. */
   data->cap = width ? (size_t)tensor->count * width : left + (size_t)tensor->count;
   if (data->cap && !(data->at = arena_get(arena, data->cap))) return memory_fail(data);
