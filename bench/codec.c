@@ -25,13 +25,17 @@ static size_t body_make(char *to, size_t n, int digits)
 {
   struct rand rand;
   rand_seed(&rand, 7);
-  size_t len = (size_t)sprintf(to, "{\"id\":\"42\",\"inputs\":[{\"name\":\"x\",\"shape\":[1,%zu],"
-                                   "\"datatype\":\"FP32\",\"data\":[", n);
+  size_t len = (size_t)sprintf(to,
+                               "{\"id\":\"42\",\"inputs\":[{\"name\":\"x\",\"shape\":[1,%zu],"
+                               "\"datatype\":\"FP32\",\"data\":[",
+                               n);
   for (size_t i = 0; i < n; i++) {
     float value = (float)(rand_unit(&rand) * 2 - 1);
     if (i) to[len++] = ',';
-    if (digits == 9) len += text_print_f32(to + len, value);
-    else len += text_print_f64(to + len, (double)value);
+    if (digits == 9)
+      len += text_print_f32(to + len, value);
+    else
+      len += text_print_f64(to + len, (double)value);
   }
   return len + (size_t)sprintf(to + len, "]}],\"outputs\":[{\"name\":\"y\"}]}");
 }
@@ -42,8 +46,11 @@ static void encode(const struct infer_request *request, const struct tensor *y)
 {
   struct err err;
   struct infer_output output = {.tensor = y};
-  struct infer_answer answer = {.model_name = SLICE("digits"), .model_version = SLICE("3"),
-                                .id = request->id, .outputs = &output, .n_outputs = 1};
+  struct infer_answer answer = {.model_name = SLICE("digits"),
+                                .model_version = SLICE("3"),
+                                .id = request->id,
+                                .outputs = &output,
+                                .n_outputs = 1};
   struct infer_body body;
   if (infer_write(&arena, &answer, &body, &err) != OK) printf("%s\n", err.text), exit(1);
 }
@@ -52,8 +59,12 @@ static double measure(const char *body, size_t len, int loops, int what, size_t 
 {
   static float values[1 << 20];
   float y[4] = {0.1234567f, -3.25e-5f, 0.87654321f, 12.5f};
-  struct tensor out = {.name = SLICE("y"), .dtype = DT_FP32, .shape = {2, {1, 4}}, .count = 4,
-                       .data = y, .bytes = sizeof y};
+  struct tensor out = {.name = SLICE("y"),
+                       .dtype = DT_FP32,
+                       .shape = {2, {1, 4}},
+                       .count = 4,
+                       .data = y,
+                       .bytes = sizeof y};
   double best = 1e9;
   for (int round = 0; round < ROUNDS; round++) {
     int64_t from = clock_ns();

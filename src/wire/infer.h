@@ -9,10 +9,10 @@
  *   infer_pick    outputs asked for, in the order asked, each JSON or binary
  *   infer_write   -> JSON text and views of the binary parts, for writev
  *
- * Memory: JSON numbers go straight into typed little-endian arena memory. Binary tensors are views of
- * the body (read only, though tensor.data is void *); where one is not aligned to its datatype's width
- * it is copied to the arena. A caller that lays the first byte after the JSON part at an address
- * divisible by 8 spares that copy for the first tensor and usually for all.
+ * Memory: JSON numbers go straight into typed little-endian arena memory. Binary tensors are views
+ * of the body (read only, though tensor.data is void *); where one is not aligned to its datatype's
+ * width it is copied to the arena. A caller that lays the first byte after the JSON part at an
+ * address divisible by 8 spares that copy for the first tensor and usually for all.
  * All slices of a request are views of the body or of the arena: both must outlive it.
  *
  * Errors name the tensor and the element, err->field the place ("inputs[0].data[7]"):
@@ -20,11 +20,13 @@
  *   E_WRONG_TYPE          a member or element of another kind: 3.7, true or "1" into INT32
  *   E_VALUE_OUT_OF_RANGE  300 into UINT8, 1e39 into FP32, -1 as a timeout, a binary BOOL of 2
  *   E_BAD_SHAPE           missing, negative, too large; ragged data; values do not fill the shape
- *   E_BAD_SIZE            binary_data_size against shape, body, or the BYTES inside; left-over bytes
+ *   E_BAD_SIZE            binary_data_size against shape, body, or the BYTES inside; left-over
+ *   bytes
  *   E_BAD_DATATYPE        unknown; FP16 and BF16 as JSON; not what the model has
  *   E_RESERVED_PARAMETER  triton_..., slipway_... but slipway_debug, headers, shared_memory_...
  *   E_UNKNOWN_TENSOR      an input or output the model does not have
- *   E_INVALID_ARGUMENT    a member missing, a name twice, too many tensors or parameters, header text
+ *   E_INVALID_ARGUMENT    a member missing, a name twice, too many tensors or parameters, header
+ *   text
  *   E_OUT_OF_MEMORY       the arena's cap
  * Source: Open Inference Protocol V2; Triton's binary tensor, classification, parameters and
  * schedule-policy extensions; the wire contract sections 2, 4 and 11.
@@ -84,8 +86,9 @@ CHECKED enum code infer_split(struct slice body, struct slice header, struct sli
 CHECKED enum code infer_read(struct arena *arena, struct slice json, struct slice tail,
                              struct infer_request *request, struct err *err);
 
-/* A raw request: the body is the model's one input, batch 1; its one free dimension follows from the
- * size (BYTES: the body is the one element, copied to the arena). All outputs are asked binary. */
+/* A raw request: the body is the model's one input, batch 1; its one free dimension follows from
+ * the size (BYTES: the body is the one element, copied to the arena). All outputs are asked
+ * binary. */
 CHECKED enum code infer_raw(struct arena *arena, const struct contract *contract, struct slice body,
                             struct infer_request *request, struct err *err);
 
@@ -126,7 +129,7 @@ struct infer_body {
   struct slice *parts; /* to be sent after json, in this order: views of the tensors, no copies */
   uint32_t n_parts;    /* empty tensors have none */
   size_t bytes;        /* of json and parts: Content-Length */
-  bool binary;         /* Content-Type application/octet-stream and Inference-Header-Content-Length =
+  bool binary; /* Content-Type application/octet-stream and Inference-Header-Content-Length =
                           json.len; false: application/json and no such header */
 };
 

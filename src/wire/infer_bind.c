@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: MIT */
 #include "wire/infer.h"
 #include "wire/infer_int.h"
-#include "wire/infer_param_int.h"
 
 static enum code out_of_memory(struct err *err)
 {
@@ -24,9 +23,10 @@ static enum code raw_shape(const struct tensor_spec *spec, bool batches, size_t 
   for (uint32_t i = 0; i < shape->rank; i++)
     if (shape->dims[i] < 0) n_free++, free_at = i, shape->dims[i] = 1;
   if (spec->rank_free || n_free > 1)
-    return fail(err, E_BAD_SHAPE,
-                "input \"%.*s\" has more than one free dimension, a raw request cannot say its shape",
-                SLICE_ARG(spec->name));
+    return fail(
+        err, E_BAD_SHAPE,
+        "input \"%.*s\" has more than one free dimension, a raw request cannot say its shape",
+        SLICE_ARG(spec->name));
   uint64_t unit, per;
   if (!shape_count(shape, &unit)) unit = 0;
   if (!width)
@@ -52,7 +52,8 @@ enum code infer_raw(struct arena *arena, const struct contract *contract, struct
   if (contract->n_inputs != 1)
     return fail(err, E_INVALID_ARGUMENT,
                 "the model has %u inputs; a raw request (Inference-Header-Content-Length 0) serves "
-                "models with one", contract->n_inputs);
+                "models with one",
+                contract->n_inputs);
   const struct tensor_spec *spec = &contract->inputs[0];
   struct tensor *tensor = arena_zero(arena, 1, sizeof *tensor);
   if (!tensor) return out_of_memory(err);
@@ -89,8 +90,8 @@ static enum code input_unknown(const struct contract *contract, struct slice nam
 }
 
 /* The row count of one input against those before. */
-static enum code rows_agree(const struct tensor *tensor, const struct tensor **first, uint64_t *rows,
-                            struct err *err)
+static enum code rows_agree(const struct tensor *tensor, const struct tensor **first,
+                            uint64_t *rows, struct err *err)
 {
   if (tensor->shape.rank == 0) return OK;
   uint64_t n = (uint64_t)tensor->shape.dims[0];
@@ -153,8 +154,10 @@ static enum code form_check(const struct infer_request *request, const struct in
     return fail(err, E_BAD_DATATYPE, "output \"%.*s\" is BYTES, it has no classes",
                 SLICE_ARG(spec->name));
   if (classes || dtype_json(spec->dtype) || form_of(request, ask) == INFER_BINARY) return OK;
-  return fail(err, E_BAD_DATATYPE, "output \"%.*s\" is %s, which travels binary only; ask for it "
-              "with binary_data true", SLICE_ARG(spec->name), dtype_name(spec->dtype));
+  return fail(err, E_BAD_DATATYPE,
+              "output \"%.*s\" is %s, which travels binary only; ask for it "
+              "with binary_data true",
+              SLICE_ARG(spec->name), dtype_name(spec->dtype));
 }
 
 static enum code outputs_bind(const struct contract *contract, struct infer_request *request,

@@ -1,8 +1,9 @@
 /* infer_class.c - the classification extension: a tensor becomes its best n, as strings.
  * Thread: any, pure.
  *
- * Values of every datatype are mapped to 64-bit keys whose unsigned order is the values' order: exact
- * for INT64 and UINT64, equal for 0 and -0, 0 for NaN. A heap of n keeps the best of each group.
+ * Values of every datatype are mapped to 64-bit keys whose unsigned order is the values' order:
+ * exact for INT64 and UINT64, equal for 0 and -0, 0 for NaN. A heap of n keeps the best of each
+ * group.
  * Source: Triton's classification extension: "value:index" or "value:index:label".
  * SPDX-License-Identifier: MIT */
 #include <math.h>
@@ -58,28 +59,28 @@ static struct value value_at(const struct tensor *tensor, uint64_t i)
   size_t width = dtype_width(tensor->dtype);
   const char *at = (const char *)tensor->data + i * width;
   switch (tensor->dtype) {
-  case DT_FP16:
-  case DT_BF16:
-    v.kind = VALUE_F32;
-    v.f = wide_to_f32(tensor, i);
-    break;
-  case DT_FP32: v.kind = VALUE_F32, memcpy(&v.f, at, sizeof v.f); break;
-  case DT_FP64: v.kind = VALUE_F64, memcpy(&v.d, at, sizeof v.d); break;
-  case DT_INT8: v.kind = VALUE_SIGNED, v.i = (signed char)*at; break;
-  case DT_INT16: {
-    int16_t narrow;
-    memcpy(&narrow, at, sizeof narrow);
-    v.kind = VALUE_SIGNED, v.i = narrow;
-    break;
-  }
-  case DT_INT32: {
-    int32_t narrow;
-    memcpy(&narrow, at, sizeof narrow);
-    v.kind = VALUE_SIGNED, v.i = narrow;
-    break;
-  }
-  case DT_INT64: v.kind = VALUE_SIGNED, memcpy(&v.i, at, sizeof v.i); break;
-  default: memcpy(&v.u, at, width); /* unsigned, BOOL; little-endian */
+    case DT_FP16:
+    case DT_BF16:
+      v.kind = VALUE_F32;
+      v.f = wide_to_f32(tensor, i);
+      break;
+    case DT_FP32: v.kind = VALUE_F32, memcpy(&v.f, at, sizeof v.f); break;
+    case DT_FP64: v.kind = VALUE_F64, memcpy(&v.d, at, sizeof v.d); break;
+    case DT_INT8: v.kind = VALUE_SIGNED, v.i = (signed char)*at; break;
+    case DT_INT16: {
+      int16_t narrow;
+      memcpy(&narrow, at, sizeof narrow);
+      v.kind = VALUE_SIGNED, v.i = narrow;
+      break;
+    }
+    case DT_INT32: {
+      int32_t narrow;
+      memcpy(&narrow, at, sizeof narrow);
+      v.kind = VALUE_SIGNED, v.i = narrow;
+      break;
+    }
+    case DT_INT64: v.kind = VALUE_SIGNED, memcpy(&v.i, at, sizeof v.i); break;
+    default: memcpy(&v.u, at, width); /* unsigned, BOOL; little-endian */
   }
   return v;
 }
@@ -176,8 +177,8 @@ static void class_put(const struct infer_output *output, uint64_t from, uint32_t
   classes->bytes += sizeof len + len;
 }
 
-enum code classes_of(struct arena *arena, const struct infer_output *output,
-                     struct tensor *classes, struct err *err)
+enum code classes_of(struct arena *arena, const struct infer_output *output, struct tensor *classes,
+                     struct err *err)
 {
   const struct tensor *tensor = output->tensor;
   const struct shape *shape = &tensor->shape;

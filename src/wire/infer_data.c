@@ -3,6 +3,7 @@
  *
  * data_value walks the brackets with a counter per level and hands runs of scalars to a loop of
  * their datatype. FP32 has a loop of its own: it is what nearly all requests carry.
+ * Source: RFC 4648 section 4 (base64, with or without padding).
  * SPDX-License-Identifier: MIT */
 #include "wire/infer_int.h"
 
@@ -41,11 +42,11 @@ enum code data_fail(struct data *data, enum code code, const char *fmt, ...)
   fail(data->err, code, "input \"%.*s\": %s", SLICE_ARG(data->name), text);
   uint32_t i = data->place;
   switch (data->where) {
-  case DATA_V2: fail_at(data->err, "inputs[%u].data", i); break;
-  case DATA_ROW: fail_at(data->err, "instances[%u]", i); break;
-  case DATA_ROW_NAME: fail_at(data->err, "instances[%u].%.*s", i, SLICE_ARG(data->name)); break;
-  case DATA_COLUMN: fail_at(data->err, "inputs"); break;
-  case DATA_COLUMN_NAME: fail_at(data->err, "inputs.%.*s", SLICE_ARG(data->name)); break;
+    case DATA_V2: fail_at(data->err, "inputs[%u].data", i); break;
+    case DATA_ROW: fail_at(data->err, "instances[%u]", i); break;
+    case DATA_ROW_NAME: fail_at(data->err, "instances[%u].%.*s", i, SLICE_ARG(data->name)); break;
+    case DATA_COLUMN: fail_at(data->err, "inputs"); break;
+    case DATA_COLUMN_NAME: fail_at(data->err, "inputs.%.*s", SLICE_ARG(data->name)); break;
   }
   return data->json->code = code;
 }
@@ -76,8 +77,8 @@ static const char *element_wrong(struct data *data, const char *p)
   data->json->state = JSON_WANT_VALUE;
   if (json_skip(data->json, &raw) != OK) return NULL;
   enum dtype dtype = data->dtype;
-  const char *why = dtype == DT_BYTES  ? "not a string for"
-                    : dtype == DT_BOOL ? "neither true nor false nor 0 nor 1 for"
+  const char *why = dtype == DT_BYTES   ? "not a string for"
+                    : dtype == DT_BOOL  ? "neither true nor false nor 0 nor 1 for"
                     : ranges[dtype].max ? "not an integer for"
                                         : "not a number for";
   return element_fail(data, E_WRONG_TYPE, raw, why);
@@ -101,8 +102,10 @@ static const char *integer_element(struct data *data, const char *p)
   uint64_t value = number.digits;
   bool over = !number.small;
   if (over && data->dtype == DT_UINT64) over = !json_number_u64(token, &value, &over);
-  if (number.negative) over = over || value > 0 - (uint64_t)range->min;
-  else over = over || value > range->max;
+  if (number.negative)
+    over = over || value > 0 - (uint64_t)range->min;
+  else
+    over = over || value > range->max;
   if (over) return element_fail(data, E_VALUE_OUT_OF_RANGE, token, "outside");
   integer_store(data, number.negative ? 0 - value : value);
   return next;
@@ -127,10 +130,14 @@ static const char *float_word(struct data *data, const char *p, double *value)
   if (!close || close - p - 1 > RAW_MAX) return NULL;
   size_t len = json_unescape(slice_of(p + 1, (size_t)(close - p - 1)), plain);
   struct slice word = slice_of(plain, len);
-  if (slice_eq(word, SLICE("NaN"))) *value = __builtin_nan("");
-  else if (slice_eq(word, SLICE("Infinity"))) *value = __builtin_inf();
-  else if (slice_eq(word, SLICE("-Infinity"))) *value = -__builtin_inf();
-  else return NULL;
+  if (slice_eq(word, SLICE("NaN")))
+    *value = __builtin_nan("");
+  else if (slice_eq(word, SLICE("Infinity")))
+    *value = __builtin_inf();
+  else if (slice_eq(word, SLICE("-Infinity")))
+    *value = -__builtin_inf();
+  else
+    return NULL;
   return close + 1;
 }
 
@@ -141,8 +148,10 @@ static const char *float_odd(struct data *data, const char *p)
   const char *next = *p == '"' ? float_word(data, p, &value) : NULL;
   if (!next) return data->json->code == OK ? element_wrong(data, p) : NULL;
   float narrow = (float)value;
-  if (data->dtype == DT_FP32) memcpy(data->at + data->n * 4, &narrow, 4);
-  else memcpy(data->at + data->n * 8, &value, 8);
+  if (data->dtype == DT_FP32)
+    memcpy(data->at + data->n * 4, &narrow, 4);
+  else
+    memcpy(data->at + data->n * 8, &value, 8);
   return next;
 }
 
@@ -173,6 +182,114 @@ static const char *f64_element(struct data *data, const char *p)
   if (!json_number_to_f64(&number, p, next, &value)) return float_over(data, p, next);
   memcpy(data->at + data->n * sizeof value, &value, sizeof value);
   return next;
+}
+
+/* ---- BYTES elements: strings, and base64 objects in V1; written in wire form */
+
+static bool bytes_room(struct data *data, size_t need)
+{
+  if (need <= data->cap - data->used) return true;
+  size_t cap = data->cap * 2;
+  if (cap < data->used + need) cap = data->used + need;
+  char *at = arena_grow(data->arena, data->at, data->cap, cap);
+  if (!at) {
+    data_fail(data, E_OUT_OF_MEMORY, "its values need more memory than a call has");
+    return false;
+  }
+  data->at = at;
+  data->cap = cap;
+  return true;
+}
+
+static void bytes_length(struct data *data, size_t len)
+{
+  uint32_t head = (uint32_t)len;
+  memcpy(data->at + data->used, &head, sizeof head);
+  data->used += sizeof head + len;
+}
+
+static int base64_value(char c)
+{
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Decodes text to `to`, which has text.len / 4 * 3 + 3 bytes; false when it is not base64. */
+static bool base64_read(struct slice text, char *to, size_t *len)
+{
+  size_t n = text.len, at = 0;
+  if (n && n % 4 == 0) {
+    if (text.at[n - 1] == '=') n--;
+    if (text.at[n - 1] == '=') n--;
+  }
+  if (n % 4 == 1) return false;
+  uint32_t bits = 0;
+  for (size_t i = 0; i < n; i++) {
+    int value = base64_value(text.at[i]);
+    if (value < 0) return false;
+    bits = bits << 6 | (uint32_t)value;
+    if (i % 4 != 3) continue;
+    to[at++] = (char)(bits >> 16), to[at++] = (char)(bits >> 8), to[at++] = (char)bits;
+    bits = 0;
+  }
+  if (n % 4 == 2) to[at++] = (char)(bits >> 4);
+  if (n % 4 == 3) to[at++] = (char)(bits >> 10), to[at++] = (char)(bits >> 2);
+  *len = at;
+  return true;
+}
+
+static const char *bytes_wrong(struct data *data, const char *what)
+{
+  if (data->json->code == OK)
+    data_fail(data, E_WRONG_TYPE, "element %llu is not %s",
+              (unsigned long long)(data->n - data->from), what);
+  return NULL;
+}
+
+static const char *b64_element(struct data *data, const char *p)
+{
+  struct json *json = data->json;
+  json->at = p;
+  json->state = JSON_WANT_VALUE;
+  if (json_next(json) != JSON_OBJECT || json_next(json) != JSON_KEY || !json_key_is(json, "b64") ||
+      json_next(json) != JSON_STRING)
+    return bytes_wrong(data, "a string or {\"b64\":\"...\"}");
+  struct slice text = json->text;
+  if (json_next(json) != JSON_OBJECT_END)
+    return bytes_wrong(data, "{\"b64\":\"...\"} alone: it has other members");
+  size_t len;
+  if (!bytes_room(data, text.len / 4 * 3 + 3 + sizeof(uint32_t))) return NULL;
+  if (!base64_read(text, data->at + data->used + sizeof(uint32_t), &len))
+    return bytes_wrong(data, "base64");
+  bytes_length(data, len);
+  return json->at;
+}
+
+static const char *bytes_element(struct data *data, const char *p)
+{
+  if (*p == '{' && data->b64) return b64_element(data, p);
+  if (*p != '"') {
+    struct slice raw;
+    data->json->at = p;
+    data->json->state = JSON_WANT_VALUE;
+    if (json_skip(data->json, &raw) != OK) return NULL;
+    return bytes_wrong(data, "a string");
+  }
+  bool escaped;
+  const char *close = json_string_scan(data->json, p, &escaped);
+  if (!close) return NULL;
+  struct slice raw = slice_of(p + 1, (size_t)(close - p - 1));
+  if (!bytes_room(data, raw.len + sizeof(uint32_t))) return NULL;
+  char *to = data->at + data->used + sizeof(uint32_t);
+  size_t len = raw.len;
+  if (escaped)
+    len = json_unescape(raw, to);
+  else if (len)
+    memcpy(to, raw.at, len);
+  bytes_length(data, len);
+  return close + 1;
 }
 
 /* ---- room */
@@ -242,11 +359,11 @@ static inline bool run_goes_on(struct data *data, const char **p)
 static const char *element(struct data *data, const char *p)
 {
   switch (data->dtype) {
-  case DT_FP32: return f32_element(data, p);
-  case DT_FP64: return f64_element(data, p);
-  case DT_BOOL: return bool_element(data, p);
-  case DT_BYTES: return data_bytes_element(data, p);
-  default: return integer_element(data, p);
+    case DT_FP32: return f32_element(data, p);
+    case DT_FP64: return f64_element(data, p);
+    case DT_BOOL: return bool_element(data, p);
+    case DT_BYTES: return bytes_element(data, p);
+    default: return integer_element(data, p);
   }
 }
 
@@ -299,6 +416,14 @@ static enum code ragged(struct data *data, uint32_t depth)
   return data_fail(data, E_BAD_SHAPE, "the nesting is ragged at level %u", depth);
 }
 
+/* A scalar among arrays, or the other way, or no value at all. */
+static enum code mixed(struct data *data, const char *p, uint32_t depth)
+{
+  if (!*p || !strchr("[{\"-0123456789tfn", *p))
+    return json_bad(data->json, p, E_BAD_JSON, "a value is due");
+  return ragged(data, depth);
+}
+
 static enum code bracket_fail(struct data *data, const char *p)
 {
   return json_bad(data->json, p, E_BAD_JSON,
@@ -317,7 +442,7 @@ enum code data_value(struct data *data)
     if (p == json->end) return json_bad(json, p, E_BAD_JSON, "the text ends where a value is due");
     struct data_level *level = level_at(data, depth);
     enum data_kind kind = *p == '[' ? DATA_ARRAY : DATA_SCALAR;
-    if (level->kind && level->kind != kind) return ragged(data, depth);
+    if (level->kind && level->kind != kind) return mixed(data, p, depth);
     level->kind = kind;
     bool close = false;
     if (kind == DATA_ARRAY) {

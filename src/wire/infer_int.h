@@ -1,4 +1,5 @@
-/* infer_int.h - reading the values of one tensor out of JSON, shared by V2 and V1.
+/* infer_int.h - what the files of the tensor codec share: reading one tensor's values out of JSON,
+ * classes, parameters, binary tensors.
  * Thread: any, pure.
  * Source: Open Inference Protocol V2, "Tensor Data": flattened or nested, row-major.
  * SPDX-License-Identifier: MIT */
@@ -8,8 +9,9 @@
 #include "wire/infer.h"
 #include "wire/json.h"
 
-/* What stands at a level of nesting: at the top one value, in it its elements, and so on. Everything
- * at one level must be of one kind, and arrays at one level of one length, or the data is ragged. */
+/* What stands at a level of nesting: at the top one value, in it its elements, and so on.
+ * Everything at one level must be of one kind, and arrays at one level of one length, or the data
+ * is ragged. */
 enum data_kind { DATA_SCALAR = 1, DATA_ARRAY };
 struct data_level {
   uint32_t len; /* of the arrays at this level; UINT32_MAX before the first has ended */
@@ -22,19 +24,19 @@ struct data {
   struct err *err;
   struct slice name;
   enum dtype dtype;
-  bool fixed;         /* the count is known: memory is reserved, more elements are an error */
-  bool b64;           /* {"b64":"..."} is an element of BYTES */
-  uint64_t count;     /* when fixed */
-  uint64_t n, room;   /* elements read; that fit before data_more must be asked */
-  char *at;           /* arena memory */
-  size_t used, cap;   /* its bytes: used is kept by BYTES only */
-  uint64_t from;      /* n when this value began: errors count from there */
-  const char *start;  /* of this value's text */
+  bool fixed;        /* the count is known: memory is reserved, more elements are an error */
+  bool b64;          /* {"b64":"..."} is an element of BYTES */
+  uint64_t count;    /* when fixed */
+  uint64_t n, room;  /* elements read; that fit before data_more must be asked */
+  char *at;          /* arena memory */
+  size_t used, cap;  /* its bytes: used is kept by BYTES only */
+  uint64_t from;     /* n when this value began: errors count from there */
+  const char *start; /* of this value's text */
   const struct shape *shape; /* when fixed, for errors */
   /* Where errors say they are: inputs[place].data, instances[place] or inputs, with .name */
   enum { DATA_V2, DATA_ROW, DATA_ROW_NAME, DATA_COLUMN, DATA_COLUMN_NAME } where;
   uint32_t place;
-  uint32_t n_levels;  /* levels met so far */
+  uint32_t n_levels; /* levels met so far */
   struct data_level levels[JSON_DEPTH_MAX + 1];
 };
 
@@ -53,9 +55,6 @@ CHECKED enum code data_end(struct data *data, struct tensor *tensor);
 /* Fails, naming the tensor and the place. */
 enum code data_fail(struct data *data, enum code code, const char *fmt, ...) PRINTF(3, 4);
 
-/* infer_bytes.c: one element of BYTES, a string or a base64 object, at p; returns what follows. */
-const char *data_bytes_element(struct data *data, const char *p);
-
 /* Aligned as the datatype wants? */
 static inline bool data_is_aligned(const void *at, enum dtype dtype)
 {
@@ -67,8 +66,32 @@ static inline bool data_is_aligned(const void *at, enum dtype dtype)
 CHECKED enum code classes_of(struct arena *arena, const struct infer_output *output,
                              struct tensor *classes, struct err *err);
 
-/* infer_write.c: element i of a tensor whose datatype is not BYTES, FP16 or BF16, after a bracket, a
- * colon or another value. */
+/* infer_write.c: element i of a tensor whose datatype is not BYTES, FP16 or BF16, after a bracket,
+ * a colon or another value. */
 void value_out(struct json_out *out, const struct tensor *tensor, uint64_t i);
+
+/* ---- infer_param.c: parameters and binary tensors, which know nothing of a request's layout */
+
+/* Steps into a parameters object; null is an empty one (*n becomes UINT32_MAX). *n counts. */
+CHECKED enum code params_begin(struct json *json, uint32_t *n);
+/* The next parameter; false at the end, or with *code set. */
+bool param_next(struct json *json, struct infer_param *param, uint32_t *n, enum code *code);
+
+/* Keys that would change what we do behind the caller's back, were they ignored. */
+bool param_is_reserved(struct slice key);
+enum code param_refuse(const struct infer_param *param, struct err *err);
+enum code param_wrong(const struct infer_param *param, const char *wanted, struct err *err);
+CHECKED enum code param_bool(const struct infer_param *param, bool *value, struct err *err);
+CHECKED enum code param_u64(const struct infer_param *param, uint64_t max, uint64_t *value,
+                            struct err *err);
+
+/* The request's own parameters object, which json stands before. */
+CHECKED enum code request_params(struct json *json, struct arena *arena,
+                                 struct infer_request *request, struct err *err);
+
+/* Makes bytes the data of a tensor whose dtype, shape and count are set: a view, or a copy where it
+ * is not aligned. E_BAD_SIZE, E_VALUE_OUT_OF_RANGE (BOOL). */
+CHECKED enum code binary_take(struct arena *arena, struct tensor *tensor, struct slice bytes,
+                              struct err *err);
 
 #endif

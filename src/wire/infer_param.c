@@ -1,8 +1,6 @@
 /* infer_param.c - parameters and binary tensors of a request.
  * Thread: any, pure.
  * SPDX-License-Identifier: MIT */
-#include "wire/infer_param_int.h"
-
 #include "wire/infer_int.h"
 
 enum { OTHERS_FIRST = 4 };
@@ -25,8 +23,8 @@ bool param_next(struct json *json, struct infer_param *param, uint32_t *n, enum 
   }
   param->key = json->text;
   if ((*n)++ == INFER_PARAMS_MAX) {
-    *code = json->code = fail(json->err, E_INVALID_ARGUMENT, "more than %d parameters",
-                              INFER_PARAMS_MAX);
+    *code = json->code =
+        fail(json->err, E_INVALID_ARGUMENT, "more than %d parameters", INFER_PARAMS_MAX);
     return false;
   }
   enum json_kind kind = json_next(json);
@@ -40,10 +38,7 @@ bool param_next(struct json *json, struct infer_param *param, uint32_t *n, enum 
   return false;
 }
 
-bool param_is_reserved(struct slice key)
-{
-  return slice_starts(key, SLICE("shared_memory_"));
-}
+bool param_is_reserved(struct slice key) { return slice_starts(key, SLICE("shared_memory_")); }
 
 enum code param_refuse(const struct infer_param *param, struct err *err)
 {
@@ -63,8 +58,7 @@ enum code param_bool(const struct infer_param *param, bool *value, struct err *e
   return OK;
 }
 
-enum code param_u64(const struct infer_param *param, uint64_t max, uint64_t *value,
-                    struct err *err)
+enum code param_u64(const struct infer_param *param, uint64_t max, uint64_t *value, struct err *err)
 {
   bool over = false;
   bool read = param->kind == INFER_PARAM_NUMBER && json_number_u64(param->value, value, &over);
@@ -164,7 +158,8 @@ enum code binary_take(struct arena *arena, struct tensor *tensor, struct slice b
     if (tensor_bytes_check(bytes.at, bytes.len, tensor->count, &why) != OK)
       return fail(err, why.code, "input \"%.*s\": %s", SLICE_ARG(tensor->name), why.text);
   }
-  if (tensor->dtype == DT_BOOL && bools_check(tensor, bytes, err) != OK) return E_VALUE_OUT_OF_RANGE;
+  if (tensor->dtype == DT_BOOL && bools_check(tensor, bytes, err) != OK)
+    return E_VALUE_OUT_OF_RANGE;
   if (!bytes.len) return OK;
   if (data_is_aligned(bytes.at, tensor->dtype)) {
     tensor->data = (void *)(uintptr_t)bytes.at; /* read only by the contract of wire/infer.h */

@@ -1,20 +1,19 @@
 /* infer_read.c - a V2 request: members in any order, tensors where they come.
  * Thread: any, pure.
  *
- * `data` is parsed where it stands when name, datatype and shape came before it, as all clients send
- * them; else its text is checked, remembered and parsed at the end of the input's object. Strings go
- * the second way always: their text's length bounds the memory they take.
+ * `data` is parsed where it stands when name, datatype and shape came before it, as all clients
+ * send them; else its text is checked, remembered and parsed at the end of the input's object.
+ * Strings go the second way always: their text's length bounds the memory they take.
  * SPDX-License-Identifier: MIT */
 #include "wire/infer.h"
 #include "wire/infer_int.h"
-#include "wire/infer_param_int.h"
 #include "wire/json_int.h"
 
 enum { LIST_FIRST = 4, HEADER_DIGITS_MAX = 18 };
 
 /* What is known of an input besides its tensor. */
 struct part {
-  struct slice text;     /* of data that could not be parsed yet; len 0: none */
+  struct slice text; /* of data that could not be parsed yet; len 0: none */
   bool name, shape, json, binary;
   uint64_t binary_bytes;
 };
@@ -254,8 +253,7 @@ static enum code input_check(struct reading *r, uint32_t i, struct tensor *tenso
 {
   const struct part *part = &r->parts[i];
   const struct slice name = tensor->name;
-  if (!part->name)
-    return fail(r->err, E_INVALID_ARGUMENT, "input %u has no name", i);
+  if (!part->name) return fail(r->err, E_INVALID_ARGUMENT, "input %u has no name", i);
   if (tensor->dtype == DT_NONE)
     return fail(r->err, E_BAD_DATATYPE, "input \"%.*s\" has no datatype", SLICE_ARG(name));
   if (!part->shape)
@@ -315,8 +313,8 @@ static enum code output_read(struct reading *r)
   if (!ask->name.len) code = fail(r->err, E_INVALID_ARGUMENT, "output %u has no name", i);
   for (uint32_t k = 0; k < i && code == OK; k++)
     if (slice_eq(request->outputs[k].name, ask->name))
-      code = fail(r->err, E_INVALID_ARGUMENT, "output \"%.*s\" is asked twice",
-                  SLICE_ARG(ask->name));
+      code =
+          fail(r->err, E_INVALID_ARGUMENT, "output \"%.*s\" is asked twice", SLICE_ARG(ask->name));
   if (code != OK) return at_member(r, "outputs", i, "");
   request->n_outputs++;
   return OK;
@@ -364,9 +362,10 @@ static enum code tail_share(struct reading *r, struct slice tail)
     uint64_t bytes = r->parts[i].binary_bytes;
     if (!r->parts[i].binary) continue;
     if (bytes > tail.len) {
-      fail(r->err, E_BAD_SIZE,
-           "input \"%.*s\": binary_data_size is %llu, %zu of the %llu bytes after the JSON are left",
-           SLICE_ARG(tensor->name), (unsigned long long)bytes, tail.len, (unsigned long long)all);
+      fail(
+          r->err, E_BAD_SIZE,
+          "input \"%.*s\": binary_data_size is %llu, %zu of the %llu bytes after the JSON are left",
+          SLICE_ARG(tensor->name), (unsigned long long)bytes, tail.len, (unsigned long long)all);
       return fail_at(r->err, "inputs[%u].parameters.binary_data_size", i);
     }
     enum code code = binary_take(r->arena, tensor, slice_of(tail.at, (size_t)bytes), r->err);
@@ -376,7 +375,8 @@ static enum code tail_share(struct reading *r, struct slice tail)
   if (tail.len == 0) return OK;
   return fail(r->err, E_BAD_SIZE,
               "%zu bytes are left over after the JSON and the binary inputs; check "
-              "Inference-Header-Content-Length and binary_data_size", tail.len);
+              "Inference-Header-Content-Length and binary_data_size",
+              tail.len);
 }
 
 static enum code request_read(struct reading *r)
@@ -386,11 +386,16 @@ static enum code request_read(struct reading *r)
   enum code code = OK;
   if (json_next(json) != JSON_OBJECT) return json_refuse(json, "an object");
   while (code == OK && json_next(json) == JSON_KEY) {
-    if (json_key_is(json, "inputs")) code = list_read(r, "inputs", input_read), inputs = true;
-    else if (json_key_is(json, "outputs")) code = list_read(r, "outputs", output_read);
-    else if (json_key_is(json, "parameters")) code = request_params(json, r->arena, r->request, r->err);
-    else if (json_key_is(json, "id")) code = id_read(r);
-    else code = json_skip(json, NULL);
+    if (json_key_is(json, "inputs"))
+      code = list_read(r, "inputs", input_read), inputs = true;
+    else if (json_key_is(json, "outputs"))
+      code = list_read(r, "outputs", output_read);
+    else if (json_key_is(json, "parameters"))
+      code = request_params(json, r->arena, r->request, r->err);
+    else if (json_key_is(json, "id"))
+      code = id_read(r);
+    else
+      code = json_skip(json, NULL);
   }
   if (code == OK) code = json_end(json);
   if (code != OK || inputs) return code;

@@ -11,21 +11,22 @@ enum { ANSWER_HEAD = 256, OUTPUT_HEAD = 192, ESTIMATE_MAX = 1 << 20, BYTES_PER_V
 
 /* ---- one tensor's values */
 
-static void out_text(struct json_out *out, const char *text)
-{
-  json_out_raw(out, slice_str(text));
-}
+static void out_text(struct json_out *out, const char *text) { json_out_raw(out, slice_str(text)); }
 
 static void f64_put(struct json_out *out, double value)
 {
-  if (isfinite(value)) out->len += text_print_f64(out->at + out->len, value);
-  else out_text(out, isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+  if (isfinite(value))
+    out->len += text_print_f64(out->at + out->len, value);
+  else
+    out_text(out, isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
 }
 
 static void f32_put(struct json_out *out, float value)
 {
-  if (isfinite(value)) out->len += text_print_f32(out->at + out->len, value);
-  else f64_put(out, (double)value);
+  if (isfinite(value))
+    out->len += text_print_f32(out->at + out->len, value);
+  else
+    f64_put(out, (double)value);
 }
 
 static void value_put(struct json_out *out, enum dtype dtype, const char *at)
@@ -40,18 +41,18 @@ static void value_put(struct json_out *out, enum dtype dtype, const char *at)
   float f32;
   double f64;
   switch (dtype) {
-  case DT_FP32: memcpy(&f32, at, sizeof f32), f32_put(out, f32); break;
-  case DT_FP64: memcpy(&f64, at, sizeof f64), f64_put(out, f64); break;
-  case DT_BOOL: out_text(out, *at ? "true" : "false"); break;
-  case DT_UINT8: out->len += text_print_u64(to, (unsigned char)*at); break;
-  case DT_INT8: out->len += text_print_i64(to, (signed char)*at); break;
-  case DT_UINT16: memcpy(&u16, at, sizeof u16), out->len += text_print_u64(to, u16); break;
-  case DT_INT16: memcpy(&i16, at, sizeof i16), out->len += text_print_i64(to, i16); break;
-  case DT_UINT32: memcpy(&u32, at, sizeof u32), out->len += text_print_u64(to, u32); break;
-  case DT_INT32: memcpy(&i32, at, sizeof i32), out->len += text_print_i64(to, i32); break;
-  case DT_UINT64: memcpy(&u64, at, sizeof u64), out->len += text_print_u64(to, u64); break;
-  case DT_INT64: memcpy(&i64, at, sizeof i64), out->len += text_print_i64(to, i64); break;
-  default: must(!"a datatype that has no JSON form");
+    case DT_FP32: memcpy(&f32, at, sizeof f32), f32_put(out, f32); break;
+    case DT_FP64: memcpy(&f64, at, sizeof f64), f64_put(out, f64); break;
+    case DT_BOOL: out_text(out, *at ? "true" : "false"); break;
+    case DT_UINT8: out->len += text_print_u64(to, (unsigned char)*at); break;
+    case DT_INT8: out->len += text_print_i64(to, (signed char)*at); break;
+    case DT_UINT16: memcpy(&u16, at, sizeof u16), out->len += text_print_u64(to, u16); break;
+    case DT_INT16: memcpy(&i16, at, sizeof i16), out->len += text_print_i64(to, i16); break;
+    case DT_UINT32: memcpy(&u32, at, sizeof u32), out->len += text_print_u64(to, u32); break;
+    case DT_INT32: memcpy(&i32, at, sizeof i32), out->len += text_print_i64(to, i32); break;
+    case DT_UINT64: memcpy(&u64, at, sizeof u64), out->len += text_print_u64(to, u64); break;
+    case DT_INT64: memcpy(&i64, at, sizeof i64), out->len += text_print_i64(to, i64); break;
+    default: must(!"a datatype that has no JSON form");
   }
 }
 
@@ -80,9 +81,11 @@ static enum code strings_out(struct json_out *out, const struct tensor *tensor, 
   for (uint64_t i = 0; i < tensor->count && !out->full; i++) {
     struct slice text = tensor_bytes_next(tensor, &at);
     if (!utf8_valid(text))
-      return fail(err, E_BAD_MODEL_OUTPUT,
-                  "output \"%.*s\": element %llu is not UTF-8, JSON cannot carry it; ask for it with "
-                  "binary_data true", SLICE_ARG(tensor->name), (unsigned long long)i);
+      return fail(
+          err, E_BAD_MODEL_OUTPUT,
+          "output \"%.*s\": element %llu is not UTF-8, JSON cannot carry it; ask for it with "
+          "binary_data true",
+          SLICE_ARG(tensor->name), (unsigned long long)i);
     json_out_str(out, text);
   }
   return OK;
@@ -110,13 +113,17 @@ static enum code output_out(struct json_out *out, const struct tensor *tensor, b
     json_out_u64(out, tensor->bytes);
     json_out_close(out, '}');
   } else if (!dtype_json(tensor->dtype)) {
-    return fail(err, E_BAD_DATATYPE, "output \"%.*s\" is %s, which travels binary only; ask for it "
-                "with binary_data true", SLICE_ARG(tensor->name), dtype_name(tensor->dtype));
+    return fail(err, E_BAD_DATATYPE,
+                "output \"%.*s\" is %s, which travels binary only; ask for it "
+                "with binary_data true",
+                SLICE_ARG(tensor->name), dtype_name(tensor->dtype));
   } else {
     json_out_key(out, "data");
     json_out_open(out, '[');
-    if (tensor->dtype == DT_BYTES) code = strings_out(out, tensor, err);
-    else values_out(out, tensor);
+    if (tensor->dtype == DT_BYTES)
+      code = strings_out(out, tensor, err);
+    else
+      values_out(out, tensor);
     json_out_close(out, ']');
   }
   json_out_close(out, '}');

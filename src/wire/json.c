@@ -175,7 +175,8 @@ static bool string_read(struct json *json, const char *quote, bool wanted)
   if (!escaped || !wanted) return true;
   char *plain = arena_get(json->arena, json->text.len);
   if (!plain) {
-    json->code = fail(json->err, E_OUT_OF_MEMORY, "the JSON text needs more memory than a call has");
+    json->code =
+        fail(json->err, E_OUT_OF_MEMORY, "the JSON text needs more memory than a call has");
     return false;
   }
   json->text = slice_of(plain, json_unescape(json->text, plain));
@@ -198,8 +199,10 @@ static bool order_insert(const struct slice *keys, uint16_t *order, uint32_t i)
     uint32_t mid = (low + high) / 2;
     int way = key_order(keys[i], keys[order[mid]]);
     if (way == 0) return false;
-    if (way < 0) high = mid;
-    else low = mid + 1;
+    if (way < 0)
+      high = mid;
+    else
+      low = mid + 1;
   }
   memmove(order + low + 1, order + low, (i - low) * sizeof *order);
   order[low] = (uint16_t)i;
@@ -212,7 +215,8 @@ static bool keys_grow(struct json *json)
   struct slice *keys = arena_get(json->arena, cap * sizeof *keys);
   uint16_t *order = arena_get(json->arena, cap * sizeof *order);
   if (!keys || !order) {
-    json->code = fail(json->err, E_OUT_OF_MEMORY, "the JSON text needs more memory than a call has");
+    json->code =
+        fail(json->err, E_OUT_OF_MEMORY, "the JSON text needs more memory than a call has");
     return false;
   }
   memcpy(keys, json->keys, json->n_keys * sizeof *keys);
@@ -318,20 +322,28 @@ static enum json_kind value_read(struct json *json)
   if (at == json->end) return bad(json, at, "the text ends where a value is due");
   json->token = at;
   switch (*at) {
-  case '{': return container_open(json, true);
-  case '[': return container_open(json, false);
-  case '"':
-    if (!string_read(json, at, !json->skipping)) return JSON_BAD;
-    json->state = JSON_WANT_MORE;
-    return JSON_STRING;
-  case 't': return word_read(json, SLICE("true"), JSON_TRUE);
-  case 'f': return word_read(json, SLICE("false"), JSON_FALSE);
-  case 'n': return word_read(json, SLICE("null"), JSON_NULL);
-  case '-':
-  case '0': case '1': case '2': case '3': case '4':
-  case '5': case '6': case '7': case '8': case '9': return number_read(json);
-  case '\xef':
-    if (at == json->begin) return bad(json, at, "a byte order mark; send UTF-8 without it");
+    case '{': return container_open(json, true);
+    case '[': return container_open(json, false);
+    case '"':
+      if (!string_read(json, at, !json->skipping)) return JSON_BAD;
+      json->state = JSON_WANT_MORE;
+      return JSON_STRING;
+    case 't': return word_read(json, SLICE("true"), JSON_TRUE);
+    case 'f': return word_read(json, SLICE("false"), JSON_FALSE);
+    case 'n': return word_read(json, SLICE("null"), JSON_NULL);
+    case '-':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9': return number_read(json);
+    case '\xef':
+      if (at == json->begin) return bad(json, at, "a byte order mark; send UTF-8 without it");
   }
   return bad(json, at, "a value is due");
 }
@@ -357,14 +369,14 @@ enum json_kind json_next(struct json *json)
   json->at = json_space(json->at, json->end);
   const char *at = json->at;
   switch (json->state) {
-  case JSON_WANT_VALUE: return value_read(json);
-  case JSON_WANT_MORE: return more_read(json);
-  case JSON_WANT_FIRST_VALUE:
-    if (at < json->end && *at == ']') return container_close(json, false);
-    return value_read(json);
-  default:
-    if (at < json->end && *at == '}') return container_close(json, true);
-    return key_read(json);
+    case JSON_WANT_VALUE: return value_read(json);
+    case JSON_WANT_MORE: return more_read(json);
+    case JSON_WANT_FIRST_VALUE:
+      if (at < json->end && *at == ']') return container_close(json, false);
+      return value_read(json);
+    default:
+      if (at < json->end && *at == '}') return container_close(json, true);
+      return key_read(json);
   }
 }
 
@@ -410,4 +422,52 @@ enum code json_refuse(struct json *json, const char *wanted)
                              SLICE_ARG(json->key), wanted, json_offset(json));
   return json->code = fail(json->err, E_WRONG_TYPE, "the JSON value at byte %zu is not %s",
                            json_offset(json), wanted);
+}
+
+/* ---- single values of a known kind */
+
+enum code json_read_str(struct json *json, struct slice *value)
+{
+  if (json_next(json) != JSON_STRING) return json_refuse(json, "a string");
+  *value = json->text;
+  return OK;
+}
+
+enum code json_read_bool(struct json *json, bool *value)
+{
+  enum json_kind kind = json_next(json);
+  if (kind != JSON_TRUE && kind != JSON_FALSE) return json_refuse(json, "true or false");
+  *value = kind == JSON_TRUE;
+  return OK;
+}
+
+static enum code beyond(struct json *json, const char *type)
+{
+  return json->code = fail(json->err, E_VALUE_OUT_OF_RANGE, "\"%.*s\" is %.*s, outside %s",
+                           SLICE_ARG(json->key), SLICE_ARG(json->text), type);
+}
+
+enum code json_read_i64(struct json *json, int64_t *value)
+{
+  bool over = false;
+  if (json_next(json) != JSON_NUMBER) return json_refuse(json, "an integer");
+  if (json_number_i64(json->text, value, &over)) return OK;
+  return over ? beyond(json, "INT64") : json_refuse(json, "an integer");
+}
+
+enum code json_read_u64(struct json *json, uint64_t *value)
+{
+  bool over = false;
+  if (json_next(json) != JSON_NUMBER) return json_refuse(json, "an unsigned integer");
+  if (json_number_u64(json->text, value, &over)) return OK;
+  return over ? beyond(json, "UINT64") : json_refuse(json, "an unsigned integer");
+}
+
+enum code json_read_f64(struct json *json, double *value)
+{
+  struct json_number number;
+  if (json_next(json) != JSON_NUMBER) return json_refuse(json, "a number");
+  const char *end = json->text.at + json->text.len;
+  json_number_scan(json->text.at, end, &number);
+  return json_number_to_f64(&number, json->text.at, end, value) ? OK : beyond(json, "FP64");
 }

@@ -57,22 +57,22 @@ enum json_kind {
 
 /* Not to be copied or moved after init. Public: code, text, string_max. */
 struct json {
-  enum code code;        /* OK until the first error */
-  struct slice text;     /* of KEY, STRING, NUMBER: a view of the source, or of the arena if escaped */
-  size_t string_max;     /* bytes between the quotes; JSON_STRING_MAX unless raised after init */
+  enum code code;    /* OK until the first error */
+  struct slice text; /* of KEY, STRING, NUMBER: a view of the source, or of the arena if escaped */
+  size_t string_max; /* bytes between the quotes; JSON_STRING_MAX unless raised after init */
   /* the rest is the reader's own */
   const char *begin, *at, *end;
-  const char *token;     /* where the last token starts */
-  struct slice key;      /* the last KEY, for errors */
-  size_t origin;         /* added to offsets in errors: a part of a larger text */
+  const char *token; /* where the last token starts */
+  struct slice key;  /* the last KEY, for errors */
+  size_t origin;     /* added to offsets in errors: a part of a larger text */
   struct arena *arena;
   struct err *err;
   int state;
-  bool skipping;         /* strings are checked, not unescaped */
+  bool skipping; /* strings are checked, not unescaped */
   uint32_t depth;
-  uint64_t objects;      /* bit d: the container at depth d is an object */
-  struct slice *keys;    /* of all open objects, outermost first */
-  uint16_t *order;       /* parallel to keys: each object's keys by (length, bytes) */
+  uint64_t objects;   /* bit d: the container at depth d is an object */
+  struct slice *keys; /* of all open objects, outermost first */
+  uint16_t *order;    /* parallel to keys: each object's keys by (length, bytes) */
   uint32_t n_keys, keys_cap;
   uint32_t keys_from[JSON_DEPTH_MAX];
   struct slice keys_inline[JSON_KEYS_INLINE];
@@ -105,7 +105,8 @@ CHECKED enum code json_read_i64(struct json *json, int64_t *value);
 CHECKED enum code json_read_u64(struct json *json, uint64_t *value);
 CHECKED enum code json_read_f64(struct json *json, double *value);
 
-/* Of a NUMBER's token: false when it is no integer (*over false) or beyond the type (*over true). */
+/* Of a NUMBER's token: false when it is no integer (*over false) or beyond the type (*over
+ * true). */
 bool json_number_i64(struct slice token, int64_t *value, bool *over);
 bool json_number_u64(struct slice token, uint64_t *value, bool *over);
 
@@ -129,8 +130,8 @@ struct json_out {
 };
 
 void json_out_init(struct json_out *out, struct arena *arena, size_t bytes_likely);
-void json_out_open(struct json_out *out, char bracket);  /* '{' or '[' */
-void json_out_close(struct json_out *out, char bracket); /* '}' or ']' */
+void json_out_open(struct json_out *out, char bracket);   /* '{' or '[' */
+void json_out_close(struct json_out *out, char bracket);  /* '}' or ']' */
 void json_out_key(struct json_out *out, const char *key); /* plain ASCII of our own: not escaped */
 void json_out_key_of(struct json_out *out, struct slice key);
 /* Quotes, backslashes and control bytes escaped; invalid UTF-8 becomes U+FFFD. */

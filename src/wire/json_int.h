@@ -21,8 +21,8 @@ struct json_number {
   uint64_t digits; /* of a `small` number: all its digits, the point left out */
   int64_t exp10;   /* value = digits * 10^exp10 */
   bool negative;
-  bool whole;      /* neither fraction nor exponent */
-  bool small;      /* at most 19 digits after leading zeros */
+  bool whole; /* neither fraction nor exponent */
+  bool small; /* at most 19 digits after leading zeros */
 };
 
 static inline bool json_is_digit(char c) { return (unsigned char)(c - '0') < 10; }
@@ -33,7 +33,8 @@ static inline const char *json_space(const char *at, const char *end)
   return at;
 }
 
-/* Whether 8 bytes are digits, and their value: pairs, fours and the eight are joined in one word. */
+/* Whether 8 bytes are digits, and their value: pairs, fours and the eight are joined in one
+ * word. */
 static inline bool json_eight_digits(const char *at, uint64_t *value)
 {
   uint64_t w;
@@ -51,8 +52,8 @@ static inline bool json_eight_digits(const char *at, uint64_t *value)
 const char *json_number_exponent(const char *at, const char *end, struct json_number *number);
 bool json_number_is_small(const char *first, const char *last);
 
-/* Reads the number token at `at` (< end); returns its end, NULL when it breaks the grammar. What may
- * follow and how long it may be is the caller's to check. */
+/* Reads the number token at `at` (< end); returns its end, NULL when it breaks the grammar. What
+ * may follow and how long it may be is the caller's to check. */
 static inline const char *json_number_scan(const char *at, const char *end,
                                            struct json_number *number)
 {
@@ -70,7 +71,8 @@ static inline const char *json_number_scan(const char *at, const char *end,
   number->whole = true;
   if (p < end && *p == '.') {
     const char *fraction = ++p;
-    while (end - p >= 8 && json_eight_digits(p, &eight)) digits = digits * 100000000 + eight, p += 8;
+    while (end - p >= 8 && json_eight_digits(p, &eight))
+      digits = digits * 100000000 + eight, p += 8;
     for (; p < end && json_is_digit(*p); p++) digits = digits * 10 + (uint64_t)(*p - '0');
     if (p == fraction) return NULL;
     number->exp10 = fraction - p;
@@ -143,7 +145,8 @@ const char *json_string_scan(struct json *json, const char *quote, bool *escaped
 /* Unescapes a checked inside of a string to `to`, which has raw.len bytes; returns the length. */
 size_t json_unescape(struct slice raw, char *to);
 
-/* Steps before the next element of the array the reader is in; false past its end or at an error. */
+/* Steps before the next element of the array the reader is in; false past its end or at an
+ * error. */
 bool json_element(struct json *json);
 
 /* Fails at a place of the text. */

@@ -7,8 +7,9 @@
 
 enum { NUMBER_ZEROS_MAX = 1024, EXPONENT_MAX = 1000000000 };
 
-const double json_tens[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                              1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+const double json_tens[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                              1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                              1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 const char *json_number_exponent(const char *at, const char *end, struct json_number *number)
 {
@@ -38,7 +39,8 @@ bool json_number_fits_slow(const char *at, const char *end)
   const char *p = at + (*at == '-');
   if (end - p < 2 || p[0] != '0' || p[1] != '.') return false;
   const char *zeros = p + 2;
-  for (p = zeros; p < end && *p == '0'; p++) {}
+  for (p = zeros; p < end && *p == '0'; p++) {
+  }
   return p - zeros <= NUMBER_ZEROS_MAX && end - at - (p - zeros) <= JSON_NUMBER_MAX;
 }
 
@@ -50,10 +52,14 @@ static bool number_is_tiny(const char *at, const char *end)
   bool point = false, found = false;
   const char *p = at + (*at == '-');
   for (; p < end && *p != 'e' && *p != 'E'; p++) {
-    if (*p == '.') point = true;
-    else if (found) place += !point;
-    else if (*p != '0') found = true, place -= point;
-    else place -= point;
+    if (*p == '.')
+      point = true;
+    else if (found)
+      place += !point;
+    else if (*p != '0')
+      found = true, place -= point;
+    else
+      place -= point;
   }
   struct json_number exponent = {0};
   if (p < end) json_number_exponent(p, end, &exponent);

@@ -124,8 +124,10 @@ void json_out_str(struct json_out *out, struct slice text)
     if (!text.len) break;
     unsigned char c = (unsigned char)text.at[0];
     if (!json_out_room(out, 8)) return;
-    if (c < 0x80) out->len += escape_put(out->at + out->len, c);
-    else out->len += utf8_put(out->at + out->len, 0xfffd);
+    if (c < 0x80)
+      out->len += escape_put(out->at + out->len, c);
+    else
+      out->len += utf8_put(out->at + out->len, 0xfffd);
     text = slice_from(text, 1);
   }
   json_out_raw(out, SLICE("\""));
@@ -140,14 +142,12 @@ void json_out_null(struct json_out *out) { json_out_value(out, SLICE("null")); }
 
 void json_out_i64(struct json_out *out, int64_t value)
 {
-  if (value_begin(out, TEXT_NUMBER_MAX))
-    out->len += text_print_i64(out->at + out->len, value);
+  if (value_begin(out, TEXT_NUMBER_MAX)) out->len += text_print_i64(out->at + out->len, value);
 }
 
 void json_out_u64(struct json_out *out, uint64_t value)
 {
-  if (value_begin(out, TEXT_NUMBER_MAX))
-    out->len += text_print_u64(out->at + out->len, value);
+  if (value_begin(out, TEXT_NUMBER_MAX)) out->len += text_print_u64(out->at + out->len, value);
 }
 
 static struct slice not_finite(double value)
@@ -158,14 +158,16 @@ static struct slice not_finite(double value)
 
 void json_out_f64(struct json_out *out, double value)
 {
-  if (!isfinite(value)) json_out_value(out, not_finite(value));
+  if (!isfinite(value))
+    json_out_value(out, not_finite(value));
   else if (value_begin(out, TEXT_NUMBER_MAX))
     out->len += text_print_f64(out->at + out->len, value);
 }
 
 void json_out_f32(struct json_out *out, float value)
 {
-  if (!isfinite(value)) json_out_value(out, not_finite((double)value));
+  if (!isfinite(value))
+    json_out_value(out, not_finite((double)value));
   else if (value_begin(out, TEXT_NUMBER_MAX))
     out->len += text_print_f32(out->at + out->len, value);
 }

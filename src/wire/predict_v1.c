@@ -15,7 +15,7 @@ struct predicting {
   const struct contract *contract;
   struct err *err;
   struct json json;
-  struct data *data;            /* one per input of the contract */
+  struct data *data;              /* one per input of the contract */
   uint32_t n_values[TENSORS_MAX]; /* rows that gave this input a value */
   uint32_t n_rows;
 };
@@ -25,8 +25,10 @@ struct predicting {
 static enum code value_read(struct predicting *p, uint32_t k, bool rows, bool named)
 {
   struct data *data = &p->data[k];
-  if (rows) data->where = named ? DATA_ROW_NAME : DATA_ROW;
-  else data->where = named ? DATA_COLUMN_NAME : DATA_COLUMN;
+  if (rows)
+    data->where = named ? DATA_ROW_NAME : DATA_ROW;
+  else
+    data->where = named ? DATA_COLUMN_NAME : DATA_COLUMN;
   data->place = p->n_rows;
   p->n_values[k]++;
   return data_value(data);
@@ -50,8 +52,10 @@ static enum code missing(struct predicting *p, uint32_t k, bool rows)
 {
   struct slice name = p->contract->inputs[k].name;
   fail(p->err, E_INVALID_ARGUMENT, "input \"%.*s\" is missing", SLICE_ARG(name));
-  if (rows) fail_at(p->err, "instances[%u]", p->n_rows);
-  else fail_at(p->err, "inputs");
+  if (rows)
+    fail_at(p->err, "instances[%u]", p->n_rows);
+  else
+    fail_at(p->err, "inputs");
   return E_INVALID_ARGUMENT;
 }
 
@@ -64,8 +68,10 @@ static enum code object_read(struct predicting *p, bool rows)
     struct slice name = p->json.text;
     if (!spec_find(contract->inputs, contract->n_inputs, name, &k)) {
       fail(p->err, E_UNKNOWN_TENSOR, "the model has no input \"%.*s\"", SLICE_ARG(name));
-      if (rows) fail_at(p->err, "instances[%u].%.*s", p->n_rows, SLICE_ARG(name));
-      else fail_at(p->err, "inputs.%.*s", SLICE_ARG(name));
+      if (rows)
+        fail_at(p->err, "instances[%u].%.*s", p->n_rows, SLICE_ARG(name));
+      else
+        fail_at(p->err, "inputs.%.*s", SLICE_ARG(name));
       return E_UNKNOWN_TENSOR;
     }
     if (value_read(p, k, rows, true) != OK) return p->json.code;
@@ -161,8 +167,10 @@ static enum code specs_check(const struct tensor_spec *specs, uint32_t n, const 
 {
   for (uint32_t i = 0; i < n; i++)
     if (!dtype_json(specs[i].dtype))
-      return fail(err, E_BAD_DATATYPE, "%s \"%.*s\" is %s, which V1 cannot carry; use /v2 with binary "
-                  "tensors", what, SLICE_ARG(specs[i].name), dtype_name(specs[i].dtype));
+      return fail(err, E_BAD_DATATYPE,
+                  "%s \"%.*s\" is %s, which V1 cannot carry; use /v2 with binary "
+                  "tensors",
+                  what, SLICE_ARG(specs[i].name), dtype_name(specs[i].dtype));
   return OK;
 }
 
@@ -226,8 +234,10 @@ static void element_out(struct json_out *out, const struct tensor *tensor, struc
     return;
   }
   struct slice text = tensor_bytes_next(tensor, &cursor->bytes);
-  if (utf8_valid(text)) json_out_str(out, text);
-  else b64_out(out, text);
+  if (utf8_valid(text))
+    json_out_str(out, text);
+  else
+    b64_out(out, text);
 }
 
 /* The nested arrays of the dimensions from `first` on: an odometer, one wheel per dimension. */
@@ -262,8 +272,10 @@ static enum code dtypes_check(const struct tensor *outputs, uint32_t n, struct e
 {
   for (uint32_t i = 0; i < n; i++)
     if (!dtype_json(outputs[i].dtype))
-      return fail(err, E_BAD_DATATYPE, "output \"%.*s\" is %s, which V1 cannot carry; use /v2 with "
-                  "binary tensors", SLICE_ARG(outputs[i].name), dtype_name(outputs[i].dtype));
+      return fail(err, E_BAD_DATATYPE,
+                  "output \"%.*s\" is %s, which V1 cannot carry; use /v2 with "
+                  "binary tensors",
+                  SLICE_ARG(outputs[i].name), dtype_name(outputs[i].dtype));
   return OK;
 }
 
@@ -272,8 +284,10 @@ static enum code rows_check(const struct tensor *outputs, uint32_t n, struct err
   for (uint32_t i = 0; i < n; i++) {
     const struct shape *shape = &outputs[i].shape;
     if (shape->rank && shape->dims[0] == outputs[0].shape.dims[0]) continue;
-    return fail(err, E_BAD_MODEL_OUTPUT, "output \"%.*s\" does not have one entry per row; use the "
-                "column form or /v2", SLICE_ARG(outputs[i].name));
+    return fail(err, E_BAD_MODEL_OUTPUT,
+                "output \"%.*s\" does not have one entry per row; use the "
+                "column form or /v2",
+                SLICE_ARG(outputs[i].name));
   }
   return OK;
 }
@@ -314,8 +328,7 @@ enum code predict_write(struct arena *arena, enum predict_form form, const struc
     row_out(&out, outputs, n_outputs, 0, cursors);
   }
   json_out_close(&out, '}');
-  if (out.full)
-    return fail(err, E_OUT_OF_MEMORY, "the answer needs more memory than a call has");
+  if (out.full) return fail(err, E_OUT_OF_MEMORY, "the answer needs more memory than a call has");
   *json = json_out_lend(&out);
   return OK;
 }

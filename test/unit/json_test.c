@@ -1,6 +1,6 @@
 /* json_test.c - what the JSON reader takes and refuses, and what the writer writes.
- * The tables follow the naming of JSONTestSuite (y must be accepted, n refused, i is free and pinned
- * here), with cases of our own.
+ * The tables follow the naming of JSONTestSuite (y must be accepted, n refused, i is free and
+ * pinned here), with cases of our own.
  * Thread: main, and one with a small stack.
  * SPDX-License-Identifier: MIT */
 #include "wire/json.h"
@@ -40,51 +40,65 @@ static void expect_code(struct slice text, enum code want)
   EXPECT(got == want);
 }
 
-#define S(literal) {literal, sizeof(literal) - 1}
+#define S(literal)               \
+  {                              \
+    literal, sizeof(literal) - 1 \
+  }
+
+/* clang-format off */
+static const struct slice accepted[] = {
+    S("[]"), S("{}"), S("null"), S("true"), S("false"), S("0"), S("-0"), S("\"\""), S(" [ ] "),
+    S("\t\n\r [1 , 2 ]\n"), S("[null,1,true,false,\"x\",{},[]]"), S("[1e1]"), S("[1E+1]"),
+    S("[1e-1]"), S("[0e0]"), S("[0E+1]"), S("[1.5e300]"), S("[-0.0]"), S("[-1]"), S("[123e45]"),
+    S("[0.1]"), S("[123.456789]"), S("[9007199254740993]"), S("[18446744073709551616]"),
+    S("[-0.0000000000000000000000000000000000000000000000000000000000000000000000000000000001]"),
+    S("{\"a\":1}"), S("{\"a\":1,\"b\":2}"), S("{\"\":0}"), S("{\"a\":{\"a\":1}}"),
+    S("[{\"a\":1},{\"a\":1}]"), S("{\"a\\u0000b\":1}"), S("[\"\\u0060\\u012a\\u12AB\"]"),
+    S("[\"\\uD801\\udc37\"]"), S("[\"\\ud83d\\ude39\\ud83d\\udc8d\"]"),
+    S("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"]"), S("[\"\\u0000\"]"), S("[\"\\uFFFF\"]"), S("[\"\x7f\"]"),
+    S("[\"\xc3\xa9\"]"), S("[\"\xe2\x80\xa8\"]"), S("[\"\xf0\x9f\x98\xb9\"]"),
+    S("[\"\xf4\x8f\xbf\xbf\"]"), S("[\"\xef\xbf\xbf\"]"), S("[\"/*comment*/\"]"),
+    S("[\"long enough to be read by the word, and more of it\"]"), S("[\"\\ud800\\udc00x\"]"),
+    S("\"a\""),
+};
+/* clang-format on */
 
 TEST(json_accepts)
 {
-  static const struct slice accepted[] = {
-      S("[]"), S("{}"), S("null"), S("true"), S("false"), S("0"), S("-0"), S("\"\""), S(" [ ] "),
-      S("\t\n\r [1 , 2 ]\n"), S("[null,1,true,false,\"x\",{},[]]"), S("[1e1]"), S("[1E+1]"),
-      S("[1e-1]"), S("[0e0]"), S("[0E+1]"), S("[1.5e300]"), S("[-0.0]"), S("[-1]"), S("[123e45]"),
-      S("[0.1]"), S("[123.456789]"), S("[9007199254740993]"), S("[18446744073709551616]"),
-      S("[-0.0000000000000000000000000000000000000000000000000000000000000000000000000000000001]"),
-      S("{\"a\":1}"), S("{\"a\":1,\"b\":2}"), S("{\"\":0}"), S("{\"a\":{\"a\":1}}"),
-      S("[{\"a\":1},{\"a\":1}]"), S("{\"a\\u0000b\":1}"), S("[\"\\u0060\\u012a\\u12AB\"]"),
-      S("[\"\\uD801\\udc37\"]"), S("[\"\\ud83d\\ude39\\ud83d\\udc8d\"]"), S("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"]"),
-      S("[\"\\u0000\"]"), S("[\"\\uFFFF\"]"), S("[\"\x7f\"]"), S("[\"\xc3\xa9\"]"),
-      S("[\"\xe2\x80\xa8\"]"), S("[\"\xf0\x9f\x98\xb9\"]"), S("[\"\xf4\x8f\xbf\xbf\"]"),
-      S("[\"\xef\xbf\xbf\"]"), S("[\"/*comment*/\"]"), S("[\"long enough to be read by the word, "
-                                                         "and more of it\"]"),
-      S("[\"\\ud800\\udc00x\"]"), S("\"a\"")};
   for (size_t i = 0; i < sizeof accepted / sizeof *accepted; i++) expect_code(accepted[i], OK);
 }
 
+/* clang-format off */
+static const struct slice refused[] = {
+    S(""), S(" "), S("["), S("]"), S("{"), S("}"), S("[1"), S("[1,"), S("[,1]"), S("[1,]"),
+    S("[1,,2]"), S("[1 2]"), S("[1:2]"), S("[1}"), S("{1:1}"), S("{a:1}"), S("{'a':1}"),
+    S("{\"a\"}"), S("{\"a\":}"), S("{\"a\" 1}"), S("{\"a\"::1}"), S("{\"a\":1,}"), S("{,\"a\":1}"),
+    S("{\"a\":1 \"b\":2}"), S("{\"a\":1]"), S("{\"a\":1"), S("{\"a"), S("{\"a\":\"b"), S("[1]x"),
+    S("[1]]"), S("[][]"), S("{}{}"), S("1 2"), S("{}#"), S("{}/**/"), S("[1]//x"), S("/**/[1]"),
+    S("[1 /*x*/]"), S("tru"), S("True"), S("TRUE"), S("truee"), S("nul"), S("nulll"), S("fals"),
+    S("NaN"), S("[NaN]"), S("[-NaN]"), S("[Infinity]"), S("[-Infinity]"), S("[inf]"), S("[+1]"),
+    S("[01]"), S("[-01]"), S("[00]"), S("[-]"), S("[.5]"), S("[-.5]"), S("[2.]"), S("[2.e3]"),
+    S("[1.]"), S("[1e]"), S("[1e+]"), S("[1E-]"), S("[1e1.5]"), S("[0x10]"), S("[1_000]"),
+    S("[1a]"), S("[1.2.3]"), S("[--1]"), S("[1-2]"), S("[1+2]"), S("[0e]"), S("[0.]"), S("[0.e1]"),
+    S("[1eE2]"), S("[\xef\xbc\x91]"), S("[\"]"), S("[\"\\\"]"), S("[\"\\\\\\\"]"), S("[\"\\x\"]"),
+    S("[\"\\a\"]"), S("[\"\\0\"]"), S("[\"\\u\"]"), S("[\"\\u12\"]"), S("[\"\\u123\"]"),
+    S("[\"\\u123g\"]"), S("[\"\\U0041\"]"), S("[\"\\"), S("[\"\\u"), S("[\"\\u0041"),
+    S("[\"\n\"]"), S("[\"\t\"]"), S("[\"\0\"]"), S("[\"a\x1f\"]"), S("[\"\\\0\"]"), S("['a']"),
+    S("[a]"), S("[\"a\" \"b\"]"), S("[\"a\":1]"), S("[\f]"), S("[\v1]"), S("[\xc2\xa0]"),
+    S("[\xe2\x81\xa0]"), S("\xef\xbb\xbf[]"), S("\xef\xbb\xbf"), S("\xff\xfe[\0]\0"), S("\0[\0]"),
+    S("[]\0"), S("\xfe\xff\0[\0]"), S("[\"\\ud800\"]"), S("[\"\\udc00\"]"),
+    S("[\"\\ud800\\ud800\"]"), S("[\"\\ud800a\"]"), S("[\"\\ud800\\n\"]"),
+    S("[\"\\udc00\\ud800\"]"), S("[\"\\ud83d\\u\"]"), S("[\"\\ud83d\\u00\"]"),
+    S("{\"\\ud800\":1}"), S("[\"\xff\"]"), S("[\"\x80\"]"), S("[\"\xc0\xaf\"]"),
+    S("[\"\xc1\xbf\"]"), S("[\"\xe0\x80\xaf\"]"), S("[\"\xf0\x80\x80\xaf\"]"),
+    S("[\"\xed\xa0\x80\"]"), S("[\"\xed\xbf\xbf\"]"), S("[\"\xf4\x90\x80\x80\"]"),
+    S("[\"\xf8\x88\x80\x80\x80\"]"), S("[\"\xc3\"]"), S("[\"\xe2\x82\"]"), S("[\"\xe2\x82"),
+    S("{\"\xff\":1}"), S("[\"seven c\xff\"]"), S("*"), S("<html>"), S("[1]\x01"),
+};
+/* clang-format on */
+
 TEST(json_refuses)
 {
-  static const struct slice refused[] = {
-      S(""), S(" "), S("["), S("]"), S("{"), S("}"), S("[1"), S("[1,"), S("[,1]"), S("[1,]"), S("[1,,2]"),
-      S("[1 2]"), S("[1:2]"), S("[1}"), S("{1:1}"), S("{a:1}"), S("{'a':1}"), S("{\"a\"}"), S("{\"a\":}"),
-      S("{\"a\" 1}"), S("{\"a\"::1}"), S("{\"a\":1,}"), S("{,\"a\":1}"), S("{\"a\":1 \"b\":2}"),
-      S("{\"a\":1]"), S("{\"a\":1"), S("{\"a"), S("{\"a\":\"b"), S("[1]x"), S("[1]]"), S("[][]"), S("{}{}"),
-      S("1 2"), S("{}#"), S("{}/**/"), S("[1]//x"), S("/**/[1]"), S("[1 /*x*/]"), S("tru"), S("True"),
-      S("TRUE"), S("truee"), S("nul"), S("nulll"), S("fals"), S("NaN"), S("[NaN]"), S("[-NaN]"),
-      S("[Infinity]"), S("[-Infinity]"), S("[inf]"), S("[+1]"), S("[01]"), S("[-01]"), S("[00]"), S("[-]"),
-      S("[.5]"), S("[-.5]"), S("[2.]"), S("[2.e3]"), S("[1.]"), S("[1e]"), S("[1e+]"), S("[1E-]"),
-      S("[1e1.5]"), S("[0x10]"), S("[1_000]"), S("[1a]"), S("[1.2.3]"), S("[--1]"), S("[1-2]"), S("[1+2]"),
-      S("[0e]"), S("[0.]"), S("[0.e1]"), S("[1eE2]"), S("[\xef\xbc\x91]"), S("[\"]"), S("[\"\\\"]"),
-      S("[\"\\\\\\\"]"), S("[\"\\x\"]"), S("[\"\\a\"]"), S("[\"\\0\"]"), S("[\"\\u\"]"), S("[\"\\u12\"]"),
-      S("[\"\\u123\"]"), S("[\"\\u123g\"]"), S("[\"\\U0041\"]"), S("[\"\\"), S("[\"\\u"), S("[\"\\u0041"),
-      S("[\"\n\"]"), S("[\"\t\"]"), S("[\"\0\"]"), S("[\"a\x1f\"]"), S("[\"\\\0\"]"), S("['a']"), S("[a]"),
-      S("[\"a\" \"b\"]"), S("[\"a\":1]"), S("[\f]"), S("[\v1]"), S("[\xc2\xa0]"), S("[\xe2\x81\xa0]"),
-      S("\xef\xbb\xbf[]"), S("\xef\xbb\xbf"), S("\xff\xfe[\0]\0"), S("\0[\0]"), S("[]\0"), S("\xfe\xff\0[\0]"),
-      S("[\"\\ud800\"]"), S("[\"\\udc00\"]"), S("[\"\\ud800\\ud800\"]"), S("[\"\\ud800a\"]"),
-      S("[\"\\ud800\\n\"]"), S("[\"\\udc00\\ud800\"]"), S("[\"\\ud83d\\u\"]"), S("[\"\\ud83d\\u00\"]"),
-      S("{\"\\ud800\":1}"), S("[\"\xff\"]"), S("[\"\x80\"]"), S("[\"\xc0\xaf\"]"), S("[\"\xc1\xbf\"]"),
-      S("[\"\xe0\x80\xaf\"]"), S("[\"\xf0\x80\x80\xaf\"]"), S("[\"\xed\xa0\x80\"]"), S("[\"\xed\xbf\xbf\"]"),
-      S("[\"\xf4\x90\x80\x80\"]"), S("[\"\xf8\x88\x80\x80\x80\"]"), S("[\"\xc3\"]"), S("[\"\xe2\x82\"]"),
-      S("[\"\xe2\x82"), S("{\"\xff\":1}"), S("[\"seven c\xff\"]"), S("*"), S("<html>"), S("[1]\x01")};
   for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) expect_code(refused[i], E_BAD_JSON);
 }
 
@@ -216,7 +230,8 @@ TEST(json_tokens_and_unescaping)
   struct err err = {0};
   arena_init(&arena, 1 << 16, NULL);
   json_init(&json, &arena,
-            SLICE(" {\"a\\n\\u00e9\\ud83d\\ude39\" : [\"plain\", -1.5e3, true,false,null ,{}]} "), &err);
+            SLICE(" {\"a\\n\\u00e9\\ud83d\\ude39\" : [\"plain\", -1.5e3, true,false,null ,{}]} "),
+            &err);
   EXPECT_INT(json_next(&json), JSON_OBJECT);
   EXPECT_INT(json_next(&json), JSON_KEY);
   EXPECT(slice_eq(json.text, SLICE("a\n\xc3\xa9\xf0\x9f\x98\xb9")));
@@ -285,7 +300,8 @@ TEST(json_read_values)
   arena_init(&arena, 1 << 16, NULL);
   json_init(&json, &arena,
             SLICE("[\"s\",true,-9223372036854775808,18446744073709551615,1e-3,-1,1.0,"
-                  "9223372036854775808,\"x\"]"), &err);
+                  "9223372036854775808,\"x\"]"),
+            &err);
   EXPECT_INT(json_next(&json), JSON_ARRAY);
   EXPECT_INT(json_read_str(&json, &text), OK);
   EXPECT(slice_eq(text, SLICE("s")));
@@ -329,8 +345,8 @@ TEST(json_arena_at_its_cap)
   struct json json;
   struct err err = {0};
   arena_init(&arena, 64, NULL);
-  json_init(&json, &arena, SLICE("\"\\n and a text that is longer than what the arena will give us\""),
-            &err);
+  json_init(&json, &arena,
+            SLICE("\"\\n and a text that is longer than what the arena will give us\""), &err);
   EXPECT_INT(json_next(&json), JSON_BAD);
   EXPECT_INT(json.code, E_OUT_OF_MEMORY);
   json_init(&json, &arena, keys_make(text, 100, -1), &err);
@@ -365,9 +381,10 @@ TEST(json_writer)
   json_out_value(&out, SLICE("[1]"));
   json_out_close(&out, '}');
   EXPECT(!out.full);
-  struct slice want = SLICE("{\"name\":\"a\\\"b\\\\c\\n\\u0001\\u007f\xc3\xa9\xef\xbf\xbd/\",\"k\\t\":"
-                            "[-9223372036854775808,18446744073709551615,0.1,0.1,\"NaN\",\"-Infinity\","
-                            "true,null,{},\"\"],\"raw\":[1]}");
+  struct slice want = SLICE(
+      "{\"name\":\"a\\\"b\\\\c\\n\\u0001\\u007f\xc3\xa9\xef\xbf\xbd/\",\"k\\t\":"
+      "[-9223372036854775808,18446744073709551615,0.1,0.1,\"NaN\",\"-Infinity\","
+      "true,null,{},\"\"],\"raw\":[1]}");
   EXPECT(slice_eq(json_out_lend(&out), want));
   expect_code(json_out_lend(&out), OK);
   arena_deinit(&arena);
