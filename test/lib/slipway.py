@@ -257,11 +257,10 @@ class Daemon:
         self.seconds, self.ready, self.proc, self.host = seconds, ready, None, "127.0.0.1"
 
     def start(self):
-        self.port, self.grpc_port = free_port(), free_port()
+        self.port = free_port()
         self.err = tempfile.NamedTemporaryFile(prefix="slipway-err-", delete=False)
         command = self.wrap + [BIN, "serve", "--data", self.data,
-                               "--listen", "%s:%d" % (self.host, self.port),
-                               "--grpc", "%s:%d" % (self.host, self.grpc_port)]
+                               "--listen", "%s:%d" % (self.host, self.port)]
         env = dict(os.environ, SLIPWAY_URL=self.url(), HOME=self.data, **self.env)
         self.proc = subprocess.Popen(command + self.args, stdin=subprocess.DEVNULL, env=env,
                                      stdout=subprocess.DEVNULL, stderr=self.err, cwd=self.data)

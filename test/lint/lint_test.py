@@ -3,6 +3,7 @@
 SPDX-License-Identifier: MIT
 """
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -204,6 +205,36 @@ def an_exception_with_a_reason_is_fine(files):
 def no_false_alarm(files):
     code, said = lint(files)
     expect_eq(code, 0, said)
+
+
+@test
+def the_tables_in_the_docs_are_fresh():
+    done = subprocess.run([os.path.join(ROOT, "tools", "docs"), "--check"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    expect_eq(done.returncode, 0, done.stdout)
+
+
+@test
+def a_new_engine_is_clean_and_compiles():
+    with tempfile.TemporaryDirectory(prefix="slipway-lint-") as root:
+        for folder in ("src", "test", "tools"):
+            shutil.copytree(os.path.join(ROOT, folder), os.path.join(root, folder))
+        env = dict(os.environ, SLIPWAY_ROOT=root)
+
+        def ran(*command):
+            done = subprocess.run(command, cwd=root, env=env, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            return done.returncode, done.stdout
+
+        before = ran("tools/lint", root)[1]
+        expect_eq(ran("tools/new-engine", "mine")[0], 0)
+        expect_eq(ran("tools/lint", root)[1].count("\n"), before.count("\n"))
+        expect_in("ENGINE(mine)\n", open(os.path.join(root, "src/infer/engines.def")).read())
+        for path in ("src/infer/engine/mine.c", "src/infer/engine.c", "test/unit/mine_test.c"):
+            expect_eq(ran("gcc", "-std=c17", "-D_GNU_SOURCE", "-Isrc", "-Itest", "-Wall", "-Wextra",
+                          "-Werror", "-fsyntax-only", path), (0, ""), path)
+        expect_eq(ran("tools/new-engine", "mine")[0], 6)
+        expect_eq(ran("tools/new-engine", "../evil")[0], 2)
 
 
 @test
