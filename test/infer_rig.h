@@ -9,8 +9,9 @@
 #include "infer/worker.h"
 
 /* Opens files with an engine. */
-static inline enum code rig_open_files(const struct engine *engine, const struct model_source *source,
-                                       struct loaded *loaded, struct err *err)
+static inline enum code rig_open_files(const struct engine *engine,
+                                       const struct model_source *source, struct loaded *loaded,
+                                       struct err *err)
 {
   *loaded = (struct loaded){.engine = engine};
   *err = (struct err){0};

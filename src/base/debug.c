@@ -12,7 +12,8 @@
 
 static bool poisons;
 static uint64_t fail_one_in, seed = 1;
-static _Atomic uint64_t threads; /* that have asked: each gets a seed of its own, the same each run */
+/* that have asked: each gets a seed of its own, the same each run */
+static _Atomic uint64_t threads;
 static _Thread_local struct rand chance;
 static _Thread_local bool chance_ready;
 

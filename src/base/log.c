@@ -51,7 +51,7 @@ static void (*wake_main)(void);
 static _Thread_local char numbers[RING][TEXT_NUMBER_MAX], slices[RING][VALUE_MAX + 1];
 static _Thread_local unsigned numbers_at, slices_at;
 
-/* --- lines -------------------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 static struct line *line_take(void)
 {
@@ -83,7 +83,7 @@ static void line_free(struct line *line)
                                                   memory_order_relaxed));
 }
 
-/* --- the rate limit ----------------------------------------------------------------------------- */
+/* --- the rate limit --------------------------------------------------------------------------- */
 
 static uint64_t name_hash(const char *name)
 {
@@ -121,7 +121,7 @@ static bool event_may(struct event_slot *slot, int64_t now_us)
   return true;
 }
 
-/* --- writing one line --------------------------------------------------------------------------- */
+/* --- writing one line ------------------------------------------------------------------------- */
 
 /* Adds bytes, or nothing when they would eat the room kept for the line's tail. */
 static bool line_add(struct line *line, const char *bytes, size_t len)
@@ -189,7 +189,8 @@ static void tail_add(struct line *line, uint64_t suppressed, uint64_t drops)
   size_t room = LOG_LINE_MAX - line->len;
   int n = 0;
   if (suppressed) n += snprintf(at, room, ",\"suppressed\":%llu", (unsigned long long)suppressed);
-  if (drops) n += snprintf(at + n, room - (size_t)n, ",\"dropped\":%llu", (unsigned long long)drops);
+  if (drops)
+    n += snprintf(at + n, room - (size_t)n, ",\"dropped\":%llu", (unsigned long long)drops);
   line->len += (uint32_t)n;
   must(line->len + 2 <= LOG_LINE_MAX);
   line->text[line->len++] = '}';
@@ -260,7 +261,7 @@ const char *log_slice(struct slice value)
   return to;
 }
 
-/* --- the main thread ---------------------------------------------------------------------------- */
+/* --- the main thread -------------------------------------------------------------------------- */
 
 void log_level_set(enum log_level min) { level_min = min; }
 

@@ -3,7 +3,8 @@
  *
  *   log_event(LOG_INFO, "model_ready", "model", "digits", "version", "3", NULL);
  *
- * prints {"ts":"2026-01-31T23:59:59.123Z","level":"info","event":"model_ready","model":"digits",...}
+ * prints
+ * {"ts":"2026-01-31T23:59:59.123Z","level":"info","event":"model_ready","model":"digits",...}
  *
  * Each call formats into a line of its own and mails it to the writer; past LOG_WAITING_MAX lines
  * in flight lines are dropped and counted, and the count is the next line's "dropped" member. Every

@@ -24,8 +24,8 @@ size_t text_print_i64(char *to, int64_t value);
 size_t text_print_u64(char *to, uint64_t value);
 
 /* Read all of at[0..len) as one number; false when it is none, or a word like "nan". The finer
- * points of JSON's grammar (no "01", no "1.") are the tokenizer's. The value is correctly rounded to
- * the asked type in one step. *over is set when it is beyond the type. */
+ * points of JSON's grammar (no "01", no "1.") are the tokenizer's. The value is correctly rounded
+ * to the asked type in one step. *over is set when it is beyond the type. */
 bool text_read_f32(const char *at, size_t len, float *value, bool *over);
 bool text_read_f64(const char *at, size_t len, double *value, bool *over);
 

@@ -1,7 +1,8 @@
 /* engine.h - what an inference engine is: six required entries, two optional ones.
- * Thread: each entry says which. One `model` may be run by several seats at once, each on its own
- * thread; a seat is used by one thread at a time.
- * Adding one: infer/engine/NAME.c defining `const struct engine engine_NAME`, and a row in engines.def.
+ * Thread: worker or job: each entry says which. One `model` may be run by several seats at once,
+ * each on its own thread; a seat is used by one thread at a time.
+ * Adding one: infer/engine/NAME.c defining `const struct engine engine_NAME`, and a row in
+ * engines.def.
  * CONTRIBUTING.md walks through it.
  * SPDX-License-Identifier: MIT */
 #ifndef INFER_ENGINE_H
@@ -39,10 +40,10 @@ struct engine {
   /* Whether these files look like ours. Any thread, required. */
   bool (*claims)(const struct model_source *source);
   /* Reads the model and fills its contract (memory from arena). Job thread, may block, required.
-   * E_MODEL_REJECTED: the file is bad; E_MODEL_LOAD_FAILED: the engine could not; E_UNAVAILABLE: the
-   * engine's library is not on this machine. Nothing is left behind on failure. */
-  enum code (*open)(const struct model_source *source, struct arena *arena, struct contract *contract,
-                    void **model, struct err *err);
+   * E_MODEL_REJECTED: the file is bad; E_MODEL_LOAD_FAILED: the engine could not; E_UNAVAILABLE:
+   * the engine's library is not on this machine. Nothing is left behind on failure. */
+  enum code (*open)(const struct model_source *source, struct arena *arena,
+                    struct contract *contract, void **model, struct err *err);
   /* No seat is left. Job thread, required. */
   void (*close)(void *model);
   /* What one lane needs of its own: run options, bindings. Lane owner, required. */
@@ -52,8 +53,9 @@ struct engine {
    * E_DEADLINE_EXCEEDED after a cancel, E_OUT_OF_MEMORY past the scratch arena's cap. */
   enum code (*run)(void *seat, struct task *task, struct err *err);
   /* Makes a run in progress on this seat return soon. The watch's thread; must not block; optional.
-   * It may come a moment before the run starts or after it has ended, never during leave. A seat that
-   * was cancelled is not run again: the lane leaves it and sits anew, so nothing need be undone. */
+   * It may come a moment before the run starts or after it has ended, never during leave. A seat
+   * that was cancelled is not run again: the lane leaves it and sits anew, so nothing need be
+   * undone. */
   void (*cancel)(void *seat);
   /* Measured bytes the model holds. Job thread; optional (0 is reported). */
   uint64_t (*bytes)(const void *model);

@@ -1,5 +1,5 @@
 /* lane.c - runs the tasks of one model version, one after the other.
- * Thread: the lane's owner.
+ * Thread: the lane's owner: a worker, or the loop it lives on.
  * SPDX-License-Identifier: MIT */
 #include "infer/lane.h"
 
@@ -126,7 +126,8 @@ static enum code task_refuse(struct task *task, int64_t now_ns)
 static enum code lane_engine_run(struct lane *lane, struct task *task)
 {
   struct err *err = &task->err;
-  if (!lane->watch || task->deadline_us == INT64_MAX) return lane->engine->run(lane->seat, task, err);
+  if (!lane->watch || task->deadline_us == INT64_MAX)
+    return lane->engine->run(lane->seat, task, err);
   watch_begin(lane->watch, &lane->watched, task->deadline_us);
   enum code code = lane->engine->run(lane->seat, task, err);
   if (!watch_end(&lane->watched)) return code;

@@ -1,11 +1,11 @@
 /* lane.h - the queue of one model version at one owner, and the seat it runs on.
- * Thread: the lane's owner (a worker, or the loop a resident lives on), and nobody else: others send
- * the owner a letter. `watched` is the one part the watch looks at (infer/watch.h).
+ * Thread: the lane's owner (a worker, or the loop a resident lives on), and nobody else: others
+ * send the owner a letter. `watched` is the one part the watch looks at (infer/watch.h).
  * Invariant: tasks leave in the order they came, one run at a time, each with an answer.
  *
- * Why one owner: a batch is a promise about who waits for whom. With two consumers the promise needs
- * a lock, a condition and six states; with one it needs a list. The price is head-of-line blocking
- * between lanes of one worker; control pays it by placing slow models apart.
+ * Why one owner: a batch is a promise about who waits for whom. With two consumers the promise
+ * needs a lock, a condition and six states; with one it needs a list. The price is head-of-line
+ * blocking between lanes of one worker; control pays it by placing slow models apart.
  * SPDX-License-Identifier: MIT */
 #ifndef INFER_LANE_H
 #define INFER_LANE_H
@@ -36,8 +36,8 @@ void lane_free(struct lane *lane);
 
 void lane_push(struct lane *lane, struct task *task);
 /* Takes the eldest task and runs it, or refuses it when it is gone or late. The task's outputs, err
- * and times are set; it is the caller's to send home. *now_ns: clock_ns, handed on so that the end of
- * one task is the beginning of the next. At least one task waits. */
+ * and times are set; it is the caller's to send home. *now_ns: clock_ns, handed on so that the end
+ * of one task is the beginning of the next. At least one task waits. */
 struct task *lane_run(struct lane *lane, int64_t *now_ns);
 
 #endif

@@ -36,8 +36,9 @@ static enum code json_check(const json_t *root, const char *engine, const char *
     size_t i = 0;
     while (known[i] && strcmp(known[i], key) != 0) i++;
     if (!known[i])
-      return fail(err, E_MODEL_REJECTED, "model.json has the member \"%.64s\", which engine %s does not know",
-                  key, engine);
+      return fail(err, E_MODEL_REJECTED,
+                  "model.json has the member \"%.64s\", which engine %s does not know", key,
+                  engine);
   }
   return OK;
 }
@@ -50,7 +51,8 @@ enum code model_json_read(const struct model_source *source, const char *engine,
   if (!file)
     return fail(err, E_MODEL_REJECTED, "there is no model.json: engine %s needs one", engine);
   if (file->bytes.len > MODEL_JSON_BYTES_MAX)
-    return fail(err, E_MODEL_REJECTED, "model.json is larger than %d MiB", MODEL_JSON_BYTES_MAX >> 20);
+    return fail(err, E_MODEL_REJECTED, "model.json is larger than %d MiB",
+                MODEL_JSON_BYTES_MAX >> 20);
   *root = json_parse(source, &where);
   if (!*root)
     return fail(err, E_MODEL_REJECTED,
@@ -90,13 +92,15 @@ static enum code spec_read(const json_t *json, const char *at, struct arena *are
   if (!name || !*name) return fail(err, E_MODEL_REJECTED, "%s has no name", at);
   spec->dtype = dtype_named(slice_str(datatype));
   if (spec->dtype == DT_NONE)
-    return fail(err, E_MODEL_REJECTED, "%s has no datatype like \"FP32\", \"INT64\" or \"BYTES\"", at);
+    return fail(err, E_MODEL_REJECTED, "%s has no datatype like \"FP32\", \"INT64\" or \"BYTES\"",
+                at);
   spec->optional = json_is_true(json_object_get(json, "optional"));
   json_object_foreach((json_t *)json, key, value)
   {
     if (strcmp(key, "name") && strcmp(key, "datatype") && strcmp(key, "shape") &&
         strcmp(key, "optional"))
-      return fail(err, E_MODEL_REJECTED, "%s has the member \"%.64s\", which is not known", at, key);
+      return fail(err, E_MODEL_REJECTED, "%s has the member \"%.64s\", which is not known", at,
+                  key);
   }
   spec->name = arena_copy(arena, slice_str(name));
   if (!spec->name.at) return fail(err, E_OUT_OF_MEMORY, "model.json does not fit into memory");
@@ -151,6 +155,7 @@ enum code model_json_labels(const json_t *root, const char *field, struct arena 
 bool specs_batch(const struct tensor_spec *specs, uint32_t n)
 {
   for (uint32_t i = 0; i < n; i++)
-    if (specs[i].rank_free || specs[i].shape.rank == 0 || specs[i].shape.dims[0] != -1) return false;
+    if (specs[i].rank_free || specs[i].shape.rank == 0 || specs[i].shape.dims[0] != -1)
+      return false;
   return true;
 }

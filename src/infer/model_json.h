@@ -2,8 +2,8 @@
  *
  *   {"engine": "echo", "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}], ...}
  *
- * Thread: job. All texts are copied into the arena given; the JSON tree is the caller's to drop with
- * json_decref. Every error is E_MODEL_REJECTED and names the member.
+ * Thread: job. All texts are copied into the arena given; the JSON tree is the caller's to drop
+ * with json_decref. Every error is E_MODEL_REJECTED and names the member.
  * SPDX-License-Identifier: MIT */
 #ifndef INFER_MODEL_JSON_H
 #define INFER_MODEL_JSON_H

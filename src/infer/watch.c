@@ -1,7 +1,7 @@
 /* watch.c - the thread that ends late runs.
- * Thread: its own, for watch_main; the rest as watch.h says.
- * Waking: watch_begin stores the deadline, then reads `asleep`; the watch stores `asleep`, then reads
- * the deadlines. All four are sequentially consistent, so one of the two sees the other.
+ * Thread: its own, for watch_main; workers and jobs call the rest, as watch.h says.
+ * Waking: watch_begin stores the deadline, then reads `asleep`; the watch stores `asleep`, then
+ * reads the deadlines. All four are sequentially consistent, so one of the two sees the other.
  * SPDX-License-Identifier: MIT */
 #include "infer/watch.h"
 

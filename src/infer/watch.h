@@ -1,18 +1,19 @@
 /* watch.h - ends what runs past its deadline, from one thread for all lanes of the process.
  *
  * Idea: a run announces itself by storing its deadline in a word of its own and takes it back when
- * it is over. The watch looks at the words every few milliseconds; one whose time is up it swaps for
+ * it is over. The watch looks at the words every few milliseconds; one whose time is up it swaps
+ * for
  * ENDING, calls `end`, and stores ENDED. Taking back waits while ENDING is there, so an `end` can
  * never reach the next run: that word is a lock, but one that costs a run a store and an exchange.
- * The word being the deadline itself, a stale look cannot hurt either: if the same value stands there
- * again, that run is as late as the first.
+ * The word being the deadline itself, a stale look cannot hurt either: if the same value stands
+ * there again, that run is as late as the first.
  *
  *   IDLE --watch_begin--> deadline --watch_end--> IDLE
  *                            | late: ENDING --end()--> ENDED --watch_end: true--> IDLE
  *
- * Precision: a run is ended at most WATCH_TICK_US after its deadline. With nothing running the watch
- * sleeps for good and the first run wakes it.
- * Thread: see each function.
+ * Precision: a run is ended at most WATCH_TICK_US after its deadline. With nothing running the
+ * watch sleeps for good and the first run wakes it.
+ * Thread: its own; workers and jobs as each function says.
  * SPDX-License-Identifier: MIT */
 #ifndef INFER_WATCH_H
 #define INFER_WATCH_H

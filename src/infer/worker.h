@@ -1,6 +1,7 @@
 /* worker.h - a lane owner: it opens and closes lanes, runs their tasks and sends them home.
- * Thread: worker (a thread of its own, worker_main), or a loop that has one living on it (a resident:
- * the loop calls worker_turn once per turn; for models so small that a hop costs more than a run).
+ * Thread: worker (a thread of its own, worker_main), or a loop that has one living on it (a
+ * resident: the loop calls worker_turn once per turn; for models so small that a hop costs more
+ * than a run).
  * A lane belongs to one owner, so a queue needs no lock. See docs/essays/why-one-owner.md.
  * SPDX-License-Identifier: MIT */
 #ifndef INFER_WORKER_H
@@ -19,7 +20,8 @@ struct worker *worker_new_resident(uint32_t number, struct watch *watch, void (*
                                    void *wake_arg);
 void worker_free(struct worker *worker); /* all lanes closed */
 struct mailbox *worker_mailbox(struct worker *worker);
-/* Handles all letters that are there, runs what is due for at most about a millisecond, never waits.
+/* Handles all letters that are there, runs what is due for at most about a millisecond, never
+ * waits.
  * True when it did anything: tasks may be left, turn again before you sleep. */
 bool worker_turn(struct worker *worker);
 /* The thread's main: turns until LETTER_STOP. */

@@ -1,8 +1,9 @@
 /* artifact.c - files by their content.
- * Thread: the stage's owner.
+ * Thread: the stage's owner, a desk or a job.
  *
- * Order of a commit: bytes synced, file renamed, the folder "ab" synced, "objects" synced (when "ab" is
- * new). A crash between leaves either nothing or the whole file; never half of one under its name.
+ * Order of a commit: bytes synced, file renamed, the folder "ab" synced, "objects" synced (when
+ * "ab" is new). A crash between leaves either nothing or the whole file; never half of one under
+ * its name.
  * Two commits of one content at once are fine: both rename the same bytes to the same name.
  * SPDX-License-Identifier: MIT */
 #include "store/artifact.h"
@@ -31,10 +32,11 @@ static _Atomic uint64_t stage_numbers;
 
 _Noreturn static void sync_die(const char *what, int error)
 {
-  dprintf(STDERR_FILENO,
-          "slipway: syncing %s failed (%s). Nobody knows what is on disk now, so the process ends and "
-          "acknowledges nothing more; check the disk, then start again\n",
-          what, strerror(error));
+  dprintf(
+      STDERR_FILENO,
+      "slipway: syncing %s failed (%s). Nobody knows what is on disk now, so the process ends and "
+      "acknowledges nothing more; check the disk, then start again\n",
+      what, strerror(error));
   _exit(code_exit(E_INTERNAL));
 }
 
@@ -50,7 +52,7 @@ static enum code synced(int fd, const char *what, struct err *err)
   sync_die(what, errno);
 }
 
-/* --- staging ---------------------------------------------------------------------------------------- */
+/* --- staging ---------------------------------------------------------------------------------- */
 
 enum code stage_new(struct stage **out, const struct datadir *dir, uint64_t bytes_max,
                     struct err *err)
@@ -142,7 +144,7 @@ enum code stage_commit(struct stage *stage, struct digest *digest, uint64_t *byt
   return code;
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 enum code artifact_open(const struct datadir *dir, const struct digest *digest, int *fd,
                         struct err *err)

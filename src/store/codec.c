@@ -8,7 +8,7 @@
 
 #include "base/utf8.h"
 
-/* --- checking --------------------------------------------------------------------------------------- */
+/* --- checking --------------------------------------------------------------------------------- */
 
 enum { TEXT_MAX = 4096 };
 
@@ -45,7 +45,7 @@ enum code event_check(const struct event *event, struct err *err)
   return OK;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void member_start(struct buf *buf, const char *name)
 {
@@ -101,7 +101,7 @@ void event_line_write(struct buf *buf, const struct event *event, int encoding, 
   buf_print(buf, ",\"wall_ms\":%" PRId64 "}", event->wall_ms);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* The walk over one JSON object: what is asked for is taken, and at the end nothing may be left. */
 struct reading {

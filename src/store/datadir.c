@@ -1,5 +1,5 @@
 /* datadir.c - making, locking and sweeping the data directory.
- * Thread: main.
+ * Thread: main, before scribe and desks start.
  * SPDX-License-Identifier: MIT */
 #include "store/datadir.h"
 
@@ -84,9 +84,10 @@ static enum code lock_take(struct datadir *dir, struct err *err)
   if (flock(dir->lock_fd, LOCK_EX | LOCK_NB) != 0) {
     ssize_t n = pread(dir->lock_fd, pid, sizeof pid - 1, 0);
     if (n > 0) pid[strspn(pid, "0123456789")] = '\0';
-    return fail(err, E_CONFLICT,
-                "another slipway%s%s uses this data directory; stop it or choose another with --data",
-                pid[0] ? ", process " : "", pid);
+    return fail(
+        err, E_CONFLICT,
+        "another slipway%s%s uses this data directory; stop it or choose another with --data",
+        pid[0] ? ", process " : "", pid);
   }
   int len = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
   if (ftruncate(dir->lock_fd, 0) != 0 || pwrite(dir->lock_fd, pid, (size_t)len, 0) != len)

@@ -1,5 +1,5 @@
 /* history.c - a read-only connection of its own, for looking back.
- * Thread: one per reader.
+ * Thread: desk; one history per reader.
  * SPDX-License-Identifier: MIT */
 #include "store/history.h"
 

@@ -1,9 +1,10 @@
-/* ledger.c - the one handle that writes and checkpoints: opening, appending, going on when it is full.
+/* ledger.c - the one handle that writes and checkpoints: opening, appending, going on when it is
+ * full.
  * Thread: scribe (main before it starts).
  *
- * SQLite's automatic checkpoint is off: it hides the error of a failed fsync. ledger_tidy checkpoints
- * instead, after the letters of a group have gone home, and a failure there ends the process like one
- * at COMMIT does.
+ * SQLite's automatic checkpoint is off: it hides the error of a failed fsync. ledger_tidy
+ * checkpoints instead, after the letters of a group have gone home, and a failure there ends the
+ * process like one at COMMIT does.
  * SPDX-License-Identifier: MIT */
 #include "store/ledger.h"
 
@@ -49,7 +50,7 @@ static const char schema_1[] =
     "CREATE INDEX events_model ON events (tenant, model, seq) WHERE model <> '';"
     "CREATE INDEX events_key ON events (tenant, idempotency) WHERE idempotency <> '';";
 
-/* --- the reserve ------------------------------------------------------------------------------------ */
+/* --- the reserve ------------------------------------------------------------------------------ */
 
 static void reserve_make(struct ledger *ledger)
 {
@@ -68,7 +69,7 @@ static bool reserve_give_up(struct ledger *ledger)
   return unlinkat(ledger->dir->fd, "reserve", 0) == 0;
 }
 
-/* --- opening ---------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static enum code number_get(sqlite3 *db, const char *query, int64_t *number, struct err *err)
 {
@@ -152,8 +153,8 @@ static enum code head_read(struct ledger *ledger, struct err *err)
   return rc == SQLITE_ROW || rc == SQLITE_DONE ? OK : sql_fail(ledger->db, rc, err);
 }
 
-enum code ledger_open(struct ledger **out, const struct datadir *dir, const struct ledger_opts *opts,
-                      struct err *err)
+enum code ledger_open(struct ledger **out, const struct datadir *dir,
+                      const struct ledger_opts *opts, struct err *err)
 {
   struct ledger *ledger = grab_zero(1, sizeof *ledger);
   ledger->dir = dir;
@@ -163,12 +164,13 @@ enum code ledger_open(struct ledger **out, const struct datadir *dir, const stru
   *out = NULL;
   if (sql_open(&ledger->db, dir, opts ? opts->vfs : NULL, true, err) ||
       text_expect(ledger->db, "PRAGMA quick_check(1)", "ok",
-                  "the ledger is damaged (its quick check failed); restore it from a backup", err) ||
+                  "the ledger is damaged (its quick check failed); restore it from a backup",
+                  err) ||
       schema_check(ledger, err) ||
       text_expect(ledger->db, "PRAGMA journal_mode=WAL", "wal",
-                  "the file system under the data directory cannot hold a WAL; choose another", err) ||
-      sql_prepare(ledger->db,
-                  "INSERT INTO events (" SQL_ROW ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                  "the file system under the data directory cannot hold a WAL; choose another",
+                  err) ||
+      sql_prepare(ledger->db, "INSERT INTO events (" SQL_ROW ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                   &ledger->insert, err) ||
       sql_prepare(ledger->db, "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1",
                   &ledger->head, err) ||
@@ -204,7 +206,7 @@ void ledger_close(struct ledger *ledger)
 uint64_t ledger_last_seq(const struct ledger *ledger) { return ledger->last_seq; }
 struct digest ledger_head(const struct ledger *ledger) { return ledger->head_hash; }
 
-/* --- appending -------------------------------------------------------------------------------------- */
+/* --- appending -------------------------------------------------------------------------------- */
 
 static struct digest chained(const struct digest *before, struct slice line)
 {
@@ -294,7 +296,8 @@ enum code ledger_group_begin(struct ledger *ledger, struct err *err)
 
 enum code ledger_group_add(struct ledger *ledger, struct event *events, uint32_t n, struct err *err)
 {
-  if (sqlite3_get_autocommit(ledger->db)) /* a full disk ended the transaction under an earlier add */
+  /* a full disk ended the transaction under an earlier add */
+  if (sqlite3_get_autocommit(ledger->db))
     return sql_fail(ledger->db, SQLITE_FULL, err);
   for (uint32_t i = 0; i < n; i++)
     if (event_check(&events[i], err)) return err->code;
@@ -371,9 +374,10 @@ void ledger_tidy(struct ledger *ledger)
   ledger->was_full = false;
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
-/* Whether a row says what its hash says and continues the chain of all rows. Leaves the row's line. */
+/* Whether a row says what its hash says and continues the chain of all rows. Leaves the row's
+ * line. */
 static bool row_holds(struct ledger *ledger, const struct sql_row *row, uint64_t seq,
                       const struct digest *before)
 {
@@ -412,7 +416,8 @@ static enum code walk_row(struct ledger *ledger, struct walk *walk, struct arena
   struct sql_row row;
   struct err why;
   uint64_t first = (uint64_t)sqlite3_column_int64(ledger->rows, 0);
-  if (walk->middle) { /* a replay from the middle: the chain starts with what the first row claims */
+  /* a replay from the middle: the chain starts with what the first row claims */
+  if (walk->middle) {
     walk->middle = false;
     walk->seq = first;
     sql_digest(ledger->rows, 9, before);

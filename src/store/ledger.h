@@ -58,15 +58,16 @@ CHECKED enum code ledger_group_commit(struct ledger *ledger, struct err *err);
 void ledger_tidy(struct ledger *ledger);
 
 /* Hands each event from from_seq on to fn, oldest first; slices live until fn returns. fn returning
- * anything but OK stops the walk with that code. The chain is checked on the way: E_UNAVAILABLE names
- * the first row that does not hold, and nothing from it on is handed out. */
+ * anything but OK stops the walk with that code. The chain is checked on the way: E_UNAVAILABLE
+ * names the first row that does not hold, and nothing from it on is handed out. */
 typedef enum code (*ledger_fn)(void *arg, const struct event *event, struct err *err);
 CHECKED enum code ledger_replay(struct ledger *ledger, uint64_t from_seq, ledger_fn fn, void *arg,
                                 struct err *err);
 
 /* Walks all rows and recomputes all chains, the tenants', too. OK, or E_UNAVAILABLE with *first_bad
  * the sequence number of the first row that is wrong or missing (0: not even that could be read). A
- * tail cut off cleanly cannot be seen here: compare ledger_head with a checkpoint kept elsewhere. */
+ * tail cut off cleanly cannot be seen here: compare ledger_head with a checkpoint kept
+ * elsewhere. */
 CHECKED enum code ledger_verify(struct ledger *ledger, uint64_t *first_bad, struct err *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* sql.c - careful connections to the ledger's file, rows as events.
- * Thread: the connection's owner.
+ * Thread: the connection's owner, scribe or desk.
  * SPDX-License-Identifier: MIT */
 #include "store/sql_int.h"
 
@@ -14,7 +14,7 @@
 
 enum { BUSY_MS = 5000 };
 
-/* --- outcomes --------------------------------------------------------------------------------------- */
+/* --- outcomes --------------------------------------------------------------------------------- */
 
 bool sql_full(sqlite3 *db, int rc)
 {
@@ -57,14 +57,15 @@ enum code sql_fail(sqlite3 *db, int rc, struct err *err)
 
 void sql_die(sqlite3 *db, int rc, const char *doing)
 {
-  dprintf(STDERR_FILENO,
-          "slipway: the ledger failed while %s (%s, errno %d). Nobody knows what is on disk now, so "
-          "the process ends and acknowledges nothing more; check the disk, then start again\n",
-          doing, sqlite3_errstr(rc), db ? sqlite3_system_errno(db) : 0);
+  dprintf(
+      STDERR_FILENO,
+      "slipway: the ledger failed while %s (%s, errno %d). Nobody knows what is on disk now, so "
+      "the process ends and acknowledges nothing more; check the disk, then start again\n",
+      doing, sqlite3_errstr(rc), db ? sqlite3_system_errno(db) : 0);
   _exit(code_exit(E_INTERNAL));
 }
 
-/* --- connections ------------------------------------------------------------------------------------ */
+/* --- connections ------------------------------------------------------------------------------ */
 
 /* The file is ours before SQLite opens it by name: no link, no stranger's mode. */
 static enum code file_check(const struct datadir *dir, bool writer, struct err *err)
@@ -133,7 +134,7 @@ enum code sql_prepare(sqlite3 *db, const char *text, sqlite3_stmt **stmt, struct
   return rc ? sql_fail(db, rc, err) : OK;
 }
 
-/* --- rows ------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 void sql_bind_text(sqlite3_stmt *stmt, int at, struct slice text)
 {
@@ -174,8 +175,8 @@ enum code sql_row(sqlite3_stmt *stmt, struct arena *arena, struct sql_row *row, 
   row->encoding = sqlite3_column_int(stmt, 3);
   unsigned long long seq = event->seq;
   if (event->kind == EVENT_NONE)
-    return fail(err, E_UNAVAILABLE, "event %llu of the ledger is of a kind this slipway does not know",
-                seq);
+    return fail(err, E_UNAVAILABLE,
+                "event %llu of the ledger is of a kind this slipway does not know", seq);
   if (!text_keep(arena, stmt, 4, &event->tenant) || !text_keep(arena, stmt, 5, &event->model) ||
       !text_keep(arena, stmt, 6, &event->actor) || !text_keep(arena, stmt, 7, &event->idempotency))
     return fail(err, E_UNAVAILABLE, "event %llu of the ledger is too large", seq);

@@ -1,5 +1,5 @@
 /* sql_int.h - what the ledger's writer and its readers share: careful connections, rows as events.
- * Thread: the connection's owner. Inside the store room only.
+ * Thread: the connection's owner, scribe or desk. Inside the store room only.
  * SPDX-License-Identifier: MIT */
 #ifndef STORE_SQL_INT_H
 #define STORE_SQL_INT_H

@@ -32,7 +32,8 @@ static const struct field_name field_names[FIELD_COUNT] = {
 };
 
 /* name has the length of the lower-case literal; both are field names, whose only bytes that
- * differ in bit 5 alone are letters. Eight at a time: this runs for every field of every request. */
+ * differ in bit 5 alone are letters. Eight at a time: this runs for every field of every
+ * request. */
 static bool name_is(const char *name, const char *literal, size_t len)
 {
   const uint64_t low = UINT64_C(0x2020202020202020);

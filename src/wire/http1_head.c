@@ -118,8 +118,9 @@ static enum code line_too_long(const struct h1 *h1, struct err *err)
 {
   if (h1->lines == 0)
     return fail(err, E_URI_TOO_LONG, "request line is longer than %u bytes", h1->limits.line_max);
-  return fail(err, E_HEADERS_TOO_LARGE, "header field %u is longer than %u bytes, or all are than %u",
-              h1->lines, h1->limits.field_max, h1->limits.fields_max);
+  return fail(err, E_HEADERS_TOO_LARGE,
+              "header field %u is longer than %u bytes, or all are than %u", h1->lines,
+              h1->limits.field_max, h1->limits.fields_max);
 }
 
 /* One whole line, its CRLF at `cr`. *end is set on the empty line. */
@@ -165,8 +166,9 @@ enum code h1_head_scan(struct h1 *h1, const char *at, size_t len, size_t *end, s
       continue;
     }
     if (at[i] != '\r')
-      return fail(err, E_BAD_REQUEST, at[i] == '\n' ? "bare LF at byte %zu of the request head"
-                                                    : "control byte at byte %zu of the request head",
+      return fail(err, E_BAD_REQUEST,
+                  at[i] == '\n' ? "bare LF at byte %zu of the request head"
+                                : "control byte at byte %zu of the request head",
                   i);
     if (i + 1 == limit) return line_too_long(h1, err);
     if (i + 1 == len) return OK;

@@ -28,7 +28,8 @@ enum h1_state {
 };
 
 /* Looks at the bytes of a head from where it last stopped. `at` is where the head begins, len how
- * much of it there is. OK with *end the length of the whole head, or 0 when more bytes are needed. */
+ * much of it there is. OK with *end the length of the whole head, or 0 when more bytes are
+ * needed. */
 enum code h1_head_scan(struct h1 *h1, const char *at, size_t len, size_t *end, struct err *err);
 
 /* A whole, scanned head of `len` bytes at `at` (which stays): fills h1->head. */

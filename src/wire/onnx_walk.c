@@ -5,9 +5,9 @@
  *     |-> TRAINING -> GRAPH ...   |-> FUNCTION -> NODE ...
  *
  * Names. On entering a graph all its values are entered into one table under the graph's number:
- * inputs and initializers as defined before all nodes, outputs of node i by i. Then nodes are read in
- * order and each input is looked for here and in the graphs around, where it must have been defined
- * before. ONNX demands that order, and it makes cycles impossible.
+ * inputs and initializers as defined before all nodes, outputs of node i by i. Then nodes are read
+ * in order and each input is looked for here and in the graphs around, where it must have been
+ * defined before. ONNX demands that order, and it makes cycles impossible.
  * SPDX-License-Identifier: MIT */
 #include "wire/onnx_walk.h"
 
@@ -212,8 +212,9 @@ static enum code operator_check(struct walk *w, struct slice node)
   for (uint32_t i = 0; i < w->limits.n_domains; i++)
     known |= slice_eq(domain, w->limits.domains[i]);
   if (!known)
-    return walk_fail(w, E_MODEL_REJECTED, "operator '%.*s' is of the domain '%.*s', which is not allowed",
-                     SLICE_ARG(op), SLICE_ARG(domain));
+    return walk_fail(w, E_MODEL_REJECTED,
+                     "operator '%.*s' is of the domain '%.*s', which is not allowed", SLICE_ARG(op),
+                     SLICE_ARG(domain));
   if (slice_eq(op, SLICE("EPContext"))) /* names a compiled file to be opened */
     return walk_fail(w, E_MODEL_REJECTED, "operator 'EPContext' is not allowed");
   return OK;
@@ -251,7 +252,8 @@ static enum code output_check(struct walk *w, const struct pb_field *info)
   if (pb.at != pb.end) return walk_garbled(w, pb.at, "graph output");
   const struct frame *f = &w->frames[w->top - 1];
   if (!value_find(w, f->scope, name) && !value_known(w, name, w->top))
-    return walk_fail(w, E_MODEL_REJECTED, "graph output '%.*s' is made by no node", SLICE_ARG(name));
+    return walk_fail(w, E_MODEL_REJECTED, "graph output '%.*s' is made by no node",
+                     SLICE_ARG(name));
   if (f->scope != 1) return OK;
   if (w->sum->n_outputs < ONNX_NAMES_MAX) w->sum->outputs[w->sum->n_outputs] = name;
   w->sum->n_outputs++;
@@ -300,10 +302,11 @@ static enum code node_field(struct walk *w, const struct pb_field *field)
   const struct frame *scope = &w->frames[w->top - 2];
   if (value_known(w, field->bytes, w->top - 1)) return OK;
   bool later = value_find(w, scope->scope, field->bytes) != NULL;
-  return walk_fail(w, E_MODEL_REJECTED,
-                   later ? "input '%.*s' is made by a later node: the nodes are in a cycle or not in order"
-                         : "input '%.*s' is defined nowhere",
-                   SLICE_ARG(field->bytes));
+  return walk_fail(
+      w, E_MODEL_REJECTED,
+      later ? "input '%.*s' is made by a later node: the nodes are in a cycle or not in order"
+            : "input '%.*s' is defined nowhere",
+      SLICE_ARG(field->bytes));
 }
 
 static enum code function_field(struct walk *w, const struct frame *f, const struct pb_field *field)
@@ -422,7 +425,8 @@ static enum code model_fields(struct walk *w, struct pb_field *graph)
     }
   }
   if (pb.at != pb.end) return walk_garbled(w, pb.at, "field of a model");
-  if (!graph->at) return walk_fail(w, E_MODEL_REJECTED, "the file holds no graph: not an ONNX model");
+  if (!graph->at)
+    return walk_fail(w, E_MODEL_REJECTED, "the file holds no graph: not an ONNX model");
   if (sum->ir_version < 1 || sum->ir_version > IR_VERSION_MAX)
     return walk_fail(w, E_MODEL_REJECTED, "the IR version is %lld, known are 1 to %d",
                      (long long)sum->ir_version, IR_VERSION_MAX);

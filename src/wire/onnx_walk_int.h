@@ -1,4 +1,5 @@
-/* onnx_walk_int.h - what the files of the ONNX walk share: a protobuf reader, name tables, the walk.
+/* onnx_walk_int.h - what the files of the ONNX walk share: a protobuf reader, name tables, the
+ * walk.
  * Thread: any, pure.
  * SPDX-License-Identifier: MIT */
 #ifndef WIRE_ONNX_WALK_INT_H
@@ -39,7 +40,8 @@ struct value {
   struct slice name; /* at NULL: an empty place */
   uint64_t hash;
   uint32_t scope;    /* number of the graph or function */
-  uint32_t defined;  /* 0: before all nodes; else one more than the index of the node that makes it */
+  /* 0: before all nodes; else one more than the index of the node that makes it */
+  uint32_t defined;
   uint32_t kinds;
 };
 
@@ -64,7 +66,14 @@ struct call_edge {
 
 /* ---- the walk ---- */
 
-enum frame_kind { FRAME_MODEL, FRAME_TRAINING, FRAME_FUNCTION, FRAME_GRAPH, FRAME_NODE, FRAME_ATTRIBUTE };
+enum frame_kind {
+  FRAME_MODEL,
+  FRAME_TRAINING,
+  FRAME_FUNCTION,
+  FRAME_GRAPH,
+  FRAME_NODE,
+  FRAME_ATTRIBUTE
+};
 
 struct frame {
   struct pb pb;
@@ -107,7 +116,8 @@ enum code walk_garbled(struct walk *w, const char *at, const char *what);
 enum code walk_tensor(struct walk *w, struct slice message, const char *role);
 enum code walk_sparse(struct walk *w, struct slice message, const char *role);
 
-/* Adds a value; E_MODEL_REJECTED when the scope has it already (an input may be an initializer too). */
+/* Adds a value; E_MODEL_REJECTED when the scope has it already (an input may be an initializer
+ * too). */
 enum code value_define(struct walk *w, uint32_t scope, struct slice name, uint32_t defined,
                        uint32_t kind);
 const struct value *value_find(const struct walk *w, uint32_t scope, struct slice name);

@@ -197,7 +197,8 @@ enum code functions_expand(struct walk *w)
     return walk_fail(w, E_MODEL_REJECTED, "functions call each other more than %u deep",
                      w->limits.depth_max);
   if (whole.expanded > w->limits.nodes_max)
-    return walk_fail(w, E_MODEL_REJECTED, "with its functions written out the model has more than %u nodes",
+    return walk_fail(w, E_MODEL_REJECTED,
+                     "with its functions written out the model has more than %u nodes",
                      w->limits.nodes_max);
   return OK;
 }

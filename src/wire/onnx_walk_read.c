@@ -110,7 +110,8 @@ static const struct magic magics[] = {
     MAGIC(0, "<", "an HTML or XML text"),
 };
 
-/* saved_model.pb: schema version 1, then one long MetaGraphDef where ONNX has its producer's name. */
+/* saved_model.pb: schema version 1, then one long MetaGraphDef where ONNX has its producer's
+ * name. */
 static bool is_saved_model(struct slice model)
 {
   struct pb pb = pb_of(model);

@@ -5,7 +5,15 @@
 #include "wire/onnx_walk_int.h"
 
 /* Where a type's data may be besides raw_data. */
-enum place { PLACE_FLOAT, PLACE_INT32, PLACE_STRING, PLACE_INT64, PLACE_DOUBLE, PLACE_UINT64, PLACES };
+enum place {
+  PLACE_FLOAT,
+  PLACE_INT32,
+  PLACE_STRING,
+  PLACE_INT64,
+  PLACE_DOUBLE,
+  PLACE_UINT64,
+  PLACES
+};
 
 static const char *const place_names[PLACES] = {
     "float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data",
@@ -150,9 +158,10 @@ static enum code facts_read(struct walk *w, struct slice message, const char *ro
     if (!field_read(f, &field)) return walk_garbled(w, field.at, role);
   if (pb.at != pb.end) return walk_garbled(w, pb.at, role);
   if (f->external)
-    return walk_fail(w, E_EXTERNAL_DATA_FORBIDDEN,
-                     "%s '%.*s' keeps its data in another file; save the model with all data inside",
-                     role, SLICE_ARG(f->name));
+    return walk_fail(
+        w, E_EXTERNAL_DATA_FORBIDDEN,
+        "%s '%.*s' keeps its data in another file; save the model with all data inside", role,
+        SLICE_ARG(f->name));
   if (f->segment)
     return walk_fail(w, E_MODEL_REJECTED, "%s '%.*s' is stored in segments", role,
                      SLICE_ARG(f->name));
@@ -190,8 +199,9 @@ static enum code facts_check(struct walk *w, const char *role, const struct fact
     got = f->entries[kind->place];
   }
   if (want != got)
-    return walk_fail(w, E_MODEL_REJECTED, "%s '%.*s' declares %llu elements of %s, %llu %s, but has %llu",
-                     role, SLICE_ARG(f->name), (unsigned long long)f->count, kind->name,
+    return walk_fail(w, E_MODEL_REJECTED,
+                     "%s '%.*s' declares %llu elements of %s, %llu %s, but has %llu", role,
+                     SLICE_ARG(f->name), (unsigned long long)f->count, kind->name,
                      (unsigned long long)want, unit, (unsigned long long)got);
   w->sum->weight_bytes += kind->place == PLACE_STRING ? f->string_bytes : bytes;
   if (++w->sum->n_tensors > w->limits.tensors_max)

@@ -3,8 +3,8 @@
  *
  * Inflating guesses a size (gzip's own, which may lie; four times the input otherwise), takes that
  * much and inflates once. If the guess was too small, the rest is inflated into a small window and
- * only counted, the exact size taken, and the work done again: a hostile body costs time twice, never
- * memory it has no right to.
+ * only counted, the exact size taken, and the work done again: a hostile body costs time twice,
+ * never memory it has no right to.
  * SPDX-License-Identifier: MIT */
 #include "wire/zip.h"
 
@@ -44,7 +44,8 @@ enum code zip_coding_read(struct slice value, enum zip_coding *coding, struct er
   value = trimmed(value);
   if (!value.len || coding_named(value, coding)) return OK;
   if (memchr(value.at, ',', value.len))
-    return fail(err, E_UNSUPPORTED_MEDIA, "more than one content coding; send gzip, deflate or none");
+    return fail(err, E_UNSUPPORTED_MEDIA,
+                "more than one content coding; send gzip, deflate or none");
   return fail(err, E_UNSUPPORTED_MEDIA, "unknown content coding '%.*s'; send gzip, deflate or none",
               SLICE_ARG(value));
 }

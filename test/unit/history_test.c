@@ -103,8 +103,8 @@ TEST(a_read_past_its_deadline_is_given_up)
   temp_remove(temp);
 }
 
-/* SQLite 3.40 can lose commits when one connection checkpoints while another writes: so readers must
- * never touch the file, not even when they are closed last. */
+/* SQLite 3.40 can lose commits when one connection checkpoints while another writes: so readers
+ * must never touch the file, not even when they are closed last. */
 TEST(readers_never_checkpoint)
 {
   const char *temp = temp_dir();

@@ -1,4 +1,5 @@
-/* http1_test.c - the HTTP/1 reader: the catalogue's rows, and the same events however bytes are cut.
+/* http1_test.c - the HTTP/1 reader: the catalogue's rows, and the same events however bytes are
+ * cut.
  * Thread: main.
  * SPDX-License-Identifier: MIT */
 #include "wire/http1.h"

@@ -242,7 +242,7 @@ TEST(a_damaged_file_is_refused_at_start)
   closed(ledger);
 }
 
-/* --- faults ----------------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 static const struct ledger_opts faulty = {.vfs = "fault"};
 static bool full(void) { return true; }

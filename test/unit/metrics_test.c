@@ -1,7 +1,7 @@
 /* metrics_test.c - /metrics keeps to the exposition format, whatever is in it, and to its cap.
  * The checker below reads the format as promtool does, strictly: every sample's family was
- * announced by HELP and TYPE, families stand together, no series comes twice, labels are quoted right,
- * values are numbers, histograms add up.
+ * announced by HELP and TYPE, families stand together, no series comes twice, labels are quoted
+ * right, values are numbers, histograms add up.
  * SPDX-License-Identifier: MIT */
 #include "api/metrics_int.h"
 

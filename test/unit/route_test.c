@@ -61,8 +61,12 @@ TEST(route_finds_rows)
   struct arena arena;
   arena_init(&arena, 1 << 20, NULL);
   const struct route_table *t = compiled(&arena);
-  static const struct { enum http_method method; const char *target; int want; const char *p0, *p1; }
-  cases[] = {
+  static const struct {
+    enum http_method method;
+    const char *target;
+    int want;
+    const char *p0, *p1;
+  } cases[] = {
       {METHOD_GET, "/", 1, "", ""},
       {METHOD_GET, "/v2", 2, "", ""},
       {METHOD_GET, "/v2?x=/y", 2, "", ""},

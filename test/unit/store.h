@@ -17,7 +17,8 @@ static inline const char *temp_dir(void)
   return name;
 }
 
-static inline int temp_remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+static inline int temp_remove_one(const char *path, const struct stat *st, int flag,
+                                  struct FTW *ftw)
 {
   (void)st, (void)flag, (void)ftw;
   return remove(path);

@@ -2,12 +2,13 @@
  *
  *   {"engine": "echo",
  *    "inputs":  [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}, ...],
- *    "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 4]}, ...],   as the inputs if absent
+ *    "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 4]}, ...],   as the inputs if
+ *    absent
  *    "delay_us": 2000}                          how long a run pretends to take, 0 if absent
  *
  * Output i is a view of input i, whatever it declares: an output whose shape says something else
  * makes a model that breaks its contract, which tests need too. Any datatype.
- * Thread: as engine.h says.
+ * Thread: worker and job, as engine.h says.
  * SPDX-License-Identifier: MIT */
 #include <semaphore.h>
 #include <time.h>
@@ -43,11 +44,12 @@ static enum code outputs_read(const json_t *root, struct arena *arena, struct co
   if (model_json_specs(root, "outputs", arena, &outputs, &n, err) != OK) return err->code;
   if (n > contract->n_inputs)
     return fail(err, E_MODEL_REJECTED,
-                "model.json has %u outputs and %u inputs: engine echo answers input i as output i", n,
-                contract->n_inputs);
+                "model.json has %u outputs and %u inputs: engine echo answers input i as output i",
+                n, contract->n_inputs);
   for (uint32_t i = 0; i < n; i++)
     if (outputs[i].optional)
-      return fail(err, E_MODEL_REJECTED, "outputs[%u] in model.json: outputs are never optional", i);
+      return fail(err, E_MODEL_REJECTED, "outputs[%u] in model.json: outputs are never optional",
+                  i);
   contract->outputs = outputs;
   contract->n_outputs = n;
   return OK;

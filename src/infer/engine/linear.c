@@ -1,14 +1,15 @@
 /* linear.c - y = x W^T + b, the smallest model that is one: linear and logistic regression.
  *
  *   {"engine": "linear", "input": "x", "output": "y",       names; "input" and "output" if absent
- *    "weights": [[0.5, -1], [2, 0.25]],                     one row per output, one column per input
+ *    "weights": [[0.5, -1], [2, 0.25]],                     one row per output, one column per
+ *    input
  *    "bias": [0.1, 0],                                      zeros if absent
  *    "activation": "softmax",                               "none" (default), "softmax", "sigmoid"
  *    "labels": ["ham", "spam"]}                             class names, if any
  *
  * FP32, any number of rows. A sum is taken in FP32, in the order of the columns, so an answer does
  * not depend on the machine or on the rows beside it. Numbers are rounded from FP64.
- * Thread: as engine.h says.
+ * Thread: worker and job, as engine.h says.
  * SPDX-License-Identifier: MIT */
 #include <float.h>
 #include <math.h>
@@ -65,7 +66,8 @@ static enum code spec_fill(const json_t *root, const char *key, uint32_t columns
 {
   const json_t *json = json_object_get(root, key);
   const char *name = json ? json_string_value(json) : key;
-  if (!name || !*name) return fail(err, E_MODEL_REJECTED, "\"%s\" in model.json is not a name", key);
+  if (!name || !*name)
+    return fail(err, E_MODEL_REJECTED, "\"%s\" in model.json is not a name", key);
   *spec = arena_zero(arena, 1, sizeof **spec);
   if (*spec) (*spec)->name = arena_copy(arena, slice_str(name));
   if (!*spec || !(*spec)->name.at)
