@@ -19,7 +19,7 @@ static enum code read_with_tail(const char *json, struct slice tail)
   return infer_read(&arena, slice_str(json), tail, &request, &err);
 }
 
-static enum code read(const char *json) { return read_with_tail(json, SLICE_NONE); }
+static enum code body_read(const char *json) { return read_with_tail(json, SLICE_NONE); }
 
 static void expect_fail(enum code got, enum code want, const char *field, const char *text)
 {

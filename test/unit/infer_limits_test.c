@@ -20,27 +20,31 @@ static const char *many_make(const char *list, int n)
 
 TEST(JS_107_many_outputs_and_classes)
 {
-  EXPECT_INT(read(many_make("outputs", 64)), OK);
+  EXPECT_INT(body_read(many_make("outputs", 64)), OK);
   EXPECT_INT(request.n_outputs, 64);
-  EXPECT_INT(read(many_make("inputs", 64)), OK);
+  EXPECT_INT(body_read(many_make("inputs", 64)), OK);
   EXPECT_INT(request.n_inputs, 64);
   EXPECT(slice_eq(request.inputs[63].name, SLICE("n63")));
-  expect_fail(read(many_make("outputs", 10000)), E_INVALID_ARGUMENT, "outputs",
+  expect_fail(body_read(many_make("outputs", 10000)), E_INVALID_ARGUMENT, "outputs",
               "more than 64 outputs");
-  expect_fail(read(many_make("inputs", 65)), E_INVALID_ARGUMENT, "inputs", "more than 64 inputs");
-  EXPECT_INT(read("{\"inputs\":[],\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":"
-                  "1000000}}]}"),
-             OK);
-  read(
+  expect_fail(body_read(many_make("inputs", 65)), E_INVALID_ARGUMENT, "inputs",
+              "more than 64 inputs");
+  EXPECT_INT(
+      body_read("{\"inputs\":[],\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":"
+                "1000000}}]}"),
+      OK);
+  body_read(
       "{\"inputs\":[],\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":1000000000}}]"
       "}");
   expect_fail(err.code, E_VALUE_OUT_OF_RANGE, "outputs[0].parameters.classification",
               "parameter \"classification\" is 1000000000, it must be 0 to 1000000");
-  read("{\"inputs\":[],\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":-1}}]}");
+  body_read(
+      "{\"inputs\":[],\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":-1}}]}");
   EXPECT_STR(code_name(err.code), "VALUE_OUT_OF_RANGE");
-  read("{\"inputs\":[],\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":true}}]}");
+  body_read(
+      "{\"inputs\":[],\"outputs\":[{\"name\":\"y\",\"parameters\":{\"classification\":true}}]}");
   EXPECT_STR(code_name(err.code), "WRONG_TYPE");
-  read("{\"inputs\":[],\"outputs\":[{\"name\":\"y\",\"parameters\":{\"binary_data\":1}}]}");
+  body_read("{\"inputs\":[],\"outputs\":[{\"name\":\"y\",\"parameters\":{\"binary_data\":1}}]}");
   expect_fail(err.code, E_WRONG_TYPE, "outputs[0].parameters.binary_data", NULL);
 }
 
@@ -68,15 +72,17 @@ TEST(JS_108_binary_sizes)
   expect_fail(read_with_tail("{\"inputs\":[]}", eight), E_BAD_SIZE, "", NULL);
   expect_fail(read_with_tail(BINARY("8.0", "FP32", "[2]"), eight), E_WRONG_TYPE, where, NULL);
   expect_fail(read_with_tail(BINARY("\"8\"", "FP32", "[2]"), eight), E_WRONG_TYPE, where, NULL);
-  expect_fail(read("{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1],"
-                   "\"parameters\":{\"binary_data_size\":4}}]}"),
-              E_INVALID_ARGUMENT, "inputs[0]", "input \"x\" has both data and binary_data_size");
   expect_fail(
-      read("{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":null}]}"),
+      body_read("{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1],"
+                "\"parameters\":{\"binary_data_size\":4}}]}"),
+      E_INVALID_ARGUMENT, "inputs[0]", "input \"x\" has both data and binary_data_size");
+  expect_fail(
+      body_read(
+          "{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":null}]}"),
       E_INVALID_ARGUMENT, "inputs[0]", "input \"x\" has neither data nor binary_data_size");
   EXPECT_INT(
-      read("{\"inputs\":[{\"name\":\"x\",\"shape\":[0,4],\"datatype\":\"FP32\",\"data\":null,"
-           "\"parameters\":{\"binary_data_size\":0}}]}"),
+      body_read("{\"inputs\":[{\"name\":\"x\",\"shape\":[0,4],\"datatype\":\"FP32\",\"data\":null,"
+                "\"parameters\":{\"binary_data_size\":0}}]}"),
       OK);
   EXPECT(request.inputs[0].count == 0 && request.inputs[0].bytes == 0);
 }
@@ -135,9 +141,10 @@ TEST(JS_109_reserved_parameters)
     char text[200], field[100];
     sprintf(text, "{\"inputs\":[],\"parameters\":{\"%s\":true}}", reserved[k]);
     sprintf(field, "parameters.%s", reserved[k]);
-    expect_fail(read(text), E_RESERVED_PARAMETER, field, NULL);
+    expect_fail(body_read(text), E_RESERVED_PARAMETER, field, NULL);
   }
-  EXPECT_INT(read("{\"inputs\":[],\"parameters\":{\"slipway_debug\":false,\"tritonish\":1}}"), OK);
+  EXPECT_INT(body_read("{\"inputs\":[],\"parameters\":{\"slipway_debug\":false,\"tritonish\":1}}"),
+             OK);
   static const char *const wrong[] = {"{\"timeout\":-1}",
                                       "{\"priority\":\"high\"}",
                                       "{\"timeout\":1.5}",
@@ -154,16 +161,16 @@ TEST(JS_109_reserved_parameters)
   for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
     char text[200];
     sprintf(text, "{\"inputs\":[],\"parameters\":%s}", wrong[k]);
-    enum code code = read(text);
+    enum code code = body_read(text);
     EXPECT(code == E_WRONG_TYPE || code == E_VALUE_OUT_OF_RANGE);
     EXPECT(strncmp(err.field, "parameters", 10) == 0);
   }
   char *to = many + sprintf(many, "{\"inputs\":[],\"parameters\":{");
   for (int i = 0; i < 65; i++) to += sprintf(to, "%s\"k%d\":%d", i ? "," : "", i, i);
   sprintf(to, "}}");
-  expect_fail(read(many), E_INVALID_ARGUMENT, "parameters", "more than 64 parameters");
+  expect_fail(body_read(many), E_INVALID_ARGUMENT, "parameters", "more than 64 parameters");
   sprintf(strstr(many, ",\"k64\""), "}}");
-  EXPECT_INT(read(many), OK);
+  EXPECT_INT(body_read(many), OK);
   EXPECT_INT(request.n_others, 64);
   EXPECT(slice_eq(request.others[63].key, SLICE("k63")) &&
          slice_eq(request.others[0].key, SLICE("k0")));
@@ -180,28 +187,29 @@ TEST(JS_114_documents)
                                        "{\"inputs\":[],}",
                                        "{\"inputs\":[}"};
   for (size_t k = 0; k < sizeof broken / sizeof *broken; k++)
-    EXPECT_STR(code_name(read(broken[k])), "BAD_JSON");
+    EXPECT_STR(code_name(body_read(broken[k])), "BAD_JSON");
   static const char *const others[] = {"[]", "\"x\"", "1", "null", "[{}]", "true"};
   for (size_t k = 0; k < sizeof others / sizeof *others; k++)
-    EXPECT_STR(code_name(read(others[k])), "WRONG_TYPE");
-  expect_fail(read("{}"), E_INVALID_ARGUMENT, "inputs", "the request has no inputs");
-  expect_fail(read("{\"inputs\":{}}"), E_WRONG_TYPE, "inputs", NULL);
-  expect_fail(read("{\"inputs\":null}"), E_WRONG_TYPE, "inputs", NULL);
-  expect_fail(read("{\"inputs\":[1]}"), E_WRONG_TYPE, "inputs", NULL);
-  expect_fail(read("{\"inputs\":[],\"outputs\":[\"y\"]}"), E_WRONG_TYPE, "outputs", NULL);
-  expect_fail(read("{\"inputs\":[],\"inputs\":[]}"), E_DUPLICATE_KEY, "", NULL);
-  expect_fail(read("{\"inputs\":[{\"name\":\"x\",\"name\":\"y\"}]}"), E_DUPLICATE_KEY, "", NULL);
-  expect_fail(read("{\"inputs\":[],\"unknown\":{\"a\":[{\"b\":1,\"b\":2}]}}"), E_DUPLICATE_KEY, "",
+    EXPECT_STR(code_name(body_read(others[k])), "WRONG_TYPE");
+  expect_fail(body_read("{}"), E_INVALID_ARGUMENT, "inputs", "the request has no inputs");
+  expect_fail(body_read("{\"inputs\":{}}"), E_WRONG_TYPE, "inputs", NULL);
+  expect_fail(body_read("{\"inputs\":null}"), E_WRONG_TYPE, "inputs", NULL);
+  expect_fail(body_read("{\"inputs\":[1]}"), E_WRONG_TYPE, "inputs", NULL);
+  expect_fail(body_read("{\"inputs\":[],\"outputs\":[\"y\"]}"), E_WRONG_TYPE, "outputs", NULL);
+  expect_fail(body_read("{\"inputs\":[],\"inputs\":[]}"), E_DUPLICATE_KEY, "", NULL);
+  expect_fail(body_read("{\"inputs\":[{\"name\":\"x\",\"name\":\"y\"}]}"), E_DUPLICATE_KEY, "",
               NULL);
+  expect_fail(body_read("{\"inputs\":[],\"unknown\":{\"a\":[{\"b\":1,\"b\":2}]}}"), E_DUPLICATE_KEY,
+              "", NULL);
 }
 
 TEST(JS_116_shared_memory_parameters)
 {
-  read(
+  body_read(
       "{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":\"FP32\","
       "\"parameters\":{\"shared_memory_region\":\"r\"}}]}");
   expect_fail(err.code, E_RESERVED_PARAMETER, "inputs[0].parameters.shared_memory_region", NULL);
-  read(
+  body_read(
       "{\"inputs\":[],\"outputs\":[{\"name\":\"x\",\"parameters\":{\"shared_memory_byte_size\":4}}]"
       "}");
   expect_fail(err.code, E_RESERVED_PARAMETER, "outputs[0].parameters.shared_memory_byte_size",
@@ -212,12 +220,12 @@ TEST(JS_117_ids)
 {
   char text[400];
   sprintf(text, "{\"inputs\":[],\"id\":\"%0256d\"}", 1);
-  EXPECT_INT(read(text), OK);
+  EXPECT_INT(body_read(text), OK);
   EXPECT_INT(request.id.len, 256);
   sprintf(text, "{\"inputs\":[],\"id\":\"%0257d\"}", 1);
-  expect_fail(read(text), E_INVALID_ARGUMENT, "id", NULL);
-  expect_fail(read("{\"inputs\":[],\"id\":7}"), E_WRONG_TYPE, "id", NULL);
-  EXPECT_INT(read("{\"inputs\":[],\"id\":\"%n\\u001b[31m\\r\\n\"}"), OK);
+  expect_fail(body_read(text), E_INVALID_ARGUMENT, "id", NULL);
+  expect_fail(body_read("{\"inputs\":[],\"id\":7}"), E_WRONG_TYPE, "id", NULL);
+  EXPECT_INT(body_read("{\"inputs\":[],\"id\":\"%n\\u001b[31m\\r\\n\"}"), OK);
   EXPECT(slice_eq(request.id, SLICE("%n\x1b[31m\r\n")));
 }
 
@@ -228,7 +236,7 @@ TEST(infer_client_text_in_errors_is_cut_and_clean)
   char *to = text + sprintf(text, "{\"inputs\":[{\"name\":\"\\u001b[31m\\n");
   memset(to, 'n', 500);
   sprintf(to + 500, "\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[true]}]}");
-  EXPECT_INT(read(text), E_WRONG_TYPE);
+  EXPECT_INT(body_read(text), E_WRONG_TYPE);
   EXPECT(strlen(err.text) < 160);
   EXPECT(!strchr(err.text, 27) && !strchr(err.text, '\n'));
 }

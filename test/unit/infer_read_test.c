@@ -23,7 +23,7 @@ static enum code read_data(const char *type, const char *shape, const char *data
       if (member == 'd') to += sprintf(to, "\"data\": %s", data);
     }
     sprintf(to, "}]}");
-    enum code code = read(text);
+    enum code code = body_read(text);
     if (k == 0) first = code;
     EXPECT_INT(code, first);
   }
@@ -35,16 +35,17 @@ static enum code read_data(const char *type, const char *shape, const char *data
 TEST(infer_reads_a_request)
 {
   EXPECT_INT(
-      read("{\"id\":\"a\\u00e9\",\"model_name\":\"m\",\"parameters\":{\"binary_data_output\":true,"
-           "\"timeout\":250000,\"priority\":2,\"sequence_id\":18446744073709551615,"
-           "\"sequence_start\":true,\"sequence_end\":false,\"slipway_debug\":true,"
-           "\"mine\":\"v\",\"n\":1.5,\"b\":false},"
-           "\"inputs\":[{\"name\":\"x\",\"shape\":[2,2],\"datatype\":\"FP32\",\"extra\":[{}],"
-           "\"parameters\":{\"content_type\":\"np\"},\"data\":[[1,2.5],[-0.0,1e-3]]},"
-           "{\"name\":\"y\",\"shape\":[1],\"datatype\":\"INT64\",\"data\":[9007199254740993]}],"
-           "\"outputs\":[{\"name\":\"a\",\"parameters\":{\"binary_data\":false}},"
-           "{\"name\":\"b\",\"parameters\":{\"classification\":3,\"binary_data\":true}},"
-           "{\"name\":\"c\",\"x\":1}]}"),
+      body_read(
+          "{\"id\":\"a\\u00e9\",\"model_name\":\"m\",\"parameters\":{\"binary_data_output\":true,"
+          "\"timeout\":250000,\"priority\":2,\"sequence_id\":18446744073709551615,"
+          "\"sequence_start\":true,\"sequence_end\":false,\"slipway_debug\":true,"
+          "\"mine\":\"v\",\"n\":1.5,\"b\":false},"
+          "\"inputs\":[{\"name\":\"x\",\"shape\":[2,2],\"datatype\":\"FP32\",\"extra\":[{}],"
+          "\"parameters\":{\"content_type\":\"np\"},\"data\":[[1,2.5],[-0.0,1e-3]]},"
+          "{\"name\":\"y\",\"shape\":[1],\"datatype\":\"INT64\",\"data\":[9007199254740993]}],"
+          "\"outputs\":[{\"name\":\"a\",\"parameters\":{\"binary_data\":false}},"
+          "{\"name\":\"b\",\"parameters\":{\"classification\":3,\"binary_data\":true}},"
+          "{\"name\":\"c\",\"x\":1}]}"),
       OK);
   EXPECT(slice_eq(request.id, SLICE("a\xc3\xa9")));
   EXPECT(request.binary_data_output && request.debug && request.sequence_start);
@@ -73,14 +74,15 @@ TEST(infer_reads_a_request)
 
 TEST(infer_optional_members_may_be_null_or_empty)
 {
-  EXPECT_INT(read("{\"id\":\"\",\"inputs\":[],\"outputs\":[]}"), OK);
+  EXPECT_INT(body_read("{\"id\":\"\",\"inputs\":[],\"outputs\":[]}"), OK);
   EXPECT(request.id.len == 0 && request.n_inputs == 0 && request.n_outputs == 0);
-  EXPECT_INT(read("{\"id\":null,\"parameters\":null,\"outputs\":null,\"inputs\":[{\"name\":\"x\","
-                  "\"parameters\":null,\"shape\":[1],\"datatype\":\"BOOL\",\"data\":[true]}]}"),
-             OK);
-  EXPECT_INT(read("{\"inputs\":[],\"parameters\":{\"sequence_id\":\"\"}}"), OK);
+  EXPECT_INT(
+      body_read("{\"id\":null,\"parameters\":null,\"outputs\":null,\"inputs\":[{\"name\":\"x\","
+                "\"parameters\":null,\"shape\":[1],\"datatype\":\"BOOL\",\"data\":[true]}]}"),
+      OK);
+  EXPECT_INT(body_read("{\"inputs\":[],\"parameters\":{\"sequence_id\":\"\"}}"), OK);
   EXPECT(request.sequence_name.len == 0 && request.sequence_number == 0);
-  EXPECT_INT(read("{\"inputs\":[],\"parameters\":{\"sequence_id\":\"abc\"}}"), OK);
+  EXPECT_INT(body_read("{\"inputs\":[],\"parameters\":{\"sequence_id\":\"abc\"}}"), OK);
   EXPECT(slice_eq(request.sequence_name, SLICE("abc")));
 }
 
@@ -173,7 +175,7 @@ TEST(infer_many_values)
                                : "%s%.17g",
                   i ? "," : "", (double)((float)i * 0.37f - 1000));
   sprintf(to, "]}]}");
-  EXPECT_INT(read(text), OK);
+  EXPECT_INT(body_read(text), OK);
   const float *x = request.inputs[0].data;
   for (int i = 0; i < 10000; i++)
     EXPECT(i % 997 == 5 ? isnan(x[i]) : x[i] == (float)i * 0.37f - 1000);
@@ -301,17 +303,17 @@ TEST(JS_102_numbers_of_the_wrong_kind)
 
 TEST(JS_103_text_that_is_not_text)
 {
-  EXPECT_INT(read("{\"inputs\":[],\"id\":\"\xff\"}"), E_BAD_JSON);
-  EXPECT_INT(read("{\"inputs\":[],\"id\":\"\xc0\xaf\"}"), E_BAD_JSON);
-  EXPECT_INT(read("{\"inputs\":[],\"id\":\"\\ud800\"}"), E_BAD_JSON);
-  EXPECT_INT(read("\xef\xbb\xbf{\"inputs\":[]}"), E_BAD_JSON);
+  EXPECT_INT(body_read("{\"inputs\":[],\"id\":\"\xff\"}"), E_BAD_JSON);
+  EXPECT_INT(body_read("{\"inputs\":[],\"id\":\"\xc0\xaf\"}"), E_BAD_JSON);
+  EXPECT_INT(body_read("{\"inputs\":[],\"id\":\"\\ud800\"}"), E_BAD_JSON);
+  EXPECT_INT(body_read("\xef\xbb\xbf{\"inputs\":[]}"), E_BAD_JSON);
   EXPECT(strstr(err.text, "byte order mark"));
   EXPECT_INT(infer_read(&arena, slice_of("{\0\"\0", 4), SLICE_NONE, &request, &err), E_BAD_JSON);
-  EXPECT_INT(read("{\"inputs\":[{\"name\":\"x\\u0000y\",\"shape\":[0],\"datatype\":\"FP32\","
-                  "\"data\":[]}]}"),
+  EXPECT_INT(body_read("{\"inputs\":[{\"name\":\"x\\u0000y\",\"shape\":[0],\"datatype\":\"FP32\","
+                       "\"data\":[]}]}"),
              E_BAD_NAME);
   expect_fail(err.code, E_BAD_NAME, "inputs[0].name", NULL);
-  EXPECT_INT(read("{\"inputs\":[],\"outputs\":[{\"name\":\"x\\u0000\"}]}"), E_BAD_NAME);
+  EXPECT_INT(body_read("{\"inputs\":[],\"outputs\":[{\"name\":\"x\\u0000\"}]}"), E_BAD_NAME);
   expect_fail(read_data("BYTES", "[1]", "[\"\xed\xa0\x80\"]"), E_BAD_JSON, "", NULL);
 }
 
@@ -332,15 +334,15 @@ TEST(JS_104_shapes)
   EXPECT_STR(code_name(read_data("FP32", "[\"1\"]", "[1]")), "WRONG_TYPE");
   EXPECT_STR(code_name(read_data("FP32", "null", "[1]")), "WRONG_TYPE");
   EXPECT_STR(code_name(read_data("FP32", "{}", "[1]")), "WRONG_TYPE");
-  read("{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[1,-3],\"data\":[1]}]}");
+  body_read("{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[1,-3],\"data\":[1]}]}");
   expect_fail(err.code, E_BAD_SHAPE, "inputs[0].shape[1]",
               "input \"x\": dimension -3 is not an integer in 0..2147483647");
-  read("{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"data\":[1]}]}");
+  body_read("{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"data\":[1]}]}");
   expect_fail(err.code, E_BAD_SHAPE, "inputs[0]", "input \"x\" has no shape");
   char text[4000] = "{\"inputs\":[{\"name\":\"x\",\"shape\":[1", *to = text + strlen(text);
   for (int i = 1; i < 1000; i++) *to++ = ',', *to++ = '1';
   strcpy(to, "]}]}");
-  EXPECT_STR(code_name(read(text)), "BAD_SHAPE");
+  EXPECT_STR(code_name(body_read(text)), "BAD_SHAPE");
   EXPECT_INT(read_data("FP32", "[0]", "[]"), OK);
   expect_fail(read_data("FP32", "[2,3]", "[1,2,3,4,5]"), E_BAD_SHAPE, "inputs[0].data",
               "input \"x\": shape [2,3] needs 6 values, got 5");
@@ -360,24 +362,24 @@ TEST(JS_105_datatypes)
               "input \"x\": FP16 travels binary only; send it with binary_data_size");
   expect_fail(read_data("BF16", "[1]", "[1]"), E_BAD_DATATYPE, "inputs[0].data", NULL);
   expect_fail(read_data("BYTES", "[1]", "[1]"), E_WRONG_TYPE, "inputs[0].data", NULL);
-  read("{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"data\":[1]}]}");
+  body_read("{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"data\":[1]}]}");
   expect_fail(err.code, E_BAD_DATATYPE, "inputs[0]", "input \"x\" has no datatype");
-  read("{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":1,\"data\":[1]}]}");
+  body_read("{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":1,\"data\":[1]}]}");
   expect_fail(err.code, E_WRONG_TYPE, "inputs[0].datatype", NULL);
 }
 
 TEST(JS_106_names_twice)
 {
-  read(
+  body_read(
       "{\"inputs\":[{\"name\":\"x\",\"shape\":[0],\"datatype\":\"FP32\",\"data\":[]},"
       "{\"name\":\"x\",\"shape\":[0],\"datatype\":\"FP32\",\"data\":[]}]}");
   expect_fail(err.code, E_INVALID_ARGUMENT, "inputs[1]", "input \"x\" is given twice");
-  read("{\"inputs\":[],\"outputs\":[{\"name\":\"y\"},{\"name\":\"y\"}]}");
+  body_read("{\"inputs\":[],\"outputs\":[{\"name\":\"y\"},{\"name\":\"y\"}]}");
   expect_fail(err.code, E_INVALID_ARGUMENT, "outputs[1]", "output \"y\" is asked twice");
-  read("{\"inputs\":[{\"shape\":[0],\"datatype\":\"FP32\",\"data\":[]}]}");
+  body_read("{\"inputs\":[{\"shape\":[0],\"datatype\":\"FP32\",\"data\":[]}]}");
   expect_fail(err.code, E_INVALID_ARGUMENT, "inputs[0]", "input 0 has no name");
-  read("{\"inputs\":[{\"name\":\"\"}]}");
+  body_read("{\"inputs\":[{\"name\":\"\"}]}");
   expect_fail(err.code, E_BAD_NAME, "inputs[0].name", NULL);
-  read("{\"inputs\":[],\"outputs\":[{}]}");
+  body_read("{\"inputs\":[],\"outputs\":[{}]}");
   expect_fail(err.code, E_INVALID_ARGUMENT, "outputs[0]", NULL);
 }
