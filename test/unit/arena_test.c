@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/rand.h"
+#include "crash.h"
 #include "test.h"
 
 struct counted_source {

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "base/debug.h"
 
+#include "crash.h"
 #include "test.h"
 
 TEST(nothing_is_on_by_itself)

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "crash.h"
 #include "test.h"
 
 struct letter {

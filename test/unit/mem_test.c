@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "base/mem.h"
 
+#include "crash.h"
 #include "test.h"
 
 TEST(grabs_are_counted)

@@ -3,6 +3,7 @@
 #include "base/pool.h"
 
 #include "base/debug.h"
+#include "crash.h"
 #include "test.h"
 
 struct object {

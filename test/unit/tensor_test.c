@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "base/tensor.h"
 
+#include "crash.h"
 #include "test.h"
 
 TEST(datatypes_by_name_and_back)

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "base/thread.h"
 
+#include "crash.h"
 #include "test.h"
 
 struct seen {
