@@ -1,9 +1,11 @@
-/* text.cc - the one C++ file: decimal text through <charconv>.
+/* cxx.cc - the one C++ file: decimal text through <charconv>, memory that refuses by exception.
  * Thread: any, pure.
  * SPDX-License-Identifier: MIT */
 #include "base/text.h"
+#include "base/throw.h"
 
 #include <charconv>
+#include <new>
 #include <system_error>
 
 template <typename T>
@@ -36,4 +38,8 @@ size_t text_print_i64(char *to, int64_t value) { return print(to, value); }
 size_t text_print_u64(char *to, uint64_t value) { return print(to, value); }
 bool text_read_f32(const char *at, size_t n, float *v, bool *over) { return read(at, n, v, over); }
 bool text_read_f64(const char *at, size_t n, double *v, bool *over) { return read(at, n, v, over); }
+
+void *throw_grab(size_t bytes) { return ::operator new(bytes, std::align_val_t(THROW_ALIGN)); }
+void throw_ungrab(void *p) { ::operator delete(p, std::align_val_t(THROW_ALIGN)); }
+void throw_no_memory(void) { throw std::bad_alloc(); }
 }
