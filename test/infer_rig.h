@@ -67,8 +67,11 @@ static inline void rig_input(struct rig_task *rig, uint32_t i, enum dtype dtype,
                              void *data, size_t bytes)
 {
   struct tensor *t = &rig->inputs[i];
-  *t = (struct tensor){.name = rig->task.contract->inputs[i].name, .dtype = dtype, .shape = shape,
-                       .data = data, .bytes = bytes};
+  *t = (struct tensor){.name = rig->task.contract->inputs[i].name,
+                       .dtype = dtype,
+                       .shape = shape,
+                       .data = data,
+                       .bytes = bytes};
   must(shape_count(&shape, &t->count));
   if (dtype_width(dtype)) t->bytes = (size_t)t->count * dtype_width(dtype);
 }

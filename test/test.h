@@ -6,11 +6,14 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 struct test {
   const char *name;
@@ -55,6 +58,23 @@ static int test_failures;
              got_ ? got_ : "(null)", want_);                                         \
       test_failures++;                                                               \
     }                                                                                \
+  } while (0)
+
+/* What must not happen ends the process by `must`: tried in a child. */
+#define EXPECT_CRASH(statement)                                                  \
+  do {                                                                           \
+    pid_t child_ = fork();                                                       \
+    if (child_ == 0) {                                                           \
+      if (!freopen("/dev/null", "w", stderr)) _exit(1);                          \
+      statement;                                                                 \
+      _exit(0);                                                                  \
+    }                                                                            \
+    int status_ = 0;                                                             \
+    waitpid(child_, &status_, 0);                                                \
+    if (!WIFSIGNALED(status_) || WTERMSIG(status_) != SIGABRT) {                 \
+      printf("%s:%d: expected a crash: %s\n", __FILE__, __LINE__, #statement);   \
+      test_failures++;                                                           \
+    }                                                                            \
   } while (0)
 
 int main(void)

@@ -2,8 +2,7 @@
  * Thread: worker or job: each entry says which. One `model` may be run by several seats at once,
  * each on its own thread; a seat is used by one thread at a time.
  * Adding one: infer/engine/NAME.c defining `const struct engine engine_NAME`, and a row in
- * engines.def.
- * CONTRIBUTING.md walks through it.
+ * engines.def. CONTRIBUTING.md walks through it.
  * SPDX-License-Identifier: MIT */
 #ifndef INFER_ENGINE_H
 #define INFER_ENGINE_H

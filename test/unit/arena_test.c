@@ -4,7 +4,6 @@
 
 #include "base/mem.h"
 #include "base/rand.h"
-#include "crash.h"
 #include "test.h"
 
 struct counted_source {

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "base/debug.h"
 
-#include "crash.h"
 #include "test.h"
 
 TEST(nothing_is_on_by_itself)

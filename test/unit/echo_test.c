@@ -19,9 +19,10 @@ TEST(echo_answers_every_datatype_with_a_view_of_its_input)
     char json[256], data[64] = "\2\0\0\0ab\1\0\0\0c";
     struct loaded loaded;
     struct err err;
-    snprintf(json, sizeof json,
-             "{\"engine\":\"echo\",\"inputs\":[{\"name\":\"x\",\"datatype\":\"%s\",\"shape\":[-1]}]}",
-             dtype_name(dtype));
+    snprintf(
+        json, sizeof json,
+        "{\"engine\":\"echo\",\"inputs\":[{\"name\":\"x\",\"datatype\":\"%s\",\"shape\":[-1]}]}",
+        dtype_name(dtype));
     EXPECT_INT(rig_open("echo", "model.json", slice_str(json), &loaded, &err), OK);
     EXPECT(loaded.contract.batches);
     EXPECT_INT(loaded.contract.n_outputs, 1);
@@ -120,14 +121,19 @@ TEST(model_json_errors_name_the_place)
       {"{\"inputs\":[],\"inputs\":[]}", "unique keys"},
       {"{\"inputs\":[],\"color\":1}", "member \"color\""},
       {"{\"inputs\":[]}", "\"inputs\" in model.json is not an array of 1 to 64"},
-      {"{\"inputs\":[{\"datatype\":\"INT8\",\"shape\":[]}]}", "inputs[0] in model.json has no name"},
+      {"{\"inputs\":[{\"datatype\":\"INT8\",\"shape\":[]}]}",
+       "inputs[0] in model.json has no name"},
       {"{\"inputs\":[{\"name\":\"a\",\"datatype\":\"int8\",\"shape\":[]}]}", "no datatype"},
-      {"{\"inputs\":[{\"name\":\"a\",\"datatype\":\"INT8\"}]}", "inputs[0] in model.json.shape is not"},
+      {"{\"inputs\":[{\"name\":\"a\",\"datatype\":\"INT8\"}]}",
+       "inputs[0] in model.json.shape is not"},
       {"{\"inputs\":[{\"name\":\"a\",\"datatype\":\"INT8\",\"shape\":[-2]}]}", "shape[0] is not"},
-      {"{\"inputs\":[{\"name\":\"a\",\"datatype\":\"INT8\",\"shape\":[1],\"size\":2}]}", "\"size\""},
+      {"{\"inputs\":[{\"name\":\"a\",\"datatype\":\"INT8\",\"shape\":[1],\"size\":2}]}",
+       "\"size\""},
       {"{\"inputs\":[{\"name\":\"a\",\"datatype\":\"INT8\",\"shape\":[]},"
-       "{\"name\":\"a\",\"datatype\":\"INT8\",\"shape\":[]}]}", "name of inputs[0]"},
-      {"{\"inputs\":[{\"name\":\"a\",\"datatype\":\"INT8\",\"shape\":[]}],\"delay_us\":-1}", "delay_us"},
+       "{\"name\":\"a\",\"datatype\":\"INT8\",\"shape\":[]}]}",
+       "name of inputs[0]"},
+      {"{\"inputs\":[{\"name\":\"a\",\"datatype\":\"INT8\",\"shape\":[]}],\"delay_us\":-1}",
+       "delay_us"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct err err = refused(cases[i].json);

@@ -45,8 +45,8 @@ TEST(linear_with_sigmoid_and_softmax)
   EXPECT(near(y[0], 1 / (1 + exp(-6.5))) && near(y[1], 1 / (1 + exp(2.5))));
   rig_task_deinit(&rig);
   rig_close(&loaded);
-  y = answer("{" W ",\"activation\":\"softmax\",\"labels\":[\"ham\",\"spam\"],\"output\":\"p\"}", x, 1,
-             &rig, &loaded);
+  y = answer("{" W ",\"activation\":\"softmax\",\"labels\":[\"ham\",\"spam\"],\"output\":\"p\"}", x,
+             1, &rig, &loaded);
   EXPECT(near(y[0], exp(6.5) / (exp(6.5) + exp(-2.5))) && near(y[0] + y[1], 1));
   EXPECT(slice_eq(loaded.contract.outputs[0].labels[1], SLICE("spam")));
   EXPECT(slice_eq(rig.outputs[0].name, SLICE("p")));

@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
-#include "crash.h"
 #include "test.h"
 
 struct letter {

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "base/mem.h"
 
-#include "crash.h"
 #include "test.h"
 
 TEST(grabs_are_counted)

@@ -3,7 +3,6 @@
 #include "base/pool.h"
 
 #include "base/debug.h"
-#include "crash.h"
 #include "test.h"
 
 struct object {

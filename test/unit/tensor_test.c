@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "base/tensor.h"
 
-#include "crash.h"
 #include "test.h"
 
 TEST(datatypes_by_name_and_back)

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "base/thread.h"
 
-#include "crash.h"
 #include "test.h"
 
 struct seen {

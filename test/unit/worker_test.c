@@ -56,10 +56,10 @@ static void fake_cancel(void *seat)
   atomic_fetch_add(&cancels, 1);
 }
 
-static const struct engine fake = {.name = "fake", .sit = fake_sit, .leave = fake_leave,
-                                   .run = fake_run, .cancel = fake_cancel};
-static const struct tensor_spec fake_spec = {.name = {"x", 1}, .dtype = DT_INT32,
-                                             .shape = {1, {1}}};
+static const struct engine fake = {
+    .name = "fake", .sit = fake_sit, .leave = fake_leave, .run = fake_run, .cancel = fake_cancel};
+static const struct tensor_spec fake_spec = {
+    .name = {"x", 1}, .dtype = DT_INT32, .shape = {1, {1}}};
 static struct loaded fake_loaded(bool slow)
 {
   n_ran = n_sat = n_left = 0;
@@ -67,7 +67,8 @@ static struct loaded fake_loaded(bool slow)
   answer_code = sit_code = OK;
   answer_shape.rank = 0;
   atomic_store(&cancels, 0);
-  return (struct loaded){.engine = &fake, .model = slow ? (void *)&fake : NULL,
+  return (struct loaded){.engine = &fake,
+                         .model = slow ? (void *)&fake : NULL,
                          .contract = {&fake_spec, &fake_spec, 1, 1, false}};
 }
 
@@ -143,7 +144,8 @@ TEST(lanes_take_turns)
   static struct rig_task rigs[8];
   for (int i = 0; i < 6; i++) send_number(worker, &rigs[i], &loaded, a, i);
   for (int i = 6; i < 8; i++) send_number(worker, &rigs[i], &loaded, b, i);
-  while (worker_turn(worker)) {}
+  while (worker_turn(worker)) {
+  }
   static const int want[] = {0, 6, 1, 7, 2, 3, 4, 5};
   for (int i = 0; i < 8; i++) EXPECT_INT(ran[i], want[i]);
   (void)mailbox_take(&home);
@@ -162,7 +164,8 @@ TEST(gone_and_late_tasks_are_not_run)
   for (int i = 0; i < 3; i++) send_number(worker, &rigs[i], &loaded, lane, i);
   atomic_store(&rigs[0].task.gone, true);
   rigs[1].task.deadline_us = clock_us() - 1;
-  while (worker_turn(worker)) {}
+  while (worker_turn(worker)) {
+  }
   EXPECT_INT(rigs[0].task.err.code, E_CANCELLED);
   EXPECT_INT(rigs[1].task.err.code, E_DEADLINE_EXCEEDED);
   EXPECT_INT(rigs[2].task.err.code, OK);
@@ -190,8 +193,9 @@ TEST(answers_that_break_the_contract_are_refused)
   answer_dtype = DT_FP32;
   struct err err = run_one(&loaded);
   EXPECT_INT(err.code, E_BAD_MODEL_OUTPUT);
-  EXPECT_STR(err.text, "the model answered \"x\" as FP32, it declares INT32: push a version that "
-                       "keeps its contract");
+  EXPECT_STR(err.text,
+             "the model answered \"x\" as FP32, it declares INT32: push a version that "
+             "keeps its contract");
   answer_dtype = DT_NONE;
   answer_shape = (struct shape){2, {1, 1}};
   err = run_one(&loaded);
@@ -260,7 +264,8 @@ TEST(a_slow_run_is_stopped_at_its_deadline)
     send_number(worker, &rigs[i], &loaded, lane, i);
     rigs[i].task.deadline_us = clock_us() + 30000 * (i + 1);
   }
-  while (worker_turn(worker)) {}
+  while (worker_turn(worker)) {
+  }
   for (int i = 0; i < 2; i++) {
     struct task *task = &rigs[i].task;
     EXPECT_INT(task->err.code, E_DEADLINE_EXCEEDED);
@@ -321,7 +326,8 @@ TEST(a_cancel_never_hits_the_next_run)
     atomic_store(&storm_heard, 0);
     int64_t began_us = clock_us();
     watch_begin(watch, &watched, began_us + 20 + run % 60);
-    while (clock_us() < began_us + 60 && !atomic_load(&storm_heard)) {}
+    while (clock_us() < began_us + 60 && !atomic_load(&storm_heard)) {
+    }
     bool ended = watch_end(&watched);
     int64_t heard = atomic_load(&storm_heard);
     EXPECT(heard == (ended ? run : 0));
@@ -346,7 +352,8 @@ TEST(a_resting_watch_is_woken)
   atomic_store(&storm_heard, 0);
   int64_t began_us = clock_us();
   watch_begin(watch, &watched, began_us + 10000);
-  while (clock_us() < began_us + 2000000 && !atomic_load(&storm_heard)) {}
+  while (clock_us() < began_us + 2000000 && !atomic_load(&storm_heard)) {
+  }
   EXPECT(watch_end(&watched));
   EXPECT_INT(atomic_load(&storm_heard), 5);
   watch_leave(watch, &watched);

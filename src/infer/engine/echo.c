@@ -8,7 +8,7 @@
  *
  * Output i is a view of input i, whatever it declares: an output whose shape says something else
  * makes a model that breaks its contract, which tests need too. Any datatype.
- * Thread: worker and job, as engine.h says.
+ * Thread: job opens and closes, worker runs, as engine.h says.
  * SPDX-License-Identifier: MIT */
 #include <semaphore.h>
 #include <time.h>

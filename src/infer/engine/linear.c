@@ -9,7 +9,7 @@
  *
  * FP32, any number of rows. A sum is taken in FP32, in the order of the columns, so an answer does
  * not depend on the machine or on the rows beside it. Numbers are rounded from FP64.
- * Thread: worker and job, as engine.h says.
+ * Thread: job opens and closes, worker runs, as engine.h says.
  * SPDX-License-Identifier: MIT */
 #include <float.h>
 #include <math.h>
@@ -52,9 +52,12 @@ static enum code activation_read(const json_t *root, enum activation *activation
 {
   const json_t *json = json_object_get(root, "activation");
   const char *name = json ? json_string_value(json) : "none";
-  if (name && strcmp(name, "none") == 0) *activation = LINEAR_NONE;
-  else if (name && strcmp(name, "softmax") == 0) *activation = LINEAR_SOFTMAX;
-  else if (name && strcmp(name, "sigmoid") == 0) *activation = LINEAR_SIGMOID;
+  if (name && strcmp(name, "none") == 0)
+    *activation = LINEAR_NONE;
+  else if (name && strcmp(name, "softmax") == 0)
+    *activation = LINEAR_SOFTMAX;
+  else if (name && strcmp(name, "sigmoid") == 0)
+    *activation = LINEAR_SIGMOID;
   else
     return fail(err, E_MODEL_REJECTED,
                 "\"activation\" in model.json is not \"none\", \"softmax\" or \"sigmoid\"");
@@ -77,8 +80,8 @@ static enum code spec_fill(const json_t *root, const char *key, uint32_t columns
   return OK;
 }
 
-static enum code contract_fill(const json_t *root, const struct linear *linear,
-                               struct arena *arena, struct contract *contract, struct err *err)
+static enum code contract_fill(const json_t *root, const struct linear *linear, struct arena *arena,
+                               struct contract *contract, struct err *err)
 {
   struct tensor_spec *in, *out;
   if (spec_fill(root, "input", linear->n_in, arena, &in, err) != OK) return err->code;
@@ -116,15 +119,16 @@ static enum code linear_read(const json_t *root, struct arena *arena, struct con
                 "\"weights\" in model.json is not an array of rows of numbers");
   if (n_out > LINEAR_WEIGHTS_MAX / n_in)
     return fail(err, E_MODEL_REJECTED, "model.json has more than %d weights", LINEAR_WEIGHTS_MAX);
-  struct linear *linear =
-      grab_zero(1, sizeof *linear + (n_out * n_in + n_out) * sizeof(float));
+  struct linear *linear = grab_zero(1, sizeof *linear + (n_out * n_in + n_out) * sizeof(float));
   linear->n_in = (uint32_t)n_in;
   linear->n_out = (uint32_t)n_out;
   linear->bias = linear->weights + n_out * n_in;
   enum code code = linear_fill(root, linear, err);
   if (code == OK) code = contract_fill(root, linear, arena, contract, err);
-  if (code == OK) *model = linear;
-  else ungrab(linear);
+  if (code == OK)
+    *model = linear;
+  else
+    ungrab(linear);
   return code;
 }
 
@@ -188,8 +192,8 @@ static enum code linear_run(void *seat, struct task *task, struct err *err)
   const float *x = in->data;
   for (uint64_t row = 0; row < rows; row++)
     row_run(linear, x + row * linear->n_in, y + row * linear->n_out);
-  task->outputs[0] = (struct tensor){.dtype = DT_FP32, .shape = shape, .count = count, .data = y,
-                                     .bytes = count * sizeof *y};
+  task->outputs[0] = (struct tensor){
+      .dtype = DT_FP32, .shape = shape, .count = count, .data = y, .bytes = count * sizeof *y};
   return OK;
 }
 
