@@ -339,8 +339,8 @@ TEST(onnx_mf_107_limits)
   EXPECT_INT(walk_with(m, &(struct onnx_limits){.bytes_max = m.len}), OK);
   m = hidden(2, floats("w", 1));
   EXPECT_INT(walk_with(m, &(struct onnx_limits){.attributes_max = 1, .tensors_max = 1}), OK);
-  m = model(graph(MSG(len_of(1, node("C", "x", "c", MSG(attr(5, floats("w", 1)), attr(5, floats("v", 1))))))),
-            SLICE_NONE);
+  struct slice pair = MSG(attr(5, floats("w", 1)), attr(5, floats("v", 1)));
+  m = model(graph(len_of(1, node("C", "x", "c", pair))), SLICE_NONE);
   EXPECT_INT(walk_with(m, &(struct onnx_limits){.attributes_max = 1}), E_MODEL_REJECTED);
   EXPECT_INT(walk_with(m, &(struct onnx_limits){.tensors_max = 1}), E_MODEL_REJECTED);
   for (int depth = 14; depth < 18; depth++) { /* graphs inside graphs */

@@ -126,7 +126,8 @@ TEST(yaml_cf_103_numbers)
     char doc[64];
     snprintf(doc, sizeof doc, "a: %s\n", rows[i].text);
     int64_t got = 42;
-    enum code code = yaml_int(yaml_get(parse(slice_str(doc)), "a"), rows[i].min, rows[i].max, &got, &err);
+    const struct yaml *a = yaml_get(parse(slice_str(doc)), "a");
+    enum code code = yaml_int(a, rows[i].min, rows[i].max, &got, &err);
     if ((code == OK) != rows[i].fine) printf("%s: ", doc);
     EXPECT_INT(code, rows[i].fine ? OK : E_BAD_CONFIG);
     EXPECT_INT(got, rows[i].fine ? rows[i].want : 42);
