@@ -6,19 +6,21 @@
 #include <stdio.h>
 
 struct dtype_face {
-  const char *name, *config;
+  struct slice name; /* NUL-terminated */
+  const char *config;
   size_t width;
   bool json;
 };
 
 static const struct dtype_face faces[DT_COUNT] = {
-    [DT_NONE] = {"NONE", "TYPE_INVALID", 0, false},
-#define DTYPE(name, width, config, json) [DT_##name] = {#name, config, width, json},
+    [DT_NONE] = {{"NONE", 4}, "TYPE_INVALID", 0, false},
+#define DTYPE(name, width, config, json) \
+  [DT_##name] = {{#name, sizeof #name - 1}, config, width, json},
 #include "base/tensor.def"
 #undef DTYPE
 };
 
-const char *dtype_name(enum dtype dtype) { return faces[dtype].name; }
+const char *dtype_name(enum dtype dtype) { return faces[dtype].name.at; }
 const char *dtype_config(enum dtype dtype) { return faces[dtype].config; }
 size_t dtype_width(enum dtype dtype) { return faces[dtype].width; }
 bool dtype_json(enum dtype dtype) { return faces[dtype].json; }
@@ -26,7 +28,7 @@ bool dtype_json(enum dtype dtype) { return faces[dtype].json; }
 enum dtype dtype_named(struct slice name)
 {
   for (int i = DT_NONE + 1; i < DT_COUNT; i++)
-    if (slice_eq(name, slice_str(faces[i].name))) return (enum dtype)i;
+    if (slice_eq(name, faces[i].name)) return (enum dtype)i;
   return DT_NONE;
 }
 
@@ -37,8 +39,10 @@ bool shape_count(const struct shape *shape, uint64_t *count)
   for (uint32_t i = 0; i < shape->rank; i++) {
     int64_t dim = shape->dims[i];
     if (dim < 0 || dim > TENSOR_DIM_MAX) return false;
-    if (dim == 0) zero = true;
-    else if (__builtin_mul_overflow(product, (uint64_t)dim, &product)) return false;
+    if (dim == 0)
+      zero = true;
+    else if (__builtin_mul_overflow(product, (uint64_t)dim, &product))
+      return false;
   }
   *count = zero ? 0 : product;
   return product <= (uint64_t)INT64_MAX;
