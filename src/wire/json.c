@@ -185,19 +185,33 @@ static bool string_read(struct json *json, const char *quote, bool wanted)
 
 /* ---- keys */
 
-static int key_order(struct slice a, struct slice b)
+static uint64_t key_tag(struct slice key)
 {
-  if (a.len != b.len) return a.len < b.len ? -1 : 1;
-  return a.len ? memcmp(a.at, b.at, a.len) : 0;
+  uint32_t head = 0, tail = 0;
+  if (key.len >= 4) {
+    memcpy(&head, key.at, sizeof head);
+    memcpy(&tail, key.at + key.len - sizeof tail, sizeof tail);
+  } else if (key.len) {
+    const unsigned char *at = (const unsigned char *)key.at;
+    head = (uint32_t)at[0] | (uint32_t)at[key.len / 2] << 8 | (uint32_t)at[key.len - 1] << 16;
+  }
+  return (uint64_t)tail << 32 | head;
+}
+
+static int key_order(const struct json_key *a, const struct json_key *b)
+{
+  if (a->tag != b->tag) return a->tag < b->tag ? -1 : 1;
+  if (a->text.len != b->text.len) return a->text.len < b->text.len ? -1 : 1;
+  return a->text.len <= 8 ? 0 : memcmp(a->text.at, b->text.at, a->text.len);
 }
 
 /* Puts keys[i] into the sorted order[0..i); false when an equal one is there. */
-static bool order_insert(const struct slice *keys, uint16_t *order, uint32_t i)
+static bool order_insert(const struct json_key *keys, uint16_t *order, uint32_t i)
 {
   uint32_t low = 0, high = i;
   while (low < high) {
     uint32_t mid = (low + high) / 2;
-    int way = key_order(keys[i], keys[order[mid]]);
+    int way = key_order(&keys[i], &keys[order[mid]]);
     if (way == 0) return false;
     if (way < 0)
       high = mid;
@@ -212,7 +226,7 @@ static bool order_insert(const struct slice *keys, uint16_t *order, uint32_t i)
 static bool keys_grow(struct json *json)
 {
   uint32_t cap = json->keys_cap * 2;
-  struct slice *keys = arena_get(json->arena, cap * sizeof *keys);
+  struct json_key *keys = arena_get(json->arena, cap * sizeof *keys);
   uint16_t *order = arena_get(json->arena, cap * sizeof *order);
   if (!keys || !order) {
     json->code =
@@ -233,13 +247,13 @@ static bool key_add(struct json *json, struct slice key, const char *at)
   if (n == JSON_KEYS_MAX)
     return json_bad(json, at, E_BAD_JSON, "an object has more than 1024 keys"), false;
   if (json->n_keys == json->keys_cap && !keys_grow(json)) return false;
-  struct slice *keys = json->keys + from;
+  struct json_key *keys = json->keys + from;
   uint16_t *order = json->order + from;
   bool fresh = true;
-  keys[n] = key;
+  keys[n] = (struct json_key){key, key_tag(key)};
   if (n < KEYS_LINEAR) {
     for (uint32_t i = 0; i < n; i++)
-      if (slice_eq(keys[i], key)) fresh = false;
+      if (keys[i].tag == keys[n].tag && key_order(&keys[i], &keys[n]) == 0) fresh = false;
   } else {
     if (n == KEYS_LINEAR)
       for (uint32_t i = 0; i < n; i++) must(order_insert(keys, order, i));

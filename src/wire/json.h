@@ -21,7 +21,7 @@
  * after unescaping (E_DUPLICATE_KEY); more than 1,024 keys in an object, a number token over 64
  * characters (zeros right after "0." are not counted), a string over string_max (E_BAD_JSON).
  * Cost: linear in the text but for keys, which cost O(log n) compares each; nothing is hashed, so
- * there are no collisions to provoke. Memory: 0 for up to 24 open keys, else 18 bytes for each;
+ * there are no collisions to provoke. Memory: 0 for up to 24 open keys, else 26 bytes for each;
  * plus the bytes of those keys and strings that hold escapes.
  * Source: RFC 8259; limits of the wire contract (JSON depth, keys, number, string).
  * SPDX-License-Identifier: MIT */
@@ -55,6 +55,13 @@ enum json_kind {
   JSON_NULL
 };
 
+/* A key of an open object. For up to 8 bytes tag and length are the key; for longer ones tag is its
+ * first and last four, and the bytes decide. */
+struct json_key {
+  struct slice text;
+  uint64_t tag;
+};
+
 /* Not to be copied or moved after init. Public: code, text, string_max. */
 struct json {
   enum code code;    /* OK until the first error */
@@ -70,12 +77,12 @@ struct json {
   int state;
   bool skipping; /* strings are checked, not unescaped */
   uint32_t depth;
-  uint64_t objects;   /* bit d: the container at depth d is an object */
-  struct slice *keys; /* of all open objects, outermost first */
-  uint16_t *order;    /* parallel to keys: each object's keys by (length, bytes) */
+  uint64_t objects;      /* bit d: the container at depth d is an object */
+  struct json_key *keys; /* of all open objects, outermost first */
+  uint16_t *order;       /* parallel to keys: each object's keys by (tag, length, bytes) */
   uint32_t n_keys, keys_cap;
   uint32_t keys_from[JSON_DEPTH_MAX];
-  struct slice keys_inline[JSON_KEYS_INLINE];
+  struct json_key keys_inline[JSON_KEYS_INLINE];
   uint16_t order_inline[JSON_KEYS_INLINE];
 };
 

@@ -54,8 +54,8 @@ bool json_number_is_small(const char *first, const char *last);
 
 /* Reads the number token at `at` (< end); returns its end, NULL when it breaks the grammar. What
  * may follow and how long it may be is the caller's to check. */
-static inline const char *json_number_scan(const char *at, const char *end,
-                                           struct json_number *number)
+__attribute__((always_inline)) static inline const char *json_number_scan(
+    const char *at, const char *end, struct json_number *number)
 {
   const char *p = at;
   number->negative = *p == '-';

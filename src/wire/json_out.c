@@ -42,11 +42,18 @@ void json_out_raw(struct json_out *out, struct slice bytes)
   out->len += bytes.len;
 }
 
+static bool comma_is_due(const struct json_out *out)
+{
+  if (!out->len) return false;
+  char last = out->at[out->len - 1];
+  return last != '{' && last != '[' && last != ':' && last != ',';
+}
+
 /* Room for n bytes and the comma that may be due, which it writes. */
 static bool value_begin(struct json_out *out, size_t n)
 {
   if (!json_out_room(out, n + 1)) return false;
-  if (out->len && !strchr("{[:,", out->at[out->len - 1])) out->at[out->len++] = ',';
+  if (comma_is_due(out)) out->at[out->len++] = ',';
   return true;
 }
 
