@@ -1,0 +1,193 @@
+/* args.c - one parser for all commands.
+ * Thread: main (own).
+ * SPDX-License-Identifier: MIT */
+#include "cli/args.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct opt common[] = {
+    {"json", 0, OPT_SWITCH, NULL, "print JSON"},
+    {"url", 0, OPT_TEXT, "URL", "where slipway is; else SLIPWAY_URL, else http://127.0.0.1:8080"},
+    {"help", 'h', OPT_SWITCH, NULL, "print this"},
+    {NULL, 0, OPT_SWITCH, NULL, NULL},
+};
+
+/* ---- nearest words ---- */
+
+enum { EDIT_MAX = 32 };
+
+uint32_t edit_distance(const char *a, const char *b)
+{
+  size_t n = strnlen(a, EDIT_MAX), m = strnlen(b, EDIT_MAX);
+  uint32_t row[EDIT_MAX + 1];
+  for (size_t j = 0; j <= m; j++) row[j] = (uint32_t)j;
+  for (size_t i = 1; i <= n; i++) {
+    uint32_t diagonal = row[0];
+    row[0] = (uint32_t)i;
+    for (size_t j = 1; j <= m; j++) {
+      uint32_t change = diagonal + (a[i - 1] != b[j - 1]);
+      uint32_t least = row[j] + 1 < row[j - 1] + 1 ? row[j] + 1 : row[j - 1] + 1;
+      diagonal = row[j];
+      row[j] = change < least ? change : least;
+    }
+  }
+  return row[m];
+}
+
+bool edit_is_near(const char *word, const char *candidate)
+{
+  uint32_t distance = edit_distance(word, candidate);
+  return distance <= 2 && distance < strlen(word);
+}
+
+/* ---- reading ---- */
+
+static const struct opt *opt_find(const struct opt *opts, const char *name, size_t len)
+{
+  for (; opts->name; opts++)
+    if (strlen(opts->name) == len && memcmp(opts->name, name, len) == 0) return opts;
+  return NULL;
+}
+
+static const struct opt *opt_letter(const struct opt *opts, char letter)
+{
+  for (; opts->name; opts++)
+    if (opts->letter && opts->letter == letter) return opts;
+  return NULL;
+}
+
+static enum code opt_unknown(const struct opt *opts, const char *flag, struct err *err)
+{
+  const struct opt *tables[] = {opts, common};
+  char name[64];
+  snprintf(name, sizeof name, "%.*s", (int)strcspn(flag + strspn(flag, "-"), "="),
+           flag + strspn(flag, "-"));
+  for (int t = 0; t < 2; t++)
+    for (const struct opt *opt = tables[t]; opt->name; opt++)
+      if (edit_is_near(name, opt->name))
+        return fail(err, E_INVALID_ARGUMENT, "there is no flag '%s'; did you mean '--%s'?", flag,
+                    opt->name);
+  return fail(err, E_INVALID_ARGUMENT, "there is no flag '%s'", flag);
+}
+
+static bool count_read(const char *text, uint64_t *value)
+{
+  *value = 0;
+  size_t len = strlen(text);
+  if (len < 1 || len > 10) return false;
+  for (size_t i = 0; i < len; i++) {
+    if (text[i] < '0' || text[i] > '9') return false;
+    *value = *value * 10 + (uint64_t)(text[i] - '0');
+  }
+  return *value >= 1 && *value <= UINT32_MAX;
+}
+
+static enum code opt_set(struct args *args, const struct opt *opt, const char *value,
+                         struct err *err)
+{
+  if (opt == &common[0])
+    args->json = true;
+  else if (opt == &common[1])
+    args->url = value;
+  else if (opt == &common[2])
+    args->help = true;
+  else {
+    size_t at = (size_t)(opt - args->opts);
+    must(at < ARGS_OPTS_MAX);
+    args->values[at] = value;
+    if (opt->kind == OPT_COUNT && !count_read(value, &args->counts[at]))
+      return fail(err, E_INVALID_ARGUMENT, "'--%s' takes a whole number from 1 on, not '%s'",
+                  opt->name, value);
+  }
+  return OK;
+}
+
+/* argv[*i] is a flag; moves *i to the last word it used. */
+static enum code flag_read(struct args *args, int argc, char **argv, int *i, struct err *err)
+{
+  const char *flag = argv[*i], *value = NULL;
+  const struct opt *opt;
+  if (flag[1] == '-') {
+    size_t len = strcspn(flag + 2, "=");
+    if (flag[2 + len] == '=') value = flag + 3 + len;
+    opt = opt_find(args->opts, flag + 2, len);
+    if (!opt) opt = opt_find(common, flag + 2, len);
+  } else {
+    opt = flag[2] ? NULL : opt_letter(args->opts, flag[1]);
+    if (!opt && !flag[2]) opt = opt_letter(common, flag[1]);
+  }
+  if (!opt) return opt_unknown(args->opts, flag, err);
+  if (opt->kind == OPT_LATER)
+    return fail(err, E_NOT_IMPLEMENTED, "'--%s' is not built yet", opt->name);
+  if (opt->kind == OPT_SWITCH) {
+    if (value) return fail(err, E_INVALID_ARGUMENT, "'--%s' takes no value", opt->name);
+    return opt_set(args, opt, "", err);
+  }
+  if (!value && *i + 1 < argc) value = argv[++*i];
+  if (!value) return fail(err, E_INVALID_ARGUMENT, "'--%s' needs a value", opt->name);
+  return opt_set(args, opt, value, err);
+}
+
+enum code args_read(struct args *args, const struct opt *opts, uint32_t words_min,
+                    uint32_t words_max, int argc, char **argv, struct err *err)
+{
+  bool flags = true;
+  *args = (struct args){.opts = opts};
+  for (int i = 0; i < argc; i++)
+    if (strcmp(argv[i], "--") == 0)
+      break;
+    else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+      args->help = true;
+    else if (strcmp(argv[i], "--json") == 0)
+      args->json = true; /* errors before it are JSON, too */
+  if (args->help) return OK;
+  for (int i = 0; i < argc; i++) {
+    if (flags && strcmp(argv[i], "--") == 0)
+      flags = false;
+    else if (flags && argv[i][0] == '-' && argv[i][1]) {
+      if (flag_read(args, argc, argv, &i, err)) return err->code;
+    } else if (args->n_words < words_max) {
+      args->words[args->n_words++] = argv[i];
+    } else {
+      return fail(err, E_INVALID_ARGUMENT, "'%s' is one word too many", argv[i]);
+    }
+  }
+  if (args->n_words < words_min)
+    return fail(err, E_INVALID_ARGUMENT, args->n_words ? "something is missing after '%s'" : "%s",
+                args->n_words ? args->words[args->n_words - 1] : "something is missing");
+  return OK;
+}
+
+static size_t opt_place(const struct args *args, const char *name)
+{
+  const struct opt *opt = opt_find(args->opts, name, strlen(name));
+  must(opt != NULL);
+  return (size_t)(opt - args->opts);
+}
+
+const char *args_text(const struct args *args, const char *name)
+{
+  return args->values[opt_place(args, name)];
+}
+
+bool args_given(const struct args *args, const char *name) { return args_text(args, name) != NULL; }
+
+uint64_t args_count(const struct args *args, const char *name)
+{
+  return args->counts[opt_place(args, name)];
+}
+
+void args_help(const struct opt *opts, struct buf *to)
+{
+  const struct opt *tables[] = {opts, common};
+  for (int t = 0; t < 2; t++)
+    for (const struct opt *opt = tables[t]; opt->name; opt++) {
+      char flag[64], letter[8] = "";
+      if (opt->letter) snprintf(letter, sizeof letter, "-%c, ", opt->letter);
+      snprintf(flag, sizeof flag, "%s--%s%s%s", letter, opt->name, opt->value ? " " : "",
+               opt->value ? opt->value : "");
+      buf_print(to, "  %-22s %s%s\n", flag, opt->help,
+                opt->kind == OPT_LATER ? " (not built yet)" : "");
+    }
+}

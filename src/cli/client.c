@@ -1,0 +1,236 @@
+/* client.c - libcurl, tamed.
+ * Thread: main (own).
+ * SPDX-License-Identifier: MIT */
+#include "cli/client.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { URL_MAX = 512, CONNECT_SECONDS = 5, CALL_SECONDS = 30, STALL_SECONDS = 60 };
+
+struct client {
+  CURL *curl;
+  struct curl_slist *headers;
+  char url[URL_MAX];
+};
+
+/* ---- where ---- */
+
+static enum code url_take(struct client *client, const struct cli *cli, struct err *err)
+{
+  const char *url = cli->args.url;
+  if (!url || !url[0]) url = getenv("SLIPWAY_URL");
+  if (!url || !url[0]) url = "http://127.0.0.1:8080";
+  size_t len = strlen(url);
+  while (len && url[len - 1] == '/') len--;
+  bool scheme = strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+  if (!scheme || len >= URL_MAX || strcspn(url, " \t\r\n\"<>\\^`{|}") < len)
+    return fail(err, E_INVALID_ARGUMENT, "'%.64s' is not a URL like http://127.0.0.1:8080", url);
+  memcpy(client->url, url, len);
+  client->url[len] = '\0';
+  return OK;
+}
+
+static bool url_is_loopback(const char *url)
+{
+  const char *host = strstr(url, "://") + 3;
+  const char *at = strchr(host, '@');
+  if (at) host = at + 1;
+  return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 ||
+         strncmp(host, "[::1]", 5) == 0;
+}
+
+static enum code key_take(struct client *client, struct err *err)
+{
+  const char *key = getenv("SLIPWAY_KEY");
+  if (!key || !key[0]) return OK;
+  char header[1024];
+  for (const char *c = key; *c; c++)
+    if (*c < 0x21 || *c > 0x7e)
+      return fail(err, E_INVALID_ARGUMENT, "SLIPWAY_KEY holds something that no key holds");
+  int len = snprintf(header, sizeof header, "Authorization: Bearer %s", key);
+  if (len < 0 || (size_t)len >= sizeof header)
+    return fail(err, E_INVALID_ARGUMENT, "SLIPWAY_KEY is too long");
+  client->headers = curl_slist_append(client->headers, header);
+  return OK;
+}
+
+enum code client_new(struct client **to, const struct cli *cli, struct err *err)
+{
+  struct client *client = grab_zero(1, sizeof *client);
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+  *to = client;
+  client->curl = curl_easy_init();
+  must(client->curl != NULL);
+  client->headers = curl_slist_append(NULL, "Content-Type: application/json");
+  client->headers = curl_slist_append(client->headers, "Expect:");
+  if (url_take(client, cli, err) == OK && key_take(client, err) == OK) return OK;
+  client_free(client);
+  *to = NULL;
+  return err->code;
+}
+
+void client_free(struct client *client)
+{
+  if (!client) return;
+  curl_slist_free_all(client->headers);
+  curl_easy_cleanup(client->curl);
+  ungrab(client);
+}
+
+const char *client_url(const struct client *client) { return client->url; }
+
+enum code client_path(char to[CLIENT_PATH_MAX], struct err *err, const char *fmt, const char *word)
+{
+  char *escaped = curl_easy_escape(NULL, word, 0);
+  must(escaped != NULL);
+  const char *hole = strstr(fmt, "%s");
+  must(hole != NULL);
+  int len = snprintf(to, CLIENT_PATH_MAX, "%.*s%s%s", (int)(hole - fmt), fmt, escaped, hole + 2);
+  curl_free(escaped);
+  if (!word[0] || len < 0 || len >= CLIENT_PATH_MAX)
+    return fail(err, E_BAD_NAME, "'%.64s' is not a name", word);
+  return OK;
+}
+
+/* ---- answers ---- */
+
+void answer_free(struct answer *answer)
+{
+  if (answer->json) json_decref(answer->json);
+  buf_deinit(&answer->body);
+  answer->json = NULL;
+}
+
+/* A daemon newer than this program may say codes we do not know: then the status decides. */
+static enum code code_of_status(long status)
+{
+  for (int code = 1; code < CODE_COUNT; code++)
+    if (code_http((enum code)code) == status) return (enum code)code;
+  return status >= 500 ? E_INTERNAL : E_INVALID_ARGUMENT;
+}
+
+enum code answer_error(const struct answer *answer, struct err *err)
+{
+  const json_t *text = json_object_get(answer->json, "error");
+  const json_t *name = json_object_get(answer->json, "code");
+  const json_t *field = json_object_get(json_object_get(answer->json, "details"), "field");
+  enum code code = CODE_COUNT;
+  if (json_is_string(name))
+    code = code_named(json_string_value(name), (uint32_t)json_string_length(name));
+  if (code == CODE_COUNT || code == OK) code = code_of_status(answer->status);
+  if (json_is_string(text))
+    fail(err, code, "%s", json_string_value(text));
+  else
+    fail(err, code, "the server answered %ld without saying why", answer->status);
+  if (json_is_string(field)) fail_at(err, "%s", json_string_value(field));
+  return err->code;
+}
+
+static size_t body_came(char *bytes, size_t one, size_t n, void *body)
+{
+  return buf_add(body, slice_of(bytes, one * n)) == OK ? n : 0;
+}
+
+static enum code transport_error(const struct client *client, CURLcode rc, struct err *err)
+{
+  switch (rc) {
+    case CURLE_COULDNT_CONNECT:
+      return fail(err, E_UNAVAILABLE, "no slipway at %s; start one with: slipway serve",
+                  client->url);
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return fail(err, E_UNAVAILABLE, "the host of %s is not known", client->url);
+    case CURLE_OPERATION_TIMEDOUT:
+      return fail(err, E_UNAVAILABLE, "%s did not answer in time", client->url);
+    case CURLE_WRITE_ERROR:
+      return fail(err, E_LIMIT_EXCEEDED, "the answer of %s is over %d MiB", client->url,
+                  CLIENT_ANSWER_MAX >> 20);
+    default:
+      return fail(err, E_UNAVAILABLE, "%s did not answer: %s", client->url, curl_easy_strerror(rc));
+  }
+}
+
+/* After everything special has been set: runs the call and reads the answer. */
+static enum code call_run(struct client *client, const char *path, struct answer *answer,
+                          struct err *err)
+{
+  CURL *curl = client->curl;
+  char url[URL_MAX + CLIENT_PATH_MAX];
+  snprintf(url, sizeof url, "%s%s", client->url, path);
+  buf_init(&answer->body, CLIENT_ANSWER_MAX);
+  answer->json = NULL;
+  curl_easy_setopt(curl, CURLOPT_URL, url);
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers);
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_USERAGENT, "slipway-cli");
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_came);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer->body);
+  if (url_is_loopback(client->url)) curl_easy_setopt(curl, CURLOPT_PROXY, "");
+  CURLcode rc = curl_easy_perform(curl);
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
+  /* A refusal that came before the whole upload was read is the answer, not a broken pipe. */
+  bool answered = answer->status >= 400 && (rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR);
+  if (rc != CURLE_OK && !answered) return transport_error(client, rc, err);
+  answer->json =
+      json_loadb(answer->body.at ? answer->body.at : "", answer->body.len, JSON_DECODE_ANY, NULL);
+  if (answer->status < 200 || answer->status > 299) return answer_error(answer, err);
+  if (!answer->json)
+    return fail(err, E_UNAVAILABLE, "%s answered something that is not JSON; is it slipway?",
+                client->url);
+  return OK;
+}
+
+enum code client_call(struct client *client, const char *method, const char *path,
+                      struct slice body, long seconds_max, struct answer *answer, struct err *err)
+{
+  CURL *curl = client->curl;
+  curl_easy_reset(curl);
+  if (strcmp(method, "GET") != 0) {
+    curl_easy_setopt(curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.at ? body.at : "");
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+  }
+  curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT, seconds_max ? seconds_max : (long)CALL_SECONDS);
+  return call_run(client, path, answer, err);
+}
+
+/* ---- uploads ---- */
+
+struct put {
+  client_progress progress;
+  void *arg;
+  uint64_t bytes;
+};
+
+static int put_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                        curl_off_t up)
+{
+  struct put *put = arg;
+  (void)down_total, (void)down, (void)up_total;
+  if (put->progress) put->progress(put->arg, (uint64_t)up, put->bytes);
+  return 0;
+}
+
+enum code client_put(struct client *client, const char *path, FILE *file, uint64_t bytes,
+                     client_progress progress, void *arg, struct answer *answer, struct err *err)
+{
+  CURL *curl = client->curl;
+  struct put put = {.progress = progress, .arg = arg, .bytes = bytes};
+  curl_easy_reset(curl);
+  curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+  curl_easy_setopt(curl, CURLOPT_READDATA, file);
+  curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)bytes);
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
+  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, put_progress);
+  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &put);
+  return call_run(client, path, answer, err);
+}

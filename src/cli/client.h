@@ -1,0 +1,46 @@
+/* client.h - calls to a slipway's API.
+ * Thread: main (own). libcurl; no redirects, no proxy for loopback, every call has a time limit.
+ * Where: --url, else $SLIPWAY_URL, else http://127.0.0.1:8080. $SLIPWAY_KEY, when set, goes along
+ * as a bearer token; it is never printed and never taken from the command line.
+ * SPDX-License-Identifier: MIT */
+#ifndef CLI_CLIENT_H
+#define CLI_CLIENT_H
+
+#include <jansson.h>
+
+#include "cli/command.h"
+
+struct client;
+
+enum { CLIENT_PATH_MAX = 1024, CLIENT_ANSWER_MAX = 256 << 20 };
+
+struct answer {
+  long status;
+  struct buf body;
+  json_t *json; /* the body; NULL only where the call failed */
+};
+
+CHECKED enum code client_new(struct client **client, const struct cli *cli, struct err *err);
+void client_free(struct client *client);
+const char *client_url(const struct client *client);
+
+/* One call. body at NULL: none. seconds_max 0: 30 s. OK: a 2xx with JSON in the answer. Errors are
+ * the server's, told by its code and text, or E_UNAVAILABLE when there is none to talk to. The
+ * answer is the caller's to answer_free, in either case. */
+CHECKED enum code client_call(struct client *client, const char *method, const char *path,
+                              struct slice body, long seconds_max, struct answer *answer,
+                              struct err *err);
+/* PUTs `bytes` bytes of an open file. progress (or NULL) is told how many went out. */
+typedef void (*client_progress)(void *arg, uint64_t sent, uint64_t total);
+CHECKED enum code client_put(struct client *client, const char *path, FILE *file, uint64_t bytes,
+                             client_progress progress, void *arg, struct answer *answer,
+                             struct err *err);
+void answer_free(struct answer *answer);
+
+/* "/v2/models/%s/infer" with each %s a word percent-encoded. E_BAD_NAME when it does not fit. */
+CHECKED enum code client_path(char to[CLIENT_PATH_MAX], struct err *err, const char *fmt,
+                              const char *word);
+/* What an answer that is no 2xx tells. */
+enum code answer_error(const struct answer *answer, struct err *err);
+
+#endif

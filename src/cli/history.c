@@ -1,0 +1,70 @@
+/* history.c - `slipway history MODEL`: who changed what, newest first.
+ * Thread: main (own).
+ * SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/out.h"
+
+static void events_print(const json_t *events)
+{
+  static const char *const heads[] = {">SEQ", "WHEN", "WHO", "WHAT", ">VERSION", "WHY", NULL};
+  struct table table;
+  char text[OUT_NUMBER_MAX];
+  size_t i;
+  json_t *event;
+  table_init(&table, heads);
+  json_array_foreach(events, i, event)
+  {
+    const char *why = get_str(event, "reason");
+    if (!why[0]) why = get_str(event, "note");
+    table_add_json(&table, json_object_get(event, "seq"));
+    table_add(&table, "%s", out_time(json_object_get(event, "at"), text));
+    table_add_json(&table, json_object_get(event, "who"));
+    table_add_json(&table, json_object_get(event, "what"));
+    table_add_json(&table, json_object_get(event, "version"));
+    table_add(&table, "%s", why[0] ? why : "-");
+  }
+  table_print(&table);
+  table_deinit(&table);
+}
+
+int command_history(struct cli *cli)
+{
+  static const struct opt opts[] = {
+      {"limit", 0, OPT_COUNT, "N", "how many events, at most 1000 [100]"},
+      {"before", 0, OPT_COUNT, "SEQ", "only events before this one"},
+      {"at", 0, OPT_LATER, "TIME", "who answered at a time"},
+      {NULL, 0, OPT_SWITCH, NULL, NULL},
+  };
+  struct err err;
+  struct client *client;
+  struct answer answer = {0};
+  char path[CLIENT_PATH_MAX];
+  int rc;
+  if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
+  uint64_t limit = args_count(&cli->args, "limit"), before = args_count(&cli->args, "before");
+  if (client_path(path, &err, "/api/v1/models/%s/history", cli->args.words[0]) != OK ||
+      client_new(&client, cli, &err) != OK)
+    return cli_fail(cli, &err);
+  size_t len = strlen(path);
+  len += (size_t)snprintf(path + len, sizeof path - len, "?limit=%llu",
+                          (unsigned long long)(limit ? limit : 100));
+  if (before && len < sizeof path)
+    snprintf(path + len, sizeof path - len, "&before=%llu", (unsigned long long)before);
+  rc = 0;
+  if (client_call(client, "GET", path, SLICE_NONE, 0, &answer, &err) != OK)
+    rc = cli_fail(cli, &err);
+  else if (cli->args.json)
+    out_json(answer.json);
+  else {
+    events_print(json_object_get(answer.json, "events"));
+    if (json_is_integer(json_object_get(answer.json, "before")))
+      printf("older ones: slipway history %s --before %llu\n", cli->args.words[0],
+             (unsigned long long)get_u64(answer.json, "before"));
+  }
+  answer_free(&answer);
+  client_free(client);
+  return rc;
+}

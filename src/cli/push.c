@@ -1,0 +1,231 @@
+/* push.c - `slipway push MODEL PATH`: streams each file, then makes a version of them.
+ * Thread: main (own).
+ * Each file is hashed before it is sent and the server compares: a file that changes under our
+ * hands is refused, not stored. The version appears only when all files are there.
+ * SPDX-License-Identifier: MIT */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "cli/client.h"
+#include "cli/out.h"
+
+enum { PUSH_FILES_MAX = 256, PUSH_NAME_MAX = 256, PUSH_PATH_MAX = 4096 };
+enum { PROGRESS_AFTER_US = 2000000, PROGRESS_EVERY_US = 200000 };
+
+struct push_file {
+  char name[PUSH_NAME_MAX];
+  uint64_t bytes;
+  char sha256[SHA256_HEX_LEN + 1];
+};
+
+struct push {
+  const char *path;
+  bool is_folder;
+  struct push_file *files;
+  uint32_t n_files;
+};
+
+/* ---- what is there ---- */
+
+static enum code file_add(struct push *push, const char *name, struct err *err)
+{
+  if (push->n_files == PUSH_FILES_MAX)
+    return fail(err, E_INVALID_ARGUMENT, "'%s' holds more than %d files", push->path,
+                PUSH_FILES_MAX);
+  struct push_file *file = &push->files[push->n_files];
+  if (snprintf(file->name, sizeof file->name, "%s", name) >= (int)sizeof file->name)
+    return fail(err, E_BAD_NAME, "the name '%.40s...' is too long", name);
+  push->n_files++;
+  return OK;
+}
+
+static int name_order(const void *a, const void *b)
+{
+  return strcmp(((const struct push_file *)a)->name, ((const struct push_file *)b)->name);
+}
+
+/* Hidden files stay behind: editors and version control leave them in model folders. */
+static enum code folder_read(struct push *push, struct err *err)
+{
+  DIR *dir = opendir(push->path);
+  if (!dir) return fail(err, E_NOT_FOUND, "'%s': %s", push->path, strerror(errno));
+  err->code = OK;
+  for (const struct dirent *entry; err->code == OK && (entry = readdir(dir));) {
+    struct stat st;
+    if (entry->d_name[0] == '.') continue;
+    if (fstatat(dirfd(dir), entry->d_name, &st, 0) != 0)
+      fail(err, E_NOT_FOUND, "'%s': %s", entry->d_name, strerror(errno));
+    else if (S_ISDIR(st.st_mode))
+      fail(err, E_INVALID_ARGUMENT, "'%s' is a folder; a model folder holds files only",
+           entry->d_name);
+    else if (!S_ISREG(st.st_mode))
+      fail(err, E_INVALID_ARGUMENT, "'%s' is not a regular file", entry->d_name);
+    else if (file_add(push, entry->d_name, err) != OK)
+      break;
+  }
+  closedir(dir);
+  if (err->code == OK && push->n_files == 0)
+    return fail(err, E_INVALID_ARGUMENT, "'%s' holds no file", push->path);
+  qsort(push->files, push->n_files, sizeof *push->files, name_order);
+  return err->code;
+}
+
+static enum code path_read(struct push *push, struct err *err)
+{
+  struct stat st;
+  if (stat(push->path, &st) != 0)
+    return fail(err, E_NOT_FOUND, "'%s': %s", push->path, strerror(errno));
+  push->is_folder = S_ISDIR(st.st_mode);
+  if (push->is_folder) return folder_read(push, err);
+  if (!S_ISREG(st.st_mode))
+    return fail(err, E_INVALID_ARGUMENT, "'%s' is neither a file nor a folder", push->path);
+  const char *slash = strrchr(push->path, '/');
+  return file_add(push, slash ? slash + 1 : push->path, err);
+}
+
+static FILE *file_open(const struct push *push, const struct push_file *file, struct err *err)
+{
+  char path[PUSH_PATH_MAX];
+  int len = push->is_folder ? snprintf(path, sizeof path, "%s/%s", push->path, file->name)
+                            : snprintf(path, sizeof path, "%s", push->path);
+  FILE *f = len >= 0 && len < (int)sizeof path ? fopen(path, "rbe") : NULL;
+  if (!f) fail(err, E_NOT_FOUND, "'%s': %s", file->name, strerror(errno));
+  return f;
+}
+
+static enum code file_hash(struct push_file *file, FILE *f, struct err *err)
+{
+  struct sha256 sha;
+  char *block = grab(1 << 20);
+  size_t n;
+  sha256_init(&sha);
+  file->bytes = 0;
+  while ((n = fread(block, 1, 1 << 20, f)) > 0) {
+    sha256_add(&sha, slice_of(block, n));
+    file->bytes += n;
+  }
+  ungrab(block);
+  struct digest digest = sha256_end(&sha);
+  digest_hex(&digest, file->sha256);
+  if (ferror(f) || fseek(f, 0, SEEK_SET) != 0)
+    return fail(err, E_UNAVAILABLE, "'%s' cannot be read: %s", file->name, strerror(errno));
+  return OK;
+}
+
+/* ---- sending ---- */
+
+struct progress {
+  const char *name;
+  int64_t began_us, shown_us; /* shown_us 0: nothing yet */
+};
+
+static void progress_show(void *arg, uint64_t sent, uint64_t total)
+{
+  struct progress *progress = arg;
+  char done[OUT_NUMBER_MAX], all[OUT_NUMBER_MAX];
+  int64_t now = clock_us();
+  if (isatty(STDERR_FILENO) != 1 || now - progress->began_us < PROGRESS_AFTER_US) return;
+  if (now - progress->shown_us < PROGRESS_EVERY_US) return;
+  progress->shown_us = now;
+  fprintf(stderr, "\r%s: %s of %s (%u %%)  ", progress->name, out_bytes(sent, done),
+          out_bytes(total, all), total ? (unsigned)(sent * 100 / total) : 100);
+}
+
+static enum code file_send(struct client *client, const struct push *push, struct push_file *file,
+                           struct err *err)
+{
+  char path[CLIENT_PATH_MAX];
+  struct answer answer;
+  struct progress progress = {.name = file->name, .began_us = clock_us()};
+  FILE *f = file_open(push, file, err);
+  if (!f) return err->code;
+  if (file_hash(file, f, err) != OK) {
+    fclose(f);
+    return err->code;
+  }
+  snprintf(path, sizeof path, "/api/v1/blobs?sha256=%s", file->sha256);
+  enum code code = client_put(client, path, f, file->bytes, progress_show, &progress, &answer, err);
+  if (progress.shown_us) fprintf(stderr, "\r%60s\r", "");
+  answer_free(&answer);
+  fclose(f);
+  return code;
+}
+
+static json_t *manifest_json(const struct cli *cli, const struct push *push)
+{
+  json_t *files = json_array(), *body = json_object();
+  const char *note = args_text(&cli->args, "note"), *engine = args_text(&cli->args, "engine");
+  for (uint32_t i = 0; i < push->n_files; i++)
+    json_array_append_new(
+        files, json_pack("{ss,ss,sI}", "name", push->files[i].name, "sha256", push->files[i].sha256,
+                         "bytes", (json_int_t)push->files[i].bytes));
+  json_object_set_new(body, "files", files);
+  if (note) json_object_set_new(body, "note", json_string(note));
+  if (engine) json_object_set_new(body, "engine", json_string(engine));
+  return body;
+}
+
+static enum code version_make(struct client *client, const struct cli *cli, const struct push *push,
+                              struct answer *answer, struct err *err)
+{
+  char path[CLIENT_PATH_MAX];
+  *answer = (struct answer){0};
+  if (client_path(path, err, "/api/v1/models/%s/versions", cli->args.words[0])) return err->code;
+  json_t *body = manifest_json(cli, push);
+  char *text = json_dumps(body, JSON_COMPACT);
+  json_decref(body);
+  if (!text) return fail(err, E_INVALID_ARGUMENT, "a name or the note is not UTF-8");
+  enum code code = client_call(client, "POST", path, slice_str(text), 0, answer, err);
+  ungrab(text);
+  return code;
+}
+
+static enum code push_all(const struct cli *cli, struct push *push, struct client *client,
+                          struct answer *answer, struct err *err)
+{
+  *answer = (struct answer){0};
+  if (path_read(push, err) != OK) return err->code;
+  for (uint32_t i = 0; i < push->n_files; i++)
+    if (file_send(client, push, &push->files[i], err) != OK) return err->code;
+  return version_make(client, cli, push, answer, err);
+}
+
+int command_push(struct cli *cli)
+{
+  static const struct opt opts[] = {
+      {"note", 0, OPT_TEXT, "TEXT", "what is new, for the history"},
+      {"engine", 0, OPT_TEXT, "E", "what runs it: onnx, linear, echo; else guessed from the files"},
+      {NULL, 0, OPT_SWITCH, NULL, NULL},
+  };
+  struct err err;
+  struct client *client;
+  struct answer answer;
+  int rc;
+  if (!cli_args(cli, opts, 2, 2, &rc)) return rc;
+  if (client_new(&client, cli, &err) != OK) return cli_fail(cli, &err);
+  struct push push = {.path = cli->args.words[1]};
+  push.files = grab_zero(PUSH_FILES_MAX, sizeof *push.files);
+  rc = 0;
+  if (push_all(cli, &push, client, &answer, &err) != OK)
+    rc = cli_fail(cli, &err);
+  else if (cli->args.json)
+    out_json(answer.json);
+  else {
+    const char *model = get_str(answer.json, "model");
+    unsigned long long version = get_u64(answer.json, "version");
+    printf("%s version %llu pushed; deploy it with: slipway deploy %s@%llu\n", model, version,
+           model, version);
+  }
+  answer_free(&answer);
+  client_free(client);
+  ungrab(push.files);
+  return rc;
+}

@@ -1,0 +1,141 @@
+/* status.c - `slipway status [MODEL]`: what serves, what was refused and why.
+ * Thread: main (own).
+ * SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/out.h"
+
+static void server_print(const struct client *client, const json_t *answer)
+{
+  const json_t *server = json_object_get(answer, "server");
+  char up[OUT_NUMBER_MAX], memory[OUT_NUMBER_MAX];
+  bool ready = json_is_true(json_object_get(server, "ready"));
+  bool draining = json_is_true(json_object_get(server, "draining"));
+  printf("slipway %s at %s: %s, up %s, %llu requests, %s resident\n", get_str(server, "version"),
+         client_url(client),
+         draining ? "stopping"
+         : ready  ? "ready"
+                  : "not ready",
+         out_seconds(get_u64(server, "uptime_s"), up),
+         (unsigned long long)get_u64(server, "requests"),
+         out_bytes(get_u64(server, "resident_bytes"), memory));
+}
+
+/* What a person should know beside the numbers. */
+static void note_add(struct table *table, const json_t *model)
+{
+  const json_t *refused = json_object_get(model, "refused");
+  const json_t *loading = json_object_get(model, "loading");
+  if (refused)
+    table_add(table, "version %llu was refused: %s",
+              (unsigned long long)get_u64(refused, "version"), get_str(refused, "reason"));
+  else if (json_is_integer(loading))
+    table_add(table, "version %llu is loading", (unsigned long long)get_u64(model, "loading"));
+  else if (get_str(model, "reason")[0])
+    table_add(table, "%s", get_str(model, "reason"));
+  else if (!json_is_integer(json_object_get(model, "serving")))
+    table_add(table, "deploy it with: slipway deploy %s", get_str(model, "name"));
+  else
+    table_add(table, "-");
+}
+
+static void models_print(const json_t *models)
+{
+  static const char *const heads[] = {"MODEL",     ">SERVES", "STATE", ">MEMORY", ">REQUESTS",
+                                      ">FAILURES", ">P50",    ">P99",  "NOTE",    NULL};
+  struct table table;
+  char text[OUT_NUMBER_MAX];
+  size_t i;
+  json_t *model;
+  table_init(&table, heads);
+  json_array_foreach(models, i, model)
+  {
+    const json_t *latency = json_object_get(model, "latency_us");
+    table_add_json(&table, json_object_get(model, "name"));
+    table_add_json(&table, json_object_get(model, "serving"));
+    table_add_json(&table, json_object_get(model, "state"));
+    table_add(&table, "%s", out_bytes(get_u64(model, "memory_bytes"), text));
+    table_add_json(&table, json_object_get(model, "requests"));
+    table_add_json(&table, json_object_get(model, "failures"));
+    table_add(&table, "%s", latency ? out_us(get_u64(latency, "p50"), text) : "-");
+    table_add(&table, "%s", latency ? out_us(get_u64(latency, "p99"), text) : "-");
+    note_add(&table, model);
+  }
+  table_print(&table);
+  table_deinit(&table);
+}
+
+static void versions_print(const json_t *versions)
+{
+  static const char *const heads[] = {">VERSION", "STATE",  "ENGINE", ">BYTES",
+                                      "PUSHED",   "REASON", "NOTE",   NULL};
+  struct table table;
+  char text[OUT_NUMBER_MAX];
+  size_t i;
+  json_t *version;
+  table_init(&table, heads);
+  json_array_foreach(versions, i, version)
+  {
+    table_add_json(&table, json_object_get(version, "version"));
+    table_add_json(&table, json_object_get(version, "state"));
+    table_add(&table, "%s", get_str(version, "engine")[0] ? get_str(version, "engine") : "-");
+    table_add(&table, "%s", out_bytes(get_u64(version, "bytes"), text));
+    table_add(&table, "%s", out_time(json_object_get(version, "pushed_at"), text));
+    table_add(&table, "%s", get_str(version, "reason")[0] ? get_str(version, "reason") : "-");
+    table_add(&table, "%s", get_str(version, "note")[0] ? get_str(version, "note") : "-");
+  }
+  table_print(&table);
+  table_deinit(&table);
+}
+
+/* The status of one model, with its newest versions below; in JSON they are one object. */
+static enum code model_fetch(struct client *client, const char *model, struct answer *answer,
+                             struct answer *detail, struct err *err)
+{
+  char path[CLIENT_PATH_MAX];
+  if (client_path(path, err, "/api/v1/status?model=%s", model) ||
+      client_call(client, "GET", path, SLICE_NONE, 0, answer, err) ||
+      client_path(path, err, "/api/v1/models/%s", model) ||
+      client_call(client, "GET", path, SLICE_NONE, 0, detail, err))
+    return err->code;
+  json_object_set(json_array_get(json_object_get(answer->json, "models"), 0), "newest_versions",
+                  json_object_get(detail->json, "newest_versions"));
+  return OK;
+}
+
+int command_status(struct cli *cli)
+{
+  static const struct opt opts[] = {{NULL, 0, OPT_SWITCH, NULL, NULL}};
+  struct err err;
+  struct client *client;
+  struct answer answer = {0}, detail = {0};
+  enum code code;
+  int rc;
+  if (!cli_args(cli, opts, 0, 1, &rc)) return rc;
+  if (client_new(&client, cli, &err) != OK) return cli_fail(cli, &err);
+  const char *model = cli->args.n_words ? cli->args.words[0] : NULL;
+  if (model)
+    code = model_fetch(client, model, &answer, &detail, &err);
+  else
+    code = client_call(client, "GET", "/api/v1/status", SLICE_NONE, 0, &answer, &err);
+  const json_t *models = json_object_get(answer.json, "models");
+  rc = 0;
+  if (code != OK)
+    rc = cli_fail(cli, &err);
+  else if (cli->args.json)
+    out_json(answer.json);
+  else {
+    if (!model) server_print(client, answer.json), putchar('\n');
+    if (json_array_size(models))
+      models_print(models);
+    else
+      printf("no model yet; push one with: slipway push MODEL PATH\n");
+    if (model) putchar('\n'), versions_print(json_object_get(detail.json, "newest_versions"));
+  }
+  answer_free(&answer);
+  answer_free(&detail);
+  client_free(client);
+  return rc;
+}
