@@ -1,6 +1,6 @@
 /* loop.h - a loop: one thread that accepts on its own socket, reads requests, serves them and
- * answers. Inference runs through serve/path on this same thread; the control plane's routes go to
- * a desk by letter and come back.
+ * answers. Inference runs through serve/path on this same thread; the control plane's routes go
+ * to a desk by letter and come back.
  *
  * Life, in daemon.c's order:
  *   loop_new        boot memory: pools of connections and calls, mailbox
@@ -10,12 +10,13 @@
  *   joined
  *
  * Letters it takes (world/letters.h): WORLD, TALLY, ANSWER, ASK_HOME, CHUNK_HOME, DRAIN, STOP.
- * - WORLD: new calls lease the newest one; an older one goes home (WORLD_HOME) with its last call,
- * the
+ * - WORLD: new calls lease the newest one; an older one goes home (WORLD_HOME) with its last
+ * call, the
  *   newest one with STOP. Until the first one arrives nothing is ready.
  * - DRAIN: not ready at once; after drain_delay_us the door closes, idle connections are closed,
  * each
- *   further answer is its connection's last. DRAIN_HOME when no connection and no call is left, or
+ *   further answer is its connection's last. DRAIN_HOME when no connection and no call is left,
+ * or
  *   at the letter's deadline_us (then everything left is cut).
  * - STOP: cuts what is left and returns.
  *
@@ -23,8 +24,8 @@
  * `resident_turn(resident)` handles all letters and tasks that are there, never waits, and says
  * whether it did anything. The loop calls it after each poll, then its own mail, until both are
  * quiet: a request to a resident lane is read, decoded, run, encoded and written without a system
- * call in between. Letters to a resident's mailbox must wake its loop: give the mailbox `loop_wake`
- * and the loop as wake function and argument.
+ * call in between. Letters to a resident's mailbox must wake its loop: give the mailbox
+ * `loop_wake` and the loop as wake function and argument.
  *
  * Thread: loop_main's own. loop_new, loop_listen, loop_free: main. loop_wake, loop_mailbox: any.
  * SPDX-License-Identifier: MIT */
@@ -57,8 +58,8 @@ struct loop_limits {
 struct loop_opts {
   /* "127.0.0.1", "0.0.0.0", "::1", "::"; an address, not a name */
   const char *host;
-  uint16_t port;                    /* 0: any; loop_port says which */
-  const struct route_table *routes; /* outlives the loop */
+  uint16_t port;                         /* 0: any; loop_port says which */
+  const struct route_table *routes;      /* outlives the loop */
   bool (*resident_turn)(void *resident); /* NULL: nobody lives here */
   void *resident;
   int64_t drain_delay_us; /* 0: the door closes as soon as DRAIN comes */
@@ -72,6 +73,9 @@ struct loop;
 struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uint32_t number,
                       uint32_t n_loops);
 void loop_free(struct loop *loop);
+
+/* Who lives here, where it needs the loop to be made first; before loop_main. */
+void loop_resident(struct loop *loop, bool (*turn)(void *resident), void *resident);
 
 /* E_CONFLICT: the port is taken; E_UNAVAILABLE: no such address; E_INVALID_ARGUMENT: not an
  * address. */

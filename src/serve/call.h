@@ -1,6 +1,6 @@
 /* call.h - one request on its way: what it asks, the memory it lives in, the task it lends to a
- * lane, the answer it becomes. Calls are a pool of their loop's; a call is everything the loop must
- * keep while somebody else (a lane owner, a desk) holds a letter of it.
+ * lane, the answer it becomes. Calls are a pool of their loop's; a call is everything the loop
+ * must keep while somebody else (a lane owner, a desk) holds a letter of it.
  *
  *   FREE --path_begin--> OPEN --body stage--> BODY --path_resume--> OPEN --submit--> LENT
  *                         |                                                            |
@@ -21,6 +21,7 @@
 #define SERVE_CALL_H
 
 #include "base/list.h"
+#include "serve/body.h"
 #include "wire/http.h"
 #include "wire/infer.h"
 #include "wire/predict_v1.h"
@@ -38,15 +39,16 @@ enum call_form { FORM_V2, FORM_RAW, FORM_V1 };
 /* What goes out. Slices live in the call's arena, its scratch, or are literals. */
 struct answer {
   int status;
-  enum code code;           /* OK, or the error this answer tells about */
+  enum code code; /* OK, or the error this answer tells about */
   const char *content_type;
-  const char *encoding;     /* "gzip", "deflate"; NULL: none */
+  const char *encoding;        /* "gzip", "deflate"; NULL: none */
   const char *accept_encoding; /* of a 415; NULL: none */
-  uint32_t retry_after_s;   /* 0: none */
-  bool has_json_length;     /* Inference-Header-Content-Length: json_length */
+  uint32_t retry_after_s;      /* 0: none */
+  bool has_json_length;        /* Inference-Header-Content-Length: json_length */
   size_t json_length;
   struct slice model, version; /* x-slipway-model, -version; len 0: none */
   const char *arm;             /* x-slipway-arm */
+  struct slice allow, etag;    /* of the control plane's answers; len 0: none */
   struct slice *parts;         /* the body */
   uint32_t n_parts;
   size_t bytes; /* of all parts: Content-Length */
@@ -58,14 +60,14 @@ struct call {
   enum call_state state;
   uint8_t stage; /* the row of the path it is in */
   struct serve *serve;
-  struct lease *lease;      /* keeps `world` alive */
+  struct lease *lease; /* keeps `world` alive */
   const struct world *world;
-  void *client;             /* the connection that waits; NULL: nobody */
-  struct link link;         /* serve->lent while LENT */
+  void *client;     /* the connection that waits; NULL: nobody */
+  struct link link; /* serve->lent while LENT */
 
   /* What came: set before path_begin. */
   struct arena arena;
-  const struct http_head *head;  /* the connection's; valid while client is set */
+  const struct http_head *head;          /* the connection's; valid while client is set */
   struct slice model_name, version_text; /* from the route; version_text.at NULL: not named */
   bool v1, loopback;
   uint64_t body_max;
@@ -74,30 +76,31 @@ struct call {
   int64_t began_us; /* the head was whole */
 
   /* The body: filled by the connection while BODY. */
-  struct slice body;
-  size_t body_cap;
+  struct body body;
   bool body_whole;
+  struct slice plain; /* the body, decoded */
 
   /* What the stages found. */
   const struct tenant *tenant;
   struct slice actor;
   const struct model *model;
   const struct version *version;
-  const struct arm *arm;    /* NULL: the version was named */
+  const struct arm *arm; /* NULL: the version was named */
   enum zip_coding coding, answer_coding;
   enum call_form form;
   enum predict_form predict;
   struct infer_request request;
   uint64_t rows;
+  int64_t asked_us; /* how long the client would wait, by header or parameter; 0: not said */
   int64_t deadline_us;
-  uint64_t bytes_counted;   /* in serve->bytes_held */
+  uint64_t bytes_counted; /* in serve->bytes_held */
 
   struct task task;
   /* the task's; from the loop's blocks for residents, else from the heap */
   struct arena scratch;
-  struct err err;           /* why it failed; code OK: it did not */
+  struct err err; /* why it failed; code OK: it did not */
   struct answer answer;
-  struct slice part_one;    /* room for a body of one part */
+  struct slice part_one; /* room for a body of one part */
   char error_json[ERROR_JSON_MAX];
 };
 

@@ -13,9 +13,10 @@
  *   encode   tensors to bytes                           502 504
  *   record   count it
  *
- * No stage calls back to an earlier one. A stage that fails fills call->err; the error answer is
- * written in one place (refuse.h) and `record` still counts it. STEP_WAIT leaves the call to
- * somebody else: after submit it is the lane owner's, and the runner checks that nobody touches it.
+ * No stage calls back to an earlier one. A stage that fails fills call->err; the error answer
+ * is written in one place (refuse.h) and `record` still counts it. STEP_WAIT leaves the call to
+ * somebody else: after submit it is the lane owner's, and the runner checks that nobody touches
+ * it.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_PATH_H
@@ -28,32 +29,36 @@
 enum step { STEP_NEXT, STEP_WAIT, STEP_REPLY };
 
 struct serve_opts {
-  const struct post *post;
-  struct mailbox *home;         /* the loop's */
+  const struct post *post; /* read from the first letter on */
+  struct mailbox *home;    /* the loop's */
   uint32_t loop, calls_max;
   uint64_t bodies_max, call_bytes_max, scratch_kept_max;
   int64_t deadline_us;
-  struct arena_source *blocks;  /* the loop's block cache */
+  struct arena_source *blocks; /* the loop's block cache */
 };
 
 /* What the path keeps for all calls of one loop. */
 struct serve {
   struct serve_opts opts;
-  int64_t now_us;             /* the loop's clock, read once a turn */
-  struct lease *newest;       /* NULL: no world has come yet */
+  int64_t now_us;       /* the loop's clock, read once a turn */
+  struct lease *newest; /* NULL: no world has come yet */
   struct pool leases;
-  struct tally *tally;        /* this loop's, until control swaps it */
-  struct link lent;           /* calls whose task is out and whose client waits */
-  int64_t alarm_us;           /* the earliest deadline among those that went out; INT64_MAX: none */
-  uint32_t calls;             /* begun and not ended */
-  uint64_t bytes_held;        /* body bytes of those calls */
-  uint64_t scratch_kept;      /* heap bytes resting in free calls' scratch arenas */
+  struct tally *tally;   /* this loop's, until control swaps it */
+  struct link lent;      /* calls whose task is out and whose client waits */
+  int64_t alarm_us;      /* the earliest deadline among those that went out; INT64_MAX: none */
+  uint32_t calls;        /* begun and not ended */
+  uint64_t bytes_held;   /* body bytes of those calls */
+  struct arena *resting; /* heap arenas that were lent as scratch, warm for the next task */
+  uint32_t n_resting;
+  uint64_t scratch_kept; /* bytes they hold */
+  uint32_t turn;         /* round robin over the seats of a version */
+  int64_t wall_us;       /* Unix time minus the loop's clock, set now and then by the loop */
   bool draining;
   struct rand rand;
   char id_prefix[16];
   uint8_t id_prefix_len;
   uint64_t ids;
-  int64_t slow_ns;            /* the longest stage of this turn that was timed, and its name */
+  int64_t slow_ns; /* the longest stage of this turn that was timed, and its name */
   const char *slow_stage;
 };
 
@@ -73,21 +78,34 @@ bool serve_ready(const struct serve *serve);
 uint8_t serve_request_id(struct serve *serve, struct slice asked, char *to);
 
 /* Runs a call whose "what came" is set and whose state is FREE; it leases the newest world.
- * STEP_WAIT: for its body (state BODY) or its task (LENT). STEP_REPLY: call->answer is complete. */
+ * STEP_WAIT: for its body (state BODY) or its task (LENT). STEP_REPLY: call->answer is
+ * complete. */
 enum step path_begin(struct call *call);
 /* Goes on: from BODY once body_whole is set, from LENT once its ANSWER is home. */
 enum step path_resume(struct call *call);
-/* Ends an OPEN, BODY or DONE call early with an error of the connection's: STEP_REPLY. */
+/* Ends a BODY call with the error the connection put into call->err (413, 408): STEP_REPLY. */
 enum step path_refuse(struct call *call);
-/* The client of this call is gone (BODY or LENT). True: end it now; false: it is GONE until its
- * task comes home, then path_end. */
-bool path_leave(struct call *call, enum code why);
-/* Answers a LENT call whose deadline has passed with 504, while its task stays out: the state is
- * GONE, call->answer complete and valid until the task is home. */
+/* Before n more body bytes are taken: counts them against the loop's budget. E_OVERLOADED in
+ * err. */
+CHECKED enum code path_more(struct call *call, size_t n, struct err *err);
+/* The client of this call is gone (BODY or LENT). True: path_end it now; false: it is GONE
+ * until its task comes home, then path_gone_home. */
+bool path_leave(struct call *call);
+/* Answers a LENT call whose deadline has passed with 504, while its task stays out: the state
+ * is GONE, call->answer complete and valid until the task is home. */
 void path_late(struct call *call);
-/* Gives everything back: lease, memory. The state is FREE afterwards; the pool is the caller's. */
+/* The task of a GONE call is home: path_end is next. */
+void path_gone_home(struct call *call);
+/* Takes a DONE call's memory out of it: an answer that is not written yet outlives its call. */
+void path_pin(struct call *call, struct arena *arena, struct arena *scratch);
+/* Gives everything back: lease, memory. The state is FREE afterwards; the pool is the caller's.
+ * */
 void path_end(struct call *call);
 
-struct call *call_of_task(struct mail *answer);
+static inline struct call *call_of_task(struct mail *answer)
+{
+  struct task *task = LETTER_OF(answer, struct task);
+  return (struct call *)(void *)((char *)task - offsetof(struct call, task));
+}
 
 #endif

@@ -1,0 +1,118 @@
+/* blocks.c - a loop's cache of arena blocks.
+ * Thread: its loop.
+ * SPDX-License-Identifier: MIT */
+#include "net/blocks.h"
+
+#include <sys/mman.h>
+
+#include "base/mem.h"
+
+struct block_rest {
+  struct block_rest *next;
+};
+
+static void *source_get(struct arena_source *self, size_t *bytes)
+{
+  return blocks_get((struct blocks *)(void *)self, bytes);
+}
+
+static void source_put(struct arena_source *self, void *block, size_t bytes)
+{
+  blocks_put((struct blocks *)(void *)self, block, bytes);
+}
+
+_Static_assert(offsetof(struct blocks, source) == 0, "a source is its blocks");
+
+void blocks_init(struct blocks *blocks, uint64_t kept_max)
+{
+  *blocks = (struct blocks){.source = {source_get, source_put}, .kept_max = kept_max};
+}
+
+/* Class c holds 2^(13 + c/4) * (4 + c%4) / 4 bytes. */
+static size_t class_bytes(unsigned c)
+{
+  return ((size_t)1 << (BLOCKS_SHIFT_MIN - 2 + c / 4)) * (4 + c % 4);
+}
+
+static unsigned class_of(size_t bytes)
+{
+  if (bytes <= class_bytes(0)) return 0;
+  unsigned top = 63u - (unsigned)__builtin_clzll(bytes - 1); /* 2^top < bytes <= 2^(top+1) */
+  unsigned quarter = (unsigned)((bytes - 1) >> (top - 2)) & 3u;
+  return 4 * (top - BLOCKS_SHIFT_MIN) + quarter + 1;
+}
+
+static void *block_make(size_t bytes)
+{
+  if (bytes < BLOCKS_MAP_MIN) return grab(bytes);
+  void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return block == MAP_FAILED ? NULL : block;
+}
+
+static void block_unmake(void *block, size_t bytes)
+{
+  if (bytes < BLOCKS_MAP_MIN)
+    ungrab(block);
+  else
+    must(munmap(block, bytes) == 0);
+}
+
+void *blocks_get(struct blocks *blocks, size_t *bytes)
+{
+  unsigned c = class_of(*bytes);
+  if (c >= BLOCKS_CLASSES) return NULL;
+  *bytes = class_bytes(c);
+  struct block_rest *block = blocks->rest[c];
+  if (block) {
+    blocks->rest[c] = block->next;
+    if (--blocks->n_rest[c] < blocks->low[c]) blocks->low[c] = blocks->n_rest[c];
+    blocks->kept -= *bytes;
+  } else {
+    block = block_make(*bytes);
+    if (!block) return NULL;
+    blocks->made++;
+  }
+  blocks->out += *bytes;
+  return block;
+}
+
+void blocks_put(struct blocks *blocks, void *at, size_t bytes)
+{
+  unsigned c = class_of(bytes);
+  must(c < BLOCKS_CLASSES && class_bytes(c) == bytes && blocks->out >= bytes);
+  blocks->out -= bytes;
+  if (bytes > blocks->kept_max - blocks->kept) {
+    block_unmake(at, bytes);
+    return;
+  }
+  struct block_rest *block = at;
+  block->next = blocks->rest[c];
+  blocks->rest[c] = block;
+  blocks->n_rest[c]++;
+  blocks->kept += bytes;
+}
+
+static void class_drop(struct blocks *blocks, unsigned c, uint32_t n)
+{
+  for (; n > 0; n--) {
+    struct block_rest *block = blocks->rest[c];
+    blocks->rest[c] = block->next;
+    blocks->n_rest[c]--;
+    blocks->kept -= class_bytes(c);
+    block_unmake(block, class_bytes(c));
+  }
+}
+
+void blocks_sweep(struct blocks *blocks)
+{
+  for (unsigned c = 0; c < BLOCKS_CLASSES; c++) {
+    class_drop(blocks, c, (blocks->low[c] + 1) / 2);
+    blocks->low[c] = blocks->n_rest[c];
+  }
+}
+
+void blocks_deinit(struct blocks *blocks)
+{
+  must(blocks->out == 0);
+  for (unsigned c = 0; c < BLOCKS_CLASSES; c++) class_drop(blocks, c, blocks->n_rest[c]);
+}

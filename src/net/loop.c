@@ -1,0 +1,386 @@
+/* loop.c - the loop's turns: poll, then mail and residents until both are quiet.
+ * Thread: loop_main's own; loop_new, loop_free: main.
+ *
+ *   one turn:  epoll_wait -> connections feed their codecs -> calls lend tasks
+ *              -> rounds { resident runs tasks; mail brings answers; answers are written; what
+ * clients
+ *                 sent ahead is fed }                       ROUNDS_MAX at most, then the next
+ * turn
+ *
+ * Mail from this thread to this thread rings no bell: loop_wake knows where it is.
+ * SPDX-License-Identifier: MIT */
+#include "net/loop.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/errand_int.h"
+#include "net/loop_int.h"
+
+enum { SLOW_TURN_US = 2000, SWEEP_MS = 1000, STOP_WAIT_US = 5000000 };
+
+static _Thread_local struct loop *loop_here; /* the loop whose thread this is */
+
+/* --- boot ------------------------------------------------------------------------------------ */
+
+static int64_t or_else(int64_t value, int64_t normal) { return value ? value : normal; }
+
+struct loop_limits loop_limits_filled(struct loop_limits limits, uint32_t n_loops)
+{
+  struct rlimit files;
+  uint64_t half = UINT32_MAX;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY)
+    half = files.rlim_cur / 2 / (n_loops ? n_loops : 1);
+  if (!limits.connections_max) limits.connections_max = 8192;
+  if (limits.connections_max > half) limits.connections_max = half ? (uint32_t)half : 1;
+  if (!limits.calls_max) limits.calls_max = 1024;
+  if (!limits.body_max) limits.body_max = 64 << 20;
+  if (!limits.bodies_max) limits.bodies_max = 512 << 20;
+  if (!limits.call_bytes_max) limits.call_bytes_max = 6 * limits.body_max;
+  if (!limits.blocks_kept_max) limits.blocks_kept_max = 64 << 20;
+  limits.head_us = or_else(limits.head_us, 10000000);
+  limits.idle_us = or_else(limits.idle_us, 60000000);
+  limits.rate_us = or_else(limits.rate_us, 10000000);
+  limits.write_us = or_else(limits.write_us, 60000000);
+  limits.linger_us = or_else(limits.linger_us, 3000000);
+  limits.deadline_us = or_else(limits.deadline_us, 30000000);
+  return limits;
+}
+
+uint64_t loop_boot_bytes(const struct loop_limits *limits)
+{
+  return sizeof(struct loop) + (uint64_t)limits->connections_max * sizeof(struct conn) +
+         (uint64_t)limits->calls_max * (sizeof(struct call) + sizeof(struct arena)) +
+         (uint64_t)ASKS_MAX * sizeof(struct errand);
+}
+
+static void handles_open(struct loop *loop);
+
+struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uint32_t number,
+                      uint32_t n_loops)
+{
+  struct loop *loop = grab_zero(1, sizeof *loop);
+  loop->opts = *opts;
+  loop->opts.host = grab_str(opts->host);
+  loop->limits = loop_limits_filled(opts->limits, n_loops);
+  loop->post = post;
+  loop->number = number;
+  loop->n_loops = n_loops;
+  loop->door_fd = loop->spare_fd = -1;
+  loop->alarm_us = INT64_MAX;
+  mailbox_init(&loop->box, loop_wake, loop);
+  blocks_init(&loop->blocks, loop->limits.blocks_kept_max);
+  pool_init(&loop->conns, loop->limits.connections_max, sizeof(struct conn));
+  pool_init(&loop->calls, loop->limits.calls_max, sizeof(struct call));
+  pool_init(&loop->asks, ASKS_MAX, sizeof(struct errand));
+  addresses_init(&loop->addresses, loop->limits.connections_max);
+  list_init(&loop->open);
+  list_init(&loop->again);
+  serve_init(&loop->serve, &(struct serve_opts){
+                               .post = post,
+                               .home = &loop->box,
+                               .loop = number,
+                               .calls_max = loop->limits.calls_max,
+                               .bodies_max = loop->limits.bodies_max,
+                               .call_bytes_max = loop->limits.call_bytes_max,
+                               .scratch_kept_max = loop->limits.blocks_kept_max,
+                               .deadline_us = loop->limits.deadline_us,
+                               .blocks = &loop->blocks.source,
+                           });
+  must(uv_loop_init(&loop->uv) == 0);
+  handles_open(loop);
+  return loop;
+}
+
+void loop_resident(struct loop *loop, bool (*turn)(void *resident), void *resident)
+{
+  loop->opts.resident_turn = turn;
+  loop->opts.resident = resident;
+}
+
+struct mailbox *loop_mailbox(struct loop *loop) { return &loop->box; }
+
+void loop_wake(void *arg)
+{
+  struct loop *loop = arg;
+  if (loop_here != loop) uv_async_send(&loop->async);
+}
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+int64_t loop_now(struct loop *loop)
+{
+  if (!loop->clock_fresh) {
+    loop->clock_fresh = true;
+    loop->serve.now_us = clock_us();
+    if (!loop->turn_us) loop->turn_us = loop->serve.now_us;
+  }
+  return loop->serve.now_us;
+}
+
+static void date_write(struct loop *loop)
+{
+  int64_t wall_ms = clock_wall_ms();
+  time_t seconds = (time_t)(wall_ms / 1000);
+  struct tm tm;
+  gmtime_r(&seconds, &tm);
+  static const char days[] = "SunMonTueWedThuFriSat",
+                    months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  snprintf(loop->date, sizeof loop->date, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
+           days + 3 * tm.tm_wday, tm.tm_mday % 100, months + 3 * tm.tm_mon,
+           (tm.tm_year + 1900) % 10000, tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100);
+  loop->serve.wall_us = wall_ms * 1000 - loop_now(loop);
+}
+
+/* --- ends ------------------------------------------------------------------------------------ */
+
+static void drain_over(struct loop *loop)
+{
+  loop->drain = DRAIN_OVER;
+  struct letter_note *letter = loop->drain_letter;
+  loop->drain_letter = NULL;
+  letter->mail.kind = LETTER_DRAIN_HOME;
+  mail_send(letter->home, &letter->mail);
+}
+
+static void conns_cut(struct loop *loop)
+{
+  for (struct link *link = loop->open.next; link != &loop->open; link = link->next)
+    conn_close(LIST_OF(link, struct conn, link));
+}
+
+static bool conn_is_idle(const struct conn *conn)
+{
+  return conn->state == CONN_READY && !conn->in_head && !conn->again.next;
+}
+
+/* Where draining stands; looked at in every turn of a draining loop. */
+static void drain_step(struct loop *loop)
+{
+  int64_t now_us = loop_now(loop);
+  if (loop->drain == DRAIN_DELAY && now_us >= loop->drain_us) {
+    loop->drain = DRAIN_CLOSING;
+    door_close(loop);
+    for (struct link *link = loop->open.next; link != &loop->open; link = link->next) {
+      struct conn *conn = LIST_OF(link, struct conn, link);
+      if (conn_is_idle(conn)) conn_close(conn);
+    }
+  }
+  if (loop->drain != DRAIN_CLOSING) return;
+  if (now_us >= loop->drain_letter->deadline_us) conns_cut(loop);
+  bool quiet = loop->n_open == 0 && loop->serve.calls == 0 && loop->n_asks == 0;
+  if (quiet || now_us >= loop->drain_letter->deadline_us) drain_over(loop);
+}
+
+static void drain_begin(struct loop *loop, struct letter_note *letter)
+{
+  must(loop->drain == DRAIN_NO);
+  loop->serve.draining = true;
+  loop->drain = DRAIN_DELAY;
+  loop->drain_letter = letter;
+  loop->drain_us = loop_now(loop) + loop->opts.drain_delay_us;
+}
+
+static void stop_begin(struct loop *loop)
+{
+  loop->stop = true;
+  loop->stop_us = loop_now(loop) + STOP_WAIT_US;
+  door_close(loop);
+  conns_cut(loop);
+}
+
+/* --- mail ------------------------------------------------------------------------------------ */
+
+static void letter_handle(struct loop *loop, struct mail *mail)
+{
+  switch (mail->kind) {
+    case LETTER_ANSWER: call_home(loop, mail); break;
+    case LETTER_ASK_HOME: errand_home(mail); break;
+    case LETTER_CHUNK_HOME: errand_chunk_home(mail); break;
+    case LETTER_WORLD: serve_world(&loop->serve, LETTER_OF(mail, struct letter_world)); break;
+    case LETTER_TALLY: serve_tally(&loop->serve, LETTER_OF(mail, struct letter_tally)); break;
+    case LETTER_DRAIN: drain_begin(loop, LETTER_OF(mail, struct letter_note)); break;
+    case LETTER_STOP: stop_begin(loop); break;
+    default: must(!"a letter loops do not get");
+  }
+}
+
+static bool mail_handle(struct loop *loop)
+{
+  struct mail *mail = mailbox_take(&loop->box);
+  if (!mail) return false;
+  loop->clock_fresh = false; /* answers are timed after their runs */
+  loop_now(loop);
+  while (mail) {
+    struct mail *next = mail->next;
+    letter_handle(loop, mail);
+    mail = next;
+  }
+  return true;
+}
+
+/* --- a turn ---------------------------------------------------------------------------------- */
+
+static bool again_handle(struct loop *loop)
+{
+  struct link due;
+  if (list_empty(&loop->again)) return false;
+  list_init(&due);
+  for (struct link *link; (link = list_pop_front(&loop->again));) list_push_back(&due, link);
+  for (struct link *link; (link = list_pop_front(&due));)
+    conn_go(LIST_OF(link, struct conn, again));
+  return true;
+}
+
+static void turn_end(struct loop *loop)
+{
+  int64_t took_us = loop->turn_us ? clock_us() - loop->turn_us : 0;
+  if (took_us > SLOW_TURN_US) {
+    const char *stage = loop->serve.slow_stage ? loop->serve.slow_stage : "many small ones";
+    loop->serve.tally->slow_turns++;
+    log_event(LOG_WARN, "slow_turn", "stage", stage, "us", log_num(took_us), "stage_us",
+              log_num(loop->serve.slow_ns / 1000), NULL);
+  }
+  loop->serve.slow_ns = 0;
+  loop->serve.slow_stage = NULL;
+  loop->turn_us = 0;
+  loop->clock_fresh = false;
+}
+
+static void on_alarm(uv_timer_t *timer)
+{
+  struct loop *loop = timer->data;
+  loop->alarm_us = INT64_MAX;
+  calls_late(loop);
+}
+
+/* One timer for all calls that are out, moved only when an earlier deadline comes along. */
+static void alarm_set(struct loop *loop)
+{
+  if (list_empty(&loop->serve.lent)) {
+    loop->serve.alarm_us = INT64_MAX;
+    return;
+  }
+  if (loop->serve.alarm_us >= loop->alarm_us) return;
+  loop->alarm_us = loop->serve.alarm_us;
+  int64_t wait_us = loop->alarm_us - loop_now(loop);
+  uv_timer_start(&loop->alarm, on_alarm, wait_us > 0 ? (uint64_t)wait_us / 1000 + 1 : 1, 0);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+  (void)idle;
+} /* its being there keeps the poll from waiting */
+
+static void busy_set(struct loop *loop, bool busy)
+{
+  if (busy == loop->busy) return;
+  loop->busy = busy;
+  if (busy)
+    uv_idle_start(&loop->idle, on_idle);
+  else
+    uv_idle_stop(&loop->idle);
+}
+
+void loop_stir(struct loop *loop) { busy_set(loop, true); }
+
+static void on_check(uv_check_t *check)
+{
+  struct loop *loop = check->data;
+  bool busy = true;
+  for (int round = 0; round < ROUNDS_MAX && busy; round++) {
+    busy = again_handle(loop);
+    if (loop->opts.resident_turn && loop->opts.resident_turn(loop->opts.resident)) {
+      loop_now(loop);
+      busy = true;
+    }
+    if (mail_handle(loop)) busy = true;
+  }
+  if (loop->drain != DRAIN_NO) drain_step(loop);
+  alarm_set(loop);
+  busy_set(loop, busy);
+  turn_end(loop);
+  bool out = loop->serve.calls || loop->n_asks || loop->n_open;
+  if (loop->stop && (!out || loop->stop_us <= loop_now(loop))) uv_stop(&loop->uv);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+  struct loop *loop = timer->data;
+  date_write(loop);
+  struct link *link = loop->open.next;
+  while (link != &loop->open) {
+    struct conn *conn = LIST_OF(link, struct conn, link);
+    link = link->next;
+    conn_sweep(conn);
+  }
+  blocks_sweep(&loop->blocks);
+}
+
+static void on_async(uv_async_t *async) { (void)async; } /* the turn takes the mail */
+
+static void handles_open(struct loop *loop)
+{
+  must(uv_async_init(&loop->uv, &loop->async, on_async) == 0);
+  must(uv_check_init(&loop->uv, &loop->check) == 0);
+  must(uv_idle_init(&loop->uv, &loop->idle) == 0);
+  must(uv_timer_init(&loop->uv, &loop->sweep) == 0);
+  must(uv_timer_init(&loop->uv, &loop->alarm) == 0);
+  must(uv_timer_init(&loop->uv, &loop->door_rest) == 0);
+  loop->check.data = loop->idle.data = loop->sweep.data = loop;
+  loop->alarm.data = loop->door_rest.data = loop->door.data = loop;
+}
+
+void loop_main(void *arg)
+{
+  struct loop *loop = arg;
+  loop_here = loop;
+  date_write(loop);
+  loop->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  uv_check_start(&loop->check, on_check);
+  uv_timer_start(&loop->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+  if (loop->door_fd >= 0) {
+    must(uv_poll_init(&loop->uv, &loop->door, loop->door_fd) == 0);
+    door_open(loop);
+  }
+  busy_set(loop, true); /* the first turn looks at the mail */
+  uv_run(&loop->uv, UV_RUN_DEFAULT);
+  serve_leave(&loop->serve);
+  loop_here = NULL;
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+static void handle_end(uv_handle_t *handle, void *arg)
+{
+  (void)arg;
+  if (!uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
+void loop_free(struct loop *loop)
+{
+  if (!loop) return;
+  loop_here = loop; /* nobody else is left to be woken for */
+  conns_cut(loop);
+  while (mail_handle(loop)) continue; /* what came home late */
+  uv_walk(&loop->uv, handle_end, NULL);
+  uv_run(&loop->uv, UV_RUN_DEFAULT);
+  must(uv_loop_close(&loop->uv) == 0);
+  loop_here = NULL;
+  if (loop->door_fd >= 0) close(loop->door_fd);
+  if (loop->spare_fd >= 0) close(loop->spare_fd);
+  serve_deinit(&loop->serve);
+  blocks_deinit(&loop->blocks);
+  addresses_deinit(&loop->addresses);
+  pool_deinit(&loop->asks);
+  pool_deinit(&loop->calls);
+  pool_deinit(&loop->conns);
+  mailbox_deinit(&loop->box);
+  ungrab((char *)(uintptr_t)loop->opts.host);
+  ungrab(loop);
+}

@@ -1,0 +1,176 @@
+/* loop_int.h - a loop and its connections, as the files of this room see them.
+ *
+ * A connection (drawing; every state may also go to CLOSED when the client leaves):
+ *
+ *        +----------------------------- answered, all read ---------------------------+
+ *        v                                                                            |
+ *      READY --head--> BODY --whole--> BUSY --answer, all written at once----------> (sent)
+ *        |              |                |                                            ^  |
+ *        |              |                +--answer, client is slow--> SEND --written--+  |
+ *        +--refused-----+--refused-------------------------------------------------> (sent)
+ *                                                                                        |
+ *        READY <--rest of the body read-- SKIP <--body still on its way, short-----------+
+ *        CLOSED <--end, 256 KiB, 3 s-- LINGER <--last answer of this connection----------+
+ *
+ * One request at a time: what a client sends ahead waits in the stash (64 KiB), past that in its
+ * socket. So answers keep their order without a queue, and a client that pipelines holds one
+ * call.
+ * Thread: its loop.
+ * SPDX-License-Identifier: MIT */
+#ifndef NET_LOOP_INT_H
+#define NET_LOOP_INT_H
+
+#include <netinet/in.h>
+#include <uv.h>
+
+#include "base/blob.h"
+#include "base/pool.h"
+#include "net/addresses.h"
+#include "net/blocks.h"
+#include "net/loop.h"
+#include "serve/path.h"
+#include "wire/http1.h"
+#include "wire/route.h"
+
+enum {
+  READ_BYTES = 64 << 10,    /* one read, and a stash */
+  DIRECT_MIN = 4 << 10,     /* bodies with more than this to come are read in place */
+  HEAD_BYTES_MAX = 1 << 10, /* head of an answer */
+  ARENA_HEAD_MAX = 256 << 10,
+  SKIP_MAX = 256 << 10, /* unread body that is drained to keep a connection, or before closing */
+  COPY_MAX = 16 << 10,  /* an unwritten rest up to this is copied, so that its call can end */
+  ROUNDS_MAX = 32,      /* rounds of resident and mail in one turn */
+  PUMP_MAX = 32,        /* requests answered at once from one connection's bytes */
+  ACCEPTS_MAX = 64,     /* connections taken in one turn */
+  ASKS_MAX = 256,       /* control-plane requests in work */
+  PARTS_MAX = TENSORS_MAX + 4,
+};
+
+enum conn_state {
+  CONN_READY,
+  CONN_BODY,
+  CONN_BUSY,
+  CONN_SEND,
+  CONN_SKIP,
+  CONN_LINGER,
+  CONN_CLOSED
+};
+
+struct errand;
+
+struct conn {
+  uv_tcp_t tcp; /* first: libuv's handle is the connection */
+  uv_write_t write;
+  struct loop *loop;
+  struct link link;  /* loop->open */
+  struct link again; /* loop->again: more to do in the next turn */
+  enum conn_state state;
+  bool keep;     /* another request may follow the answer */
+  bool whole;    /* the message in work has been read to its end */
+  bool bodyless; /* HEAD */
+  bool eof;      /* the client will send no more */
+  bool reading, pumping, in_head, loopback;
+  struct h1 h1;
+  struct arena arena;   /* the head being read, then what an unwritten answer needs */
+  struct arena scratch; /* of an unwritten answer */
+  struct call *call;
+  struct errand *errand;
+  struct blob *blob; /* body of an unwritten answer */
+  struct slice in;   /* bytes to be fed, while in conn_pump */
+  char *stash;       /* bytes that came early; READ_BYTES from the blocks, or NULL */
+  uint32_t stash_at, stash_len;
+  uv_buf_t *rest; /* of an unwritten answer, in the arena */
+  uint32_t n_rest;
+  uint64_t pinned;  /* bytes counted for it in serve.bytes_held */
+  uint64_t left;    /* progress mark: bytes moved since since_us, or queued at it */
+  int64_t since_us; /* when this state's timeout began */
+  char id[REQUEST_ID_MAX];
+  uint8_t id_len;
+  struct address address;
+};
+
+enum drain_state { DRAIN_NO, DRAIN_DELAY, DRAIN_CLOSING, DRAIN_OVER };
+
+struct loop {
+  uv_loop_t uv;
+  uv_async_t async;
+  uv_check_t check;
+  uv_idle_t idle;
+  uv_timer_t sweep, alarm, door_rest;
+  uv_poll_t door;
+  int door_fd, spare_fd; /* spare: given up to accept and refuse when descriptors run out */
+  bool door_open, busy, stop;
+  uint16_t port;
+  uint32_t number, n_loops;
+  const struct post *post;
+  struct loop_opts opts;
+  struct loop_limits limits;
+  struct mailbox box;
+  struct serve serve;
+  struct blocks blocks;
+  struct pool conns, calls, asks;
+  struct addresses addresses;
+  struct link open, again;
+  uint32_t n_open, n_asks, next_desk;
+  bool clock_fresh;
+  int64_t turn_us, alarm_us, stop_us;
+  enum drain_state drain;
+  struct letter_note *drain_letter;
+  int64_t drain_us;
+  struct err err;
+  char read_buf[READ_BYTES];
+  char head_buf[HEAD_BYTES_MAX];
+  char error_buf[ERROR_JSON_MAX];
+  char date[64]; /* "Date: Tue, 03 Jun 2025 10:00:00 GMT\r\n" */
+};
+
+/* loop.c */
+int64_t loop_now(struct loop *loop); /* read once a turn */
+void loop_stir(struct loop *loop);   /* the next poll does not wait */
+
+/* listen.c */
+void door_open(struct loop *loop);  /* starts accepting */
+void door_close(struct loop *loop); /* takes in who already knocked, then closes */
+
+/* conn.c */
+void conn_open(struct loop *loop, int fd, const struct sockaddr *peer);
+void conn_close(struct conn *conn); /* at once; whatever is in work is left */
+void conn_go(struct conn *conn);    /* feeds what waits in the stash, as far as the state allows */
+void conn_sweep(struct conn *conn);
+/* The answer is out: what comes next on this connection. */
+void conn_sent(struct conn *conn);
+
+/* request.c: events of the codec */
+void request_head(struct conn *conn);
+void request_body(struct conn *conn, struct slice piece);
+void request_done(struct conn *conn);
+void request_bad(struct conn *conn, const struct err *err); /* framing is lost: answer and close */
+void request_slow(struct conn *conn);                       /* 408 */
+void request_left(struct conn *conn); /* the client is gone: the call or ask in work is left */
+void call_home(struct loop *loop, struct mail *answer);
+void calls_late(struct loop *loop); /* answers every call whose deadline has passed */
+/* Whether the body of the request in work is so short that reading past it keeps the
+ * connection. */
+bool request_skippable(const struct conn *conn);
+
+/* send.c */
+enum send_memory { SEND_COPY, SEND_CALL, SEND_BLOB };
+/* Writes an answer: SEND_COPY: an unwritten rest is copied; SEND_CALL: it stays in conn->call's
+ * memory, which is pinned; SEND_BLOB: in conn->blob. */
+void send_answer(struct conn *conn, const struct answer *answer, enum send_memory memory);
+void send_error(struct conn *conn, const struct err *err, const char *allow);
+void send_continue(struct conn *conn);
+
+/* asset.c */
+void asset_answer(struct conn *conn, const struct route *route);
+
+/* ask.c, upload.c */
+void errand_begin(struct conn *conn, const struct route *route, const struct url *url,
+                  const struct slice *params);
+void errand_body(struct conn *conn, struct slice piece);
+void errand_done(struct conn *conn);
+void errand_left(struct conn *conn);
+void errand_home(struct mail *mail);
+void errand_chunk_home(struct mail *mail);
+
+#endif

@@ -1,0 +1,258 @@
+/* request.c - one request of a connection: its head to a route, its body to a call or an ask,
+ * and the answer that comes of it.
+ * Thread: its loop.
+ * SPDX-License-Identifier: MIT */
+#include "net/loop_int.h"
+
+/* --- refusing -------------------------------------------------------------------------------- */
+
+bool request_skippable(const struct conn *conn)
+{
+  const struct http_head *head = &conn->h1.head;
+  /* A client that waits for "100 Continue" and gets an answer may or may not send its body. */
+  return !conn->h1.close && !head->chunked && !head->expect_continue &&
+         head->content_length <= SKIP_MAX;
+}
+
+static void request_refuse(struct conn *conn, const struct err *err)
+{
+  struct err ignored;
+  if (!conn->whole && h1_body_limit(&conn->h1, SKIP_MAX, &ignored)) conn->keep = false;
+  send_error(conn, err, NULL);
+}
+
+void request_bad(struct conn *conn, const struct err *err)
+{
+  struct err why = *err;
+  conn->keep = false;
+  if (conn->state == CONN_READY) { /* the head never became whole: no id, no method */
+    conn->id_len = serve_request_id(&conn->loop->serve, SLICE_NONE, conn->id);
+    conn->bodyless = conn->whole = false;
+    conn->loop->serve.tally->requests++;
+  }
+  if (conn->state == CONN_SKIP) { /* answered long ago */
+    conn_close(conn);
+    return;
+  }
+  if (conn->call || conn->errand) request_left(conn);
+  if (conn->state != CONN_CLOSED) send_error(conn, &why, NULL);
+}
+
+void request_slow(struct conn *conn)
+{
+  struct err err;
+  if (conn->state == CONN_READY)
+    fail(&err, E_REQUEST_TIMEOUT, "the request head did not arrive in time");
+  else
+    fail(&err, E_REQUEST_TIMEOUT, "the request body arrives too slowly; send at least 1 KiB/s");
+  request_bad(conn, &err);
+}
+
+/* --- inference ------------------------------------------------------------------------------- */
+
+/* Sends the answer of a call and lets go of it, as far as it has come home. */
+static void call_answer(struct conn *conn, struct call *call)
+{
+  struct loop *loop = conn->loop;
+  bool gone = call->state == CALL_GONE;
+  send_answer(conn, &call->answer, gone ? SEND_COPY : SEND_CALL);
+  conn->call = NULL;
+  call->client = NULL;
+  if (gone) return; /* its task is still out */
+  path_end(call);
+  pool_put(&loop->calls, call);
+}
+
+static void call_step(struct conn *conn, struct call *call, enum step step)
+{
+  if (step == STEP_REPLY)
+    call_answer(conn, call);
+  else
+    conn->state = call->state == CALL_BODY ? CONN_BODY : CONN_BUSY;
+}
+
+static void infer_begin(struct conn *conn, const struct route *route, const struct slice *params)
+{
+  struct loop *loop = conn->loop;
+  struct err *err = &loop->err;
+  uint64_t body_max = loop->limits.body_max;
+  if (route->body_max < body_max) body_max = route->body_max;
+  if (h1_body_limit(&conn->h1, body_max, err)) {
+    request_refuse(conn, err);
+    return;
+  }
+  struct call *call = pool_get(&loop->calls);
+  if (!call) {
+    fail(err, E_OVERLOADED, "too many requests are in work at once; retry in a moment");
+    request_refuse(conn, err);
+    return;
+  }
+  conn->call = call;
+  call->state = CALL_FREE;
+  call->serve = &loop->serve;
+  call->client = conn;
+  call->link = (struct link){0};
+  call->arena = conn->arena;
+  call->arena.max = loop->limits.call_bytes_max;
+  arena_init(&conn->arena, ARENA_HEAD_MAX, &loop->blocks.source);
+  call->head = &conn->h1.head;
+  call->v1 = route->pattern[2] == '1';
+  call->model_name = params[0];
+  call->version_text = params[1]; /* at is NULL where the pattern has none */
+  call->loopback = conn->loopback;
+  call->body_max = body_max;
+  call->body = (struct body){0};
+  call->began_us = loop_now(loop);
+  call->bytes_counted = 0;
+  call->answer = (struct answer){0};
+  call->version = NULL;
+  memcpy(call->request_id, conn->id, conn->id_len);
+  call->request_id_len = conn->id_len;
+  arena_init(&call->scratch, 0, NULL);
+  call_step(conn, call, path_begin(call));
+  if (conn->state != CONN_BODY) return;
+  conn->since_us = call->began_us;
+  conn->left = 0;
+  if (conn->h1.head.expect_continue && conn->in.len == 0) send_continue(conn);
+}
+
+static void infer_fail(struct conn *conn, struct call *call)
+{
+  call_step(conn, call, path_refuse(call));
+}
+
+void call_home(struct loop *loop, struct mail *answer)
+{
+  struct call *call = call_of_task(answer);
+  struct conn *conn = call->client;
+  if (call->state == CALL_GONE) {
+    path_gone_home(call);
+    path_end(call);
+    pool_put(&loop->calls, call);
+    return;
+  }
+  call_step(conn, call, path_resume(call));
+  conn_go(conn);
+}
+
+void calls_late(struct loop *loop)
+{
+  int64_t now_us = loop_now(loop), next_us = INT64_MAX;
+  loop->serve.alarm_us = INT64_MAX;
+  struct link *link = loop->serve.lent.next;
+  while (link != &loop->serve.lent) {
+    struct call *call = LIST_OF(link, struct call, link);
+    link = link->next;
+    if (call->deadline_us <= now_us) {
+      struct conn *conn = call->client;
+      path_late(call);
+      call_answer(conn, call);
+      conn_go(conn); /* may lend a new call, at the list's end; takes no other one away */
+    } else if (call->deadline_us < next_us) {
+      next_us = call->deadline_us;
+    }
+  }
+  if (next_us < loop->serve.alarm_us) loop->serve.alarm_us = next_us;
+}
+
+/* --- events ---------------------------------------------------------------------------------- */
+
+static void route_missing(struct conn *conn, uint32_t allow)
+{
+  struct err *err = &conn->loop->err;
+  struct err ignored;
+  char text[ROUTE_ALLOW_MAX + 1];
+  struct slice target = conn->h1.head.target;
+  if (!conn->whole && h1_body_limit(&conn->h1, SKIP_MAX, &ignored)) conn->keep = false;
+  if (!allow) {
+    fail(err, E_NOT_FOUND, "there is nothing at \"%.*s\"; GET /api/v1/openapi.json lists what is",
+         SLICE_ARG(target));
+    send_error(conn, err, NULL);
+    return;
+  }
+  text[route_allow_text(allow, text)] = '\0';
+  struct slice verb = conn->h1.head.verb;
+  fail(err, E_METHOD_NOT_ALLOWED, "\"%.*s\" takes %s, not %.*s", SLICE_ARG(target), text,
+       SLICE_ARG(verb));
+  send_error(conn, err, text);
+}
+
+static void request_route(struct conn *conn, const struct url *url)
+{
+  struct slice params[ROUTE_PARAMS_MAX] = {{0}};
+  struct loop *loop = conn->loop;
+  uint32_t allow = 0;
+  enum http_method method = conn->h1.head.method;
+  const struct route *route = route_match(loop->opts.routes, method, url, params, &allow);
+  if (!route) {
+    route_missing(conn, allow);
+    return;
+  }
+  switch (route->kind) {
+    case ROUTE_INFER: infer_begin(conn, route, params); break;
+    case ROUTE_ASSET: asset_answer(conn, route); break;
+    case ROUTE_ASK:
+    case ROUTE_UPLOAD: errand_begin(conn, route, url, params); break;
+  }
+}
+
+void request_head(struct conn *conn)
+{
+  struct loop *loop = conn->loop;
+  const struct http_head *head = &conn->h1.head;
+  struct url url;
+  loop->serve.tally->requests++;
+  conn->whole = !head->chunked && head->content_length == 0;
+  conn->bodyless = head->method == METHOD_HEAD;
+  conn->keep = head->keep_alive && !conn->h1.close;
+  conn->id_len = serve_request_id(&loop->serve, http_head_get(head, FIELD_X_REQUEST_ID), conn->id);
+  conn->since_us = loop_now(loop);
+  conn->left = 0;
+  if (head->method == METHOD_CONNECT) { /* its target is no path */
+    route_missing(conn,
+                  1u << METHOD_GET | 1u << METHOD_HEAD | 1u << METHOD_POST | 1u << METHOD_PUT);
+    return;
+  }
+  if (url_parse(head->target, &conn->arena, &url, &loop->err))
+    request_refuse(conn, &loop->err);
+  else
+    request_route(conn, &url);
+}
+
+void request_body(struct conn *conn, struct slice piece)
+{
+  if (conn->state == CONN_SKIP) return;
+  if (conn->errand) {
+    errand_body(conn, piece);
+    return;
+  }
+  struct call *call = conn->call;
+  if (path_more(call, piece.len, &call->err) ||
+      body_add(&call->body, &call->arena, piece, &call->err))
+    infer_fail(conn, call);
+}
+
+void request_done(struct conn *conn)
+{
+  conn->whole = true;
+  if (conn->state == CONN_SKIP) {
+    conn_sent(conn); /* the answer went before */
+  } else if (conn->errand) {
+    errand_done(conn);
+  } else {
+    struct call *call = conn->call;
+    call->body_whole = true;
+    call_step(conn, call, path_resume(call));
+  }
+}
+
+void request_left(struct conn *conn)
+{
+  struct call *call = conn->call;
+  conn->call = NULL;
+  if (conn->errand) errand_left(conn);
+  if (!call || call->state == CALL_DONE || call->state == CALL_GONE) return; /* in call_answer */
+  if (!path_leave(call)) return;
+  path_end(call);
+  pool_put(&conn->loop->calls, call);
+}

@@ -1,0 +1,40 @@
+/* admit.c - whether a call may go on now, decided before a byte of its body is taken in; and
+ * the wait for that body.
+ * Thread: its loop.
+ * The pool of calls was asked already: whoever is here has a place. Left is memory: bodies are
+ * counted as they arrive (path_more), so a client that only announces a large one holds nothing.
+ * SPDX-License-Identifier: MIT */
+#include "serve/stages_int.h"
+
+enum { BODY_SURE = 1 << 20 };
+
+enum step admit_stage(struct call *call)
+{
+  const struct serve *serve = call->serve;
+  uint64_t soon = call->head->content_length < BODY_SURE ? call->head->content_length : BODY_SURE;
+  if (soon <= serve->opts.bodies_max - serve->bytes_held) return STEP_NEXT;
+  fail(&call->err, E_OVERLOADED, "too many request bodies are in work at once; retry in a moment");
+  return STEP_REPLY;
+}
+
+/* Digits only; anything else is refused by the decoder, which says more. */
+static uint64_t json_length(struct slice header)
+{
+  uint64_t n = 0;
+  for (size_t i = 0; i < header.len && i < 18; i++) {
+    if (header.at[i] < '0' || header.at[i] > '9') return 0;
+    n = n * 10 + (uint64_t)(header.at[i] - '0');
+  }
+  return n;
+}
+
+enum step body_stage(struct call *call)
+{
+  const struct http_head *head = call->head;
+  uint64_t bytes = head->chunked ? BODY_UNKNOWN : head->content_length;
+  uint64_t json = json_length(http_head_get(head, FIELD_INFERENCE_LENGTH));
+  call->body_whole = false;
+  if (body_init(&call->body, &call->arena, bytes, json, &call->err)) return STEP_REPLY;
+  call->state = CALL_BODY;
+  return STEP_WAIT;
+}

@@ -1,0 +1,91 @@
+/* encode.c - the lane's tensors, or its error, to bytes.
+ * Thread: its loop.
+ * SPDX-License-Identifier: MIT */
+#include "serve/stages_int.h"
+
+#include "base/text.h"
+
+static enum code v1_write(struct call *call)
+{
+  struct answer *answer = &call->answer;
+  if (predict_write(&call->arena, call->predict, call->task.outputs,
+                    call->version->contract.n_outputs, &call->part_one, &call->err))
+    return call->err.code;
+  answer->content_type = "application/json";
+  answer->parts = &call->part_one;
+  answer->n_parts = 1;
+  answer->bytes = call->part_one.len;
+  return OK;
+}
+
+static enum code v2_write(struct call *call)
+{
+  struct answer *answer = &call->answer;
+  struct infer_answer reply = {
+      .model_name = call->model_name, .model_version = answer->version, .id = call->request.id};
+  struct infer_body body;
+  if (infer_pick(&call->arena, &call->version->contract, &call->request, call->task.outputs, &reply,
+                 &call->err))
+    return call->err.code;
+  if (infer_write(&call->arena, &reply, &body, &call->err)) return call->err.code;
+  answer->content_type = body.binary ? "application/octet-stream" : "application/json";
+  answer->has_json_length = body.binary;
+  answer->json_length = body.json.len;
+  answer->bytes = body.bytes;
+  answer->parts = &call->part_one;
+  answer->n_parts = 1;
+  call->part_one = body.json;
+  if (body.n_parts == 0) return OK;
+  struct slice *parts = arena_get(&call->arena, (body.n_parts + 1) * sizeof *parts);
+  if (!parts)
+    return fail(&call->err, E_OUT_OF_MEMORY, "the answer needs more memory than one may have");
+  parts[0] = body.json;
+  memcpy(parts + 1, body.parts, body.n_parts * sizeof *parts);
+  answer->parts = parts;
+  answer->n_parts = body.n_parts + 1;
+  return OK;
+}
+
+/* Answers of inference alone are compressed, only when asked, only when worth it, and not while
+ * the memory for bodies is nearly spent. */
+static void answer_zip(struct call *call)
+{
+  struct answer *answer = &call->answer;
+  const struct serve *serve = call->serve;
+  struct slice out;
+  if (call->answer_coding == ZIP_IDENTITY || answer->bytes < ZIP_ANSWER_MIN) return;
+  if (serve->bytes_held > serve->opts.bodies_max / 4 * 3) return;
+  if (zip_deflate(call->answer_coding, answer->parts, answer->n_parts, &call->arena, &out, NULL))
+    return;
+  if (!out.at) return;
+  call->part_one = out;
+  answer->parts = &call->part_one;
+  answer->n_parts = 1;
+  answer->bytes = out.len;
+  answer->encoding = zip_coding_name(call->answer_coding);
+}
+
+enum step encode_stage(struct call *call)
+{
+  const struct version *version = call->version;
+  if (call->task.err.code != OK) {
+    call->err = call->task.err;
+    return STEP_REPLY;
+  }
+  char *number = arena_get(&call->arena, TEXT_NUMBER_MAX);
+  if (!number) {
+    fail(&call->err, E_OUT_OF_MEMORY, "the answer needs more memory than one may have");
+    return STEP_REPLY;
+  }
+  call->answer = (struct answer){
+      .status = 200,
+      .model = call->model_name,
+      .version = slice_of(number, text_print_u64(number, version->number)),
+      .arm = version == call->model->stable ? "stable"
+             : call->arm                    ? "candidate"
+                                            : NULL,
+  };
+  if (call->form == FORM_V1 ? v1_write(call) : v2_write(call)) return STEP_REPLY;
+  answer_zip(call);
+  return STEP_NEXT;
+}

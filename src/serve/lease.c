@@ -1,0 +1,51 @@
+/* lease.c - which worlds this loop still reads.
+ * Thread: its loop.
+ * A plain counter per world replaces reference counts: only this loop's calls are counted here,
+ * and control counts the loops (docs/essays/why-worlds.md).
+ * SPDX-License-Identifier: MIT */
+#include "serve/stages_int.h"
+
+static void lease_home(struct serve *serve, struct lease *lease)
+{
+  struct letter_world *letter = lease->letter;
+  pool_put(&serve->leases, lease);
+  letter->mail.kind = LETTER_WORLD_HOME;
+  mail_send(serve->opts.post->control, &letter->mail);
+}
+
+struct lease *lease_take(struct serve *serve)
+{
+  if (serve->newest) serve->newest->calls++;
+  return serve->newest;
+}
+
+void lease_drop(struct serve *serve, struct lease *lease)
+{
+  if (!lease) return;
+  must(lease->calls > 0);
+  lease->calls--;
+  if (lease->calls == 0 && lease != serve->newest) lease_home(serve, lease);
+}
+
+void serve_leave(struct serve *serve)
+{
+  struct lease *lease = serve->newest;
+  serve->newest = NULL;
+  if (lease && lease->calls == 0) lease_home(serve, lease);
+}
+
+void serve_world(struct serve *serve, struct letter_world *letter)
+{
+  serve_leave(serve);
+  struct lease *lease = pool_get(&serve->leases);
+  must(lease != NULL); /* one per call, one for the newest, one for this moment */
+  *lease = (struct lease){.letter = letter};
+  serve->newest = lease;
+  uint32_t slots = world_slots(letter->world);
+  if (slots <= serve->tally->n_slots) return;
+  /* Control sends a tally with room for the new slots in a moment; until then we need our own. */
+  struct tally *roomy = tally_new(slots);
+  tally_merge(roomy, serve->tally);
+  tally_free(serve->tally);
+  serve->tally = roomy;
+}

@@ -1,0 +1,158 @@
+/* path.c - the table of stages and its runner.
+ * Thread: its loop.
+ * SPDX-License-Identifier: MIT */
+#include "serve/path.h"
+
+#include "base/clock.h"
+#include "serve/refuse.h"
+#include "serve/stages_int.h"
+
+static const struct stage {
+  const char *name;
+  enum step (*run)(struct call *call);
+} path[] = {
+    {"auth", auth_stage},     /* who is it?                        */
+    {"find", find_stage},     /* which model, which version?       */
+    {"media", media_stage},   /* in a form that we read?           */
+    {"admit", admit_stage},   /* may they, now?                    */
+    {"body", body_stage},     /* is all of it here?                */
+    {"decode", decode_stage}, /* bytes to tensors                  */
+    {"choose", choose_stage}, /* which version answers?            */
+    {"check", check_stage},   /* do the tensors fit its contract?  */
+    {"submit", submit_stage}, /* a task letter to its lane         */
+    {"encode", encode_stage}, /* tensors to bytes                  */
+    {"record", record_stage}, /* count it                          */
+};
+enum { STAGES = sizeof path / sizeof *path, TIMED_BODY_MIN = 32 << 10 };
+
+static enum step stage_run(struct call *call, const struct stage *stage)
+{
+  if (call->body.len < TIMED_BODY_MIN) return stage->run(call);
+  struct serve *serve = call->serve;
+  int64_t began_ns = clock_ns();
+  enum step step = stage->run(call); /* after STEP_WAIT the call is somebody else's */
+  int64_t took_ns = clock_ns() - began_ns;
+  if (took_ns > serve->slow_ns) {
+    serve->slow_ns = took_ns;
+    serve->slow_stage = stage->name;
+  }
+  return step;
+}
+
+static enum step path_fail(struct call *call)
+{
+  refuse(call);
+  record_stage(call);
+  call->state = CALL_DONE;
+  return STEP_REPLY;
+}
+
+static enum step path_run(struct call *call)
+{
+  while (call->stage < STAGES) {
+    must(call->state == CALL_OPEN);
+    switch (stage_run(call, &path[call->stage++])) {
+      case STEP_NEXT: continue;
+      case STEP_WAIT: return STEP_WAIT;
+      case STEP_REPLY: return path_fail(call);
+    }
+  }
+  call->state = CALL_DONE;
+  return STEP_REPLY;
+}
+
+enum step path_begin(struct call *call)
+{
+  must(call->state == CALL_FREE);
+  call->state = CALL_OPEN;
+  call->stage = 0;
+  call->err.code = OK;
+  call->lease = lease_take(call->serve);
+  call->world = call->lease ? call->lease->letter->world : NULL;
+  call->serve->calls++;
+  return path_run(call);
+}
+
+enum step path_resume(struct call *call)
+{
+  if (call->state == CALL_LENT) {
+    list_remove(&call->link);
+    record_home(call);
+  } else {
+    must(call->state == CALL_BODY && call->body_whole);
+  }
+  call->state = CALL_OPEN;
+  return path_run(call);
+}
+
+enum step path_refuse(struct call *call)
+{
+  must(call->state == CALL_BODY && call->err.code != OK);
+  return path_fail(call);
+}
+
+enum code path_more(struct call *call, size_t n, struct err *err)
+{
+  struct serve *serve = call->serve;
+  if (n > serve->opts.bodies_max - serve->bytes_held)
+    return fail(err, E_OVERLOADED,
+                "too many request bodies are in work at once; retry in a moment");
+  serve->bytes_held += n;
+  call->bytes_counted += n;
+  return OK;
+}
+
+bool path_leave(struct call *call)
+{
+  must(call->state == CALL_BODY || call->state == CALL_LENT);
+  call->client = NULL;
+  fail(&call->err, E_CANCELLED, "the client went away");
+  call->answer.status = code_http(E_CANCELLED);
+  record_stage(call);
+  if (call->state == CALL_BODY) return true;
+  list_remove(&call->link);
+  atomic_store_explicit(&call->task.gone, true, memory_order_relaxed);
+  call->state = CALL_GONE;
+  return false;
+}
+
+void path_late(struct call *call)
+{
+  must(call->state == CALL_LENT);
+  list_remove(&call->link);
+  atomic_store_explicit(&call->task.gone, true, memory_order_relaxed);
+  fail(&call->err, E_DEADLINE_EXCEEDED,
+       "the model did not answer within the deadline; send less at once or allow more time");
+  refuse(call);
+  record_stage(call);
+  call->state = CALL_GONE;
+}
+
+void path_gone_home(struct call *call)
+{
+  must(call->state == CALL_GONE);
+  record_home(call);
+  call->state = CALL_DONE;
+}
+
+void path_pin(struct call *call, struct arena *arena, struct arena *scratch)
+{
+  must(call->state == CALL_DONE);
+  *arena = call->arena;
+  *scratch = call->scratch;
+  arena_init(&call->arena, 0, NULL);
+  arena_init(&call->scratch, 0, NULL);
+}
+
+void path_end(struct call *call)
+{
+  must(call->state == CALL_DONE || call->state == CALL_BODY);
+  struct serve *serve = call->serve;
+  scratch_rest(serve, &call->scratch);
+  arena_deinit(&call->arena);
+  serve->bytes_held -= call->bytes_counted;
+  serve->calls--;
+  lease_drop(serve, call->lease);
+  call->lease = NULL;
+  call->state = CALL_FREE;
+}

@@ -1,0 +1,81 @@
+/* record.c - counts a call into this loop's tally.
+ * Thread: its loop.
+ * SPDX-License-Identifier: MIT */
+#include "serve/stages_int.h"
+
+/* NULL when no version was chosen, or one that is not counted. */
+static struct version_tally *slot_of(struct call *call)
+{
+  struct tally *tally = call->serve->tally;
+  if (!call->version || call->version->slot == SLOT_NONE) return NULL;
+  must(call->version->slot < tally->n_slots); /* serve_world sees to it */
+  return &tally->slots[call->version->slot];
+}
+
+void record_lent(struct call *call)
+{
+  struct version_tally *slot = slot_of(call);
+  if (slot) slot->lent++;
+}
+
+void record_home(struct call *call)
+{
+  struct version_tally *slot = slot_of(call);
+  if (slot) slot->returned++;
+}
+
+static enum fail_reason reason_of(enum code code)
+{
+  switch (code) {
+    case E_OVERLOADED:
+    case E_OUT_OF_MEMORY:
+    case E_NOT_READY:
+    case E_DEADLINE_EXCEEDED: return FAIL_REJECTED;
+    case E_CANCELLED: return FAIL_CANCELLED;
+    case E_MODEL_FAILED:
+    case E_BAD_MODEL_OUTPUT: return FAIL_BACKEND;
+    default: return FAIL_OTHER;
+  }
+}
+
+static void span_add(struct span *span, int64_t ns)
+{
+  span->count++;
+  span->ns += ns > 0 ? (uint64_t)ns : 0;
+}
+
+static void success_add(struct version_tally *slot, const struct call *call, int64_t total_us)
+{
+  const struct task *task = &call->task;
+  int64_t queue_ns = task->began_ns - task->queued_ns, input_ns = task->input_ns - task->began_ns;
+  int64_t infer_ns = task->infer_ns - task->input_ns, output_ns = task->output_ns - task->infer_ns;
+  span_add(&slot->success, total_us * 1000);
+  span_add(&slot->queue, queue_ns);
+  span_add(&slot->input, input_ns);
+  span_add(&slot->infer, infer_ns);
+  span_add(&slot->output, output_ns);
+  slot->rows += call->rows;
+  slot->runs++;
+  slot->last_wall_ms = (call->serve->now_us + call->serve->wall_us) / 1000;
+  struct batch_tally *batch = version_tally_batch(slot, task->batch_rows);
+  span_add(&batch->input, input_ns);
+  span_add(&batch->infer, infer_ns);
+  span_add(&batch->output, output_ns);
+  hist_add(&slot->total_us, total_us > 0 ? (uint64_t)total_us : 0);
+  hist_add(&slot->queue_us, queue_ns > 0 ? (uint64_t)queue_ns / 1000 : 0);
+  hist_add(&slot->infer_us, infer_ns > 0 ? (uint64_t)infer_ns / 1000 : 0);
+}
+
+enum step record_stage(struct call *call)
+{
+  struct version_tally *slot = slot_of(call);
+  int64_t total_us = call->serve->now_us - call->began_us;
+  if (!slot) return STEP_NEXT;
+  if (call->err.code == OK) {
+    success_add(slot, call, total_us);
+  } else {
+    span_add(&slot->fail, total_us * 1000);
+    slot->failed[reason_of(call->err.code)]++;
+  }
+  return STEP_NEXT;
+}

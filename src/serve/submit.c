@@ -1,0 +1,93 @@
+/* submit.c - lends the task to a lane. After the letter is sent the task is the lane owner's.
+ * Thread: its loop.
+ * SPDX-License-Identifier: MIT */
+#include "serve/stages_int.h"
+
+#include "base/clock.h"
+
+enum { STAMP_BODY_MIN = 32 << 10 };
+
+/* Scratch of a resident's task comes from the loop's own blocks; any other lane runs on another
+ * thread, so its scratch lives on the heap and is kept warm from task to task. */
+static void scratch_take(struct serve *serve, struct arena *scratch, bool resident)
+{
+  if (resident) {
+    arena_init(scratch, serve->opts.call_bytes_max, serve->opts.blocks);
+  } else if (serve->n_resting) {
+    *scratch = serve->resting[--serve->n_resting];
+    serve->scratch_kept -= arena_held(scratch);
+  } else {
+    arena_init(scratch, serve->opts.call_bytes_max, NULL);
+  }
+}
+
+void scratch_rest(struct serve *serve, struct arena *scratch)
+{
+  bool heap = scratch->source && scratch->source != serve->opts.blocks && scratch->max > 0;
+  if (heap && serve->n_resting < serve->opts.calls_max) {
+    arena_reset(scratch);
+    if (serve->scratch_kept + arena_held(scratch) <= serve->opts.scratch_kept_max) {
+      serve->scratch_kept += arena_held(scratch);
+      serve->resting[serve->n_resting++] = *scratch;
+      arena_init(scratch, 0, NULL);
+      return;
+    }
+  }
+  if (scratch->source) arena_deinit(scratch);
+}
+
+static const struct seat *seat_choose(struct call *call)
+{
+  const struct version *version = call->version;
+  struct serve *serve = call->serve;
+  must(version->n_seats > 0);
+  if (version->resident) return &version->seats[serve->opts.loop % version->n_seats];
+  return &version->seats[serve->turn++ % version->n_seats];
+}
+
+static int64_t deadline_of(const struct call *call)
+{
+  int64_t span_us = call->asked_us;
+  if (!span_us) span_us = call->version->deadline_us;
+  if (!span_us) span_us = call->serve->opts.deadline_us;
+  return call->began_us + span_us;
+}
+
+enum step submit_stage(struct call *call)
+{
+  struct serve *serve = call->serve;
+  struct task *task = &call->task;
+  const struct contract *contract = &call->version->contract;
+  call->deadline_us = deadline_of(call);
+  if (call->deadline_us <= serve->now_us) {
+    fail(&call->err, E_DEADLINE_EXCEEDED,
+         "the deadline passed before the model could run; allow more time");
+    return STEP_REPLY;
+  }
+  task->outputs = arena_zero(&call->arena, contract->n_outputs, sizeof *task->outputs);
+  if (!task->outputs) {
+    fail(&call->err, E_OUT_OF_MEMORY, "the request needs more memory than one may have");
+    return STEP_REPLY;
+  }
+  scratch_take(serve, &call->scratch, call->version->resident);
+  const struct seat *seat = seat_choose(call);
+  task->mail.kind = LETTER_TASK;
+  task->home = serve->opts.home;
+  task->lane = seat->lane;
+  task->contract = contract;
+  task->inputs = call->request.inputs;
+  task->rows = (uint32_t)call->rows;
+  task->deadline_us = call->deadline_us;
+  atomic_store_explicit(&task->gone, false, memory_order_relaxed);
+  task->scratch = &call->scratch;
+  task->err.code = OK;
+  /* The clock of this turn is near enough, but not behind a large body's decoding. */
+  task->queued_ns = call->body.len < STAMP_BODY_MIN ? serve->now_us * 1000 : clock_ns();
+
+  record_lent(call);
+  call->state = CALL_LENT;
+  list_push_back(&serve->lent, &call->link);
+  if (call->deadline_us < serve->alarm_us) serve->alarm_us = call->deadline_us;
+  mail_send(seat->owner, &task->mail);
+  return STEP_WAIT; /* last line, always: the lane has it now */
+}
