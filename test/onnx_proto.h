@@ -64,6 +64,7 @@ static const enum dtype proto_dtypes[17] = {
 /* Appends `value` at the tensor's width; the arena's newest allocation grows. */
 static inline void proto_put(struct arena *arena, struct tensor *t, const void *at, size_t len)
 {
+  if (len == 0) return;
   t->data = arena_grow(arena, t->data, t->bytes, t->bytes + len);
   memcpy((char *)t->data + t->bytes, at, len);
   t->bytes += len;

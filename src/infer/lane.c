@@ -56,8 +56,10 @@ void lane_push(struct lane *lane, struct task *task)
 {
   must(task->lane == lane);
   task->mail.next = NULL;
-  if (lane->last) lane->last->next = &task->mail;
-  else lane->first = &task->mail;
+  if (lane->last)
+    lane->last->next = &task->mail;
+  else
+    lane->first = &task->mail;
   lane->last = &task->mail;
   lane->waiting++;
 }

@@ -1,0 +1,196 @@
+/* folder.c - reads a version's files and its slipway.yaml.
+ * Thread: job.
+ * SPDX-License-Identifier: MIT */
+#include "jobs/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "wire/yaml.h"
+
+enum { FOLDER_ARENA_MAX = 16 << 20, LABELS_MAX = 100000, INSTANCES_MAX = 64, THREADS_MAX = 64 };
+#define DEADLINE_US_MAX INT64_C(3600000000)
+
+/* ---- files */
+
+static enum code file_fill(int fd, struct slice name, char *to, size_t len, struct err *err)
+{
+  for (size_t at = 0; at < len;) {
+    ssize_t n = read(fd, to + at, len - at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0)
+      return fail(err, E_UNAVAILABLE, "file \"%.*s\" cannot be read from the store",
+                  SLICE_ARG(name));
+    if (n == 0)
+      return fail(err, E_ARTIFACT_CORRUPT, "file \"%.*s\" in the store is cut short",
+                  SLICE_ARG(name));
+    at += (size_t)n;
+  }
+  return OK;
+}
+
+/* Memory of its own, from the system and back to it: models are large and come and go. */
+static enum code file_map(int fd, const struct event_file *want, struct model_file *file,
+                          struct err *err)
+{
+  struct stat stat;
+  if (fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode) || (uint64_t)stat.st_size != want->bytes)
+    return fail(
+        err, E_ARTIFACT_CORRUPT,
+        "file \"%.*s\" in the store is not the %llu bytes that were pushed: push the version "
+        "again",
+        SLICE_ARG(want->name), (unsigned long long)want->bytes);
+  if (want->bytes == 0) return OK;
+  void *at = mmap(NULL, want->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED)
+    return fail(err, E_MODEL_LOAD_FAILED, "the machine has no memory left for file \"%.*s\"",
+                SLICE_ARG(want->name));
+  file->bytes = slice_of(at, want->bytes);
+  if (file_fill(fd, want->name, at, want->bytes, err) != OK) return err->code;
+  struct digest digest = sha256_of(file->bytes);
+  if (memcmp(&digest, &want->digest, sizeof digest) == 0) return OK;
+  return fail(err, E_ARTIFACT_CORRUPT,
+              "file \"%.*s\" in the store does not have the digest it was pushed with: push the "
+              "version again",
+              SLICE_ARG(want->name));
+}
+
+static enum code file_read(int objects_fd, const struct event_file *want, struct arena *arena,
+                           struct model_file *file, struct err *err)
+{
+  char hex[SHA256_HEX_LEN + 1], path[SHA256_HEX_LEN + 4];
+  digest_hex(&want->digest, hex);
+  snprintf(path, sizeof path, "%.2s/%s", hex, hex);
+  file->name = arena_copy(arena, want->name);
+  if (!file->name.at) return fail(err, E_LIMIT_EXCEEDED, "the version's file names are too long");
+  int fd = openat(objects_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0)
+    return fail(err, errno == ENOENT || errno == ELOOP ? E_ARTIFACT_CORRUPT : E_UNAVAILABLE,
+                "file \"%.*s\" is not in the store any more: push the version again",
+                SLICE_ARG(want->name));
+  enum code code = file_map(fd, want, file, err);
+  close(fd);
+  return code;
+}
+
+struct slice folder_file(const struct folder *folder, struct slice name)
+{
+  for (uint32_t i = 0; i < folder->n_files; i++)
+    if (slice_eq(folder->files[i].name, name))
+      return folder->files[i].bytes.at ? folder->files[i].bytes : SLICE("");
+  return SLICE_NONE;
+}
+
+void folder_deinit(struct folder *folder)
+{
+  for (uint32_t i = 0; i < folder->n_files; i++)
+    if (folder->files[i].bytes.len)
+      munmap((void *)(uintptr_t)folder->files[i].bytes.at, folder->files[i].bytes.len);
+  arena_deinit(&folder->arena);
+}
+
+enum code folder_read(struct folder *folder, int objects_fd, const struct event_file *files,
+                      uint32_t n_files, struct err *err)
+{
+  *folder = (struct folder){0};
+  arena_init(&folder->arena, FOLDER_ARENA_MAX, NULL);
+  folder->files = arena_zero(&folder->arena, n_files, sizeof *folder->files);
+  must(folder->files || n_files == 0); /* n_files is at most EVENT_FILES_MAX */
+  enum code code = OK;
+  for (uint32_t i = 0; code == OK && i < n_files; i++) {
+    folder->n_files = i + 1;
+    code = file_read(objects_fd, &files[i], &folder->arena, &folder->files[i], err);
+  }
+  struct slice yaml = code == OK ? folder_file(folder, SLICE("slipway.yaml")) : SLICE_NONE;
+  if (yaml.at) code = folder_config(yaml, &folder->arena, &folder->config, err);
+  if (code != OK) folder_deinit(folder);
+  return code;
+}
+
+/* ---- slipway.yaml */
+
+static enum code labels_read(const struct yaml *node, struct arena *arena,
+                             struct model_config *config, struct err *err)
+{
+  if (!node || node->kind == YAML_NULL) return OK;
+  if (node->kind != YAML_LIST || node->n == 0 || node->n > LABELS_MAX)
+    return yaml_fail(err, node, "'labels' is not a list of class names: labels: [ham, spam]");
+  struct slice *labels = arena_get(arena, node->n * sizeof *labels);
+  if (!labels) return yaml_fail(err, node, "'labels' is too long");
+  const struct yaml *item = node->first;
+  for (uint32_t i = 0; i < node->n; i++, item = item->next) {
+    labels[i] = SLICE_NONE;
+    if (yaml_string(item, &labels[i], err) != OK) return err->code;
+    if (!labels[i].at) return yaml_fail(err, item, "label %u has no text", i);
+  }
+  config->labels = labels;
+  config->n_labels = node->n;
+  return OK;
+}
+
+/* Batching and caching are still to come: what is said is checked, so that it will be right
+ * then. */
+static enum code later_read(const struct yaml *root, struct err *err)
+{
+  static const char *const batch_keys[] = {"rows_max", "delay_us_max", NULL};
+  static const char *const cache_keys[] = {"ttl", "bytes_max", NULL};
+  const struct yaml *batch = yaml_get(root, "batch"), *cache = yaml_get(root, "cache");
+  const struct yaml *delay = yaml_get(batch, "delay_us_max");
+  int64_t number = 0;
+  uint64_t bytes = 0;
+  if (yaml_keys_check(batch, batch_keys, err) != OK) return err->code;
+  if (yaml_keys_check(cache, cache_keys, err) != OK) return err->code;
+  if (yaml_int(yaml_get(batch, "rows_max"), 1, 1 << 20, &number, err) != OK) return err->code;
+  bool automatic = delay && delay->kind == YAML_SCALAR && slice_eq(delay->text, SLICE("auto"));
+  if (!automatic && yaml_int(delay, 0, 10000000, &number, err) != OK) return err->code;
+  if (yaml_duration(yaml_get(cache, "ttl"), 0, INT64_MAX, &number, err) != OK) return err->code;
+  return yaml_bytes(yaml_get(cache, "bytes_max"), 0, UINT64_MAX, &bytes, err);
+}
+
+static enum code limits_read(const struct yaml *limits, struct model_config *config,
+                             struct err *err)
+{
+  static const char *const keys[] = {"deadline", "memory", "instances", "threads", NULL};
+  int64_t instances = 0, threads = 0;
+  if (yaml_keys_check(limits, keys, err) != OK) return err->code;
+  if (yaml_duration(yaml_get(limits, "deadline"), 1000, DEADLINE_US_MAX, &config->deadline_us,
+                    err) != OK)
+    return err->code;
+  if (yaml_bytes(yaml_get(limits, "memory"), 1 << 20, UINT64_C(1) << 46, &config->memory_max,
+                 err) != OK)
+    return err->code;
+  if (yaml_int(yaml_get(limits, "instances"), 1, INSTANCES_MAX, &instances, err) != OK)
+    return err->code;
+  if (yaml_int(yaml_get(limits, "threads"), 1, THREADS_MAX, &threads, err) != OK) return err->code;
+  config->instances = (uint32_t)instances;
+  config->threads = (uint32_t)threads;
+  return OK;
+}
+
+static enum code config_read(struct slice text, struct arena *arena, struct model_config *config,
+                             struct err *err)
+{
+  static const char *const keys[] = {"engine", "labels", "batch", "cache", "limits", NULL};
+  const struct yaml *root;
+  if (yaml_parse(text, arena, &root, err) != OK) return err->code;
+  if (root->kind != YAML_MAP) return yaml_fail(err, root, "this is not a map: engine: onnx");
+  if (yaml_keys_check(root, keys, err) != OK) return err->code;
+  if (yaml_string(yaml_get(root, "engine"), &config->engine, err) != OK) return err->code;
+  if (labels_read(yaml_get(root, "labels"), arena, config, err) != OK) return err->code;
+  if (limits_read(yaml_get(root, "limits"), config, err) != OK) return err->code;
+  return later_read(root, err);
+}
+
+enum code folder_config(struct slice text, struct arena *arena, struct model_config *config,
+                        struct err *err)
+{
+  struct err inner;
+  *config = (struct model_config){0};
+  if (config_read(text, arena, config, &inner) == OK) return OK;
+  fail(err, E_BAD_CONFIG, "slipway.yaml: %s", inner.text);
+  return fail_at(err, "%s", inner.field);
+}

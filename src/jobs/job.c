@@ -1,0 +1,68 @@
+/* job.c - the job thread's letters.
+ * Thread: job.
+ * SPDX-License-Identifier: MIT */
+#include "jobs/job.h"
+
+#include "base/mem.h"
+#include "jobs/load.h"
+
+struct job {
+  struct mailbox box;
+  const struct post *post;
+  struct watch *watch; /* its own: a load's deadline must not depend on the workers' */
+  uint32_t number;
+  bool stop;
+};
+
+struct job *job_new(uint32_t number, const struct post *post)
+{
+  struct job *job = grab_zero(1, sizeof *job);
+  job->number = number;
+  job->post = post;
+  job->watch = watch_new();
+  mailbox_init_bell(&job->box);
+  return job;
+}
+
+void job_free(struct job *job)
+{
+  if (!job) return;
+  must(mailbox_empty(&job->box));
+  watch_free(job->watch);
+  mailbox_deinit(&job->box);
+  ungrab(job);
+}
+
+struct mailbox *job_mailbox(struct job *job) { return &job->box; }
+
+static void load_answer(struct job *job, struct letter_load *letter)
+{
+  load_run(letter, job->watch);
+  letter->mail.kind = LETTER_LOAD_HOME;
+  mail_send(letter->home, &letter->mail);
+}
+
+static void unload_answer(struct letter_unload *letter)
+{
+  unload_run(letter);
+  letter->mail.kind = LETTER_UNLOAD_HOME;
+  mail_send(letter->home, &letter->mail);
+}
+
+void job_main(void *arg)
+{
+  struct job *job = arg;
+  while (!job->stop) {
+    struct mail *mail = mailbox_wait(&job->box, INT64_MAX);
+    while (mail) {
+      struct mail *next = mail->next;
+      switch (mail->kind) {
+        case LETTER_LOAD: load_answer(job, (struct letter_load *)mail); break;
+        case LETTER_UNLOAD: unload_answer((struct letter_unload *)mail); break;
+        case LETTER_STOP: job->stop = true; break;
+        default: must(!"a letter jobs do not get");
+      }
+      mail = next;
+    }
+  }
+}

@@ -1,0 +1,17 @@
+/* load.h - a version's files become a model that may serve, and go again.
+ * Thread: job.
+ * SPDX-License-Identifier: MIT */
+#ifndef JOBS_LOAD_H
+#define JOBS_LOAD_H
+
+#include "infer/watch.h"
+#include "world/letters.h"
+
+/* Fills the letter's home part; err says how it went. `watch` stops what takes too long. Errors:
+ * E_ARTIFACT_CORRUPT E_UNAVAILABLE (files), E_BAD_CONFIG (slipway.yaml, engine), E_MODEL_REJECTED
+ * E_EXTERNAL_DATA_FORBIDDEN E_MODEL_LOAD_FAILED (model), E_GOLDEN_FAILED. */
+void load_run(struct letter_load *letter, struct watch *watch);
+/* No lane is left. Closes the model; its memory goes back to the system. */
+void unload_run(struct letter_unload *letter);
+
+#endif
