@@ -301,18 +301,23 @@ static bool in_trailers(const struct h1 *h1)
 }
 
 /* What is not data in a chunked body, up to the next data, the end of the message or of the bytes.
- * llhttp sees it up to the trailers and is then told that there were none. */
+ * llhttp sees it up to the trailers and is then told that there were none. Where the guard refuses a
+ * byte, llhttp still sees those before it: what is said depends on which byte is bad, and not on
+ * how the bytes were cut. */
 static enum h1_event framing_feed(struct h1 *h1, struct slice *in, struct err *err)
 {
   size_t i = 0, show = 0;
-  bool trailing = in_trailers(h1);
+  bool refused = false, trailing = in_trailers(h1);
   while (i < in->len && h1->state != H1S_DATA && h1->state != H1S_DONE) {
-    if (framing_byte(h1, in->at[i++], err)) return bad(h1);
+    refused = framing_byte(h1, in->at[i], err) != OK;
+    if (refused) break;
+    i++;
     if (!trailing) show = i;
     trailing = in_trailers(h1);
   }
   if (show && !h1_parser_agrees(h1, slice_of(in->at, show), false, false))
     return two_readings(h1, err);
+  if (refused) return bad(h1);
   *in = slice_from(*in, i);
   if (h1->state == H1S_DONE && !h1_parser_agrees(h1, SLICE("\r\n"), false, true))
     return two_readings(h1, err);

@@ -29,7 +29,8 @@ bool pb_packed_count(struct slice packed, uint64_t *count);
 
 static inline struct pb pb_of(struct slice message)
 {
-  return (struct pb){message.at, message.at + message.len};
+  const char *at = message.at ? message.at : "";
+  return (struct pb){at, at + message.len};
 }
 
 /* ---- names of values, one table for all graphs ---- */

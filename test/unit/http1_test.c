@@ -255,6 +255,7 @@ TEST(h1_framing_has_one_reading)
       {"H1-103 ext CR", CHUNKED "3;a\rb\r\nabc\r\n0\r\n\r\n", SEEN BAD},
       {"H1-103 ext quoted CRLF", CHUNKED "3;a=\"\r\n\"\r\nabc\r\n0\r\n\r\n", SEEN BAD},
       {"H1-103 ext byte", CHUNKED "3;a=\x80\r\nabc\r\n0\r\n\r\n", SEEN BAD},
+      {"H1-103 ext odd, then too large", CHUNKED "ffffff;a=\"b\"c: d\r\n\r\n", SEEN BAD},
       {"trailer LF", CHUNKED "0\r\nA: b\n\r\n", SEEN BAD},
       {"trailer name", CHUNKED "0\r\nA b: c\r\n\r\n", SEEN BAD},
       {"trailer fold", CHUNKED "0\r\nA: b\r\n c\r\n\r\n", SEEN BAD},
