@@ -110,7 +110,7 @@ static enum code code_of_status(long status)
 {
   for (int code = 1; code < CODE_COUNT; code++)
     if (code_http((enum code)code) == status) return (enum code)code;
-  return status >= 500 ? E_INTERNAL : E_INVALID_ARGUMENT;
+  return status < 400 ? E_UNAVAILABLE : status < 500 ? E_INVALID_ARGUMENT : E_INTERNAL;
 }
 
 enum code answer_error(const struct answer *answer, struct err *err)
@@ -125,7 +125,7 @@ enum code answer_error(const struct answer *answer, struct err *err)
   if (json_is_string(text))
     fail(err, code, "%s", json_string_value(text));
   else
-    fail(err, code, "the server answered %ld without saying why", answer->status);
+    fail(err, code, "the server answered %ld without saying why; is it slipway?", answer->status);
   if (json_is_string(field)) fail_at(err, "%s", json_string_value(field));
   return err->code;
 }

@@ -14,6 +14,15 @@ enum { TABLE_BYTES_MAX = 64 << 20 };
 
 /* ---- text ---- */
 
+/* U+202A..202E and U+2066..2069 turn what follows them around. */
+static bool turns_text(const char *at, size_t n)
+{
+  unsigned char a = (unsigned char)at[0], b = n == 3 ? (unsigned char)at[1] : 0;
+  unsigned char c = n == 3 ? (unsigned char)at[2] : 0;
+  return a == 0xe2 &&
+         ((b == 0x80 && c >= 0xaa && c <= 0xae) || (b == 0x81 && c >= 0xa6 && c <= 0xa9));
+}
+
 /* C0, DEL, C1 and what is no UTF-8 could drive a terminal. */
 static void text_tame(char *text)
 {
@@ -22,7 +31,7 @@ static void text_tame(char *text)
     size_t n = utf8_len(rest);
     char *at = text + (rest.at - text);
     bool c1 = n == 2 && (unsigned char)at[0] == 0xc2 && (unsigned char)at[1] < 0xa0;
-    if (n == 0 || c1 || (unsigned char)*at < 0x20 || *at == 0x7f)
+    if (n == 0 || c1 || turns_text(at, n) || (unsigned char)*at < 0x20 || *at == 0x7f)
       for (size_t i = 0; i < (n ? n : 1); i++) at[i] = '?';
     rest = slice_from(rest, n ? n : 1);
   }
