@@ -47,9 +47,10 @@ struct mailbox *control_mailbox(struct control *control);
 CHECKED enum code control_apply(void *control, const struct event *event, struct err *err);
 void control_main(void *control); /* the thread's main: until LETTER_STOP is done */
 
-/* For tests: one turn at the given times. Handles what is there; returns when it wants the next
- * (INT64_MAX: it has stopped). */
+/* For tests: one turn at the given times. Handles the letters that are there; returns when it wants
+ * the next turn if no letter comes before (INT64_MAX: only with one). */
 int64_t control_turn(struct control *control, int64_t now_us, int64_t wall_ms);
+bool control_stopped(const struct control *control);
 const struct catalog *control_catalog(const struct control *control);
 
 #endif

@@ -1,0 +1,431 @@
+/* catalog.c - folding events. Each kind of event has one function that checks first and changes after,
+ * so a refused event leaves nothing behind.
+ * Thread: control (main before it starts). Pure.
+ * SPDX-License-Identifier: MIT */
+#include "control/catalog.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+
+#define CATALOG_BYTES_MAX ((size_t)1 << 36) /* no limit of its own: each tenant's quotas are */
+
+static void *need(struct arena *arena, size_t n, size_t each)
+{
+  void *p = arena_zero(arena, n, each);
+  must(p);
+  return p;
+}
+
+static struct slice kept(struct catalog *catalog, struct slice text)
+{
+  if (!text.len) return SLICE_NONE;
+  struct slice copy = arena_copy(&catalog->arena, text);
+  must(copy.at);
+  return copy;
+}
+
+/* Room for one more at `n`: a moved array twice as long when there is none. */
+static void *roomy(struct catalog *catalog, void *array, uint32_t n, uint32_t *cap, size_t each)
+{
+  if (n < *cap) return array;
+  uint32_t more = *cap ? 2 * *cap : 4;
+  void *moved = need(&catalog->arena, more, each);
+  if (n) memcpy(moved, array, n * each);
+  *cap = more;
+  return moved;
+}
+
+struct catalog *catalog_new(const unsigned char hash_key[16])
+{
+  struct catalog *catalog = grab_zero(1, sizeof *catalog);
+  arena_init(&catalog->arena, CATALOG_BYTES_MAX, NULL);
+  memcpy(catalog->hash_key, hash_key, sizeof catalog->hash_key);
+  return catalog;
+}
+
+void catalog_free(struct catalog *catalog)
+{
+  if (!catalog) return;
+  arena_deinit(&catalog->arena);
+  ungrab(catalog);
+}
+
+/* --- looking up ------------------------------------------------------------------------------------- */
+
+static uint32_t name_at(const struct catalog *catalog, struct slice name)
+{
+  uint32_t mask = catalog->names_cap - 1, at = (uint32_t)siphash(catalog->hash_key, name) & mask;
+  while (catalog->names[at] && !slice_eq(catalog->names[at]->name, name)) at = (at + 1) & mask;
+  return at;
+}
+
+struct catalog_tenant *catalog_tenant(const struct catalog *catalog, struct slice name)
+{
+  return catalog->names_cap ? catalog->names[name_at(catalog, name)] : NULL;
+}
+
+static int name_compare(struct slice a, struct slice b)
+{
+  for (size_t i = 0; i < a.len && i < b.len; i++) {
+    int x = (unsigned char)a.at[i], y = (unsigned char)b.at[i];
+    if (x >= 'A' && x <= 'Z') x += 'a' - 'A';
+    if (y >= 'A' && y <= 'Z') y += 'a' - 'A';
+    if (x != y) return x - y;
+  }
+  return a.len < b.len ? -1 : a.len > b.len;
+}
+
+/* Where a model of that name is or would be. */
+static uint32_t model_place(const struct catalog_tenant *tenant, struct slice name)
+{
+  uint32_t low = 0, high = tenant->n_models;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (name_compare(tenant->models[middle]->name, name) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+struct catalog_model *catalog_model_like(const struct catalog_tenant *tenant, struct slice name)
+{
+  uint32_t at = model_place(tenant, name);
+  if (at == tenant->n_models || name_compare(tenant->models[at]->name, name) != 0) return NULL;
+  return tenant->models[at];
+}
+
+struct catalog_model *catalog_model(const struct catalog_tenant *tenant, struct slice name)
+{
+  struct catalog_model *model = catalog_model_like(tenant, name);
+  return model && slice_eq(model->name, name) ? model : NULL;
+}
+
+const struct catalog_version *catalog_version(const struct catalog_model *model, uint32_t number)
+{
+  return number >= 1 && number <= model->n_versions ? &model->versions[number - 1] : NULL;
+}
+
+uint32_t catalog_previous(const struct catalog_model *model)
+{
+  return model->n_backs ? model->backs[model->n_backs - 1] : 0;
+}
+
+/* A tenant's keys are its own: its slot goes into the hash and into the comparison. */
+static uint32_t key_at(const struct catalog *catalog, const struct catalog_tenant *tenant,
+                       struct slice key)
+{
+  uint32_t mask = catalog->keys_cap - 1;
+  uint32_t at = ((uint32_t)siphash(catalog->hash_key, key) + tenant->slot) & mask;
+  for (; catalog->keys[at]; at = (at + 1) & mask)
+    if (catalog->keys[at]->tenant == tenant && slice_eq(catalog->keys[at]->key, key)) break;
+  return at;
+}
+
+const struct catalog_key *catalog_key(const struct catalog *catalog,
+                                      const struct catalog_tenant *tenant, struct slice key)
+{
+  return catalog->keys_cap && key.len ? catalog->keys[key_at(catalog, tenant, key)] : NULL;
+}
+
+/* --- growing ---------------------------------------------------------------------------------------- */
+
+static void tenant_add(struct catalog *catalog, struct slice name)
+{
+  struct catalog_tenant *tenant = need(&catalog->arena, 1, sizeof *tenant);
+  tenant->name = kept(catalog, name);
+  tenant->slot = catalog->n_tenants;
+  catalog->tenants = roomy(catalog, catalog->tenants, catalog->n_tenants, &catalog->tenants_cap,
+                           sizeof *catalog->tenants);
+  catalog->tenants[catalog->n_tenants++] = tenant;
+  if (catalog->n_tenants * 2 > catalog->names_cap) { /* all again, into a table twice as large */
+    catalog->names_cap = catalog->names_cap ? catalog->names_cap * 2 : 8;
+    catalog->names = need(&catalog->arena, catalog->names_cap, sizeof *catalog->names);
+    for (uint32_t i = 0; i + 1 < catalog->n_tenants; i++)
+      catalog->names[name_at(catalog, catalog->tenants[i]->name)] = catalog->tenants[i];
+  }
+  catalog->names[name_at(catalog, tenant->name)] = tenant;
+}
+
+static void model_add(struct catalog *catalog, struct catalog_tenant *tenant, struct slice name)
+{
+  struct catalog_model *model = need(&catalog->arena, 1, sizeof *model);
+  uint32_t at = model_place(tenant, name);
+  model->name = kept(catalog, name);
+  model->tenant = tenant;
+  model->slot = catalog->n_models;
+  catalog->models = roomy(catalog, catalog->models, catalog->n_models, &catalog->models_cap,
+                          sizeof *catalog->models);
+  catalog->models[catalog->n_models++] = model;
+  tenant->models = roomy(catalog, tenant->models, tenant->n_models, &tenant->models_cap,
+                         sizeof *tenant->models);
+  memmove(&tenant->models[at + 1], &tenant->models[at],
+          (tenant->n_models - at) * sizeof *tenant->models);
+  tenant->models[at] = model;
+  tenant->n_models++;
+}
+
+static void version_add(struct catalog *catalog, struct catalog_model *model,
+                        const struct event *event)
+{
+  model->versions = roomy(catalog, model->versions, model->n_versions, &model->versions_cap,
+                          sizeof *model->versions);
+  struct catalog_version *version = &model->versions[model->n_versions++];
+  struct event_file *files = need(&catalog->arena, event->n_files, sizeof *files);
+  *version = (struct catalog_version){.number = event->version,
+                                      .engine = kept(catalog, event->engine),
+                                      .note = kept(catalog, event->note),
+                                      .actor = kept(catalog, event->actor),
+                                      .files = files,
+                                      .n_files = event->n_files,
+                                      .digest = event_manifest(event),
+                                      .pushed_ms = event->wall_ms,
+                                      .seq = event->seq};
+  for (uint32_t i = 0; i < event->n_files; i++) {
+    files[i] = event->files[i];
+    files[i].name = kept(catalog, event->files[i].name);
+    version->bytes += files[i].bytes;
+  }
+}
+
+static void key_add(struct catalog *catalog, const struct catalog_tenant *tenant,
+                    const struct catalog_model *model, const struct event *event)
+{
+  struct catalog_key *key = need(&catalog->arena, 1, sizeof *key);
+  *key = (struct catalog_key){.key = kept(catalog, event->idempotency),
+                              .tenant = tenant,
+                              .model = model,
+                              .kind = event->kind,
+                              .version = event->version,
+                              .seq = event->seq,
+                              .code = event->code,
+                              .reason = kept(catalog, event->reason)};
+  if ((catalog->n_keys + 1) * 2 > catalog->keys_cap) {
+    struct catalog_key **old = catalog->keys;
+    uint32_t old_cap = catalog->keys_cap;
+    catalog->keys_cap = old_cap ? old_cap * 2 : 16;
+    catalog->keys = need(&catalog->arena, catalog->keys_cap, sizeof(struct catalog_key *));
+    for (uint32_t i = 0; i < old_cap; i++)
+      if (old[i]) catalog->keys[key_at(catalog, old[i]->tenant, old[i]->key)] = old[i];
+  }
+  catalog->keys[key_at(catalog, tenant, key->key)] = key;
+  catalog->n_keys++;
+}
+
+/* --- switching -------------------------------------------------------------------------------------- */
+
+static void back_push(struct catalog_model *model, uint32_t number)
+{
+  if (!number || catalog_previous(model) == number) return;
+  if (model->n_backs == BACKS_MAX) {
+    memmove(model->backs, model->backs + 1, (BACKS_MAX - 1) * sizeof *model->backs);
+    model->n_backs--;
+  }
+  model->backs[model->n_backs++] = number;
+}
+
+/* Down to below `number` where that is on the stack; else nothing. */
+static void back_pop(struct catalog_model *model, uint32_t number)
+{
+  for (uint32_t i = model->n_backs; i > 0; i--)
+    if (model->backs[i - 1] == number) {
+      model->n_backs = i - 1;
+      return;
+    }
+}
+
+static void model_switch(struct catalog_model *model, uint32_t number, const struct event *event)
+{
+  model->serving = number;
+  model->switched_seq = event->seq;
+  model->switched_ms = event->wall_ms;
+  model->asked = 0;
+  if (!number) return;
+  struct catalog_version *version = &model->versions[number - 1];
+  version->refused = OK;
+  version->reason = SLICE_NONE;
+}
+
+static void refuse(struct catalog *catalog, struct catalog_model *model, const struct event *event)
+{
+  struct catalog_version *version = &model->versions[event->version - 1];
+  version->refused = event->code ? event->code : E_MODEL_LOAD_FAILED;
+  version->reason = kept(catalog, event->reason);
+  if (model->asked == event->version) model->asked = 0;
+}
+
+/* --- the fold --------------------------------------------------------------------------------------- */
+
+static enum code misfit(const struct event *event, struct err *err, const char *why)
+{
+  return fail(err, E_INTERNAL, "event %" PRIu64 " (%s) does not fit the ones before: %s", event->seq,
+              event_name(event->kind), why);
+}
+
+/* Everything that can be wrong with an event about a model that is there. */
+static enum code model_event_check(const struct catalog_model *model, const struct event *event,
+                                   struct err *err)
+{
+  bool known = catalog_version(model, event->version) != NULL;
+  switch (event->kind) {
+    case EVENT_VERSION_PUSHED:
+      if (event->version != model->n_versions + 1) return misfit(event, err, "wrong number");
+      if (!event->n_files) return misfit(event, err, "no files");
+      return OK;
+    case EVENT_VERSION_RETIRED:
+      if (!event->version || event->version != model->serving)
+        return misfit(event, err, "it does not serve");
+      return OK;
+    case EVENT_DEPLOY_ASKED:
+    case EVENT_ROLLBACK_ASKED:
+      if (model->asked) return misfit(event, err, "another switch is undecided");
+      return known ? OK : misfit(event, err, "no such version");
+    default: return known ? OK : misfit(event, err, "no such version");
+  }
+}
+
+static void model_event_apply(struct catalog *catalog, struct catalog_model *model,
+                              const struct event *event)
+{
+  switch (event->kind) {
+    case EVENT_VERSION_PUSHED: version_add(catalog, model, event); break;
+    case EVENT_VERSION_DEPLOYED:
+      if (model->serving != event->version) back_push(model, model->serving);
+      model_switch(model, event->version, event);
+      break;
+    case EVENT_ROLLED_BACK:
+      back_pop(model, event->version);
+      model_switch(model, event->version, event);
+      break;
+    case EVENT_VERSION_RETIRED:
+      back_push(model, model->serving);
+      model_switch(model, 0, event);
+      break;
+    case EVENT_VERSION_REFUSED: refuse(catalog, model, event); break;
+    case EVENT_DEPLOY_ASKED:
+    case EVENT_ROLLBACK_ASKED:
+      model->asked = event->version;
+      model->asked_kind = event->kind;
+      model->asked_actor = kept(catalog, event->actor);
+      break;
+    default: must(!"an event kind without a fold");
+  }
+}
+
+enum code catalog_apply(struct catalog *catalog, const struct event *event, struct err *err)
+{
+  must(event->kind > EVENT_NONE && event->kind < EVENT_KINDS);
+  if (event->seq != catalog->seq + 1) return misfit(event, err, "wrong sequence number");
+  struct catalog_tenant *tenant = catalog_tenant(catalog, event->tenant);
+  struct catalog_model *model = NULL;
+  if (tenant && event->idempotency.len && catalog_key(catalog, tenant, event->idempotency))
+    return misfit(event, err, "its idempotency key has been used");
+  if (event->kind == EVENT_TENANT_CREATED) {
+    if (tenant || !event->tenant.len) return misfit(event, err, "the tenant exists");
+    tenant_add(catalog, event->tenant);
+    tenant = catalog_tenant(catalog, event->tenant);
+  } else if (!tenant) {
+    return misfit(event, err, "no such tenant");
+  } else if (event->kind == EVENT_MODEL_CREATED) {
+    if (!event->model.len || catalog_model_like(tenant, event->model))
+      return misfit(event, err, "the model exists");
+    model_add(catalog, tenant, event->model);
+    model = catalog_model(tenant, event->model);
+  } else {
+    model = catalog_model(tenant, event->model);
+    if (!model) return misfit(event, err, "no such model");
+    if (model_event_check(model, event, err)) return err->code;
+    model_event_apply(catalog, model, event);
+  }
+  if (event->idempotency.len) key_add(catalog, tenant, model, event);
+  catalog->seq = event->seq;
+  return OK;
+}
+
+/* --- one canonical form ----------------------------------------------------------------------------- */
+
+static void add_number(struct sha256 *sha, uint64_t number)
+{
+  char text[24];
+  int len = snprintf(text, sizeof text, "%" PRIu64 ";", number);
+  sha256_add(sha, slice_of(text, (size_t)len));
+}
+
+static void add_text(struct sha256 *sha, struct slice text)
+{
+  add_number(sha, text.len);
+  sha256_add(sha, text);
+}
+
+static void add_version(struct sha256 *sha, const struct catalog_version *version)
+{
+  add_number(sha, version->number);
+  add_text(sha, version->engine);
+  add_text(sha, version->note);
+  add_text(sha, version->actor);
+  add_text(sha, slice_of((const char *)version->digest.at, SHA256_LEN));
+  add_number(sha, version->bytes);
+  add_number(sha, (uint64_t)version->pushed_ms);
+  add_number(sha, version->seq);
+  add_text(sha, slice_str(code_name(version->refused)));
+  add_text(sha, version->reason);
+}
+
+static void add_model(struct sha256 *sha, const struct catalog_model *model)
+{
+  add_text(sha, model->name);
+  add_number(sha, model->slot);
+  add_number(sha, model->n_versions);
+  for (uint32_t i = 0; i < model->n_versions; i++) add_version(sha, &model->versions[i]);
+  add_number(sha, model->serving);
+  add_number(sha, model->switched_seq);
+  add_number(sha, (uint64_t)model->switched_ms);
+  add_number(sha, model->n_backs);
+  for (uint32_t i = 0; i < model->n_backs; i++) add_number(sha, model->backs[i]);
+  add_number(sha, model->asked);
+  if (!model->asked) return;
+  add_text(sha, slice_str(event_name(model->asked_kind)));
+  add_text(sha, model->asked_actor);
+}
+
+/* Keys have no order of their own that does not depend on the hash key: they are summed up, each by
+ * its own digest. */
+static void add_keys(struct sha256 *sha, const struct catalog *catalog)
+{
+  unsigned char sum[SHA256_LEN] = {0};
+  for (uint32_t i = 0; i < catalog->keys_cap; i++) {
+    const struct catalog_key *key = catalog->keys[i];
+    if (!key) continue;
+    struct sha256 one;
+    sha256_init(&one);
+    add_text(&one, key->tenant->name);
+    add_text(&one, key->key);
+    add_text(&one, key->model ? key->model->name : SLICE_NONE);
+    add_text(&one, slice_str(event_name(key->kind)));
+    add_number(&one, key->version);
+    add_number(&one, key->seq);
+    add_text(&one, slice_str(code_name(key->code)));
+    add_text(&one, key->reason);
+    struct digest digest = sha256_end(&one);
+    for (int k = 0; k < SHA256_LEN; k++) sum[k] = (unsigned char)(sum[k] + digest.at[k]);
+  }
+  add_number(sha, catalog->n_keys);
+  sha256_add(sha, slice_of((const char *)sum, sizeof sum));
+}
+
+struct digest catalog_digest(const struct catalog *catalog)
+{
+  struct sha256 sha;
+  sha256_init(&sha);
+  add_number(&sha, catalog->seq);
+  add_number(&sha, catalog->n_tenants);
+  for (uint32_t i = 0; i < catalog->n_tenants; i++) {
+    const struct catalog_tenant *tenant = catalog->tenants[i];
+    add_text(&sha, tenant->name);
+    add_number(&sha, tenant->n_models);
+    for (uint32_t k = 0; k < tenant->n_models; k++) add_model(&sha, tenant->models[k]);
+  }
+  add_keys(&sha, catalog);
+  return sha256_end(&sha);
+}

@@ -1,0 +1,103 @@
+/* catalog.h - the fold of the ledger: tenants, models, versions, who serves, who could be gone back to.
+ * Thread: control (main before it starts). Pure: no clock, no disk, no chance; the same events make
+ * the same catalog on every machine, for ever (test/golden/ledger-*.jsonl).
+ *
+ * Nothing is ever removed, so everything lies in one arena and pointers stay valid until the end.
+ * Readers may look at the structs; only catalog_apply changes them.
+ *
+ * What a rollback goes back to is a stack: a deploy puts the version that served on it, a rollback
+ * takes from it and puts nothing back, since who was rolled back from is nothing to go back to. So
+ * after deploys of 1, 2 and 3 two rollbacks lead to 1, and a third is refused. Retiring puts, too: a
+ * rollback undoes it.
+ * SPDX-License-Identifier: MIT */
+#ifndef CONTROL_CATALOG_H
+#define CONTROL_CATALOG_H
+
+#include "world/event.h"
+
+enum { BACKS_MAX = 64 }; /* versions to go back to; the eldest is forgotten first */
+
+struct catalog_version {
+  uint32_t number;
+  struct slice engine, note, actor;
+  const struct event_file *files;
+  uint32_t n_files;
+  uint64_t bytes; /* of all files */
+  struct digest digest;
+  int64_t pushed_ms;
+  uint64_t seq;
+  enum code refused; /* why it was refused last; OK: never, or it has served since */
+  struct slice reason;
+};
+
+struct catalog_model {
+  struct slice name;
+  struct catalog_tenant *tenant;
+  uint32_t slot;                    /* 0, 1, 2... over all tenants, in order of creation */
+  struct catalog_version *versions; /* number n is at n - 1 */
+  uint32_t n_versions, versions_cap;
+  uint32_t serving; /* 0: nothing */
+  uint64_t switched_seq;
+  int64_t switched_ms;
+  uint32_t backs[BACKS_MAX], n_backs; /* newest last */
+  uint32_t asked;                     /* a switch accepted and not yet decided; 0: none */
+  enum event_kind asked_kind;         /* EVENT_DEPLOY_ASKED, EVENT_ROLLBACK_ASKED */
+  struct slice asked_actor;
+};
+
+/* What a request with an Idempotency-Key did, so that asking again gets the same answer. */
+struct catalog_key {
+  struct slice key;
+  const struct catalog_tenant *tenant;
+  const struct catalog_model *model;
+  enum event_kind kind;
+  uint32_t version;
+  uint64_t seq;
+  enum code code; /* VERSION_REFUSED */
+  struct slice reason;
+};
+
+struct catalog_tenant {
+  struct slice name;
+  uint32_t slot;
+  struct catalog_model **models; /* ascending by name without regard to case: unique so */
+  uint32_t n_models, models_cap;
+};
+
+struct catalog {
+  struct arena arena;
+  uint64_t seq; /* of the newest event folded */
+  struct catalog_tenant **tenants; /* by slot */
+  uint32_t n_tenants, tenants_cap;
+  struct catalog_model **models; /* by slot */
+  uint32_t n_models, models_cap;
+  struct catalog_key **keys; /* open addressing; NULL empty */
+  uint32_t n_keys, keys_cap;
+  struct catalog_tenant **names; /* the same, over tenants */
+  uint32_t names_cap;
+  unsigned char hash_key[16];
+};
+
+/* hash_key: for the tables only, it does not show in anything. */
+struct catalog *catalog_new(const unsigned char hash_key[16]);
+void catalog_free(struct catalog *catalog);
+
+/* Folds one event. E_INTERNAL when it does not fit what came before (then nothing has changed): the
+ * ledger was written by something else, or there is a bug. */
+CHECKED enum code catalog_apply(struct catalog *catalog, const struct event *event,
+                                struct err *err);
+
+/* NULL when unknown; names byte for byte. */
+struct catalog_tenant *catalog_tenant(const struct catalog *catalog, struct slice name);
+struct catalog_model *catalog_model(const struct catalog_tenant *tenant, struct slice name);
+/* The same without regard to case: who is in the way of a new one. */
+struct catalog_model *catalog_model_like(const struct catalog_tenant *tenant, struct slice name);
+const struct catalog_version *catalog_version(const struct catalog_model *model, uint32_t number);
+const struct catalog_key *catalog_key(const struct catalog *catalog,
+                                      const struct catalog_tenant *tenant, struct slice key);
+uint32_t catalog_previous(const struct catalog_model *model); /* 0: nothing to go back to */
+
+/* Over everything above in one canonical form: equal digests, equal catalogs. */
+struct digest catalog_digest(const struct catalog *catalog);
+
+#endif

@@ -1,0 +1,225 @@
+/* command.c - checking commands.
+ * Thread: control. Pure.
+ * SPDX-License-Identifier: MIT */
+#include "control/command.h"
+
+#include "base/utf8.h"
+#include "world/model.h"
+
+static void refuse(struct decision *decision, enum code code)
+{
+  decision->kind = DECISION_ANSWER;
+  must(code != OK && decision->err.code == code);
+}
+
+/* --- keys that were used before --------------------------------------------------------------------- */
+
+static bool key_kind_fits(enum command_kind command, enum event_kind event)
+{
+  switch (command) {
+    case COMMAND_PUSH: return event == EVENT_VERSION_PUSHED;
+    case COMMAND_RETIRE: return event == EVENT_VERSION_RETIRED;
+    case COMMAND_DEPLOY:
+      return event == EVENT_VERSION_DEPLOYED || event == EVENT_DEPLOY_ASKED ||
+             event == EVENT_VERSION_REFUSED;
+    case COMMAND_ROLLBACK:
+      return event == EVENT_ROLLED_BACK || event == EVENT_ROLLBACK_ASKED ||
+             event == EVENT_VERSION_REFUSED;
+  }
+  return false;
+}
+
+static bool key_fits(const struct catalog_key *key, const struct letter_command *command)
+{
+  const struct event *event = &command->event;
+  if (!key_kind_fits(command->kind, key->kind)) return false;
+  if (!key->model || !slice_eq(key->model->name, event->model)) return false;
+  if (command->kind != COMMAND_PUSH) return !event->version || event->version == key->version;
+  const struct catalog_version *version = catalog_version(key->model, key->version);
+  struct digest digest = event_manifest(event);
+  return slice_eq(version->engine, event->engine) && slice_eq(version->note, event->note) &&
+         memcmp(&version->digest, &digest, sizeof digest) == 0;
+}
+
+bool command_same(const struct letter_command *one, const struct letter_command *other)
+{
+  const struct event *a = &one->event, *b = &other->event;
+  if (one->kind != other->kind || !slice_eq(a->model, b->model)) return false;
+  return one->kind != COMMAND_PUSH && (!b->version || !a->version || a->version == b->version);
+}
+
+/* True when the key decides it. */
+static bool key_decide(const struct catalog *catalog, const struct catalog_tenant *tenant,
+                       const struct letter_command *command, struct decision *decision)
+{
+  const struct catalog_key *key = catalog_key(catalog, tenant, command->event.idempotency);
+  if (!key) return false;
+  decision->kind = DECISION_ANSWER;
+  if (!key_fits(key, command)) {
+    fail(&decision->err, E_CONFLICT,
+         "the Idempotency-Key '%.*s' was used for another request; use a fresh one",
+         SLICE_ARG(key->key));
+    return true;
+  }
+  decision->version = key->version;
+  decision->seq = key->seq;
+  if (key->kind == EVENT_VERSION_REFUSED)
+    fail(&decision->err, key->code ? key->code : E_MODEL_LOAD_FAILED, "%.*s", (int)key->reason.len,
+         key->reason.at ? key->reason.at : "");
+  return true;
+}
+
+/* --- what a row can hold ---------------------------------------------------------------------------- */
+
+enum { SHORT_TEXT_MAX = 255 };
+
+static enum code text_check(const char *what, struct slice text, size_t max, struct err *err)
+{
+  if (text.len > max)
+    return fail(err, E_INVALID_ARGUMENT, "%s has %zu bytes; at most %zu are kept", what, text.len,
+                max);
+  if (!utf8_valid(text)) return fail(err, E_INVALID_ARGUMENT, "%s is not UTF-8", what);
+  return OK;
+}
+
+static enum code texts_check(const struct event *event, struct err *err)
+{
+  if (text_check("the note", event->note, NOTE_MAX, err) ||
+      text_check("the engine", event->engine, SHORT_TEXT_MAX, err) ||
+      text_check("the actor", event->actor, SHORT_TEXT_MAX, err) ||
+      text_check("the Idempotency-Key", event->idempotency, SHORT_TEXT_MAX, err))
+    return err->code;
+  for (uint32_t i = 0; i < event->n_files && i < EVENT_FILES_MAX; i++)
+    if (text_check("a file's name", event->files[i].name, SHORT_TEXT_MAX, err)) return err->code;
+  return OK;
+}
+
+/* --- each kind -------------------------------------------------------------------------------------- */
+
+static enum code files_check(const struct event *event, struct err *err)
+{
+  if (event->n_files < 1 || event->n_files > EVENT_FILES_MAX)
+    return fail(err, E_INVALID_ARGUMENT, "a version has 1 to %d files, got %u", EVENT_FILES_MAX,
+                event->n_files);
+  for (uint32_t i = 0; i < event->n_files; i++) {
+    struct slice name = event->files[i].name;
+    if (!name.len || memchr(name.at, '/', name.len) ||
+        memchr(name.at, 0, name.len) || slice_eq(name, SLICE(".")) || slice_eq(name, SLICE("..")))
+      return fail(err, E_INVALID_ARGUMENT, "'%.*s' is no plain file name", SLICE_ARG(name));
+    for (uint32_t k = 0; k < i; k++)
+      if (slice_eq(event->files[k].name, name))
+        return fail(err, E_INVALID_ARGUMENT, "two files are called '%.*s'", SLICE_ARG(name));
+  }
+  return OK;
+}
+
+static void push_decide(const struct catalog_tenant *tenant, const struct letter_command *command,
+                        struct decision *decision)
+{
+  const struct event *wish = &command->event;
+  struct err *err = &decision->err;
+  if (model_name_check(wish->model, err) || files_check(wish, err)) {
+    refuse(decision, err->code);
+    return;
+  }
+  const struct catalog_model *model = catalog_model_like(tenant, wish->model);
+  if (model && !slice_eq(model->name, wish->model)) {
+    refuse(decision, fail(err, E_CONFLICT,
+                          "model '%.*s' differs from '%.*s' in case only; use that name",
+                          SLICE_ARG(wish->model), SLICE_ARG(model->name)));
+    return;
+  }
+  decision->kind = DECISION_APPEND;
+  decision->version = model ? model->n_versions + 1 : 1;
+  if (!model)
+    decision->events[decision->n_events++] = (struct event){.kind = EVENT_MODEL_CREATED,
+                                                            .tenant = wish->tenant,
+                                                            .model = wish->model,
+                                                            .actor = wish->actor};
+  struct event *pushed = &decision->events[decision->n_events++];
+  *pushed = *wish;
+  pushed->kind = EVENT_VERSION_PUSHED;
+  pushed->version = decision->version;
+  pushed->reason = SLICE_NONE;
+  pushed->code = OK;
+}
+
+static void switch_decide(const struct letter_command *command, struct decision *decision)
+{
+  struct catalog_model *model = decision->model;
+  uint32_t version = command->event.version;
+  bool back = command->kind == COMMAND_ROLLBACK;
+  struct err *err = &decision->err;
+  if (!version) version = back ? catalog_previous(model) : model->n_versions;
+  if (!version && back) {
+    refuse(decision, fail(err, E_CONFLICT, "model '%.*s' has no version to go back to; name one",
+                          SLICE_ARG(model->name)));
+    return;
+  }
+  if (!catalog_version(model, version)) {
+    refuse(decision, fail(err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u",
+                          SLICE_ARG(model->name), version));
+    return;
+  }
+  decision->kind = DECISION_SWITCH;
+  decision->version = version;
+  decision->effect = back ? EVENT_ROLLED_BACK : EVENT_VERSION_DEPLOYED;
+  if (model->serving != version) return;
+  decision->effect = EVENT_NONE;
+  decision->seq = model->switched_seq;
+}
+
+static void retire_decide(const struct letter_command *command, struct decision *decision)
+{
+  const struct catalog_model *model = decision->model;
+  const struct event *wish = &command->event;
+  if (wish->version && !catalog_version(model, wish->version)) {
+    refuse(decision, fail(&decision->err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u",
+                          SLICE_ARG(model->name), wish->version));
+    return;
+  }
+  if (!model->serving || (wish->version && wish->version != model->serving)) {
+    decision->kind = DECISION_ANSWER; /* true already */
+    decision->version = wish->version;
+    decision->seq = model->switched_seq;
+    return;
+  }
+  decision->kind = DECISION_APPEND;
+  decision->version = model->serving;
+  decision->events[decision->n_events++] = (struct event){.kind = EVENT_VERSION_RETIRED,
+                                                          .tenant = wish->tenant,
+                                                          .model = wish->model,
+                                                          .actor = wish->actor,
+                                                          .version = model->serving,
+                                                          .idempotency = wish->idempotency};
+}
+
+void command_decide(const struct catalog *catalog, const struct letter_command *command,
+                    struct decision *decision)
+{
+  const struct event *wish = &command->event;
+  *decision = (struct decision){.kind = DECISION_ANSWER};
+  const struct catalog_tenant *tenant = catalog_tenant(catalog, wish->tenant);
+  if (!tenant) {
+    refuse(decision, fail(&decision->err, E_NOT_FOUND, "there is no tenant '%.*s'",
+                          SLICE_ARG(wish->tenant)));
+    return;
+  }
+  if (texts_check(wish, &decision->err)) {
+    refuse(decision, decision->err.code);
+    return;
+  }
+  if (key_decide(catalog, tenant, command, decision)) return;
+  if (command->kind == COMMAND_PUSH) {
+    push_decide(tenant, command, decision);
+    return;
+  }
+  decision->model = catalog_model(tenant, wish->model);
+  if (!decision->model) {
+    refuse(decision, fail(&decision->err, E_MODEL_NOT_FOUND, "there is no model '%.*s'",
+                          SLICE_ARG(wish->model)));
+    return;
+  }
+  if (command->kind == COMMAND_RETIRE) retire_decide(command, decision);
+  else switch_decide(command, decision);
+}

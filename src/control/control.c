@@ -1,0 +1,284 @@
+/* control.c - the thread: one turn takes all mail there is, then publishes at most one world for all
+ * that changed in it, however much that was.
+ * Thread: control.
+ * SPDX-License-Identifier: MIT */
+#include "control/control.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "control/control_int.h"
+
+enum { PULSE_US = 1000000, RESIDENT_NS = 50000, WORLDS_MAX = 1024, STOP_US = 10000000 };
+
+static struct slice first_tenant(void) { return SLICE("default"); }
+
+struct control *control_new(const struct control_opts *opts, const struct post *post)
+{
+  struct control *control = grab_zero(1, sizeof *control);
+  struct control_opts *o = &control->opts;
+  *o = *opts;
+  if (!o->instances) o->instances = 1;
+  if (!o->resident_ns) o->resident_ns = RESIDENT_NS;
+  if (!o->pulse_us) o->pulse_us = PULSE_US;
+  if (!o->worlds_max) o->worlds_max = WORLDS_MAX;
+  control->post = post;
+  mailbox_init_bell(&control->box);
+  control->catalog = catalog_new(o->hash_key);
+  struct place_opts place = {o->objects_fd, o->instances, o->resident_ns};
+  place_init(&control->place, &place, post, &control->box);
+  publish_init(&control->publish, post, &control->place, o->hash_key);
+  pulse_init(&control->pulse, post);
+  list_init(&control->changes);
+  control->waiting_end = &control->waiting;
+  return control;
+}
+
+struct mailbox *control_mailbox(struct control *control) { return &control->box; }
+const struct catalog *control_catalog(const struct control *control) { return control->catalog; }
+
+enum code control_apply(void *arg, const struct event *event, struct err *err)
+{
+  struct control *control = arg;
+  must(!control->started);
+  return catalog_apply(control->catalog, event, err);
+}
+
+/* --- statistics ------------------------------------------------------------------------------------- */
+
+static void stats_fill(const struct control *control, struct stats *stats)
+{
+  *stats = (struct stats){.wall_ms = control->wall_ms,
+                          .uptime_us = control->now_us - control->opts.started_us,
+                          .loops = control->post->n_loops,
+                          .worlds_built = world_count_built(),
+                          .worlds_freed = world_count_freed(),
+                          .world_serial = control->publish.serial,
+                          .tally = pulse_copy(&control->pulse, control->place.n_slots)};
+  for (uint32_t i = 0; i < control->place.models_cap; i++) {
+    const struct link *head = &control->place.models[i];
+    for (struct link *link = head->next; link != head; link = link->next)
+      stats->models_loading += placed_is_coming(LIST_OF(link, struct placed, link));
+  }
+  for (uint32_t i = 0; i < stats->tally->n_slots; i++)
+    stats->lanes_pending += stats->tally->slots[i].lent - stats->tally->slots[i].returned;
+}
+
+static void stats_answer(struct control *control, struct mail **list)
+{
+  for (struct mail *mail = *list, *next; mail; mail = next) {
+    struct letter_stats *letter = LETTER_OF(mail, struct letter_stats);
+    next = mail->next;
+    stats_fill(control, &letter->stats);
+    mail->kind = LETTER_STATS_HOME;
+    mail_send(letter->home, mail);
+  }
+  *list = NULL;
+}
+
+/* Who asks is answered by a pulse that began after the question. */
+static void stats_ask(struct control *control, struct mail *mail)
+{
+  uint64_t round = pulse_ask(&control->pulse, control->now_us);
+  struct mail **list =
+      round <= control->pulse.begun ? &control->stats_now : &control->stats_later;
+  mail->next = *list;
+  *list = mail;
+  if (round <= control->pulse.done) stats_answer(control, list);
+}
+
+static void tally_home(struct control *control, struct letter_tally *letter)
+{
+  uint64_t done = control->pulse.done;
+  pulse_tally_home(&control->pulse, letter, control->now_us);
+  if (control->pulse.done == done) return;
+  change_pulse_done(control);
+  stats_answer(control, &control->stats_now);
+  control->stats_now = control->stats_later;
+  control->stats_later = NULL;
+}
+
+/* --- starting and stopping -------------------------------------------------------------------------- */
+
+/* What served before the restart serves again; what was promised is taken up. */
+static void begin(struct control *control)
+{
+  const struct catalog *catalog = control->catalog;
+  control->started = true;
+  control->dirty = true;
+  pulse_ask(&control->pulse, control->now_us); /* a loop has its tally before its first world */
+  if (!catalog_tenant(catalog, first_tenant())) change_tenant(control, first_tenant());
+  for (uint32_t i = 0; i < catalog->n_models; i++) {
+    struct catalog_model *model = catalog->models[i];
+    if (model->serving) {
+      struct placed *placed = place_of(&control->place, model, model->serving);
+      placed->serves = true;
+      place_settle(&control->place, placed);
+    }
+    if (model->asked) change_resume(control, model);
+  }
+}
+
+/* Whether every version that should serve is ready or has failed with a reason. */
+static bool all_came(const struct control *control)
+{
+  const struct catalog *catalog = control->catalog;
+  if (!catalog_tenant(catalog, first_tenant())) return false;
+  for (uint32_t i = 0; i < catalog->n_models; i++) {
+    const struct catalog_model *model = catalog->models[i];
+    const struct placed *placed =
+        model->serving ? place_find(&control->place, model, model->serving) : NULL;
+    if (placed && placed_is_coming(placed)) return false;
+  }
+  return true;
+}
+
+static void drain_begin(struct control *control, struct letter_note *letter)
+{
+  control->draining = control->dirty = true;
+  letter->mail.kind = LETTER_DRAIN_HOME;
+  mail_send(letter->home, &letter->mail);
+}
+
+/* Nothing serves any more: the next world is empty, and with the last one before it home every lane
+ * closes and every model leaves. */
+static void stop_begin(struct control *control, const struct letter_note *letter)
+{
+  control->draining = control->stopping = control->dirty = true;
+  control->stop_by_us =
+      letter->deadline_us ? letter->deadline_us : control->now_us + STOP_US;
+  change_stop(control);
+  for (uint32_t i = 0; i < control->place.models_cap; i++) {
+    struct link *head = &control->place.models[i];
+    for (struct link *link = head->next; link != head; link = link->next)
+      LIST_OF(link, struct placed, link)->serves = false;
+  }
+  for (uint32_t i = 0; i < control->place.models_cap; i++) {
+    struct link *head = &control->place.models[i];
+    for (struct link *link = head->next; link != head; link = link->next)
+      place_settle(&control->place, LIST_OF(link, struct placed, link));
+  }
+}
+
+static bool all_gone(const struct control *control)
+{
+  if (control->appends_out || control->place.busy || !control->last_world_out) return false;
+  if (control->publish.n_books > 1) return false; /* the last, empty world stays out */
+  return control->pulse.out == 0;
+}
+
+static void stop_look(struct control *control)
+{
+  bool gone = all_gone(control);
+  if (!gone && control->now_us < control->stop_by_us) return;
+  if (!gone)
+    log_event(LOG_WARN, "control_stop_late", "worlds", log_num(control->publish.n_books), "models",
+              log_num(control->place.busy), "appends", log_num(control->appends_out), NULL);
+  stats_answer(control, &control->stats_now);
+  stats_answer(control, &control->stats_later);
+  control->stopped = true;
+}
+
+/* --- turns ------------------------------------------------------------------------------------------ */
+
+static void letter_take(struct control *control, struct mail *mail)
+{
+  switch (mail->kind) {
+    case LETTER_WORLD_HOME:
+      publish_lease_home(&control->publish, LETTER_OF(mail, struct letter_world));
+      break;
+    case LETTER_TALLY_HOME:
+      tally_home(control, LETTER_OF(mail, struct letter_tally));
+      break;
+    case LETTER_COMMAND: change_command(control, LETTER_OF(mail, struct letter_command)); break;
+    case LETTER_STATS: stats_ask(control, mail); break;
+    case LETTER_APPEND_HOME:
+      change_append_home(control, LETTER_OF(mail, struct letter_append));
+      break;
+    case LETTER_LOAD_HOME:
+    case LETTER_UNLOAD_HOME:
+    case LETTER_LANE_OPEN_HOME:
+    case LETTER_LANE_CLOSE_HOME: place_letter(&control->place, mail); break;
+    case LETTER_DRAIN: drain_begin(control, LETTER_OF(mail, struct letter_note)); break;
+    case LETTER_STOP: stop_begin(control, LETTER_OF(mail, struct letter_note)); break;
+    default: must(!"a letter that control does not take");
+  }
+}
+
+/* One world for everything that changed; later, when too many are still out. */
+static void world_out(struct control *control)
+{
+  if (!control->dirty || control->last_world_out) return;
+  if (control->publish.n_books >= control->opts.worlds_max && !control->stopping) return;
+  control->ready = control->ready || all_came(control);
+  struct publish_flags flags = {.ready = control->ready && !control->draining,
+                                .draining = control->draining,
+                                .empty = control->stopping};
+  pulse_grow(&control->pulse, control->place.n_slots);
+  publish_world(&control->publish, control->catalog, flags);
+  control->dirty = false;
+  control->last_world_out = control->stopping;
+}
+
+static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, int64_t wall_ms)
+{
+  struct placed *placed;
+  struct pulse *pulse = &control->pulse;
+  control->now_us = now_us;
+  control->wall_ms = wall_ms;
+  if (!control->started) begin(control);
+  for (struct mail *next; mail; mail = next) {
+    next = mail->next;
+    letter_take(control, mail);
+  }
+  while ((placed = place_changed(&control->place))) change_placed(control, placed);
+  world_out(control);
+  if (!control->dirty) change_shown(control);
+  change_pulse_done(control); /* without loops a pulse is over at once */
+  if (control->stopping) {
+    stop_look(control);
+    return control->stop_by_us;
+  }
+  if (pulse->begun == pulse->done && now_us - pulse->began_us >= control->opts.pulse_us) {
+    change_retry(control);
+    pulse_ask(pulse, now_us);
+  }
+  return pulse->begun == pulse->done ? pulse->began_us + control->opts.pulse_us : INT64_MAX;
+}
+
+int64_t control_turn(struct control *control, int64_t now_us, int64_t wall_ms)
+{
+  return turn(control, mailbox_take(&control->box), now_us, wall_ms);
+}
+
+bool control_stopped(const struct control *control) { return control->stopped; }
+
+void control_main(void *arg)
+{
+  struct control *control = arg;
+  struct mail *mail = NULL;
+  while (!control->stopped) {
+    int64_t next_us = turn(control, mail, clock_us(), clock_wall_ms());
+    if (!control->stopped) mail = mailbox_wait(&control->box, next_us);
+  }
+}
+
+/* What is still under way when every other thread has been joined. */
+void control_free(struct control *control)
+{
+  if (!control) return;
+  for (struct mail *mail = mailbox_take(&control->box), *next; mail; mail = next) {
+    next = mail->next;
+    if (mail->kind == LETTER_WORLD_HOME)
+      publish_lease_home(&control->publish, LETTER_OF(mail, struct letter_world));
+    if (mail->kind == LETTER_TALLY_HOME)
+      pulse_tally_home(&control->pulse, LETTER_OF(mail, struct letter_tally), control->now_us);
+  }
+  if (publish_deinit(&control->publish)) log_event(LOG_WARN, "control_leases_missing", NULL);
+  change_abandon(control);
+  place_deinit(&control->place);
+  pulse_deinit(&control->pulse);
+  catalog_free(control->catalog);
+  mailbox_deinit(&control->box);
+  ungrab(control);
+}

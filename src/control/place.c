@@ -1,0 +1,339 @@
+/* place.c - loading, opening lanes, closing them, unloading: by letters, each step when the one before
+ * it came home.
+ * Thread: control.
+ * SPDX-License-Identifier: MIT */
+#include "control/place.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+void place_init(struct place *place, const struct place_opts *opts, const struct post *post,
+                struct mailbox *home)
+{
+  *place = (struct place){.opts = *opts, .post = post, .home = home};
+  list_init(&place->changed);
+}
+
+static void placed_free(struct placed *placed)
+{
+  arena_deinit(&placed->load.arena);
+  ungrab(placed->lanes);
+  ungrab(placed->seats);
+  ungrab(placed->owners);
+  ungrab(placed);
+}
+
+void place_deinit(struct place *place)
+{
+  struct link *link;
+  for (uint32_t i = 0; i < place->models_cap; i++)
+    while ((link = list_pop_front(&place->models[i])))
+      placed_free(LIST_OF(link, struct placed, link));
+  ungrab(place->models);
+  ungrab(place->jobs_out);
+  ungrab(place->lanes_on);
+}
+
+struct placed *place_find(const struct place *place, const struct catalog_model *model,
+                          uint32_t number)
+{
+  if (model->slot >= place->models_cap) return NULL;
+  const struct link *head = &place->models[model->slot];
+  for (struct link *link = head->next; link != head; link = link->next) {
+    struct placed *placed = LIST_OF(link, struct placed, link);
+    if (placed->number == number) return placed;
+  }
+  return NULL;
+}
+
+/* The heads move when the array grows, so every ring is closed again. */
+static void models_grow(struct place *place, uint32_t slot)
+{
+  uint32_t cap = place->models_cap ? place->models_cap : 16;
+  while (cap <= slot) cap *= 2;
+  struct link *heads = grab_zero(cap, sizeof *heads);
+  for (uint32_t i = 0; i < cap; i++) {
+    list_init(&heads[i]);
+    struct link *link;
+    while (i < place->models_cap && (link = list_pop_front(&place->models[i])))
+      list_push_back(&heads[i], link);
+  }
+  ungrab(place->models);
+  place->models = heads;
+  place->models_cap = cap;
+}
+
+struct placed *place_of(struct place *place, struct catalog_model *model, uint32_t number)
+{
+  struct placed *placed = place_find(place, model, number);
+  if (placed) return placed;
+  if (model->slot >= place->models_cap) models_grow(place, model->slot);
+  placed = grab_zero(1, sizeof *placed);
+  placed->model = model;
+  placed->number = number;
+  placed->slot = place->n_slots++;
+  list_push_back(&place->models[model->slot], &placed->link);
+  return placed;
+}
+
+static bool wanted(const struct placed *placed) { return placed->serves || placed->coming; }
+
+bool placed_is_coming(const struct placed *placed)
+{
+  switch (placed->state) {
+    case PLACED_LOADING:
+    case PLACED_OPENING: return true;
+    case PLACED_CLOSING:
+    case PLACED_UNLOADING: return wanted(placed);
+    default: return false;
+  }
+}
+
+static void state_set(struct place *place, struct placed *placed, enum placed_state state)
+{
+  bool was = placed->state == PLACED_LOADING || placed->state == PLACED_OPENING ||
+             placed->state == PLACED_CLOSING || placed->state == PLACED_UNLOADING;
+  bool is = state == PLACED_LOADING || state == PLACED_OPENING || state == PLACED_CLOSING ||
+            state == PLACED_UNLOADING;
+  place->busy += is;
+  place->busy -= was;
+  placed->state = state;
+  if ((state != PLACED_READY && state != PLACED_FAILED) || placed->changed) return;
+  placed->changed = true;
+  list_push_back(&place->changed, &placed->seen);
+}
+
+struct placed *place_changed(struct place *place)
+{
+  struct link *link = list_pop_front(&place->changed);
+  if (!link) return NULL;
+  struct placed *placed = LIST_OF(link, struct placed, seen);
+  placed->changed = false;
+  return placed;
+}
+
+static void log_placed(enum log_level level, const char *event, const struct placed *placed,
+                       const char *reason)
+{
+  log_event(level, event, "tenant", log_slice(placed->model->tenant->name), "model",
+            log_slice(placed->model->name), "version", log_num(placed->number), "reason", reason,
+            NULL);
+}
+
+/* --- loading ---------------------------------------------------------------------------------------- */
+
+/* The contract of what serves now, so that the job can say how the new one differs. It may be
+ * unloaded meanwhile, so the letter has its own copy. */
+static const struct contract *expected(struct place *place, struct placed *placed)
+{
+  struct placed *now = placed->model->serving
+                           ? place_find(place, placed->model, placed->model->serving)
+                           : NULL;
+  if (!now || now == placed || now->state != PLACED_READY) return NULL;
+  struct contract *copy = arena_zero(&placed->load.arena, 1, sizeof *copy);
+  return copy && contract_copy(&placed->load.arena, &now->load.contract, copy) ? copy : NULL;
+}
+
+enum { LOAD_ARENA_MAX = 64 << 20 };
+
+static void load_start(struct place *place, struct placed *placed)
+{
+  const struct catalog_version *version = catalog_version(placed->model, placed->number);
+  const struct post *post = place->post;
+  if (!place->jobs_out) place->jobs_out = grab_zero(post->n_jobs, sizeof *place->jobs_out);
+  uint32_t job = 0;
+  for (uint32_t i = 1; i < post->n_jobs; i++)
+    if (place->jobs_out[i] < place->jobs_out[job]) job = i;
+  place->jobs_out[job]++;
+  placed->job = job;
+  arena_deinit(&placed->load.arena);
+  placed->load = (struct letter_load){.mail.kind = LETTER_LOAD,
+                                      .home = place->home,
+                                      .tenant = placed->model->tenant->name,
+                                      .model = placed->model->name,
+                                      .version = placed->number,
+                                      .engine = version->engine,
+                                      .files = version->files,
+                                      .n_files = version->n_files,
+                                      .objects_fd = place->opts.objects_fd,
+                                      .control_state = placed};
+  arena_init(&placed->load.arena, LOAD_ARENA_MAX, NULL);
+  placed->load.expected = expected(place, placed);
+  state_set(place, placed, PLACED_LOADING);
+  log_placed(LOG_INFO, "model_loading", placed, NULL);
+  mail_send(post->jobs[job], &placed->load.mail);
+}
+
+static void unload_start(struct place *place, struct placed *placed)
+{
+  placed->unload = (struct letter_unload){.mail.kind = LETTER_UNLOAD,
+                                          .home = place->home,
+                                          .loaded = placed->load.loaded,
+                                          .control_state = placed};
+  place->jobs_out[placed->job]++;
+  state_set(place, placed, PLACED_UNLOADING);
+  mail_send(place->post->jobs[placed->job], &placed->unload.mail);
+}
+
+/* --- lanes ------------------------------------------------------------------------------------------ */
+
+static struct mailbox *owner_of(const struct place *place, const struct placed *placed, uint32_t i)
+{
+  return placed->resident ? place->post->residents[i] : place->post->workers[placed->owners[i]];
+}
+
+/* The workers with the fewest lanes get the next ones. */
+static void owners_choose(struct place *place, struct placed *placed)
+{
+  const struct post *post = place->post;
+  if (!place->lanes_on) place->lanes_on = grab_zero(post->n_workers, sizeof *place->lanes_on);
+  for (uint32_t i = 0; i < placed->n_seats; i++) {
+    uint32_t best = UINT32_MAX;
+    for (uint32_t w = 0; w < post->n_workers; w++) {
+      bool taken = false;
+      for (uint32_t k = 0; k < i; k++) taken = taken || placed->owners[k] == w;
+      if (!taken && (best == UINT32_MAX || place->lanes_on[w] < place->lanes_on[best])) best = w;
+    }
+    placed->owners[i] = best;
+    place->lanes_on[best]++;
+  }
+}
+
+static void lanes_open(struct place *place, struct placed *placed)
+{
+  const struct post *post = place->post;
+  const struct letter_load *load = &placed->load;
+  placed->resident = post->residents && post->n_loops && load->run_ns > 0 &&
+                     load->run_ns < place->opts.resident_ns;
+  uint32_t n = load->instances ? load->instances : place->opts.instances;
+  must(post->n_workers > 0 || placed->resident);
+  if (n > post->n_workers) n = post->n_workers;
+  if (placed->resident) n = post->n_loops;
+  placed->n_seats = placed->lanes_out = n;
+  placed->lanes = grab_zero(n, sizeof *placed->lanes);
+  placed->seats = grab_zero(n, sizeof *placed->seats);
+  placed->owners = grab_zero(n, sizeof *placed->owners);
+  if (!placed->resident) owners_choose(place, placed);
+  state_set(place, placed, PLACED_OPENING);
+  for (uint32_t i = 0; i < n; i++) {
+    placed->lanes[i] = (struct letter_lane){.mail.kind = LETTER_LANE_OPEN,
+                                            .home = place->home,
+                                            .loaded = load->loaded,
+                                            .control_state = placed};
+    mail_send(owner_of(place, placed, i), &placed->lanes[i].mail);
+  }
+}
+
+static void lanes_closed(struct place *place, struct placed *placed)
+{
+  for (uint32_t i = 0; i < placed->n_seats && !placed->resident; i++)
+    place->lanes_on[placed->owners[i]]--;
+  ungrab(placed->lanes);
+  ungrab(placed->seats);
+  ungrab(placed->owners);
+  placed->lanes = NULL;
+  placed->seats = NULL;
+  placed->owners = NULL;
+  placed->n_seats = 0;
+  unload_start(place, placed);
+}
+
+static void lanes_close(struct place *place, struct placed *placed)
+{
+  state_set(place, placed, PLACED_CLOSING);
+  for (uint32_t i = 0; i < placed->n_seats; i++) {
+    struct letter_lane *letter = &placed->lanes[i];
+    if (!letter->lane) continue; /* it could not be opened */
+    letter->mail.kind = LETTER_LANE_CLOSE;
+    placed->lanes_out++;
+    mail_send(owner_of(place, placed, i), &letter->mail);
+  }
+  if (!placed->lanes_out) lanes_closed(place, placed);
+}
+
+/* --- letters home ----------------------------------------------------------------------------------- */
+
+static void load_home(struct place *place, struct placed *placed)
+{
+  place->jobs_out[placed->job]--;
+  placed->err = placed->load.err;
+  if (placed->err.code == OK) {
+    lanes_open(place, placed);
+    return;
+  }
+  must(!placed->load.loaded);
+  arena_deinit(&placed->load.arena);
+  log_placed(LOG_WARN, "model_refused", placed, placed->err.text);
+  state_set(place, placed, PLACED_FAILED);
+  place_settle(place, placed);
+}
+
+static void open_home(struct place *place, struct placed *placed, const struct letter_lane *letter)
+{
+  if (letter->err.code != OK && placed->err.code == OK) placed->err = letter->err;
+  must((letter->err.code == OK) == (letter->lane != NULL));
+  if (--placed->lanes_out) return;
+  if (placed->err.code != OK) { /* FAILED once those that did open are closed */
+    log_placed(LOG_WARN, "model_refused", placed, placed->err.text);
+    lanes_close(place, placed);
+    return;
+  }
+  for (uint32_t i = 0; i < placed->n_seats; i++)
+    placed->seats[i] = (struct seat){owner_of(place, placed, i), placed->lanes[i].lane};
+  log_placed(LOG_INFO, "model_ready", placed, NULL);
+  state_set(place, placed, PLACED_READY);
+  place_settle(place, placed);
+}
+
+static void unload_home(struct place *place, struct placed *placed)
+{
+  place->jobs_out[placed->job]--;
+  placed->load.loaded = NULL;
+  arena_deinit(&placed->load.arena);
+  if (placed->err.code != OK) {
+    state_set(place, placed, PLACED_FAILED);
+  } else {
+    log_placed(LOG_INFO, "model_unloaded", placed, NULL);
+    state_set(place, placed, PLACED_GONE);
+  }
+  place_settle(place, placed);
+}
+
+void place_letter(struct place *place, struct mail *mail)
+{
+  struct letter_lane *lane;
+  switch (mail->kind) {
+    case LETTER_LOAD_HOME:
+      load_home(place, LETTER_OF(mail, struct letter_load)->control_state);
+      break;
+    case LETTER_UNLOAD_HOME:
+      unload_home(place, LETTER_OF(mail, struct letter_unload)->control_state);
+      break;
+    case LETTER_LANE_OPEN_HOME:
+      lane = LETTER_OF(mail, struct letter_lane);
+      open_home(place, lane->control_state, lane);
+      break;
+    case LETTER_LANE_CLOSE_HOME: {
+      struct placed *placed = LETTER_OF(mail, struct letter_lane)->control_state;
+      if (--placed->lanes_out == 0) lanes_closed(place, placed);
+      break;
+    }
+    default: must(!"a letter that place does not take");
+  }
+}
+
+void place_settle(struct place *place, struct placed *placed)
+{
+  if (placed->state == PLACED_GONE && wanted(placed)) load_start(place, placed);
+  if (placed->state == PLACED_READY && !wanted(placed) && !placed->worlds) lanes_close(place, placed);
+  if (placed->state == PLACED_FAILED && !wanted(placed)) placed->state = PLACED_GONE;
+}
+
+void place_retry(struct place *place, struct placed *placed)
+{
+  if (placed->state == PLACED_FAILED) {
+    placed->err = (struct err){0};
+    placed->state = PLACED_GONE;
+  }
+  place_settle(place, placed);
+}

@@ -1,0 +1,90 @@
+/* place.h - which versions are in memory, who owns their lanes, and when they may leave.
+ * Thread: control.
+ *
+ *   GONE --want--> LOADING --> OPENING --> READY --no one wants it, no world names it--> CLOSING
+ *    ^                |           |                                                        |
+ *    |              FAILED <------+ (after its open lanes are closed)                  UNLOADING
+ *    +-----------------------------------------------------------------------------------+
+ *
+ * A version is wanted while it serves, or while a switch to it is under way. A world that names a
+ * version keeps it loaded: its lanes close only when the last such world is home, so a task never
+ * finds its lane gone. Nothing here waits: each arrow is a letter sent and one come home.
+ * SPDX-License-Identifier: MIT */
+#ifndef CONTROL_PLACE_H
+#define CONTROL_PLACE_H
+
+#include "base/list.h"
+#include "control/catalog.h"
+#include "world/letters.h"
+
+enum placed_state {
+  PLACED_GONE,
+  PLACED_LOADING,
+  PLACED_OPENING,
+  PLACED_READY,
+  PLACED_CLOSING,   /* lanes */
+  PLACED_UNLOADING, /* memory */
+  PLACED_FAILED,
+};
+
+/* One version and what there is of it in memory. Made when it is first wanted, kept for good: its slot
+ * in the tallies stays its own. */
+struct placed {
+  struct link link; /* of its model */
+  struct link seen; /* on place's list of changes */
+  struct catalog_model *model;
+  uint32_t number, slot;
+  enum placed_state state;
+  bool serves, coming; /* why it is wanted */
+  bool changed;        /* on the list of changes */
+  uint32_t worlds;     /* alive and naming it */
+  uint32_t job;        /* where it was loaded */
+  struct letter_load load;
+  struct letter_unload unload;
+  struct letter_lane *lanes; /* one per seat */
+  struct seat *seats;
+  uint32_t *owners; /* worker of each seat */
+  uint32_t n_seats, lanes_out; /* letters not home */
+  bool resident;
+  struct err err; /* FAILED: why */
+};
+
+struct place_opts {
+  int objects_fd;
+  uint32_t instances;
+  int64_t resident_ns; /* -1: never */
+};
+
+struct place {
+  struct place_opts opts;
+  const struct post *post;
+  struct mailbox *home;
+  struct link *models; /* by the model's slot: its placed versions */
+  uint32_t models_cap, n_slots;
+  uint32_t *jobs_out, *lanes_on; /* letters at each job, lanes on each worker */
+  uint32_t busy;                 /* versions in LOADING, OPENING, CLOSING or UNLOADING */
+  struct link changed;           /* versions that became READY or FAILED */
+};
+
+void place_init(struct place *place, const struct place_opts *opts, const struct post *post,
+                struct mailbox *home);
+void place_deinit(struct place *place); /* no letter is out */
+
+/* NULL when it was never wanted. */
+struct placed *place_find(const struct place *place, const struct catalog_model *model,
+                          uint32_t number);
+/* A place for it, GONE at first. */
+struct placed *place_of(struct place *place, struct catalog_model *model, uint32_t number);
+/* Starts what `serves`, `coming` and `worlds` call for; call it after changing one of them. FAILED
+ * stays until place_retry. */
+void place_settle(struct place *place, struct placed *placed);
+/* Wanted once more after a failure. */
+void place_retry(struct place *place, struct placed *placed);
+/* LOAD_HOME, UNLOAD_HOME, LANE_OPEN_HOME, LANE_CLOSE_HOME. */
+void place_letter(struct place *place, struct mail *mail);
+/* The next version that became READY or FAILED since it was asked last; NULL: none. */
+struct placed *place_changed(struct place *place);
+/* LOADING, OPENING, or waiting for its former self to be unloaded. */
+bool placed_is_coming(const struct placed *placed);
+
+#endif

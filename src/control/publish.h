@@ -1,0 +1,40 @@
+/* publish.h - from catalog and place to a world in everybody's hands, and its memory back.
+ * Thread: control.
+ *
+ * One book per world: who holds a lease, which versions it names. When the last lease is home the
+ * world is freed and the versions it named have one world fewer to stay in memory for.
+ * Invariant: worlds built = worlds freed + books open.
+ * SPDX-License-Identifier: MIT */
+#ifndef CONTROL_PUBLISH_H
+#define CONTROL_PUBLISH_H
+
+#include "control/place.h"
+
+struct publish {
+  const struct post *post;
+  struct place *place;
+  struct arena scratch; /* the plan of the world being built */
+  struct link books;    /* worlds with a lease out, oldest first */
+  uint32_t n_books;
+  uint64_t serial;
+  unsigned char hash_key[16];
+};
+
+/* What the next world says beside the catalog. */
+struct publish_flags {
+  bool ready, draining;
+  bool empty; /* no tenants: the last world, so that every version can leave */
+};
+
+void publish_init(struct publish *publish, const struct post *post, struct place *place,
+                  const unsigned char hash_key[16]);
+/* Every holder has been joined: what they still held is freed. Returns how many worlds that were. */
+uint32_t publish_deinit(struct publish *publish);
+
+/* Builds the world and mails it to every loop and desk. Tallies with place->n_slots slots are with
+ * the loops already. */
+void publish_world(struct publish *publish, const struct catalog *catalog,
+                   struct publish_flags flags);
+void publish_lease_home(struct publish *publish, struct letter_world *letter);
+
+#endif

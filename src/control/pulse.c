@@ -1,0 +1,82 @@
+/* pulse.c - tallies out and home.
+ * Thread: control.
+ * SPDX-License-Identifier: MIT */
+#include "control/pulse.h"
+
+#include "base/mem.h"
+
+enum { SLOTS_FIRST = 16 };
+
+/* A tally on its way; round 0: it only makes room. */
+struct errand {
+  struct letter_tally letter;
+  uint64_t round;
+};
+
+void pulse_init(struct pulse *pulse, const struct post *post)
+{
+  *pulse = (struct pulse){.post = post, .cap = SLOTS_FIRST, .total = tally_new(SLOTS_FIRST)};
+}
+
+void pulse_deinit(struct pulse *pulse) { tally_free(pulse->total); }
+
+static void errand_send(struct pulse *pulse, uint32_t loop, uint64_t round)
+{
+  struct errand *errand = grab(sizeof *errand);
+  errand->round = round;
+  errand->letter = (struct letter_tally){
+      .mail.kind = LETTER_TALLY, .tally = tally_new(pulse->cap), .loop = loop};
+  pulse->out++;
+  mail_send(pulse->post->loops[loop], &errand->letter.mail);
+}
+
+static void round_begin(struct pulse *pulse, int64_t now_us)
+{
+  pulse->begun++;
+  pulse->began_us = now_us;
+  pulse->round_out = pulse->post->n_loops;
+  if (!pulse->round_out) pulse->done = pulse->begun;
+  for (uint32_t i = 0; i < pulse->post->n_loops; i++) errand_send(pulse, i, pulse->begun);
+}
+
+void pulse_grow(struct pulse *pulse, uint32_t n_slots)
+{
+  if (n_slots <= pulse->cap) return;
+  while (pulse->cap < n_slots) pulse->cap *= 2;
+  struct tally *total = tally_new(pulse->cap);
+  tally_merge(total, pulse->total);
+  tally_free(pulse->total);
+  pulse->total = total;
+  for (uint32_t i = 0; i < pulse->post->n_loops; i++) errand_send(pulse, i, 0);
+}
+
+uint64_t pulse_ask(struct pulse *pulse, int64_t now_us)
+{
+  if (pulse->begun == pulse->done) {
+    round_begin(pulse, now_us);
+    pulse->asked = pulse->begun;
+  } else {
+    pulse->asked = pulse->begun + 1;
+  }
+  return pulse->asked;
+}
+
+void pulse_tally_home(struct pulse *pulse, struct letter_tally *letter, int64_t now_us)
+{
+  struct errand *errand = (struct errand *)(void *)letter;
+  if (letter->tally) tally_merge(pulse->total, letter->tally);
+  tally_free(letter->tally);
+  pulse->out--;
+  if (errand->round && --pulse->round_out == 0) {
+    pulse->done = pulse->begun;
+    if (pulse->asked > pulse->begun) round_begin(pulse, now_us);
+  }
+  ungrab(errand);
+}
+
+struct tally *pulse_copy(const struct pulse *pulse, uint32_t n_slots)
+{
+  struct tally *copy = tally_new(n_slots > pulse->cap ? n_slots : pulse->cap);
+  tally_merge(copy, pulse->total);
+  return copy;
+}
