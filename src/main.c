@@ -1,11 +1,43 @@
-/* main.c - argv[1] picks a row of cli/commands.def.
+/* main.c - argv[1] picks a row of cli/commands.def. The one row that is the daemon's runs it here; the
+ * others are clients of a daemon.
  * Thread: main.
  * SPDX-License-Identifier: MIT */
-#include "cli/command.h"
+#include <stdio.h>
+#include <string.h>
 
-#define SLIPWAY_VERSION "0.1.0"
+#include "cli/command.h"
+#include "daemon.h"
+
+static bool help_wanted(int argc, char **argv)
+{
+  for (int i = 0; i < argc; i++)
+    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+  return false;
+}
+
+static int serve_help(void)
+{
+  struct buf flags;
+  buf_init(&flags, 64 << 10);
+  daemon_help(&flags);
+  command_help_print(command_find("serve"), NULL);
+  printf("\n%.*s", (int)flags.len, flags.at);
+  printf("  %-32s %s\n", "--config FILE", "a YAML file with any of these, names with '_' for '-'");
+  printf("  %-32s %s\n", "--print-config", "print every setting and where it came from, then exit");
+  printf("  %-32s %s\n", "--check", "say whether the configuration is good, then exit");
+  buf_deinit(&flags);
+  return 0;
+}
 
 int main(int argc, char **argv)
 {
-  return cli_run(SLIPWAY_VERSION, argc > 1 ? argv[1] : NULL, argc > 2 ? argc - 2 : 0, argv + 2);
+  const char *name = argc > 1 ? argv[1] : NULL;
+  int rest = argc > 2 ? argc - 2 : 0;
+  char **words = argv + (argc > 2 ? 2 : argc);
+  bool serve = name && strcmp(name, "serve") == 0;
+  if (serve && help_wanted(rest, words)) return serve_help();
+  if (serve) return daemon_serve(rest, words);
+  if (name && strcmp(name, "help") == 0 && rest == 1 && strcmp(words[0], "serve") == 0)
+    return serve_help();
+  return cli_run(SLIPWAY_VERSION, name, rest, words);
 }

@@ -1,0 +1,307 @@
+/* demo.c - `slipway demo`: a daemon of its own, two trained models, held-out rows predicted one by one,
+ * accuracy and latency, and what to try next. Every step that is a command is run as that command.
+ * Thread: main (own). The daemon is a child process on a folder of its own, gone at the end.
+ * SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <ftw.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/client.h"
+#include "cli/out.h"
+#include "stat/hist.h"
+
+enum { DEMO_LINE_MAX = 4096, DEMO_PATH_MAX = 1024, DEMO_READY_US = 10000000 };
+
+struct demo_model {
+  const char *name, *input, *output, *what;
+  uint32_t columns;
+};
+
+static const struct demo_model models[] = {
+    {"digits", "pixels", "probabilities", "handwritten digits, 8 x 8 pixels, an ONNX network", 64},
+    {"wine", "measurements", "probabilities", "wine cultivars, 13 measurements, engine 'linear'", 13},
+};
+
+struct demo {
+  struct cli *cli;
+  char data[64], examples[DEMO_PATH_MAX], url[128], listen[96];
+  pid_t daemon;
+  bool terminal;
+};
+
+/* ---- the daemon */
+
+static int unlink_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+  (void)st;
+  (void)type;
+  (void)ftw;
+  return remove(path);
+}
+
+static enum code daemon_spawn(struct demo *demo, struct err *err)
+{
+  snprintf(demo->data, sizeof demo->data, "/tmp/slipway-demo-XXXXXX");
+  if (!mkdtemp(demo->data))
+    return fail(err, E_UNAVAILABLE, "cannot make a folder for the demo: %s", strerror(errno));
+  demo->daemon = fork();
+  if (demo->daemon < 0) return fail(err, E_UNAVAILABLE, "cannot start the server");
+  if (demo->daemon == 0) {
+    char log[96];
+    setpgid(0, 0); /* Ctrl-C is ours, we tell it */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    snprintf(log, sizeof log, "%s/serve.err", demo->data);
+    if (!freopen(log, "w", stderr) || !freopen("/dev/null", "w", stdout)) _exit(70);
+    execl("/proc/self/exe", "slipway", "serve", "--data", demo->data, "--listen", demo->listen,
+          (char *)NULL);
+    _exit(70);
+  }
+  return OK;
+}
+
+/* Why the daemon ended: the last line it wrote. */
+static void daemon_words(const struct demo *demo, char *line, size_t cap)
+{
+  char path[96], next[512];
+  snprintf(line, cap, "it said nothing");
+  snprintf(path, sizeof path, "%s/serve.err", demo->data);
+  FILE *file = fopen(path, "re");
+  while (file && fgets(next, sizeof next, file))
+    if (strncmp(next, "slipway: ", 9) == 0)
+      snprintf(line, cap, "%.*s", (int)strcspn(next + 9, "\n"), next + 9);
+  if (file) fclose(file);
+}
+
+static enum code daemon_await(struct demo *demo, struct client *client, struct err *err)
+{
+  int64_t until = clock_us() + DEMO_READY_US;
+  for (;;) {
+    struct answer answer;
+    enum code code = client_call(client, "GET", "/readyz", SLICE_NONE, 1, &answer, err);
+    answer_free(&answer);
+    if (code == OK) return err->code = OK;
+    if (waitpid(demo->daemon, NULL, WNOHANG) == demo->daemon) {
+      char words[512];
+      demo->daemon = 0;
+      daemon_words(demo, words, sizeof words);
+      return fail(err, E_UNAVAILABLE, "the server ended: %s", words);
+    }
+    if (clock_us() > until) return fail(err, E_UNAVAILABLE, "the server was not ready in 10 s");
+    poll(NULL, 0, 10);
+  }
+}
+
+static void demo_end(struct demo *demo)
+{
+  if (demo->daemon > 0) {
+    kill(demo->daemon, SIGTERM);
+    waitpid(demo->daemon, NULL, 0);
+  }
+  if (demo->data[0]) nftw(demo->data, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- the steps */
+
+/* Shows and runs one command of ours. */
+static enum code step(struct demo *demo, struct err *err, const char *name, const char *a,
+                      const char *b)
+{
+  char *argv[] = {(char *)(uintptr_t)a, (char *)(uintptr_t)b, NULL};
+  printf("\n$ slipway %s %s%s%s\n", name, a, b ? " " : "", b ? b : "");
+  fflush(stdout);
+  int rc = cli_run(demo->cli->version, name, b ? 2 : 1, argv);
+  return rc == 0 ? OK : fail(err, E_INTERNAL, "'slipway %s' failed with exit code %d", name, rc);
+}
+
+struct score {
+  uint32_t rows, right;
+  struct hist us;
+  int64_t began_us;
+};
+
+/* One CSV row: the numbers as they are, the class after the last comma. */
+static bool row_body(const struct demo_model *model, char *line, struct buf *body, long *want)
+{
+  char *comma = strrchr(line, ',');
+  if (!comma) return false;
+  char *end;
+  *want = strtol(comma + 1, &end, 10);
+  if (end == comma + 1) return false;
+  *comma = '\0';
+  buf_reset(body);
+  buf_print(body,
+            "{\"inputs\":[{\"name\":\"%s\",\"datatype\":\"FP32\",\"shape\":[1,%u],\"data\":[%s]}],"
+            "\"outputs\":[{\"name\":\"%s\",\"parameters\":{\"classification\":1}}]}",
+            model->input, model->columns, line, model->output);
+  return !body->full;
+}
+
+/* The class of "0.98:3:three". */
+static long answer_class(const json_t *json)
+{
+  const json_t *output = json_array_get(json_object_get(json, "outputs"), 0);
+  const char *text = json_string_value(json_array_get(json_object_get(output, "data"), 0));
+  const char *colon = text ? strchr(text, ':') : NULL;
+  return colon ? strtol(colon + 1, NULL, 10) : -1;
+}
+
+static enum code row_predict(struct client *client, const char *path, struct slice body, long want,
+                             struct score *score, struct err *err)
+{
+  struct answer answer;
+  int64_t began_us = clock_us();
+  enum code code = client_call(client, "POST", path, body, 10, &answer, err);
+  if (code == OK) {
+    hist_add(&score->us, (uint64_t)(clock_us() - began_us));
+    score->rows++;
+    score->right += answer_class(answer.json) == want;
+  }
+  answer_free(&answer);
+  return code;
+}
+
+static void score_print(const struct demo_model *model, const struct score *score)
+{
+  char p50[OUT_NUMBER_MAX], p99[OUT_NUMBER_MAX];
+  printf("\n  %s: %s\n", model->name, model->what);
+  printf("  %u held-out rows, %u right: accuracy %.4f\n", score->rows, score->right,
+         (double)score->right / (double)score->rows);
+  printf("  one row a request over HTTP: p50 under %s, p99 under %s\n",
+         out_us(hist_quantile(&score->us, 0.5), p50), out_us(hist_quantile(&score->us, 0.99), p99));
+}
+
+static enum code model_score(struct demo *demo, struct client *client,
+                             const struct demo_model *model, struct err *err)
+{
+  char file_path[DEMO_PATH_MAX + 64], path[CLIENT_PATH_MAX], line[DEMO_LINE_MAX];
+  snprintf(file_path, sizeof file_path, "%s/%s/held-out.csv", demo->examples, model->name);
+  FILE *file = fopen(file_path, "re");
+  if (!file) return fail(err, E_NOT_FOUND, "the demo's rows '%s' are not there", file_path);
+  enum code code = client_path(path, err, "/v2/models/%s/infer", model->name);
+  struct score score = {.rows = 0};
+  struct buf body;
+  buf_init(&body, 64 << 10);
+  bool head = true;
+  while (code == OK && fgets(line, sizeof line, file)) {
+    long want;
+    if (head) head = false;
+    else if (!row_body(model, line, &body, &want))
+      code = fail(err, E_INVALID_ARGUMENT, "row %u of '%s' is no row", score.rows + 1, file_path);
+    else code = row_predict(client, path, buf_lend(&body), want, &score, err);
+    if (demo->terminal && score.rows % 20 == 0) printf("\r  %u rows", score.rows), fflush(stdout);
+  }
+  buf_deinit(&body);
+  fclose(file);
+  if (demo->terminal) printf("\r");
+  if (code == OK) score_print(model, &score);
+  return code;
+}
+
+static void hints_print(const struct demo *demo)
+{
+  printf("\nTry it, from another terminal:\n\n"
+         "  curl -s %s/v2/models/wine/infer -d '{\"inputs\":[{\"name\":\"measurements\","
+         "\"datatype\":\"FP32\",\"shape\":[1,13],\n    \"data\":[13.2,1.78,2.14,11.2,100,2.65,2.76,"
+         "0.26,1.28,4.38,1.05,3.4,1050]}]}'\n"
+         "  curl -s %s/v2/models/digits\n"
+         "  curl -s %s/v2/models/digits/stats\n"
+         "  curl -s %s/metrics | grep slipway_request\n\n"
+         "  from tritonclient.http import InferenceServerClient\n"
+         "  print(InferenceServerClient(\"%s\").get_model_metadata(\"digits\"))\n\n",
+         demo->url, demo->url, demo->url, demo->url, demo->url + strlen("http://"));
+}
+
+static void interrupt_await(const struct demo *demo)
+{
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  int signal;
+  printf("Serving on %s until Ctrl-C.\n", demo->url);
+  fflush(stdout);
+  sigwait(&set, &signal);
+  printf("\n");
+}
+
+/* ---- the story */
+
+static enum code story(struct demo *demo, struct client *client, struct err *err)
+{
+  printf("slipway %s: a server on %s, its data in %s\n", demo->cli->version, demo->url, demo->data);
+  if (daemon_await(demo, client, err)) return err->code;
+  for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+    char path[DEMO_PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/%s/model", demo->examples, models[i].name);
+    if (step(demo, err, "push", models[i].name, path)) return err->code;
+    if (step(demo, err, "deploy", models[i].name, "--wait")) return err->code;
+  }
+  for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+    if (model_score(demo, client, &models[i], err)) return err->code;
+  if (step(demo, err, "status", models[0].name, NULL)) return err->code;
+  if (step(demo, err, "history", models[0].name, NULL)) return err->code;
+  hints_print(demo);
+  if (demo->terminal) interrupt_await(demo);
+  return OK;
+}
+
+/* --examples, ./examples, or beside the checkout the program was built in. */
+static enum code examples_find(struct demo *demo, struct err *err)
+{
+  const char *given = args_text(&demo->cli->args, "examples");
+  char exe[DEMO_PATH_MAX];
+  ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+  exe[n > 0 ? n : 0] = '\0';
+  for (int up = 0; up < 3; up++) {
+    char *slash = strrchr(exe, '/');
+    if (slash) *slash = '\0';
+  }
+  char beside[DEMO_PATH_MAX + 16];
+  snprintf(beside, sizeof beside, "%s/examples", exe);
+  const char *candidates[] = {given ? given : "examples", given ? NULL : beside};
+  for (int i = 0; i < 2 && candidates[i]; i++) {
+    char probe[DEMO_PATH_MAX + 64];
+    snprintf(probe, sizeof probe, "%s/digits/held-out.csv", candidates[i]);
+    if (access(probe, R_OK) == 0 &&
+        slice_to_str(slice_str(candidates[i]), demo->examples, sizeof demo->examples))
+      return OK;
+  }
+  return fail(err, E_NOT_FOUND,
+              "the demo's models are not here; run it from a checkout or say --examples DIR");
+}
+
+int command_demo(struct cli *cli)
+{
+  static const struct opt opts[] = {
+      {"listen", 0, OPT_TEXT, "HOST:PORT", "where the server listens [127.0.0.1:8080]"},
+      {"examples", 0, OPT_TEXT, "DIR", "where the trained models are [./examples]"},
+      {.name = NULL}};
+  int rc;
+  if (!cli_args(cli, opts, 0, 0, &rc)) return rc;
+  struct demo demo = {.cli = cli, .terminal = out_is_terminal()};
+  const char *listen = args_text(&cli->args, "listen");
+  snprintf(demo.listen, sizeof demo.listen, "%s", listen ? listen : "127.0.0.1:8080");
+  snprintf(demo.url, sizeof demo.url, "http://%s", demo.listen);
+  setenv("SLIPWAY_URL", demo.url, 1);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  struct err err = {.code = OK};
+  struct client *client = NULL;
+  if (examples_find(&demo, &err) == OK && daemon_spawn(&demo, &err) == OK) {
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    if (client_new(&client, cli, &err) == OK && story(&demo, client, &err) == OK) rc = 0;
+    client_free(client);
+  }
+  demo_end(&demo);
+  return err.code ? cli_fail(cli, &err) : 0;
+}

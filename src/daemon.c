@@ -1,0 +1,414 @@
+/* daemon.c - the wiring diagram: opens what lasts, makes the threads, gives each its mailboxes, waits,
+ * and stops them in reverse. The only file that may include every room.
+ * Thread: main.
+ *
+ *   loops ──ask──> desks ──command──> control ──append──> scribe
+ *     │ ▲                              │  │
+ *     │ └────────── worlds ────────────┘  └──load──> jobs
+ *     └──task──> workers, or the resident on the same loop
+ *
+ * Stopping (control.h says why in this order): loops and control drain; control closes every lane and
+ * unloads every model while loops and workers still run; then everybody gets a STOP and is joined.
+ * SPDX-License-Identifier: MIT */
+#include "daemon.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "api/desk.h"
+#include "api/routes.h"
+#include "base/clock.h"
+#include "base/debug.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "base/thread.h"
+#include "control/control.h"
+#include "infer/worker.h"
+#include "jobs/job.h"
+#include "keeper.h"
+#include "net/loop.h"
+#include "options.h"
+#include "store/ledger.h"
+#include "store/scribe.h"
+
+enum { THREADS_MAX = 64, LIMITS_MAX = 16 };
+
+/* A lane owner that lives on a loop, and the loop it lives on. */
+struct home {
+  struct worker *resident;
+  struct loop *loop;
+};
+
+struct daemon {
+  struct options options;
+  struct datadir datadir;
+  struct ledger *ledger;
+  struct arena arena; /* the route table */
+  struct post post;
+  struct watch *watch;
+  struct control *control;
+  struct scribe *scribe;
+  struct home homes[THREADS_MAX];
+  struct worker *workers[THREADS_MAX];
+  struct desk *desks[THREADS_MAX];
+  struct job *job;
+  struct desk_limit limits[LIMITS_MAX];
+  struct desk_opts desk_opts;
+  struct loop_limits loop_limits;
+  char host[256], data_path[OPTION_TEXT_MAX], log_path[4096 + 32];
+  uint16_t port;
+  int64_t started_us;
+  struct thread loop_threads[THREADS_MAX], worker_threads[THREADS_MAX], desk_threads[THREADS_MAX];
+  struct thread control_thread, scribe_thread, job_thread;
+};
+
+/* ---- before anything runs ---- */
+
+static void descriptors_guard(void)
+{
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl(fd, F_GETFD) < 0) must(open("/dev/null", O_RDWR) == fd);
+}
+
+static uint32_t cores(void)
+{
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  int n = CPU_COUNT(&set);
+  return n < 1 ? 1 : n > 16 ? 16 : (uint32_t)n;
+}
+
+static uint32_t count_or_cores(const struct options *options, enum option_id id)
+{
+  int64_t n = option_number(options, id);
+  return n ? (uint32_t)n : cores();
+}
+
+static enum code listen_parse(struct daemon *d, struct err *err)
+{
+  const char *text = option_text(&d->options, OPTION_listen);
+  const char *colon = strrchr(text, ':');
+  if (!colon)
+    return fail(err, E_BAD_CONFIG, "'listen' is '%s', it takes HOST:PORT like 127.0.0.1:8080", text);
+  struct slice host = slice_of(text, (size_t)(colon - text));
+  if (host.len >= 2 && host.at[0] == '[' && host.at[host.len - 1] == ']')
+    host = slice_of(host.at + 1, host.len - 2);
+  char *end;
+  unsigned long port = strtoul(colon + 1, &end, 10);
+  if (end == colon + 1 || *end || port > 65535)
+    return fail(err, E_BAD_CONFIG, "'listen' is '%s', the port must lie between 0 and 65535", text);
+  if (host.len == 0 || !slice_to_str(host, d->host, sizeof d->host))
+    return fail(err, E_BAD_CONFIG, "'listen' is '%s', it takes HOST:PORT like 127.0.0.1:8080", text);
+  if (strcmp(d->host, "localhost") == 0) snprintf(d->host, sizeof d->host, "127.0.0.1");
+  d->port = (uint16_t)port;
+  bool loopback = strncmp(d->host, "127.", 4) == 0 || strcmp(d->host, "::1") == 0;
+  if (!loopback && !option_number(&d->options, OPTION_anonymous))
+    return fail(err, E_DENIED,
+                "refusing to listen on '%s': without keys anybody who reaches it could deploy models; "
+                "listen on 127.0.0.1, or say 'anonymous: true' if that is what you want", d->host);
+  return OK;
+}
+
+static enum code data_path_find(struct daemon *d, struct err *err)
+{
+  const char *given = option_text(&d->options, OPTION_data), *home = getenv("HOME");
+  if (given[0]) snprintf(d->data_path, sizeof d->data_path, "%s", given);
+  else if (home && home[0]) {
+    int n = snprintf(d->data_path, sizeof d->data_path, "%s/.local/share/slipway", home);
+    if (n < 0 || (size_t)n >= sizeof d->data_path)
+      return fail(err, E_BAD_CONFIG, "HOME is too long; say --data DIR");
+  } else {
+    return fail(err, E_BAD_CONFIG, "there is no HOME to keep data in; say --data DIR");
+  }
+  return OK;
+}
+
+static void loop_limits_read(struct daemon *d, uint32_t n_loops)
+{
+  const struct options *o = &d->options;
+  d->loop_limits = (struct loop_limits){
+      .calls_max = (uint32_t)option_number(o, OPTION_calls_max),
+      .connections_max = (uint32_t)(option_number(o, OPTION_connections_max) / n_loops),
+      .address_max = (uint32_t)(option_number(o, OPTION_connections_per_address_max) / n_loops),
+      .body_max = (uint64_t)option_number(o, OPTION_body_max),
+      .bodies_max = (uint64_t)option_number(o, OPTION_bodies_max),
+      .head_us = option_number(o, OPTION_head_timeout),
+      .idle_us = option_number(o, OPTION_idle_timeout),
+      .write_us = option_number(o, OPTION_write_timeout),
+      .deadline_us = option_number(o, OPTION_deadline)};
+  d->loop_limits = loop_limits_filled(d->loop_limits, n_loops);
+}
+
+static void limits_list(struct daemon *d)
+{
+  const struct loop_limits *l = &d->loop_limits;
+  uint32_t loops = d->post.n_loops;
+  const struct desk_limit all[] = {
+      {"network threads", loops, "", 0, "--loops"},
+      {"inference threads", d->post.n_workers, "", 0, "--workers"},
+      {"requests in work per network thread", l->calls_max, "", 0, "--calls-max"},
+      {"connections per network thread", l->connections_max, "", 0, "--connections-max"},
+      {"connections and calls, reserved at start", loop_boot_bytes(l) * loops, "bytes",
+       loop_boot_bytes(l) * loops, "--calls-max"},
+      {"largest inference body", l->body_max, "bytes", 0, "--body-max"},
+      {"bodies in work per network thread", l->bodies_max, "bytes", l->bodies_max * loops,
+       "--bodies-max"},
+      {"memory blocks kept per network thread", l->blocks_kept_max, "bytes",
+       l->blocks_kept_max * loops, NULL},
+      {"time for a request head", (uint64_t)l->head_us / 1000, "ms", 0, "--head-timeout"},
+      {"idle connection", (uint64_t)l->idle_us / 1000, "ms", 0, "--idle-timeout"},
+      {"slow reader", (uint64_t)l->write_us / 1000, "ms", 0, "--write-timeout"},
+      {"request deadline by default", (uint64_t)l->deadline_us / 1000, "ms", 0, "--deadline"}};
+  _Static_assert(sizeof all / sizeof *all <= LIMITS_MAX, "room for every limit");
+  memcpy(d->limits, all, sizeof all);
+  d->desk_opts.limits = d->limits;
+  d->desk_opts.n_limits = sizeof all / sizeof *all;
+}
+
+/* ---- the threads ---- */
+
+static bool home_turn(void *home) { return worker_turn(((struct home *)home)->resident); }
+static void home_wake(void *home) { loop_wake(((struct home *)home)->loop); }
+
+static struct mailbox **boxes_new(uint32_t n) { return grab_zero(n, sizeof(struct mailbox *)); }
+
+static enum code loops_make(struct daemon *d, struct err *err)
+{
+  uint32_t n_routes;
+  const struct route *routes = routes_all(&n_routes);
+  struct loop_opts opts = {.host = d->host,
+                           .port = d->port,
+                           .routes = route_compile(routes, n_routes, &d->arena),
+                           .resident_turn = home_turn,
+                           .drain_delay_us = option_number(&d->options, OPTION_drain_delay),
+                           .limits = d->loop_limits};
+  for (uint32_t i = 0; i < d->post.n_loops; i++) {
+    struct home *home = &d->homes[i];
+    home->resident = worker_new_resident(i, d->watch, home_wake, home);
+    opts.resident = home;
+    home->loop = loop_new(&opts, &d->post, i, d->post.n_loops);
+    d->post.loops[i] = loop_mailbox(home->loop);
+    d->post.residents[i] = worker_mailbox(home->resident);
+    if (loop_listen(home->loop, err)) return err->code;
+    opts.port = d->port = loop_port(home->loop);
+  }
+  return OK;
+}
+
+static void desks_make(struct daemon *d)
+{
+  snprintf(d->log_path, sizeof d->log_path, "%s/log/slipway.jsonl", d->datadir.path);
+  d->desk_opts = (struct desk_opts){.version = SLIPWAY_VERSION,
+                                    .log_path = d->log_path,
+                                    .datadir = &d->datadir};
+  limits_list(d);
+  for (uint32_t i = 0; i < d->post.n_desks; i++) {
+    d->desks[i] = desk_new(&d->desk_opts, &d->post, i);
+    d->post.desks[i] = desk_mailbox(d->desks[i]);
+  }
+}
+
+static void post_size(struct daemon *d)
+{
+  struct post *post = &d->post;
+  post->n_loops = count_or_cores(&d->options, OPTION_loops);
+  post->n_workers = count_or_cores(&d->options, OPTION_workers);
+  post->n_desks = (uint32_t)option_number(&d->options, OPTION_desks);
+  post->n_jobs = 1;
+  post->keeper = keeper_box();
+  post->loops = boxes_new(post->n_loops);
+  post->residents = boxes_new(post->n_loops);
+  post->workers = boxes_new(post->n_workers);
+  post->desks = boxes_new(post->n_desks);
+  post->jobs = boxes_new(post->n_jobs);
+  loop_limits_read(d, post->n_loops);
+}
+
+/* Makes every owner and fills in the post; nothing runs yet. */
+static enum code rooms_make(struct daemon *d, struct err *err)
+{
+  post_size(d);
+  struct control_opts opts = {.objects_fd = d->datadir.objects_fd,
+                              .resident_ns = option_number(&d->options, OPTION_resident_below) * 1000,
+                              .started_us = d->started_us};
+  if (opts.resident_ns == 0) opts.resident_ns = -1;
+  rand_secret(opts.hash_key, sizeof opts.hash_key);
+  d->control = control_new(&opts, &d->post);
+  d->post.control = control_mailbox(d->control);
+  if (ledger_replay(d->ledger, 1, control_apply, d->control, err)) return err->code;
+  d->scribe = scribe_new(d->ledger);
+  d->post.scribe = scribe_mailbox(d->scribe);
+  d->watch = watch_new();
+  for (uint32_t i = 0; i < d->post.n_workers; i++) {
+    d->workers[i] = worker_new(i, d->watch);
+    d->post.workers[i] = worker_mailbox(d->workers[i]);
+  }
+  d->job = job_new(0, &d->post);
+  d->post.jobs[0] = job_mailbox(d->job);
+  if (loops_make(d, err)) return err->code;
+  desks_make(d);
+  return OK;
+}
+
+static void threads_start(struct daemon *d)
+{
+  thread_start(&d->scribe_thread, "scribe", THREAD_STACK_ENGINE, scribe_main, d->scribe);
+  thread_start(&d->job_thread, "job", THREAD_STACK_ENGINE, job_main, d->job);
+  for (uint32_t i = 0; i < d->post.n_workers; i++)
+    thread_start(&d->worker_threads[i], "worker", THREAD_STACK_ENGINE, worker_main, d->workers[i]);
+  for (uint32_t i = 0; i < d->post.n_desks; i++)
+    thread_start(&d->desk_threads[i], "desk", THREAD_STACK_ENGINE, desk_main, d->desks[i]);
+  for (uint32_t i = 0; i < d->post.n_loops; i++)
+    thread_start(&d->loop_threads[i], "loop", THREAD_STACK_ENGINE, loop_main, d->homes[i].loop);
+  thread_start(&d->control_thread, "control", THREAD_STACK_ENGINE, control_main, d->control);
+}
+
+/* ---- running and stopping ---- */
+
+static int signal_wait(void)
+{
+  for (;;) {
+    struct mail *mail;
+    int signal = keeper_wait(INT64_MAX, &mail);
+    must(mail == NULL); /* nothing is out */
+    if (signal == SIGTERM || signal == SIGINT) return signal;
+  }
+}
+
+/* Refuses new work and lets the rest finish. A second signal ends the waiting. */
+static void drain(struct daemon *d)
+{
+  static struct letter_note notes[THREADS_MAX + 1];
+  int64_t deadline_us = clock_us() + option_number(&d->options, OPTION_drain_delay) +
+                        option_number(&d->options, OPTION_drain_timeout);
+  uint32_t out = d->post.n_loops + 1;
+  for (uint32_t i = 0; i < out; i++) {
+    notes[i] = (struct letter_note){
+        .mail.kind = LETTER_DRAIN, .home = keeper_box(), .deadline_us = deadline_us};
+    mail_send(i ? d->post.loops[i - 1] : d->post.control, &notes[i].mail);
+  }
+  while (out > 0) {
+    struct mail *mail;
+    int signal = keeper_wait(INT64_MAX, &mail);
+    for (; mail; mail = mail->next) out--;
+    if (signal != SIGTERM && signal != SIGINT) continue;
+    log_event(LOG_WARN, "drain_cut", "reason", "a second signal", NULL);
+    _exit(128 + signal);
+  }
+}
+
+static void stop(struct mailbox *box, struct thread *thread)
+{
+  static struct letter_note notes[4 * THREADS_MAX];
+  static uint32_t n_notes;
+  must(n_notes < sizeof notes / sizeof *notes);
+  struct letter_note *note = &notes[n_notes++];
+  note->mail.kind = LETTER_STOP;
+  mail_send(box, &note->mail);
+  thread_join(thread);
+}
+
+static void threads_stop(struct daemon *d)
+{
+  stop(d->post.control, &d->control_thread);
+  for (uint32_t i = 0; i < d->post.n_desks; i++) stop(d->post.desks[i], &d->desk_threads[i]);
+  for (uint32_t i = 0; i < d->post.n_loops; i++) stop(d->post.loops[i], &d->loop_threads[i]);
+  for (uint32_t i = 0; i < d->post.n_workers; i++) stop(d->post.workers[i], &d->worker_threads[i]);
+  stop(d->post.jobs[0], &d->job_thread);
+  stop(d->post.scribe, &d->scribe_thread);
+}
+
+static void rooms_free(struct daemon *d)
+{
+  control_free(d->control);
+  must(world_count_built() == world_count_freed());
+  for (uint32_t i = 0; i < d->post.n_desks; i++) desk_free(d->desks[i]);
+  for (uint32_t i = 0; i < d->post.n_loops; i++) {
+    loop_free(d->homes[i].loop);
+    worker_free(d->homes[i].resident);
+  }
+  for (uint32_t i = 0; i < d->post.n_workers; i++) worker_free(d->workers[i]);
+  watch_free(d->watch);
+  job_free(d->job);
+  scribe_free(d->scribe);
+  ungrab(d->post.loops);
+  ungrab(d->post.residents);
+  ungrab(d->post.workers);
+  ungrab(d->post.desks);
+  ungrab(d->post.jobs);
+}
+
+static void announce(const struct daemon *d)
+{
+  bool v6 = strchr(d->host, ':') != NULL;
+  printf("slipway %s listens on http://%s%s%s:%u, data in %s\n", SLIPWAY_VERSION, v6 ? "[" : "",
+         d->host, v6 ? "]" : "", d->port, d->datadir.path);
+  fflush(stdout);
+  log_event(LOG_INFO, "listening", "version", SLIPWAY_VERSION, "host", d->host, "port",
+            log_num(d->port), "loops", log_num(d->post.n_loops), "workers",
+            log_num(d->post.n_workers), "ready_us", log_num(clock_us() - d->started_us), NULL);
+}
+
+static enum code run(struct daemon *d, struct err *err)
+{
+  if (listen_parse(d, err) || data_path_find(d, err)) return err->code;
+  if (datadir_open(&d->datadir, d->data_path, err)) return err->code;
+  if (keeper_start(d->datadir.fd, err)) return err->code;
+  if (ledger_open(&d->ledger, &d->datadir, NULL, err)) return err->code;
+  if (rooms_make(d, err)) return err->code;
+  threads_start(d);
+  announce(d);
+  int signal = signal_wait();
+  log_event(LOG_INFO, "draining", "signal", signal == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
+  drain(d);
+  threads_stop(d);
+  rooms_free(d);
+  ledger_close(d->ledger);
+  log_event(LOG_INFO, "stopped", NULL);
+  keeper_stop();
+  datadir_close(&d->datadir);
+  arena_deinit(&d->arena);
+  return OK;
+}
+
+static void config_print(const struct options *options)
+{
+  struct buf text;
+  buf_init(&text, 1 << 20);
+  options_print(options, &text);
+  fwrite(text.at, 1, text.len, stdout);
+  buf_deinit(&text);
+}
+
+void daemon_help(struct buf *to) { options_help(to); }
+
+int daemon_serve(int argc, char **argv)
+{
+  static struct daemon d;
+  struct err err = {.code = OK};
+  d.started_us = clock_us();
+  descriptors_guard();
+#ifndef __SANITIZE_ADDRESS__ /* the leak check must be able to look */
+  prctl(PR_SET_DUMPABLE, 0); /* secrets stay out of core files */
+#endif
+  if (!debug_start(getenv("SLIPWAY_DEBUG")))
+    fail(&err, E_BAD_CONFIG, "SLIPWAY_DEBUG takes poison,fail=1/N,seed=S");
+  if (!err.code && options_read(&d.options, argc, argv, &err) == OK) {
+    if (d.options.print_config) return config_print(&d.options), 0;
+    log_level_set((enum log_level)option_number(&d.options, OPTION_log_level));
+    arena_init(&d.arena, 16 << 20, NULL);
+    if (d.options.check) {
+      if (listen_parse(&d, &err) == OK) return puts("the configuration is good"), 0;
+    } else if (run(&d, &err) == OK) {
+      return 0;
+    }
+  }
+  fprintf(stderr, "slipway: %s\n", err.text);
+  return code_exit(err.code);
+}
