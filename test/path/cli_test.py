@@ -3,7 +3,7 @@
 
 test/golden/cli/NAME.txt holds a session: a line `$ slipway ...` is a command, the lines below are
 its stdout, with `! ` its stderr, `= N` its exit code unless 0. The server behind it answers from
-ANSWERS, so that the sessions tell about the command line alone. UPDATE=1 writes the files anew; read
+ANSWERS, so that sessions tell about the command line alone. UPDATE=1 writes the files anew; read
 the difference before you keep it.
 SPDX-License-Identifier: MIT
 """
