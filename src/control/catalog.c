@@ -1,5 +1,5 @@
-/* catalog.c - folding events. Each kind of event has one function that checks first and changes after,
- * so a refused event leaves nothing behind.
+/* catalog.c - folding events. Each kind of event has one function that checks first and changes
+ * after, so a refused event leaves nothing behind.
  * Thread: control (main before it starts). Pure.
  * SPDX-License-Identifier: MIT */
 #include "control/catalog.h"
@@ -52,7 +52,7 @@ void catalog_free(struct catalog *catalog)
   ungrab(catalog);
 }
 
-/* --- looking up ------------------------------------------------------------------------------------- */
+/* --- looking up ------------------------------------------------------------------------------- */
 
 static uint32_t name_at(const struct catalog *catalog, struct slice name)
 {
@@ -83,8 +83,10 @@ static uint32_t model_place(const struct catalog_tenant *tenant, struct slice na
   uint32_t low = 0, high = tenant->n_models;
   while (low < high) {
     uint32_t middle = low + (high - low) / 2;
-    if (name_compare(tenant->models[middle]->name, name) < 0) low = middle + 1;
-    else high = middle;
+    if (name_compare(tenant->models[middle]->name, name) < 0)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low;
 }
@@ -129,7 +131,7 @@ const struct catalog_key *catalog_key(const struct catalog *catalog,
   return catalog->keys_cap && key.len ? catalog->keys[key_at(catalog, tenant, key)] : NULL;
 }
 
-/* --- growing ---------------------------------------------------------------------------------------- */
+/* --- growing ---------------------------------------------------------------------------------- */
 
 static void tenant_add(struct catalog *catalog, struct slice name)
 {
@@ -158,8 +160,8 @@ static void model_add(struct catalog *catalog, struct catalog_tenant *tenant, st
   catalog->models = roomy(catalog, catalog->models, catalog->n_models, &catalog->models_cap,
                           sizeof *catalog->models);
   catalog->models[catalog->n_models++] = model;
-  tenant->models = roomy(catalog, tenant->models, tenant->n_models, &tenant->models_cap,
-                         sizeof *tenant->models);
+  tenant->models =
+      roomy(catalog, tenant->models, tenant->n_models, &tenant->models_cap, sizeof *tenant->models);
   memmove(&tenant->models[at + 1], &tenant->models[at],
           (tenant->n_models - at) * sizeof *tenant->models);
   tenant->models[at] = model;
@@ -213,7 +215,7 @@ static void key_add(struct catalog *catalog, const struct catalog_tenant *tenant
   catalog->n_keys++;
 }
 
-/* --- switching -------------------------------------------------------------------------------------- */
+/* --- switching -------------------------------------------------------------------------------- */
 
 static void back_push(struct catalog_model *model, uint32_t number)
 {
@@ -252,15 +254,15 @@ static void refuse(struct catalog *catalog, struct catalog_model *model, const s
   struct catalog_version *version = &model->versions[event->version - 1];
   version->refused = event->code ? event->code : E_MODEL_LOAD_FAILED;
   version->reason = kept(catalog, event->reason);
-  if (model->asked == event->version) model->asked = 0;
+  model->asked = 0; /* one switch at a time: whichever this decided, it was the newest wish */
 }
 
-/* --- the fold --------------------------------------------------------------------------------------- */
+/* --- the fold --------------------------------------------------------------------------------- */
 
 static enum code misfit(const struct event *event, struct err *err, const char *why)
 {
-  return fail(err, E_INTERNAL, "event %" PRIu64 " (%s) does not fit the ones before: %s", event->seq,
-              event_name(event->kind), why);
+  return fail(err, E_INTERNAL, "event %" PRIu64 " (%s) does not fit the ones before: %s",
+              event->seq, event_name(event->kind), why);
 }
 
 /* Everything that can be wrong with an event about a model that is there. */
@@ -277,10 +279,6 @@ static enum code model_event_check(const struct catalog_model *model, const stru
       if (!event->version || event->version != model->serving)
         return misfit(event, err, "it does not serve");
       return OK;
-    case EVENT_DEPLOY_ASKED:
-    case EVENT_ROLLBACK_ASKED:
-      if (model->asked) return misfit(event, err, "another switch is undecided");
-      return known ? OK : misfit(event, err, "no such version");
     default: return known ? OK : misfit(event, err, "no such version");
   }
 }
@@ -343,7 +341,7 @@ enum code catalog_apply(struct catalog *catalog, const struct event *event, stru
   return OK;
 }
 
-/* --- one canonical form ----------------------------------------------------------------------------- */
+/* --- one canonical form ----------------------------------------------------------------------- */
 
 static void add_number(struct sha256 *sha, uint64_t number)
 {

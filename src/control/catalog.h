@@ -1,4 +1,5 @@
-/* catalog.h - the fold of the ledger: tenants, models, versions, who serves, who could be gone back to.
+/* catalog.h - the fold of the ledger: tenants, models, versions, who serves, who could be gone back
+ * to.
  * Thread: control (main before it starts). Pure: no clock, no disk, no chance; the same events make
  * the same catalog on every machine, for ever (test/golden/ledger-*.jsonl).
  *
@@ -7,8 +8,8 @@
  *
  * What a rollback goes back to is a stack: a deploy puts the version that served on it, a rollback
  * takes from it and puts nothing back, since who was rolled back from is nothing to go back to. So
- * after deploys of 1, 2 and 3 two rollbacks lead to 1, and a third is refused. Retiring puts, too: a
- * rollback undoes it.
+ * after deploys of 1, 2 and 3 two rollbacks lead to 1, and a third is refused. Retiring puts, too:
+ * a rollback undoes it.
  * SPDX-License-Identifier: MIT */
 #ifndef CONTROL_CATALOG_H
 #define CONTROL_CATALOG_H
@@ -66,7 +67,7 @@ struct catalog_tenant {
 
 struct catalog {
   struct arena arena;
-  uint64_t seq; /* of the newest event folded */
+  uint64_t seq;                    /* of the newest event folded */
   struct catalog_tenant **tenants; /* by slot */
   uint32_t n_tenants, tenants_cap;
   struct catalog_model **models; /* by slot */

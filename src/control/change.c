@@ -8,7 +8,7 @@
 
 enum { CHANGE_ARENA_MAX = 1 << 20 };
 
-/* --- answering -------------------------------------------------------------------------------------- */
+/* --- answering -------------------------------------------------------------------------------- */
 
 static void command_answer(struct letter_command *command, const struct err *err, uint32_t version,
                            uint64_t seq)
@@ -42,7 +42,7 @@ static void change_answer(struct change *change, const struct err *err)
   change->command = NULL;
 }
 
-/* --- changes ---------------------------------------------------------------------------------------- */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 static struct change *change_new(struct control *control, struct letter_command *command)
 {
@@ -64,6 +64,16 @@ static void change_free(struct change *change)
   list_remove(&change->link);
   arena_deinit(&change->append.arena);
   ungrab(change);
+}
+
+/* It is true already; whoever made it so may still wait for the loops to see it. */
+static void command_settle(struct control *control, struct letter_command *command,
+                           const struct decision *decision)
+{
+  struct change *change = change_new(control, command);
+  change->state = CHANGE_SETTLING;
+  change->version = decision->version;
+  change->seq = decision->seq;
 }
 
 /* The switch of this model that is under way; NULL: none. */
@@ -91,8 +101,8 @@ static void append_send(struct control *control, struct change *change)
 }
 
 /* One event about the change's model. */
-static void append_model_event(struct change *change,
-                               enum event_kind kind, struct slice actor, struct slice key)
+static void append_model_event(struct change *change, enum event_kind kind, struct slice actor,
+                               struct slice key)
 {
   struct arena *arena = &change->append.arena;
   change->append.n_events = 1;
@@ -114,9 +124,10 @@ static void coming_end(struct control *control, struct change *change)
   control->dirty = true;
 }
 
-/* --- switches --------------------------------------------------------------------------------------- */
+/* --- switches --------------------------------------------------------------------------------- */
 
-/* Its command is answered before it is loaded only when the wish is in the ledger, with its actor. */
+/* Its command is answered before it is loaded only when the wish is in the ledger, with its
+ * actor. */
 static struct slice switch_actor(const struct change *change)
 {
   return change->command ? change->command->event.actor : change->model->asked_actor;
@@ -175,8 +186,10 @@ static void switch_load(struct control *control, struct change *change)
   change->placed = place_of(&control->place, change->model, change->version);
   change->placed->coming = true;
   control->dirty = true;
-  if (change->placed->state == PLACED_READY) switch_ready(control, change);
-  else place_retry(&control->place, change->placed);
+  if (change->placed->state == PLACED_READY)
+    switch_ready(control, change);
+  else
+    place_retry(&control->place, change->placed);
 }
 
 void change_placed(struct control *control, struct placed *placed)
@@ -204,10 +217,8 @@ static void switch_begin(struct control *control, struct letter_command *command
 {
   struct err err = {0};
   struct placed *placed = place_find(&control->place, decision->model, decision->version);
-  bool nothing_to_do =
-      decision->effect == EVENT_NONE && placed && placed->state == PLACED_READY;
-  if (nothing_to_do) {
-    command_answer(command, &err, decision->version, decision->seq);
+  if (decision->effect == EVENT_NONE && placed && placed->state == PLACED_READY) {
+    command_settle(control, command, decision);
     return;
   }
   struct change *change = change_new(control, command);
@@ -221,14 +232,13 @@ static void switch_begin(struct control *control, struct letter_command *command
     return;
   }
   change->asking = true;
-  append_model_event(change,
-                     decision->effect == EVENT_ROLLED_BACK ? EVENT_ROLLBACK_ASKED
-                                                           : EVENT_DEPLOY_ASKED,
-                     command->event.actor, change->key);
+  append_model_event(
+      change, decision->effect == EVENT_ROLLED_BACK ? EVENT_ROLLBACK_ASKED : EVENT_DEPLOY_ASKED,
+      command->event.actor, change->key);
   append_send(control, change);
 }
 
-/* --- appends home ----------------------------------------------------------------------------------- */
+/* --- appends home ----------------------------------------------------------------------------- */
 
 /* Which versions serve, as the catalog has it now. */
 static void serving_sync(struct control *control, const struct catalog_model *model)
@@ -237,7 +247,7 @@ static void serving_sync(struct control *control, const struct catalog_model *mo
   struct link *head = &control->place.models[model->slot];
   for (struct link *link = head->next; link != head; link = link->next) {
     struct placed *placed = LIST_OF(link, struct placed, link);
-    placed->serves = placed->number == model->serving;
+    placed->serves = placed->number == model->serving && !control->stopping;
   }
   for (struct link *link = head->next; link != head; link = link->next)
     place_settle(&control->place, LIST_OF(link, struct placed, link));
@@ -277,8 +287,10 @@ static void append_done(struct control *control, struct change *change)
     change->asking = false;
     change->asked = true;
     change_answer(change, &fine);
-    if (control->stopping) change_free(change); /* taken up again at the next start */
-    else switch_load(control, change);
+    if (control->stopping)
+      change_free(change); /* taken up again at the next start */
+    else
+      switch_load(control, change);
     return;
   }
   coming_end(control, change);
@@ -295,8 +307,10 @@ void change_append_home(struct control *control, struct letter_append *letter)
   struct change *change = letter->control_state;
   must(change->state == CHANGE_APPENDING);
   control->appends_out--;
-  if (letter->err.code != OK) append_refused(control, change);
-  else append_done(control, change);
+  if (letter->err.code != OK)
+    append_refused(control, change);
+  else
+    append_done(control, change);
   /* What waited for it may be looked at now, in the order it came. */
   struct mail *mail = control->waiting, *next;
   control->waiting = NULL;
@@ -315,18 +329,22 @@ void change_retry(struct control *control)
     next = link->next;
     if (change->state == CHANGE_RETRYING) append_send(control, change);
   }
+  for (uint32_t i = 0; i < control->catalog->n_models; i++) { /* given up for one that failed */
+    struct catalog_model *model = control->catalog->models[i];
+    if (model->asked && !switch_of(control, model)) change_resume(control, model);
+  }
 }
 
 void change_tenant(struct control *control, struct slice name)
 {
   struct change *change = change_new(control, NULL);
   change->append.n_events = 1;
-  change->append.events[0] = (struct event){
-      .kind = EVENT_TENANT_CREATED, .tenant = name, .actor = SLICE("slipway")};
+  change->append.events[0] =
+      (struct event){.kind = EVENT_TENANT_CREATED, .tenant = name, .actor = SLICE("slipway")};
   append_send(control, change);
 }
 
-/* --- commands --------------------------------------------------------------------------------------- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 /* Whether the command has to wait for what this change is having written. */
 static bool in_the_way(const struct change *change, const struct event *wish)
@@ -418,14 +436,17 @@ void change_command(struct control *control, struct letter_command *command)
   }
   switch (decision.kind) {
     case DECISION_ANSWER:
-      command_answer(command, &decision.err, decision.version, decision.seq);
+      if (decision.err.code == OK)
+        command_settle(control, command, &decision);
+      else
+        command_answer(command, &decision.err, decision.version, decision.seq);
       break;
     case DECISION_APPEND: command_append(control, command, &decision); break;
     case DECISION_SWITCH: switch_begin(control, command, &decision); break;
   }
 }
 
-/* --- settling and stopping -------------------------------------------------------------------------- */
+/* --- settling and stopping -------------------------------------------------------------------- */
 
 void change_shown(struct control *control)
 {

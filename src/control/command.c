@@ -12,7 +12,7 @@ static void refuse(struct decision *decision, enum code code)
   must(code != OK && decision->err.code == code);
 }
 
-/* --- keys that were used before --------------------------------------------------------------------- */
+/* --- keys that were used before --------------------------------------------------------------- */
 
 static bool key_kind_fits(enum command_kind command, enum event_kind event)
 {
@@ -69,7 +69,7 @@ static bool key_decide(const struct catalog *catalog, const struct catalog_tenan
   return true;
 }
 
-/* --- what a row can hold ---------------------------------------------------------------------------- */
+/* --- what a row can hold ---------------------------------------------------------------------- */
 
 enum { SHORT_TEXT_MAX = 255 };
 
@@ -94,7 +94,7 @@ static enum code texts_check(const struct event *event, struct err *err)
   return OK;
 }
 
-/* --- each kind -------------------------------------------------------------------------------------- */
+/* --- each kind -------------------------------------------------------------------------------- */
 
 static enum code files_check(const struct event *event, struct err *err)
 {
@@ -103,8 +103,8 @@ static enum code files_check(const struct event *event, struct err *err)
                 event->n_files);
   for (uint32_t i = 0; i < event->n_files; i++) {
     struct slice name = event->files[i].name;
-    if (!name.len || memchr(name.at, '/', name.len) ||
-        memchr(name.at, 0, name.len) || slice_eq(name, SLICE(".")) || slice_eq(name, SLICE("..")))
+    if (!name.len || memchr(name.at, '/', name.len) || memchr(name.at, 0, name.len) ||
+        slice_eq(name, SLICE(".")) || slice_eq(name, SLICE("..")))
       return fail(err, E_INVALID_ARGUMENT, "'%.*s' is no plain file name", SLICE_ARG(name));
     for (uint32_t k = 0; k < i; k++)
       if (slice_eq(event->files[k].name, name))
@@ -124,9 +124,9 @@ static void push_decide(const struct catalog_tenant *tenant, const struct letter
   }
   const struct catalog_model *model = catalog_model_like(tenant, wish->model);
   if (model && !slice_eq(model->name, wish->model)) {
-    refuse(decision, fail(err, E_CONFLICT,
-                          "model '%.*s' differs from '%.*s' in case only; use that name",
-                          SLICE_ARG(wish->model), SLICE_ARG(model->name)));
+    refuse(decision,
+           fail(err, E_CONFLICT, "model '%.*s' differs from '%.*s' in case only; use that name",
+                SLICE_ARG(wish->model), SLICE_ARG(model->name)));
     return;
   }
   decision->kind = DECISION_APPEND;
@@ -201,8 +201,8 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
   *decision = (struct decision){.kind = DECISION_ANSWER};
   const struct catalog_tenant *tenant = catalog_tenant(catalog, wish->tenant);
   if (!tenant) {
-    refuse(decision, fail(&decision->err, E_NOT_FOUND, "there is no tenant '%.*s'",
-                          SLICE_ARG(wish->tenant)));
+    refuse(decision,
+           fail(&decision->err, E_NOT_FOUND, "there is no tenant '%.*s'", SLICE_ARG(wish->tenant)));
     return;
   }
   if (texts_check(wish, &decision->err)) {
@@ -220,6 +220,8 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
                           SLICE_ARG(wish->model)));
     return;
   }
-  if (command->kind == COMMAND_RETIRE) retire_decide(command, decision);
-  else switch_decide(command, decision);
+  if (command->kind == COMMAND_RETIRE)
+    retire_decide(command, decision);
+  else
+    switch_decide(command, decision);
 }

@@ -19,7 +19,8 @@ struct decision {
   struct catalog_model *model; /* SWITCH */
   uint32_t version;
   uint64_t seq;
-  enum event_kind effect; /* SWITCH: VERSION_DEPLOYED, ROLLED_BACK; EVENT_NONE: it serves already, it
+  enum event_kind
+      effect; /* SWITCH: VERSION_DEPLOYED, ROLLED_BACK; EVENT_NONE: it serves already, it
                            * only has to be ready */
   struct event events[APPEND_EVENTS_MAX]; /* APPEND: views of the command and the catalog */
   uint32_t n_events;

@@ -1,5 +1,5 @@
-/* control.c - the thread: one turn takes all mail there is, then publishes at most one world for all
- * that changed in it, however much that was.
+/* control.c - the thread: one turn takes all mail there is, then publishes at most one world for
+ * all that changed in it, however much that was.
  * Thread: control.
  * SPDX-License-Identifier: MIT */
 #include "control/control.h"
@@ -22,6 +22,7 @@ struct control *control_new(const struct control_opts *opts, const struct post *
   if (!o->resident_ns) o->resident_ns = RESIDENT_NS;
   if (!o->pulse_us) o->pulse_us = PULSE_US;
   if (!o->worlds_max) o->worlds_max = WORLDS_MAX;
+  if (o->worlds_max < 2) o->worlds_max = 2; /* the newest one is always out */
   control->post = post;
   mailbox_init_bell(&control->box);
   control->catalog = catalog_new(o->hash_key);
@@ -44,7 +45,7 @@ enum code control_apply(void *arg, const struct event *event, struct err *err)
   return catalog_apply(control->catalog, event, err);
 }
 
-/* --- statistics ------------------------------------------------------------------------------------- */
+/* --- statistics ------------------------------------------------------------------------------- */
 
 static void stats_fill(const struct control *control, struct stats *stats)
 {
@@ -80,8 +81,7 @@ static void stats_answer(struct control *control, struct mail **list)
 static void stats_ask(struct control *control, struct mail *mail)
 {
   uint64_t round = pulse_ask(&control->pulse, control->now_us);
-  struct mail **list =
-      round <= control->pulse.begun ? &control->stats_now : &control->stats_later;
+  struct mail **list = round <= control->pulse.begun ? &control->stats_now : &control->stats_later;
   mail->next = *list;
   *list = mail;
   if (round <= control->pulse.done) stats_answer(control, list);
@@ -98,7 +98,7 @@ static void tally_home(struct control *control, struct letter_tally *letter)
   control->stats_later = NULL;
 }
 
-/* --- starting and stopping -------------------------------------------------------------------------- */
+/* --- starting and stopping -------------------------------------------------------------------- */
 
 /* What served before the restart serves again; what was promised is taken up. */
 static void begin(struct control *control)
@@ -145,8 +145,7 @@ static void drain_begin(struct control *control, struct letter_note *letter)
 static void stop_begin(struct control *control, const struct letter_note *letter)
 {
   control->draining = control->stopping = control->dirty = true;
-  control->stop_by_us =
-      letter->deadline_us ? letter->deadline_us : control->now_us + STOP_US;
+  control->stop_by_us = letter->deadline_us ? letter->deadline_us : control->now_us + STOP_US;
   change_stop(control);
   for (uint32_t i = 0; i < control->place.models_cap; i++) {
     struct link *head = &control->place.models[i];
@@ -179,7 +178,7 @@ static void stop_look(struct control *control)
   control->stopped = true;
 }
 
-/* --- turns ------------------------------------------------------------------------------------------ */
+/* --- turns ------------------------------------------------------------------------------------ */
 
 static void letter_take(struct control *control, struct mail *mail)
 {
@@ -187,9 +186,7 @@ static void letter_take(struct control *control, struct mail *mail)
     case LETTER_WORLD_HOME:
       publish_lease_home(&control->publish, LETTER_OF(mail, struct letter_world));
       break;
-    case LETTER_TALLY_HOME:
-      tally_home(control, LETTER_OF(mail, struct letter_tally));
-      break;
+    case LETTER_TALLY_HOME: tally_home(control, LETTER_OF(mail, struct letter_tally)); break;
     case LETTER_COMMAND: change_command(control, LETTER_OF(mail, struct letter_command)); break;
     case LETTER_STATS: stats_ask(control, mail); break;
     case LETTER_APPEND_HOME:
@@ -267,11 +264,13 @@ void control_main(void *arg)
 void control_free(struct control *control)
 {
   if (!control) return;
+  control->place.frozen = true; /* the mailboxes of others are no more */
+  control->pulse.asked = 0;
   for (struct mail *mail = mailbox_take(&control->box), *next; mail; mail = next) {
     next = mail->next;
     if (mail->kind == LETTER_WORLD_HOME)
       publish_lease_home(&control->publish, LETTER_OF(mail, struct letter_world));
-    if (mail->kind == LETTER_TALLY_HOME)
+    else if (mail->kind == LETTER_TALLY_HOME)
       pulse_tally_home(&control->pulse, LETTER_OF(mail, struct letter_tally), control->now_us);
   }
   if (publish_deinit(&control->publish)) log_event(LOG_WARN, "control_leases_missing", NULL);

@@ -12,7 +12,9 @@
  *   4 LETTER_STOP to desks, loops, workers, jobs, scribe; join. Loops and desks mail their last
  *   lease
  *     home before they return
- *   5 control_free takes these leases: worlds built == worlds freed
+ *   5 control_free takes these leases: worlds built == worlds freed. Before loop_free and
+ *   desk_free:
+ *     letters of theirs may lie in control's mailbox
  *
  * A world is ready when every version that should serve is ready or has failed with a reason: a
  * broken model must not keep the good ones' machine out of the load balancer; /readyz of a model is
@@ -29,13 +31,13 @@ struct control;
 struct catalog;
 
 struct control_opts {
-  int objects_fd;         /* datadir's: handed to load jobs */
-  uint32_t instances;     /* lanes of a version whose slipway.yaml says nothing; 0: 1 */
-  int64_t resident_ns;    /* a version faster than this lives on the loops; 0: 50 us; -1: never */
-  int64_t pulse_us;       /* 0: one second */
-  uint32_t worlds_max;    /* worlds alive at once before publishing waits; 0: 1024 */
+  int objects_fd;      /* datadir's: handed to load jobs */
+  uint32_t instances;  /* lanes of a version whose slipway.yaml says nothing; 0: 1 */
+  int64_t resident_ns; /* a version faster than this lives on the loops; 0: 50 us; -1: never */
+  int64_t pulse_us;    /* 0: one second */
+  uint32_t worlds_max; /* worlds alive at once before publishing waits; 0: 1024 */
   unsigned char hash_key[16]; /* rand_secret: for tables that strangers fill */
-  int64_t started_us;     /* clock_us at start, for the uptime in stats */
+  int64_t started_us;         /* clock_us at start, for the uptime in stats */
 };
 
 /* post is read from control_main on, so its mailboxes may be filled in later; lent for life. */

@@ -8,11 +8,11 @@
  *                          \--failed--> APPENDING (refused) -------------------------> answered
  *   switch, no wait     APPENDING (asked) --> answered; then as above, with nobody to answer
  *
- * An event the scribe could not write (a full disk) although its change is promised already is tried
- * again with every pulse: RETRYING.
+ * An event the scribe could not write (a full disk) although its change is promised already is
+ * tried again with every pulse: RETRYING.
  * APPENDING: an event is with the scribe. Until it is home no other command of the same model (its
- * name without regard to case) or with the same key is looked at: it waits in `waiting`, in order. So
- * a decision never rests on something undecided.
+ * name without regard to case) or with the same key is looked at: it waits in `waiting`, in order.
+ * So a decision never rests on something undecided.
  * SETTLING: durable and folded; the answer waits until every loop has the world that shows it.
  * SPDX-License-Identifier: MIT */
 #ifndef CONTROL_CONTROL_INT_H
@@ -41,7 +41,7 @@ struct change {
   struct err err;         /* refusing: the answer */
   uint32_t version;
   uint64_t seq;
-  uint64_t round;  /* SETTLING: answered when this pulse is done; 0: its world is not out yet */
+  uint64_t round; /* SETTLING: answered when this pulse is done; 0: its world is not out yet */
   struct letter_append append; /* its arena lives as long as the change */
 };
 
@@ -58,9 +58,9 @@ struct control {
   struct mail *stats_now;              /* LETTER_STATS that the pulse under way answers */
   struct mail *stats_later;            /* and the one after */
   int64_t now_us, wall_ms;
-  bool started;  /* the first turn is over */
-  bool dirty;    /* catalog or place changed since the newest world */
-  bool ready;    /* said once; stays */
+  bool started; /* the first turn is over */
+  bool dirty;   /* catalog or place changed since the newest world */
+  bool ready;   /* said once; stays */
   bool draining, stopping, stopped;
   bool last_world_out;
   int64_t stop_by_us;
@@ -70,7 +70,7 @@ struct control {
 /* change.c */
 void change_command(struct control *control, struct letter_command *command);
 void change_append_home(struct control *control, struct letter_append *letter);
-void change_placed(struct control *control, struct placed *placed); /* READY or FAILED */
+void change_placed(struct control *control, struct placed *placed);       /* READY or FAILED */
 void change_resume(struct control *control, struct catalog_model *model); /* asked before a crash */
 void change_tenant(struct control *control, struct slice name); /* creates one; nobody waits */
 /* After a world has gone out: the changes it shows wait for a pulse only. */
@@ -81,7 +81,8 @@ void change_pulse_done(struct control *control);
 void change_retry(struct control *control);
 /* Nobody is left to answer: lets go of everything. */
 void change_abandon(struct control *control);
-/* Answers everything that waits for a load with E_DRAINING; appends under way are left to finish. */
+/* Answers everything that waits for a load with E_DRAINING; appends under way are left to
+ * finish. */
 void change_stop(struct control *control);
 
 #endif

@@ -1,5 +1,5 @@
-/* place.c - loading, opening lanes, closing them, unloading: by letters, each step when the one before
- * it came home.
+/* place.c - loading, opening lanes, closing them, unloading: by letters, each step when the one
+ * before it came home.
  * Thread: control.
  * SPDX-License-Identifier: MIT */
 #include "control/place.h"
@@ -120,15 +120,14 @@ static void log_placed(enum log_level level, const char *event, const struct pla
             NULL);
 }
 
-/* --- loading ---------------------------------------------------------------------------------------- */
+/* --- loading ---------------------------------------------------------------------------------- */
 
 /* The contract of what serves now, so that the job can say how the new one differs. It may be
  * unloaded meanwhile, so the letter has its own copy. */
 static const struct contract *expected(struct place *place, struct placed *placed)
 {
-  struct placed *now = placed->model->serving
-                           ? place_find(place, placed->model, placed->model->serving)
-                           : NULL;
+  struct placed *now =
+      placed->model->serving ? place_find(place, placed->model, placed->model->serving) : NULL;
   if (!now || now == placed || now->state != PLACED_READY) return NULL;
   struct contract *copy = arena_zero(&placed->load.arena, 1, sizeof *copy);
   return copy && contract_copy(&placed->load.arena, &now->load.contract, copy) ? copy : NULL;
@@ -175,7 +174,7 @@ static void unload_start(struct place *place, struct placed *placed)
   mail_send(place->post->jobs[placed->job], &placed->unload.mail);
 }
 
-/* --- lanes ------------------------------------------------------------------------------------------ */
+/* --- lanes ------------------------------------------------------------------------------------ */
 
 static struct mailbox *owner_of(const struct place *place, const struct placed *placed, uint32_t i)
 {
@@ -251,7 +250,7 @@ static void lanes_close(struct place *place, struct placed *placed)
   if (!placed->lanes_out) lanes_closed(place, placed);
 }
 
-/* --- letters home ----------------------------------------------------------------------------------- */
+/* --- letters home ----------------------------------------------------------------------------- */
 
 static void load_home(struct place *place, struct placed *placed)
 {
@@ -324,8 +323,10 @@ void place_letter(struct place *place, struct mail *mail)
 
 void place_settle(struct place *place, struct placed *placed)
 {
+  if (place->frozen) return;
   if (placed->state == PLACED_GONE && wanted(placed)) load_start(place, placed);
-  if (placed->state == PLACED_READY && !wanted(placed) && !placed->worlds) lanes_close(place, placed);
+  if (placed->state == PLACED_READY && !wanted(placed) && !placed->worlds)
+    lanes_close(place, placed);
   if (placed->state == PLACED_FAILED && !wanted(placed)) placed->state = PLACED_GONE;
 }
 

@@ -27,8 +27,8 @@ enum placed_state {
   PLACED_FAILED,
 };
 
-/* One version and what there is of it in memory. Made when it is first wanted, kept for good: its slot
- * in the tallies stays its own. */
+/* One version and what there is of it in memory. Made when it is first wanted, kept for good: its
+ * slot in the tallies stays its own. */
 struct placed {
   struct link link; /* of its model */
   struct link seen; /* on place's list of changes */
@@ -43,7 +43,7 @@ struct placed {
   struct letter_unload unload;
   struct letter_lane *lanes; /* one per seat */
   struct seat *seats;
-  uint32_t *owners; /* worker of each seat */
+  uint32_t *owners;            /* worker of each seat */
   uint32_t n_seats, lanes_out; /* letters not home */
   bool resident;
   struct err err; /* FAILED: why */
@@ -64,6 +64,7 @@ struct place {
   uint32_t *jobs_out, *lanes_on; /* letters at each job, lanes on each worker */
   uint32_t busy;                 /* versions in LOADING, OPENING, CLOSING or UNLOADING */
   struct link changed;           /* versions that became READY or FAILED */
+  bool frozen;                   /* at the very end: no more letters */
 };
 
 void place_init(struct place *place, const struct place_opts *opts, const struct post *post,

@@ -45,7 +45,7 @@ uint32_t publish_deinit(struct publish *publish)
   return left;
 }
 
-/* --- the plan --------------------------------------------------------------------------------------- */
+/* --- the plan --------------------------------------------------------------------------------- */
 
 static void *need(struct publish *publish, size_t n, size_t each)
 {
@@ -107,14 +107,12 @@ static void version_plan(struct publish *publish, struct book *book,
   }
 }
 
-static void model_plan(struct publish *publish, struct book *book,
-                       const struct catalog_model *from, struct model *to)
+static void model_plan(struct publish *publish, struct book *book, const struct catalog_model *from,
+                       struct model *to)
 {
   struct version *versions = need(publish, from->n_versions, sizeof *versions);
-  *to = (struct model){.name = from->name,
-                       .slot = from->slot,
-                       .versions = versions,
-                       .n_versions = from->n_versions};
+  *to = (struct model){
+      .name = from->name, .slot = from->slot, .versions = versions, .n_versions = from->n_versions};
   for (uint32_t i = 0; i < from->n_versions; i++)
     version_plan(publish, book, from, &from->versions[i], &versions[i]);
   uint32_t previous = catalog_previous(from);
@@ -146,7 +144,7 @@ static void tenant_plan(struct publish *publish, struct book *book,
       .name = from->name, .slot = from->slot, .models = models, .n_models = from->n_models};
 }
 
-/* --- out and home ----------------------------------------------------------------------------------- */
+/* --- out and home ----------------------------------------------------------------------------- */
 
 static void leases_send(struct publish *publish, struct book *book)
 {
@@ -154,8 +152,8 @@ static void leases_send(struct publish *publish, struct book *book)
   uint32_t n = post->n_loops + post->n_desks;
   book->out = n;
   for (uint32_t i = 0; i < n; i++) {
-    book->letters[i] = (struct letter_world){
-        .mail.kind = LETTER_WORLD, .world = book->world, .holder = i};
+    book->letters[i] =
+        (struct letter_world){.mail.kind = LETTER_WORLD, .world = book->world, .holder = i};
   }
   /* From the first send on a letter is its holder's; the book is ours. */
   for (uint32_t i = 0; i < n; i++)
@@ -178,8 +176,7 @@ void publish_world(struct publish *publish, const struct catalog *catalog,
 {
   uint32_t holders = publish->post->n_loops + publish->post->n_desks;
   uint32_t n_tenants = flags.empty ? 0 : catalog->n_tenants;
-  struct book *book =
-      grab_zero(1, sizeof *book + holders * sizeof(struct letter_world));
+  struct book *book = grab_zero(1, sizeof *book + holders * sizeof(struct letter_world));
   struct tenant *tenants = need(publish, n_tenants, sizeof *tenants);
   for (uint32_t i = 0; i < n_tenants; i++)
     tenant_plan(publish, book, catalog->tenants[i], &tenants[i]);
@@ -193,8 +190,10 @@ void publish_world(struct publish *publish, const struct catalog *catalog,
   arena_reset(&publish->scratch);
   list_push_back(&publish->books, &book->link);
   publish->n_books++;
-  if (holders) leases_send(publish, book);
-  else book_close(publish, book);
+  if (holders)
+    leases_send(publish, book);
+  else
+    book_close(publish, book);
 }
 
 void publish_lease_home(struct publish *publish, struct letter_world *letter)

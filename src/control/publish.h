@@ -28,7 +28,8 @@ struct publish_flags {
 
 void publish_init(struct publish *publish, const struct post *post, struct place *place,
                   const unsigned char hash_key[16]);
-/* Every holder has been joined: what they still held is freed. Returns how many worlds that were. */
+/* Every holder has been joined: what they still held is freed. Returns how many worlds that
+ * were. */
 uint32_t publish_deinit(struct publish *publish);
 
 /* Builds the world and mails it to every loop and desk. Tallies with place->n_slots slots are with

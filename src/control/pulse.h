@@ -1,10 +1,10 @@
-/* pulse.h - an empty tally to every loop, the full one back, all of it summed: once a second, and at
- * once when somebody wants fresh numbers.
+/* pulse.h - an empty tally to every loop, the full one back, all of it summed: once a second, and
+ * at once when somebody wants fresh numbers.
  * Thread: control.
  *
- * A round is one tally per loop. Letters of one sender arrive in order, so a finished round also proves
- * that every loop has seen all mail sent to it before the round began: control answers "it serves" only
- * then. One round is out at a time; who asks during it waits for the next.
+ * A round is one tally per loop. Letters of one sender arrive in order, so a finished round also
+ * proves that every loop has seen all mail sent to it before the round began: control answers "it
+ * serves" only then. One round is out at a time; who asks during it waits for the next.
  * SPDX-License-Identifier: MIT */
 #ifndef CONTROL_PULSE_H
 #define CONTROL_PULSE_H
@@ -13,12 +13,12 @@
 
 struct pulse {
   const struct post *post;
-  struct tally *total;    /* since start */
-  uint32_t cap;           /* slots of the tallies sent out: at least as many as any world's */
-  uint64_t begun, done;   /* rounds; at most one apart */
-  uint64_t asked;         /* the round somebody waits for; > begun: to be begun when this one ends */
+  struct tally *total;  /* since start */
+  uint32_t cap;         /* slots of the tallies sent out: at least as many as any world's */
+  uint64_t begun, done; /* rounds; at most one apart */
+  uint64_t asked;       /* the round somebody waits for; > begun: to be begun when this one ends */
   uint32_t round_out, out; /* letters not home: of the round, in all */
-  int64_t began_us;       /* of the newest round */
+  int64_t began_us;        /* of the newest round */
 };
 
 void pulse_init(struct pulse *pulse, const struct post *post);

@@ -34,9 +34,12 @@ enum code event_check(const struct event *event, struct err *err)
     const char *what;
     struct slice text;
     size_t max;
-  } texts[] = {{"the actor", event->actor, TEXT_MAX},   {"the tenant", event->tenant, TEXT_MAX},
-               {"the model", event->model, TEXT_MAX},   {"the engine", event->engine, TEXT_MAX},
-               {"the note", event->note, NOTE_MAX},     {"the reason", event->reason, REASON_MAX},
+  } texts[] = {{"the actor", event->actor, TEXT_MAX},
+               {"the tenant", event->tenant, TEXT_MAX},
+               {"the model", event->model, TEXT_MAX},
+               {"the engine", event->engine, TEXT_MAX},
+               {"the note", event->note, NOTE_MAX},
+               {"the reason", event->reason, REASON_MAX},
                {"the idempotency key", event->idempotency, TEXT_MAX}};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     if (text_check(texts[i].what, texts[i].text, texts[i].max, err)) return err->code;
@@ -155,7 +158,8 @@ static void files_read(struct reading *body, struct event *event)
   if (!list) return;
   size_t n = json_array_size(list);
   struct event_file *files = NULL;
-  if (n == 0 || n > EVENT_FILES_MAX) fail(body->err, E_BAD_JSON, "%s: %zu files", body->what, n);
+  if (n == 0 || n > EVENT_FILES_MAX)
+    fail(body->err, E_BAD_JSON, "%s: %zu files", body->what, n);
   else if (!(files = arena_zero(body->arena, n, sizeof *files)))
     fail(body->err, E_OUT_OF_MEMORY, "%s is too large", body->what);
   for (size_t i = 0; i < n && !body->err->code; i++) {
@@ -198,8 +202,8 @@ static enum code body_walk(struct arena *arena, int encoding, json_t *object, st
 static json_t *parse(struct slice text, struct err *err)
 {
   json_error_t error;
-  json_t *json = json_loadb(text.at ? text.at : "", text.len,
-                            JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+  json_t *json =
+      json_loadb(text.at ? text.at : "", text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
   if (!json)
     fail(err, E_BAD_JSON, "an event is not JSON at byte %d: %s", error.position, error.text);
   return json;

@@ -73,7 +73,8 @@ enum code history_read(struct history *history, struct slice tenant, struct slic
   if (model.len) sql_bind_text(stmt, 4, model);
   while (!code && (rc = sqlite3_step(stmt)) != SQLITE_DONE) {
     arena_reset(&arena);
-    if (rc != SQLITE_ROW) code = sql_fail(history->db, rc, err);
+    if (rc != SQLITE_ROW)
+      code = sql_fail(history->db, rc, err);
     else if ((code = sql_row(stmt, &arena, &row, err)) == OK)
       code = fn(arg, &row.event, &row.hash, err);
   }

@@ -18,8 +18,8 @@
 #include "store/sql_int.h"
 
 enum {
-  APPLICATION = 0x534c5057,  /* "SLPW", in the file's head */
-  CHECKPOINT_PAGES = 1000,   /* of WAL before tidying checkpoints */
+  APPLICATION = 0x534c5057, /* "SLPW", in the file's head */
+  CHECKPOINT_PAGES = 1000,  /* of WAL before tidying checkpoints */
   RESERVE_BYTES = 1 << 20,
 };
 /* The oldest slipway that can read what this one writes; goes into the file for its elders. */
@@ -29,7 +29,7 @@ struct ledger {
   sqlite3 *db;
   const struct datadir *dir;
   sqlite3_stmt *insert, *head, *tenant_head, *rows;
-  struct buf body, line; /* scratch of one append */
+  struct buf body, line;        /* scratch of one append */
   uint64_t last_seq, group_seq; /* durable; inside the open transaction */
   struct digest head_hash, group_hash;
   uint64_t reserve_bytes;
@@ -39,7 +39,8 @@ struct ledger {
 
 static const char schema_1[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
-    "INSERT INTO meta VALUES ('needs_slipway', '" LEDGER_NEEDS "');"
+    "INSERT INTO meta VALUES ('needs_slipway', '" LEDGER_NEEDS
+    "');"
     "CREATE TABLE events ("
     " seq INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL, kind TEXT NOT NULL,"
     " encoding INTEGER NOT NULL, tenant TEXT NOT NULL, model TEXT NOT NULL, actor TEXT NOT NULL,"
@@ -89,7 +90,8 @@ static enum code text_expect(sqlite3 *db, const char *query, const char *want, c
   if (sql_prepare(db, query, &stmt, err)) return err->code;
   enum code code = OK;
   int rc = sqlite3_step(stmt);
-  if (rc != SQLITE_ROW) code = sql_fail(db, rc, err);
+  if (rc != SQLITE_ROW)
+    code = sql_fail(db, rc, err);
   else if (!slice_eq(sql_text(stmt, 0), slice_str(want)))
     code = fail(err, E_UNAVAILABLE, "%s", else_say);
   sqlite3_finalize(stmt);
@@ -297,8 +299,7 @@ enum code ledger_group_begin(struct ledger *ledger, struct err *err)
 enum code ledger_group_add(struct ledger *ledger, struct event *events, uint32_t n, struct err *err)
 {
   /* a full disk ended the transaction under an earlier add */
-  if (sqlite3_get_autocommit(ledger->db))
-    return sql_fail(ledger->db, SQLITE_FULL, err);
+  if (sqlite3_get_autocommit(ledger->db)) return sql_fail(ledger->db, SQLITE_FULL, err);
   for (uint32_t i = 0; i < n; i++)
     if (event_check(&events[i], err)) return err->code;
   uint64_t seq = ledger->group_seq;
@@ -422,8 +423,7 @@ static enum code walk_row(struct ledger *ledger, struct walk *walk, struct arena
     walk->seq = first;
     sql_digest(ledger->rows, 9, before);
   }
-  if (sql_row(ledger->rows, arena, &row, &why))
-    return fail(err, E_UNAVAILABLE, "%s", why.text);
+  if (sql_row(ledger->rows, arena, &row, &why)) return fail(err, E_UNAVAILABLE, "%s", why.text);
   if (!row_holds(ledger, &row, walk->seq, before) || (!walk->fn && !row_holds_tenant(ledger, &row)))
     return fail(err, E_UNAVAILABLE,
                 "event %llu of the ledger was changed, removed or added; restore it from a backup",
@@ -444,8 +444,10 @@ static enum code rows_walk(struct ledger *ledger, uint64_t from_seq, struct walk
   while (!code && (rc = sqlite3_step(ledger->rows)) != SQLITE_DONE) {
     arena_reset(&arena);
     walk->seq++;
-    if (rc != SQLITE_ROW) code = sql_fail(ledger->db, rc, err);
-    else code = walk_row(ledger, walk, &arena, &before, err);
+    if (rc != SQLITE_ROW)
+      code = sql_fail(ledger->db, rc, err);
+    else
+      code = walk_row(ledger, walk, &arena, &before, err);
   }
   sqlite3_reset(ledger->rows);
   arena_deinit(&arena);

@@ -51,8 +51,7 @@ static void group_write(struct ledger *ledger, struct letter_append **group, uin
   if (ledger_group_begin(ledger, &err) == OK) {
     for (uint32_t i = 0; i < n; i++) {
       struct letter_append *letter = group[i];
-      letter->err.code =
-          ledger_group_add(ledger, letter->events, letter->n_events, &letter->err);
+      letter->err.code = ledger_group_add(ledger, letter->events, letter->n_events, &letter->err);
       full = full || letter->err.code == E_STORAGE_FULL;
     }
     if (ledger_group_commit(ledger, &err) == OK && !full) return;
@@ -83,7 +82,8 @@ static void mail_write(struct scribe *scribe, struct mail *mail)
   uint32_t n = 0;
   while (mail) {
     struct mail *next = mail->next;
-    if (mail->kind == LETTER_STOP) scribe->stopped = true;
+    if (mail->kind == LETTER_STOP)
+      scribe->stopped = true;
     else {
       must(mail->kind == LETTER_APPEND);
       group[n++] = LETTER_OF(mail, struct letter_append);

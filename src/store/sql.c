@@ -50,8 +50,7 @@ enum code sql_fail(sqlite3 *db, int rc, struct err *err)
       return fail(err, E_UNAVAILABLE, "the ledger is damaged; restore it from a backup");
     case SQLITE_CONSTRAINT:
     case SQLITE_TOOBIG: return fail(err, E_INVALID_ARGUMENT, "the ledger cannot hold this event");
-    default:
-      return fail(err, E_UNAVAILABLE, "the ledger cannot be used: %s", sqlite3_errstr(rc));
+    default: return fail(err, E_UNAVAILABLE, "the ledger cannot be used: %s", sqlite3_errstr(rc));
   }
 }
 

@@ -29,8 +29,8 @@ struct slice sql_text(sqlite3_stmt *stmt, int at);
 bool sql_digest(sqlite3_stmt *stmt, int at, struct digest *digest);
 
 /* The columns a row is read from, in the order sql_row expects them. */
-#define SQL_ROW                                                                                    \
-  "seq, wall_ms, kind, encoding, tenant, model, actor, idempotency, body, prev_hash, hash, "       \
+#define SQL_ROW                                                                              \
+  "seq, wall_ms, kind, encoding, tenant, model, actor, idempotency, body, prev_hash, hash, " \
   "tenant_prev, tenant_hash"
 
 struct sql_row {

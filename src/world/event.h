@@ -11,17 +11,17 @@
 
 enum event_kind {
   EVENT_NONE,
-  EVENT_TENANT_CREATED,    /* tenant */
-  EVENT_MODEL_CREATED,     /* tenant, model */
-  EVENT_VERSION_PUSHED,    /* tenant, model, version, engine, note, files */
-  EVENT_VERSION_DEPLOYED,  /* tenant, model, version: it serves everything from now on */
+  EVENT_TENANT_CREATED,   /* tenant */
+  EVENT_MODEL_CREATED,    /* tenant, model */
+  EVENT_VERSION_PUSHED,   /* tenant, model, version, engine, note, files */
+  EVENT_VERSION_DEPLOYED, /* tenant, model, version: it serves everything from now on */
   /* tenant, model, version, reason: load, contract, golden or warm failed */
   EVENT_VERSION_REFUSED,
-  EVENT_VERSION_RETIRED,   /* tenant, model, version: unloaded by a person; nothing serves */
-  EVENT_ROLLED_BACK,       /* tenant, model, version: back to it */
+  EVENT_VERSION_RETIRED, /* tenant, model, version: unloaded by a person; nothing serves */
+  EVENT_ROLLED_BACK,     /* tenant, model, version: back to it */
   /* tenant, model, version: accepted, not yet decided; resumed after a crash */
   EVENT_DEPLOY_ASKED,
-  EVENT_ROLLBACK_ASKED,    /* the same for a rollback */
+  EVENT_ROLLBACK_ASKED, /* the same for a rollback */
   EVENT_KINDS
 };
 

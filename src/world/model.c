@@ -10,8 +10,10 @@ const struct version *model_version(const struct model *model, uint32_t number)
   uint32_t low = 0, high = model->n_versions;
   while (low < high) {
     uint32_t middle = low + (high - low) / 2;
-    if (model->versions[middle].number < number) low = middle + 1;
-    else high = middle;
+    if (model->versions[middle].number < number)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low < model->n_versions && model->versions[low].number == number ? &model->versions[low]
                                                                           : NULL;

@@ -15,7 +15,7 @@ enum { SPLIT_WHOLE = 1000000, ARMS_MAX = 8 };
 
 struct model {
   struct slice name;
-  uint32_t slot; /* dense, chosen by control */
+  uint32_t slot;                  /* dense, chosen by control */
   const struct version *versions; /* ascending by number */
   uint32_t n_versions;
   const struct version *stable;   /* NULL: nothing answers (unloaded, or never deployed) */

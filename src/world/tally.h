@@ -26,7 +26,7 @@ struct batch_tally {
 
 struct version_tally {
   struct span success, fail, queue, input, infer, output, cache_hit, cache_miss;
-  uint64_t rows, runs; /* inference_count, execution_count */
+  uint64_t rows, runs;     /* inference_count, execution_count */
   uint64_t lent, returned; /* tasks to lanes and home again: the difference waits or runs now */
   uint64_t failed[FAIL_REASONS];
   int64_t last_wall_ms; /* of the last inference; merged by maximum */
@@ -37,7 +37,7 @@ struct version_tally {
 struct tally {
   uint32_t n_slots; /* of this tally's world or newer */
   uint64_t requests, connections, bytes_in, bytes_out, slow_turns;
-  uint64_t by_status[6]; /* [1] 1xx ... [5] 5xx */
+  uint64_t by_status[6];        /* [1] 1xx ... [5] 5xx */
   uint64_t refused[CODE_COUNT]; /* answers by error code */
   struct version_tally slots[];
 };

@@ -15,9 +15,9 @@
 struct lane;
 
 struct task {
-  struct mail mail;     /* LETTER_TASK out, LETTER_ANSWER home */
-  struct mailbox *home; /* the loop's */
-  struct lane *lane;    /* where it runs */
+  struct mail mail;                /* LETTER_TASK out, LETTER_ANSWER home */
+  struct mailbox *home;            /* the loop's */
+  struct lane *lane;               /* where it runs */
   const struct contract *contract; /* of the version; lives as long as the call's world lease */
 
   /* In. inputs[i] belongs to contract->inputs[i]; dtype DT_NONE: an optional input left out. Shapes
@@ -33,9 +33,9 @@ struct task {
   struct tensor *outputs; /* contract->n_outputs of them, the loop's memory */
   struct arena *scratch;  /* lent with the task; blocks come from the heap */
   struct err err;         /* code OK: the outputs are there */
-  int64_t queued_ns; /* clock_ns when the sender sent it: the sender fills this one */
+  int64_t queued_ns;      /* clock_ns when the sender sent it: the sender fills this one */
   int64_t began_ns, input_ns, infer_ns, output_ns; /* clock_ns at each; infer_ns: engine back */
-  uint32_t batch_rows;    /* rows of the batch it ran in */
+  uint32_t batch_rows;                             /* rows of the batch it ran in */
 };
 
 #endif

@@ -7,8 +7,8 @@
 #include "world/model.h"
 
 struct tenant {
-  struct slice name; /* "default" */
-  uint32_t slot;     /* dense, chosen by control */
+  struct slice name;          /* "default" */
+  uint32_t slot;              /* dense, chosen by control */
   const struct model *models; /* ascending by name */
   uint32_t n_models;
   const uint32_t *buckets; /* hash table over models: index + 1, 0 empty */

@@ -37,11 +37,11 @@ struct version {
   struct contract contract;
   const struct seat *seats;
   uint32_t n_seats;
-  bool resident;        /* seat i is loop i's own: no hop; else any seat serves any loop */
-  int64_t deadline_us;  /* default time a request may take */
+  bool resident;         /* seat i is loop i's own: no hop; else any seat serves any loop */
+  int64_t deadline_us;   /* default time a request may take */
   uint64_t memory_bytes; /* measured */
-  int64_t load_us;      /* how long the load took */
-  int64_t run_ns;       /* median of the warm-up runs; 0 when it could not be warmed */
+  int64_t load_us;       /* how long the load took */
+  int64_t run_ns;        /* median of the warm-up runs; 0 when it could not be warmed */
 };
 
 #define SLOT_NONE UINT32_MAX

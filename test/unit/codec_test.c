@@ -7,9 +7,11 @@
 #include "store/codec.h"
 
 static const char line_1[] =
-    "{\"actor\":\"ann\",\"body\":{\"code\":\"MODEL_REJECTED\",\"engine\":\"onnx\",\"files\":[{\"bytes\":3,"
+    "{\"actor\":\"ann\",\"body\":{\"code\":\"MODEL_REJECTED\",\"engine\":\"onnx\",\"files\":[{"
+    "\"bytes\":3,"
     "\"digest\":\"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\","
-    "\"name\":\"model.onnx\"}],\"note\":\"a \\\"b\\\"\\n\xc3\xa9\",\"reason\":\"why\",\"version\":7},"
+    "\"name\":\"model.onnx\"}],\"note\":\"a "
+    "\\\"b\\\"\\n\xc3\xa9\",\"reason\":\"why\",\"version\":7},"
     "\"encoding\":1,\"idempotency\":\"k-1\",\"kind\":\"version_pushed\",\"model\":\"m\",\"seq\":9,"
     "\"tenant\":\"default\",\"wall_ms\":1700000000123}";
 
@@ -17,11 +19,20 @@ static struct event event_full(void)
 {
   static struct event_file file = {.name = SLICE("model.onnx"), .bytes = 3};
   file.digest = sha256_of(SLICE("abc"));
-  return (struct event){.seq = 9, .wall_ms = 1700000000123, .kind = EVENT_VERSION_PUSHED,
-                        .actor = SLICE("ann"), .tenant = SLICE("default"), .model = SLICE("m"),
-                        .version = 7, .engine = SLICE("onnx"), .note = SLICE("a \"b\"\n\xc3\xa9"),
-                        .reason = SLICE("why"), .code = E_MODEL_REJECTED, .files = &file,
-                        .n_files = 1, .idempotency = SLICE("k-1")};
+  return (struct event){.seq = 9,
+                        .wall_ms = 1700000000123,
+                        .kind = EVENT_VERSION_PUSHED,
+                        .actor = SLICE("ann"),
+                        .tenant = SLICE("default"),
+                        .model = SLICE("m"),
+                        .version = 7,
+                        .engine = SLICE("onnx"),
+                        .note = SLICE("a \"b\"\n\xc3\xa9"),
+                        .reason = SLICE("why"),
+                        .code = E_MODEL_REJECTED,
+                        .files = &file,
+                        .n_files = 1,
+                        .idempotency = SLICE("k-1")};
 }
 
 static void line_make(struct buf *line, const struct event *event)

@@ -38,9 +38,10 @@ TEST(a_second_daemon_is_refused_until_the_first_is_gone)
   char want[ERR_TEXT_MAX];
   EXPECT_INT(datadir_open(&one, temp, &err), OK);
   EXPECT_INT(datadir_open(&two, temp, &err), E_CONFLICT);
-  snprintf(want, sizeof want,
-           "another slipway, process %d uses this data directory; stop it or choose another with --data",
-           (int)getpid());
+  snprintf(
+      want, sizeof want,
+      "another slipway, process %d uses this data directory; stop it or choose another with --data",
+      (int)getpid());
   EXPECT_STR(err.text, want);
   EXPECT_INT(two.fd, -1);
   datadir_close(&one);

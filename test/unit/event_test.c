@@ -39,8 +39,13 @@ TEST(a_copy_stands_alone)
 {
   char name[] = "m1", file[] = "model.onnx";
   struct event_file files[1] = {{slice_str(file), 3, sha256_of(SLICE("abc"))}};
-  struct event from = {.seq = 4, .kind = EVENT_VERSION_PUSHED, .tenant = SLICE("default"),
-                       .model = slice_str(name), .version = 2, .files = files, .n_files = 1};
+  struct event from = {.seq = 4,
+                       .kind = EVENT_VERSION_PUSHED,
+                       .tenant = SLICE("default"),
+                       .model = slice_str(name),
+                       .version = 2,
+                       .files = files,
+                       .n_files = 1};
   struct event to;
   struct arena arena;
   arena_init(&arena, 1 << 16, NULL);

@@ -1,4 +1,5 @@
-/* faultfs.h - a SQLite file system that fails on demand: the n-th sync, or every write while "full".
+/* faultfs.h - a SQLite file system that fails on demand: the n-th sync, or every write while
+ * "full".
  * Thread: main.
  * SPDX-License-Identifier: MIT */
 #ifndef UNIT_FAULTFS_H
@@ -10,8 +11,8 @@ struct fault_file {
   sqlite3_file base, *real; /* the real one follows in memory */
 };
 
-static int fault_sync_in = -1;     /* fail the n-th sync from now; -1: none */
-static int fault_sync_count;       /* syncs seen */
+static int fault_sync_in = -1;      /* fail the n-th sync from now; -1: none */
+static int fault_sync_count;        /* syncs seen */
 static bool (*fault_is_full)(void); /* asked at each write; NULL: never */
 
 #define REAL(f) (((struct fault_file *)(f))->real)
@@ -74,10 +75,25 @@ static int fault_shm_unmap(sqlite3_file *f, int drop)
   return REAL(f)->pMethods->xShmUnmap(REAL(f), drop);
 }
 
-static const sqlite3_io_methods fault_methods = {
-    2, fault_close, fault_read, fault_write, fault_truncate, fault_sync, fault_size, fault_lock,
-    fault_unlock, fault_reserved, fault_control, fault_sector, fault_traits, fault_shm_map,
-    fault_shm_lock, fault_shm_barrier, fault_shm_unmap, NULL, NULL};
+static const sqlite3_io_methods fault_methods = {2,
+                                                 fault_close,
+                                                 fault_read,
+                                                 fault_write,
+                                                 fault_truncate,
+                                                 fault_sync,
+                                                 fault_size,
+                                                 fault_lock,
+                                                 fault_unlock,
+                                                 fault_reserved,
+                                                 fault_control,
+                                                 fault_sector,
+                                                 fault_traits,
+                                                 fault_shm_map,
+                                                 fault_shm_lock,
+                                                 fault_shm_barrier,
+                                                 fault_shm_unmap,
+                                                 NULL,
+                                                 NULL};
 
 static sqlite3_vfs fault_vfs, *fault_base;
 

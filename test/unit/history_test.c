@@ -57,7 +57,8 @@ TEST(history_is_read_in_pages_newest_first)
   EXPECT_INT(seen.n, 10);
   for (uint32_t i = 0; i < seen.n; i++) EXPECT_INT(seen.seqs[i] % 3, 0);
   seen.n = 0;
-  EXPECT_INT(history_read(history, SLICE("nobody"), SLICE_NONE, 0, 9, later, note, &seen, &err), OK);
+  EXPECT_INT(history_read(history, SLICE("nobody"), SLICE_NONE, 0, 9, later, note, &seen, &err),
+             OK);
   EXPECT_INT(seen.n, 0);
   seen.stop_at = 2;
   EXPECT_INT(history_read(history, tenant, SLICE_NONE, 0, 9, later, note, &seen, &err),
@@ -123,9 +124,9 @@ TEST(readers_never_checkpoint)
   for (int i = 0; i < 10; i++) {
     struct seen seen = {.n = 0};
     EXPECT_INT(history_open(&history, &dir, &err), OK);
-    EXPECT_INT(history_read(history, SLICE("default"), SLICE_NONE, 0, 1000, INT64_MAX, note, &seen,
-                            &err),
-               OK);
+    EXPECT_INT(
+        history_read(history, SLICE("default"), SLICE_NONE, 0, 1000, INT64_MAX, note, &seen, &err),
+        OK);
     EXPECT_INT(seen.n, 300);
     history_close(history);
   }

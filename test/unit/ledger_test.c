@@ -162,9 +162,11 @@ TEST(tampering_is_found_at_its_first_row)
       {"DELETE FROM events WHERE seq = 1", 1},
       {"UPDATE events SET seq = -seq WHERE seq = 9", 1},
       {"UPDATE events SET seq = 100 WHERE seq = 6; UPDATE events SET seq = 6 WHERE seq = 8;"
-       "UPDATE events SET seq = 8 WHERE seq = 100", 6},
+       "UPDATE events SET seq = 8 WHERE seq = 100",
+       6},
       {"INSERT INTO events SELECT 21, wall_ms, kind, encoding, tenant, model, actor, idempotency,"
-       " body, prev_hash, hash, tenant_prev, tenant_hash FROM events WHERE seq = 20", 21},
+       " body, prev_hash, hash, tenant_prev, tenant_hash FROM events WHERE seq = 20",
+       21},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct ledger *ledger = opened(NULL);
@@ -198,8 +200,9 @@ TEST(a_newer_schema_is_refused_with_the_version_it_needs)
   ledger_close(ledger);
   tamper("PRAGMA user_version=7; UPDATE meta SET value = '3.1.4' WHERE key = 'needs_slipway'");
   EXPECT_INT(ledger_open(&ledger, &dir, NULL, &err), E_UNAVAILABLE);
-  EXPECT_STR(err.text, "the data directory needs slipway 3.1.4 or newer: its ledger has schema 7, "
-                       "this one reads up to 1");
+  EXPECT_STR(err.text,
+             "the data directory needs slipway 3.1.4 or newer: its ledger has schema 7, "
+             "this one reads up to 1");
   EXPECT(ledger == NULL);
   tamper("PRAGMA user_version=1; PRAGMA application_id=5");
   EXPECT_INT(ledger_open(&ledger, &dir, NULL, &err), E_UNAVAILABLE);
@@ -231,7 +234,8 @@ TEST(a_damaged_file_is_refused_at_start)
     bool empty = true;
     for (int i = 0; i < 512; i++) empty = empty && before[i] == 0;
     unnoticed += code == OK && !empty;
-    if (!code && !empty) printf("damage at %lld of %lld went unnoticed\n", (long long)at, (long long)st.st_size);
+    if (!code && !empty)
+      printf("damage at %lld of %lld went unnoticed\n", (long long)at, (long long)st.st_size);
     EXPECT(pwrite(fd, before, 512, at) == 512);
   }
   close(fd);

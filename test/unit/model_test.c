@@ -15,16 +15,38 @@ static enum code check(const char *name)
 
 TEST(good_names_pass)
 {
-  const char *good[] = {"a", "A1", "digits", "fraud-2.1_x", "con1x", "comx", "com12", "lpt",
-                        "0123456789012345678901234567890123456789012345678901234567890ab"};
+  const char *good[] = {
+      "a",           "A1",    "digits",
+      "fraud-2.1_x", "con1x", "comx",
+      "com12",       "lpt",   "0123456789012345678901234567890123456789012345678901234567890ab"};
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) EXPECT_INT(check(good[i]), OK);
 }
 
 TEST(bad_names_are_refused)
 {
-  const char *bad[] = {"",       ".",     "..",    "a..b",    "-a",     "a-",      "_a",  "a.",
-                       ".a",     "a/b",   "a b",   "a\\b",    "\xc3\xa9", "a\x01" "b", "con", "CON",
-                       "nul.onnx", "Com1", "lpt9", "aux.x.y", "a%2fb",  "a:b",
+  const char *bad[] = {"",
+                       ".",
+                       "..",
+                       "a..b",
+                       "-a",
+                       "a-",
+                       "_a",
+                       "a.",
+                       ".a",
+                       "a/b",
+                       "a b",
+                       "a\\b",
+                       "\xc3\xa9",
+                       "a\x01"
+                       "b",
+                       "con",
+                       "CON",
+                       "nul.onnx",
+                       "Com1",
+                       "lpt9",
+                       "aux.x.y",
+                       "a%2fb",
+                       "a:b",
                        "01234567890123456789012345678901234567890123456789012345678901abc"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) EXPECT_INT(check(bad[i]), E_BAD_NAME);
   struct err err;
