@@ -301,8 +301,8 @@ static bool in_trailers(const struct h1 *h1)
 }
 
 /* What is not data in a chunked body, up to the next data, the end of the message or of the bytes.
- * llhttp sees it up to the trailers and is then told that there were none. Where the guard refuses a
- * byte, llhttp still sees those before it: what is said depends on which byte is bad, and not on
+ * llhttp sees it up to the trailers and is then told that there were none. Where the guard refuses
+ * a byte, llhttp still sees those before it: what is said depends on which byte is bad, and not on
  * how the bytes were cut. */
 static enum h1_event framing_feed(struct h1 *h1, struct slice *in, struct err *err)
 {

@@ -320,6 +320,7 @@ TEST(h1_odd_heads_are_refused)
       {"bad method", "G@T / HTTP/1.1\r\nHost: a\r\n\r\n", BAD},
       {"TLS hello", "\026\003\001\002", BAD},
       {"417", POST "Content-Length: 1\r\nExpect: 200-ok\r\n\r\nq", "bad EXPECTATION_FAILED"},
+      {"llhttp alone says no", "PLAY / HTTP/1.1\r\nHost: a\r\n\r\n", BAD},
       {"two keys", GET "X-Api-Key: a\r\nx-api-key: b\r\n\r\n", BAD},
   };
   samples_run(samples, sizeof samples / sizeof *samples);
@@ -404,6 +405,13 @@ TEST(h1_102_103_108_limits_of_chunks)
   EXPECT(ends_with(whole(stuffed(&b, CHUNKED "0\r\nA: ", "t", 9000, "\r\n\r\n"), LIMIT),
                    "bad HEADERS_TOO_LARGE"));
   EXPECT(ends_with(whole(stuffed(&b, CHUNKED "0\r\n", "A: b\r\n", 101, "\r\n"), LIMIT),
+                   "bad HEADERS_TOO_LARGE"));
+  char trailer[4097]; /* 4 KiB each: eight are 32 KiB, a ninth is too much */
+  memset(trailer, 't', sizeof trailer);
+  memcpy(trailer, "A: ", 3);
+  memcpy(trailer + 4094, "\r\n", 3);
+  EXPECT(ends_with(whole(stuffed(&b, CHUNKED "0\r\n", trailer, 7, "\r\n"), LIMIT), "done|"));
+  EXPECT(ends_with(whole(stuffed(&b, CHUNKED "0\r\n", trailer, 9, "\r\n"), LIMIT),
                    "bad HEADERS_TOO_LARGE"));
   cut_everywhere("H1-108", stuffed(&b, CHUNKED, "1\r\nz\r\n", 300, "0\r\n\r\n" NEXT), NULL);
   buf_deinit(&b);
