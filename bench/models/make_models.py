@@ -190,6 +190,26 @@ def fails():
                        [tensor("to", INT64, [2], struct.pack("<2q", 2, 3))]))
 
 
+def doubles():
+    """Dimension 0 looks like a batch, but two rows come back for one."""
+    return model(graph("doubles", [node("Concat", ["x", "x"], ["y"], attr_i("axis", 0))],
+                       [value("x", tensor_type(FLOAT, [None, 2]))],
+                       [value("y", tensor_type(FLOAT, [None, 2]))]))
+
+
+def slow_load():
+    """A small file that takes a while to load: everything but the last node is folded then."""
+    names = ["c%d" % i for i in range(65)]
+    nodes = [node("Expand", ["one", "many"], [names[0]])]
+    nodes += [node("Cos", [a], [b]) for a, b in zip(names, names[1:])]
+    nodes += [node("ReduceSum", [names[-1]], ["sum"], attr_i("keepdims", 0)),
+              node("Add", ["x", "sum"], ["y"])]
+    return model(graph("slow_load", nodes, [value("x", tensor_type(FLOAT, []))],
+                       [value("y", tensor_type(FLOAT, []))],
+                       [tensor("one", FLOAT, [1], struct.pack("<f", 1)),
+                        tensor("many", INT64, [1], struct.pack("<q", 1 << 20))]))
+
+
 def passthrough():
     """Outputs without a node behind them: one is the input, one a constant."""
     return model(graph("passthrough", [node("Neg", ["x"], ["y"])],
@@ -204,7 +224,7 @@ def main():
     data = os.path.join(bench, "..", "..", "test", "data", "onnx")
     files = {os.path.join(bench, "mlp.onnx"): mlp([16, 64, 64, 4])}
     for make in (identities, loop, default_input, expand, two_outputs, sequence, unknown_op, fails,
-                 passthrough):
+                 passthrough, doubles, slow_load):
         files[os.path.join(data, make.__name__ + ".onnx")] = make()
     for path, content in files.items():
         with open(path, "wb") as f:

@@ -156,7 +156,8 @@ static enum code trials_run(struct letter_load *letter, const struct folder *fol
     log_event(LOG_INFO, "warm_up_failed", "tenant", log_slice(letter->tenant), "model",
               log_slice(letter->model), "version", log_num(letter->version), "reason",
               warm_err.text, NULL);
-  if (code == OK && loaded->contract.batches && !warm_batches(&trial))
+  /* What an engine calls a batch is sometimes a guess from names: two rows tell. */
+  else if (code == OK && loaded->contract.batches && !warm_batches(&trial))
     loaded->contract.batches = false;
   trial_deinit(&trial);
   return code;

@@ -332,6 +332,22 @@ TEST(an_endless_loop_is_stopped_at_the_deadline)
   rig_close(&loaded);
 }
 
+TEST(a_load_that_takes_too_long_is_stopped)
+{
+  struct loaded loaded;
+  struct err err;
+  struct model_file model = {SLICE("model.onnx"), file("slow_load")};
+  struct model_config config = {0};
+  if (!here()) return;
+  struct watch *watch = watch_new();
+  struct model_source source = {&model, 1, &config, watch, clock_us() + 20000};
+  EXPECT_INT(rig_open_files(engine_named(SLICE("onnx")), &source, &loaded, &err),
+             E_MODEL_LOAD_FAILED);
+  if (err.code == OK) rig_close(&loaded);
+  EXPECT(strstr(err.text, "took too long and was stopped"));
+  watch_free(watch);
+}
+
 /* One session, two lanes on two threads. */
 static struct loaded shared;
 static void lane_main(void *arg)

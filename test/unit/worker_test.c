@@ -2,6 +2,9 @@
  * SPDX-License-Identifier: MIT */
 #include "test.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/mem.h"
 #include "base/thread.h"
 #include "infer_rig.h"
@@ -221,6 +224,28 @@ TEST(a_lane_without_a_seat_says_why)
   EXPECT(letter.lane == NULL);
   EXPECT_INT(letter.err.code, E_OUT_OF_MEMORY);
   worker_free(worker);
+}
+
+TEST(closing_a_lane_with_tasks_in_it_is_a_bug)
+{
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    must(freopen("/dev/null", "w", stderr) != NULL);
+    mailbox_init(&home, NULL, NULL);
+    struct loaded loaded = fake_loaded(false);
+    struct worker *worker = worker_new_resident(0, NULL, NULL, NULL);
+    struct lane *lane = open_lane(worker, &loaded);
+    static struct rig_task rig;
+    struct letter_lane letter = {.mail.kind = LETTER_LANE_CLOSE, .home = &home, .lane = lane};
+    send_number(worker, &rig, &loaded, lane, 1);
+    mail_send(worker_mailbox(worker), &letter.mail);
+    worker_turn(worker);
+    _exit(0);
+  }
+  int status = 0;
+  EXPECT(child > 0 && waitpid(child, &status, 0) == child);
+  EXPECT(!WIFEXITED(status) || WEXITSTATUS(status) != 0);
 }
 
 /* ---- on threads */

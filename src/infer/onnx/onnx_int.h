@@ -11,6 +11,7 @@ struct onnx {
   const struct ort *ort;
   struct ort_session *session; /* may be run by several threads at once */
   struct account *account;
+  uint64_t graph_bytes;     /* of the parsed graph, about: the account does not see it */
   struct contract contract; /* memory: the arena given to open */
   const char *input_names[TENSORS_MAX], *output_names[TENSORS_MAX];
 };
