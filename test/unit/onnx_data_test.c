@@ -43,7 +43,8 @@ static bool same(const struct tensor *got, const struct tensor *want)
     if (got->shape.dims[i] != want->shape.dims[i]) return false;
   if (got->dtype != DT_FP32 && got->dtype != DT_FP64 && got->dtype != DT_FP16 &&
       got->dtype != DT_BF16)
-    return got->bytes == want->bytes && memcmp(got->data, want->data, got->bytes) == 0;
+    return got->bytes == want->bytes &&
+           (got->bytes == 0 || memcmp(got->data, want->data, got->bytes) == 0);
   for (uint64_t i = 0; i < got->count; i++) {
     double a = value_at(got, i), b = value_at(want, i);
     if (isnan(a) && isnan(b)) continue;
