@@ -83,6 +83,14 @@ enum desk_step ask_fail(struct ask *ask)
 
 /* ---- letters ---- */
 
+/* After the last world control answers no letter (desk.h). */
+static bool control_listens(struct ask *ask)
+{
+  if (!world_draining(ask->world) || world_tenants(ask->world)) return true;
+  fail(&ask->err, E_DRAINING, "the server is stopping");
+  return false;
+}
+
 static bool key_is_sane(struct slice key)
 {
   if (key.len > ASK_KEY_MAX) return false;
@@ -101,6 +109,7 @@ enum desk_step ask_command(struct ask *ask, ask_then then)
          "the Idempotency-Key is not 1 to %d visible ASCII characters", ASK_KEY_MAX);
     return ask_fail(ask);
   }
+  if (!control_listens(ask)) return ask_fail(ask);
   command->mail = (struct mail){.kind = LETTER_COMMAND};
   command->home = &ask->desk->box;
   command->event.tenant = letter->tenant;
@@ -126,6 +135,7 @@ static void stats_letter_send(struct desk *desk, struct letter_stats *letter, vo
 
 enum desk_step stats_fresh(struct ask *ask, ask_stats_then then)
 {
+  if (!control_listens(ask)) return ask_fail(ask);
   ask->stats_then = then;
   ask->letters_out++;
   stats_letter_send(ask->desk, &ask->stats, ask);
@@ -137,6 +147,7 @@ enum desk_step stats_recent(struct ask *ask, ask_stats_then then)
   struct desk *desk = ask->desk;
   if (desk->stats_last.tally && clock_us() - desk->stats_last_us <= STATS_RECENT_US)
     return then(ask, &desk->stats_last);
+  if (!control_listens(ask)) return ask_fail(ask);
   ask->stats_then = then;
   list_push_back(&desk->stats_waiting, &ask->waiting);
   if (!desk->stats_out) {

@@ -8,9 +8,10 @@
  *
  * A desk holds one lease, of the newest world it was sent; the one before goes home at once, since
  * no handler keeps anything of a world across letters.
- * Stopping: after LETTER_STOP a desk answers what it has begun, refuses what still comes (503
- * DRAINING), waits for its own letters, sends its lease home and returns. So loops stop before
- * desks, desks before control.
+ * Stopping: control goes first. Its last world is empty and draining; a desk that holds it sends
+ * nothing to control any more (503 DRAINING), and since the older lease goes home after all letters
+ * sent before, none is ever lost. After LETTER_STOP a desk answers what it has begun, refuses what
+ * still comes, sends its lease home and returns.
  * Uploads: after an early refusal the ask is home and its desk_state NULL; chunks that still come
  * are sent straight home. The loop keeps the ask's memory until all chunks are home.
  * Thread: desk_new, desk_free: main. desk_main: its own. desk_mailbox: any.

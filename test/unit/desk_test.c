@@ -240,6 +240,25 @@ TEST(a_newer_world_sends_the_older_lease_home_at_once)
   world_free((struct world *)(uintptr_t)newer.world);
 }
 
+TEST(with_the_last_world_nothing_goes_to_control)
+{
+  struct world_plan plan = {.draining = true};
+  struct fx fx;
+  fx_begin(&fx);
+  struct letter_world last = {.mail = {.kind = LETTER_WORLD}, .world = world_build(&plan, 2)};
+  mail_send(desk_mailbox(fx.desk), &last.mail);
+  EXPECT(fx_take(&fx.control) == &fx.lease.mail);
+  world_free((struct world *)(uintptr_t)fx.lease.world);
+  fx.lease.world = NULL;
+  FX_EXPECT_CODE(&fx, "POST", "/api/v1/models/digits/rollback", "{}", 503, "DRAINING");
+  FX_EXPECT_CODE(&fx, "GET", "/v2/models/stats", NULL, 503, "DRAINING");
+  FX_EXPECT_CODE(&fx, "GET", "/metrics", NULL, 503, "DRAINING");
+  fx_stop(&fx);
+  struct mail *mail = mailbox_take(&fx.control);
+  EXPECT(mail == &last.mail);
+  world_free((struct world *)(uintptr_t)last.world);
+}
+
 TEST(stopping_waits_for_its_own_letters_and_refuses_new_work)
 {
   struct fx fx;
