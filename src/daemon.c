@@ -1,5 +1,5 @@
-/* daemon.c - the wiring diagram: opens what lasts, makes the threads, gives each its mailboxes, waits,
- * and stops them in reverse. The only file that may include every room.
+/* daemon.c - the wiring diagram: opens what lasts, makes the threads, gives each its mailboxes,
+ * waits, and stops them in reverse. The only file that may include every room.
  * Thread: main.
  *
  *   loops ──ask──> desks ──command──> control ──append──> scribe
@@ -7,8 +7,9 @@
  *     │ └────────── worlds ────────────┘  └──load──> jobs
  *     └──task──> workers, or the resident on the same loop
  *
- * Stopping (control.h says why in this order): loops and control drain; control closes every lane and
- * unloads every model while loops and workers still run; then everybody gets a STOP and is joined.
+ * Stopping (control.h says why in this order): loops and control drain; control closes every lane
+ * and unloads every model while loops and workers still run; then everybody gets a STOP and is
+ * joined.
  * SPDX-License-Identifier: MIT */
 #include "daemon.h"
 
@@ -95,7 +96,8 @@ static enum code listen_parse(struct daemon *d, struct err *err)
   const char *text = option_text(&d->options, OPTION_listen);
   const char *colon = strrchr(text, ':');
   if (!colon)
-    return fail(err, E_BAD_CONFIG, "'listen' is '%s', it takes HOST:PORT like 127.0.0.1:8080", text);
+    return fail(err, E_BAD_CONFIG, "'listen' is '%s', it takes HOST:PORT like 127.0.0.1:8080",
+                text);
   struct slice host = slice_of(text, (size_t)(colon - text));
   if (host.len >= 2 && host.at[0] == '[' && host.at[host.len - 1] == ']')
     host = slice_of(host.at + 1, host.len - 2);
@@ -104,14 +106,17 @@ static enum code listen_parse(struct daemon *d, struct err *err)
   if (end == colon + 1 || *end || port > 65535)
     return fail(err, E_BAD_CONFIG, "'listen' is '%s', the port must lie between 0 and 65535", text);
   if (host.len == 0 || !slice_to_str(host, d->host, sizeof d->host))
-    return fail(err, E_BAD_CONFIG, "'listen' is '%s', it takes HOST:PORT like 127.0.0.1:8080", text);
+    return fail(err, E_BAD_CONFIG, "'listen' is '%s', it takes HOST:PORT like 127.0.0.1:8080",
+                text);
   if (strcmp(d->host, "localhost") == 0) snprintf(d->host, sizeof d->host, "127.0.0.1");
   d->port = (uint16_t)port;
   bool loopback = strncmp(d->host, "127.", 4) == 0 || strcmp(d->host, "::1") == 0;
   if (!loopback && !option_number(&d->options, OPTION_anonymous))
-    return fail(err, E_DENIED,
-                "refusing to listen on '%s': without keys anybody who reaches it could deploy models; "
-                "listen on 127.0.0.1, or say 'anonymous: true' if that is what you want", d->host);
+    return fail(
+        err, E_DENIED,
+        "refusing to listen on '%s': without keys anybody who reaches it could deploy models; "
+        "listen on 127.0.0.1, or say 'anonymous: true' if that is what you want",
+        d->host);
   return OK;
 }
 
@@ -234,9 +239,10 @@ static void post_size(struct daemon *d)
 static enum code rooms_make(struct daemon *d, struct err *err)
 {
   post_size(d);
-  struct control_opts opts = {.objects_fd = d->datadir.objects_fd,
-                              .resident_ns = option_number(&d->options, OPTION_resident_below) * 1000,
-                              .started_us = d->started_us};
+  struct control_opts opts = {
+      .objects_fd = d->datadir.objects_fd,
+      .resident_ns = option_number(&d->options, OPTION_resident_below) * 1000,
+      .started_us = d->started_us};
   if (opts.resident_ns == 0) opts.resident_ns = -1;
   rand_secret(opts.hash_key, sizeof opts.hash_key);
   d->control = control_new(&opts, &d->post);

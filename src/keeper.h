@@ -8,9 +8,9 @@
 #include "base/err.h"
 #include "base/mail.h"
 
-/* Opens DATA/log/slipway.jsonl below dir_fd, blocks the signals that end the process (so that threads
- * started later inherit that), and makes the mailbox. Logs go to the file, and to stderr unless that
- * is a terminal. The file is renamed to slipway.1.jsonl past 16 MiB. */
+/* Opens DATA/log/slipway.jsonl below dir_fd, blocks the signals that end the process (so that
+ * threads started later inherit that), and makes the mailbox. Logs go to the file, and to stderr
+ * unless that is a terminal. The file is renamed to slipway.1.jsonl past 16 MiB. */
 CHECKED enum code keeper_start(int dir_fd, struct err *err);
 struct mailbox *keeper_box(void);
 /* Waits for a signal (returned), letters (in *mail, oldest first), or deadline_us (returns 0). */

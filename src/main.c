@@ -1,5 +1,5 @@
-/* main.c - argv[1] picks a row of cli/commands.def. The one row that is the daemon's runs it here; the
- * others are clients of a daemon.
+/* main.c - argv[1] picks a row of cli/commands.def. The one row that is the daemon's runs it here;
+ * the others are clients of a daemon.
  * Thread: main.
  * SPDX-License-Identifier: MIT */
 #include <stdio.h>

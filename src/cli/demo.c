@@ -1,5 +1,6 @@
-/* demo.c - `slipway demo`: a daemon of its own, two trained models, held-out rows predicted one by one,
- * accuracy and latency, and what to try next. Every step that is a command is run as that command.
+/* demo.c - `slipway demo`: a daemon of its own, two trained models, held-out rows predicted one by
+ * one, accuracy and latency, and what to try next. Every step that is a command is run as that
+ * command.
  * Thread: main (own). The daemon is a child process on a folder of its own, gone at the end.
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
@@ -27,7 +28,8 @@ struct demo_model {
 
 static const struct demo_model models[] = {
     {"digits", "pixels", "probabilities", "handwritten digits, 8 x 8 pixels, an ONNX network", 64},
-    {"wine", "measurements", "probabilities", "wine cultivars, 13 measurements, engine 'linear'", 13},
+    {"wine", "measurements", "probabilities", "wine cultivars, 13 measurements, engine 'linear'",
+     13},
 };
 
 struct demo {
