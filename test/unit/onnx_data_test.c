@@ -118,7 +118,7 @@ static const char *model_run(const char *dir)
     if (!there) continue;
     closedir(there);
     /* Plain, remembered and, where small, bound. */
-    for (int again = 0; again < 3 && !*why; again++) why = set_run(&loaded, lane, dir, set, &arena);
+    for (int again = 0; again < 5 && !*why; again++) why = set_run(&loaded, lane, dir, set, &arena);
   }
   snprintf(kept, sizeof kept, "%s", why);
   lane_free(lane);

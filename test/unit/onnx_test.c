@@ -49,8 +49,8 @@ TEST(every_datatype_goes_through_unchanged)
   EXPECT(loaded.contract.batches); /* all call their dimension "n" */
   static char data[14][64];
   struct lane *lane = lane_new(&loaded, NULL, NULL, &err);
-  for (int round = 0; round < 4; round++) { /* learned, bound, other shape, learned */
-    uint32_t n = round == 2 ? 0 : 3;
+  for (int round = 0; round < 12; round++) { /* plain, wrapped, bound; another shape now and then */
+    uint32_t n = round % 6 == 2 ? 0 : 3;
     struct rig_task rig;
     rig_task_init(&rig, &loaded, lane, NULL);
     for (uint32_t i = 0; i < 14; i++) {

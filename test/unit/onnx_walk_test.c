@@ -47,10 +47,7 @@ static struct slice msg(const struct slice *parts)
   return all;
 }
 
-static struct slice zeros(size_t n)
-{
-  return slice_of(arena_zero(&pen, n + 1, 1), n);
-}
+static struct slice zeros(size_t n) { return slice_of(arena_zero(&pen, n + 1, 1), n); }
 
 enum { FLOAT = 1, INT64 = 7, STRING = 8 };
 
@@ -134,10 +131,10 @@ static void begin(void)
 TEST(onnx_a_small_model)
 {
   begin();
-  struct slice g = MSG(len_of(1, node("Relu", "x", "h", SLICE_NONE)),
-                       len_of(1, node("Add", "h", "y", str(1, "w"))), str(2, "tiny"),
-                       len_of(5, floats("w", 4)), len_of(11, value("x")), len_of(11, value("w")),
-                       len_of(12, value("y")));
+  struct slice g =
+      MSG(len_of(1, node("Relu", "x", "h", SLICE_NONE)),
+          len_of(1, node("Add", "h", "y", str(1, "w"))), str(2, "tiny"), len_of(5, floats("w", 4)),
+          len_of(11, value("x")), len_of(11, value("w")), len_of(12, value("y")));
   struct slice m = model(g, MSG(str(3, "1.2"), num(5, 9), str(4, "org")));
   EXPECT_INT(walk(m), OK);
   EXPECT_INT(sum.ir_version, 8);
@@ -157,40 +154,39 @@ static struct slice hidden(int place, struct slice t)
 {
   struct slice inner = MSG(len_of(5, t), len_of(12, value("w")));
   switch (place) {
-  case 0: return model(graph(len_of(5, t)), SLICE_NONE);
-  case 1: return model(graph(len_of(15, sparse(t, indices(1)))), SLICE_NONE);
-  case 2: return model(graph(len_of(1, node("Constant", "x", "c", attr(5, t)))), SLICE_NONE);
-  case 3: return model(graph(len_of(1, node("Foo", "x", "c", attr(10, t)))), SLICE_NONE);
-  case 4:
-    return model(graph(len_of(1, node("Constant", "x", "c", attr(22, sparse(t, indices(1)))))),
-                 SLICE_NONE);
-  case 5:
-    return model(graph(len_of(1, node("Foo", "x", "c", attr(23, sparse(t, indices(1)))))),
-                 SLICE_NONE);
-  case 6: return model(graph(len_of(1, node("If", "x", "c", attr(6, inner)))), SLICE_NONE);
-  case 7: return model(graph(len_of(1, node("If", "x", "c", attr(11, inner)))), SLICE_NONE);
-  case 8:
-    return model(graph(len_of(1, node("If", "x", "c",
-                                      attr(6, MSG(len_of(1, node("If", "x", "w",
-                                                                 attr(6, inner)))))))),
-                 SLICE_NONE);
-  case 9: /* a function's node */
-    return model(graph(SLICE_NONE),
-                 len_of(25, MSG(str(1, "F"), str(10, "own"), str(4, "a"), str(5, "b"),
-                                len_of(7, node("Constant", "a", "b", attr(5, t))))));
-  case 10: /* a function's default attribute */
-    return model(graph(SLICE_NONE),
-                 len_of(25, MSG(str(1, "F"), str(10, "own"),
-                                len_of(11, MSG(str(1, "d"), len_of(5, t))))));
-  case 11: return model(graph(SLICE_NONE), len_of(20, len_of(1, inner)));
-  case 12: return model(graph(SLICE_NONE), len_of(20, len_of(2, inner)));
-  case 13: { /* the indices of a sparse tensor */
-    struct slice i = MSG(num(1, 1), num(2, INT64), str(8, "w"), num(14, 1));
-    bool foul = slice_ends(t, SLICE("data.bin"));
-    return model(graph(len_of(15, sparse(foul ? floats("v", 1) : t, foul ? i : indices(1)))),
-                 SLICE_NONE);
-  }
-  default: return SLICE_NONE;
+    case 0: return model(graph(len_of(5, t)), SLICE_NONE);
+    case 1: return model(graph(len_of(15, sparse(t, indices(1)))), SLICE_NONE);
+    case 2: return model(graph(len_of(1, node("Constant", "x", "c", attr(5, t)))), SLICE_NONE);
+    case 3: return model(graph(len_of(1, node("Foo", "x", "c", attr(10, t)))), SLICE_NONE);
+    case 4:
+      return model(graph(len_of(1, node("Constant", "x", "c", attr(22, sparse(t, indices(1)))))),
+                   SLICE_NONE);
+    case 5:
+      return model(graph(len_of(1, node("Foo", "x", "c", attr(23, sparse(t, indices(1)))))),
+                   SLICE_NONE);
+    case 6: return model(graph(len_of(1, node("If", "x", "c", attr(6, inner)))), SLICE_NONE);
+    case 7: return model(graph(len_of(1, node("If", "x", "c", attr(11, inner)))), SLICE_NONE);
+    case 8:
+      return model(
+          graph(len_of(1, node("If", "x", "c",
+                               attr(6, MSG(len_of(1, node("If", "x", "w", attr(6, inner)))))))),
+          SLICE_NONE);
+    case 9: /* a function's node */
+      return model(graph(SLICE_NONE),
+                   len_of(25, MSG(str(1, "F"), str(10, "own"), str(4, "a"), str(5, "b"),
+                                  len_of(7, node("Constant", "a", "b", attr(5, t))))));
+    case 10: /* a function's default attribute */
+      return model(graph(SLICE_NONE), len_of(25, MSG(str(1, "F"), str(10, "own"),
+                                                     len_of(11, MSG(str(1, "d"), len_of(5, t))))));
+    case 11: return model(graph(SLICE_NONE), len_of(20, len_of(1, inner)));
+    case 12: return model(graph(SLICE_NONE), len_of(20, len_of(2, inner)));
+    case 13: { /* the indices of a sparse tensor */
+      struct slice i = MSG(num(1, 1), num(2, INT64), str(8, "w"), num(14, 1));
+      bool foul = slice_ends(t, SLICE("data.bin"));
+      return model(graph(len_of(15, sparse(foul ? floats("v", 1) : t, foul ? i : indices(1)))),
+                   SLICE_NONE);
+    }
+    default: return SLICE_NONE;
   }
 }
 
@@ -218,8 +214,9 @@ TEST(onnx_mf_102_every_tensor_is_visited)
 TEST(onnx_mf_101_external_data_is_refused_whatever_it_says)
 {
   begin();
-  static const char *const rows[] = {"../../x", "a/../../x", "/etc/passwd", "a\\b", "C:\\x",
-                                     "file:///x", "weights.bin", "", "*/_ORT_MEM_ADDR_/*"};
+  static const char *const rows[] = {"../../x",     "a/../../x", "/etc/passwd",
+                                     "a\\b",        "C:\\x",     "file:///x",
+                                     "weights.bin", "",          "*/_ORT_MEM_ADDR_/*"};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     EXPECT(refused(hidden(0, outside(rows[i])), E_EXTERNAL_DATA_FORBIDDEN, "another file"));
   /* MF-103: entries without the location mark, the mark without entries, unknown marks */
@@ -241,13 +238,17 @@ static struct slice typed(uint64_t n, uint64_t type, uint32_t field, struct slic
 TEST(onnx_mf_106_bytes_are_as_many_as_declared)
 {
   begin();
-  static const struct { uint64_t type, bits; uint32_t field; unsigned width, per, of; } rows[] = {
-      {1, 32, 4, 4, 1, 1}, {2, 8, 5, 1, 1, 1}, {3, 8, 5, 1, 1, 1}, {4, 16, 5, 1, 1, 1},
-      {5, 16, 5, 1, 1, 1}, {6, 32, 5, 1, 1, 1}, {7, 64, 7, 1, 1, 1}, {9, 8, 5, 1, 1, 1},
-      {10, 16, 5, 1, 1, 1}, {11, 64, 10, 8, 1, 1}, {12, 32, 11, 1, 1, 1}, {13, 64, 11, 1, 1, 1},
-      {14, 64, 4, 4, 2, 1}, {15, 128, 10, 8, 2, 1}, {16, 16, 5, 1, 1, 1}, {17, 8, 5, 1, 1, 1},
-      {18, 8, 5, 1, 1, 1}, {19, 8, 5, 1, 1, 1}, {20, 8, 5, 1, 1, 1}, {21, 4, 5, 1, 1, 2},
-      {22, 4, 5, 1, 1, 2}, {23, 4, 5, 1, 1, 2}, {24, 8, 5, 1, 1, 1}, {25, 2, 5, 1, 1, 4},
+  static const struct {
+    uint64_t type, bits;
+    uint32_t field;
+    unsigned width, per, of;
+  } rows[] = {
+      {1, 32, 4, 4, 1, 1},  {2, 8, 5, 1, 1, 1},     {3, 8, 5, 1, 1, 1},    {4, 16, 5, 1, 1, 1},
+      {5, 16, 5, 1, 1, 1},  {6, 32, 5, 1, 1, 1},    {7, 64, 7, 1, 1, 1},   {9, 8, 5, 1, 1, 1},
+      {10, 16, 5, 1, 1, 1}, {11, 64, 10, 8, 1, 1},  {12, 32, 11, 1, 1, 1}, {13, 64, 11, 1, 1, 1},
+      {14, 64, 4, 4, 2, 1}, {15, 128, 10, 8, 2, 1}, {16, 16, 5, 1, 1, 1},  {17, 8, 5, 1, 1, 1},
+      {18, 8, 5, 1, 1, 1},  {19, 8, 5, 1, 1, 1},    {20, 8, 5, 1, 1, 1},   {21, 4, 5, 1, 1, 2},
+      {22, 4, 5, 1, 1, 2},  {23, 4, 5, 1, 1, 2},    {24, 8, 5, 1, 1, 1},   {25, 2, 5, 1, 1, 4},
       {26, 2, 5, 1, 1, 4},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -266,25 +267,32 @@ TEST(onnx_mf_106_bytes_are_as_many_as_declared)
                  E_MODEL_REJECTED);
     }
   EXPECT(refused(hidden(0, MSG(num(1, 1u << 20), num(1, 1u << 20), num(2, FLOAT), str(8, "w"),
-                               len_of(9, zeros(4)))), E_MODEL_REJECTED, "1099511627776 elements"));
+                               len_of(9, zeros(4)))),
+                 E_MODEL_REJECTED, "1099511627776 elements"));
   EXPECT(refused(hidden(0, MSG(num(1, 1ull << 40), num(1, 1ull << 40), num(2, FLOAT), str(8, "w"),
-                               len_of(9, zeros(0)))), E_MODEL_REJECTED, "more elements than"));
-  EXPECT(refused(hidden(0, MSG(num(1, (uint64_t)-1), num(2, FLOAT), str(8, "w"))),
-                 E_MODEL_REJECTED, "damaged"));
+                               len_of(9, zeros(0)))),
+                 E_MODEL_REJECTED, "more elements than"));
+  EXPECT(refused(hidden(0, MSG(num(1, (uint64_t)-1), num(2, FLOAT), str(8, "w"))), E_MODEL_REJECTED,
+                 "damaged"));
   EXPECT(refused(hidden(0, typed(1, 0, 9, zeros(4))), E_MODEL_REJECTED, "data type 0"));
   EXPECT(refused(hidden(0, typed(1, 99, 9, zeros(4))), E_MODEL_REJECTED, "data type 99"));
-  EXPECT(refused(hidden(0, typed(1, STRING, 9, zeros(4))), E_MODEL_REJECTED, "strings in raw_data"));
+  EXPECT(
+      refused(hidden(0, typed(1, STRING, 9, zeros(4))), E_MODEL_REJECTED, "strings in raw_data"));
   EXPECT_INT(walk(hidden(0, typed(1, STRING, 6, zeros(4)))), OK);
   EXPECT(refused(hidden(0, typed(2, STRING, 6, zeros(4))), E_MODEL_REJECTED, "declares 2"));
   EXPECT(refused(hidden(0, join(floats("w", 1), len_of(4, zeros(4)))), E_MODEL_REJECTED,
                  "float_data and in raw_data"));
-  EXPECT(refused(hidden(0, join(floats("w", 1), len_of(9, zeros(4)))), E_MODEL_REJECTED, "damaged"));
+  EXPECT(
+      refused(hidden(0, join(floats("w", 1), len_of(9, zeros(4)))), E_MODEL_REJECTED, "damaged"));
   EXPECT(refused(hidden(0, join(floats("w", 1), num(2, 7))), E_MODEL_REJECTED, "damaged"));
-  EXPECT(refused(hidden(0, join(floats("w", 1), len_of(3, zeros(0)))), E_MODEL_REJECTED, "segments"));
+  EXPECT(
+      refused(hidden(0, join(floats("w", 1), len_of(3, zeros(0)))), E_MODEL_REJECTED, "segments"));
   EXPECT_INT(walk(hidden(0, MSG(num(1, 0), num(1, 1ull << 62), num(2, FLOAT), str(8, "w")))), OK);
-  EXPECT_INT(walk(hidden(0, MSG(num(2, FLOAT), str(8, "w"), len_of(9, zeros(4))))), OK); /* scalar */
+  EXPECT_INT(walk(hidden(0, MSG(num(2, FLOAT), str(8, "w"), len_of(9, zeros(4))))),
+             OK); /* scalar */
   EXPECT_INT(walk(hidden(0, MSG(len_of(1, MSG(varint(2), varint(300))), num(2, FLOAT), str(8, "w"),
-                                len_of(9, zeros(2400))))), OK); /* packed dims */
+                                len_of(9, zeros(2400))))),
+             OK); /* packed dims */
   /* sparse tensors whose parts do not agree */
   EXPECT_INT(walk(hidden(1, floats("w", 2))), E_MODEL_REJECTED);
   EXPECT_INT(walk(model(graph(len_of(15, sparse(floats("w", 9), indices(9)))), SLICE_NONE)),
@@ -294,19 +302,23 @@ TEST(onnx_mf_106_bytes_are_as_many_as_declared)
 TEST(onnx_mf_107_names_and_order)
 {
   begin();
-  EXPECT(refused(model(graph(MSG(len_of(5, floats("w", 1)), len_of(5, floats("w", 1)))), SLICE_NONE),
-                 E_MODEL_REJECTED, "'w' is defined twice"));
+  EXPECT(
+      refused(model(graph(MSG(len_of(5, floats("w", 1)), len_of(5, floats("w", 1)))), SLICE_NONE),
+              E_MODEL_REJECTED, "'w' is defined twice"));
   EXPECT(refused(model(graph(MSG(len_of(1, node("A", "x", "y", SLICE_NONE)),
-                                 len_of(1, node("B", "x", "y", SLICE_NONE)))), SLICE_NONE),
+                                 len_of(1, node("B", "x", "y", SLICE_NONE)))),
+                       SLICE_NONE),
                  E_MODEL_REJECTED, "'y' is defined twice"));
   EXPECT(refused(model(graph(len_of(1, node("A", "x", "x", SLICE_NONE))), SLICE_NONE),
                  E_MODEL_REJECTED, "'x' is defined twice"));
   EXPECT(refused(model(graph(len_of(11, value("x"))), SLICE_NONE), E_MODEL_REJECTED, "twice"));
   EXPECT(refused(model(graph(len_of(1, node("A", "nowhere", "y", SLICE_NONE))), SLICE_NONE),
                  E_MODEL_REJECTED, "'nowhere' is defined nowhere"));
-  EXPECT(refused(model(graph(len_of(12, value("z"))), SLICE_NONE), E_MODEL_REJECTED, "made by no node"));
+  EXPECT(refused(model(graph(len_of(12, value("z"))), SLICE_NONE), E_MODEL_REJECTED,
+                 "made by no node"));
   EXPECT(refused(model(graph(MSG(len_of(1, node("A", "b", "a", SLICE_NONE)),
-                                 len_of(1, node("B", "a", "b", SLICE_NONE)))), SLICE_NONE),
+                                 len_of(1, node("B", "a", "b", SLICE_NONE)))),
+                       SLICE_NONE),
                  E_MODEL_REJECTED, "in a cycle or not in order"));
   EXPECT(refused(model(graph(len_of(1, node("A", "a", "a", SLICE_NONE))), SLICE_NONE),
                  E_MODEL_REJECTED, "in a cycle"));
@@ -403,7 +415,8 @@ TEST(onnx_functions)
                n < 15 ? OK : E_MODEL_REJECTED);
   }
   struct onnx_limits few = {.nodes_max = 6, .depth_max = 16};
-  struct slice twice = function("G", MSG(len_of(7, call("F", "a", "t")), len_of(7, call("F", "t", "b"))));
+  struct slice twice =
+      function("G", MSG(len_of(7, call("F", "a", "t")), len_of(7, call("F", "t", "b"))));
   struct slice two = graph(MSG(len_of(1, call("G", "x", "y")), len_of(1, call("G", "y", "z"))));
   EXPECT_INT(walk_with(model(two, MSG(f, twice)), &few), E_MODEL_REJECTED);
   few.nodes_max = 8;
@@ -413,8 +426,8 @@ TEST(onnx_functions)
 TEST(onnx_mf_108_domains)
 {
   begin();
-  static const char *const fine[] = {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training",
-                                     "ai.onnx.preview.training", "com.microsoft"};
+  static const char *const fine[] = {
+      "", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training", "com.microsoft"};
   for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)
     EXPECT_INT(walk(model(graph(len_of(1, node("A", "x", "y", str(7, fine[i])))), SLICE_NONE)), OK);
   struct slice odd = model(graph(len_of(1, node("PyOp", "x", "y", str(7, "pyop")))), SLICE_NONE);
@@ -432,7 +445,8 @@ TEST(onnx_versions)
   struct slice g = len_of(7, graph(SLICE_NONE));
   EXPECT(refused(MSG(opset("", 17), g), E_MODEL_REJECTED, "IR version is 0"));
   EXPECT(refused(MSG(num(1, 99), opset("", 17), g), E_MODEL_REJECTED, "IR version is 99"));
-  EXPECT(refused(MSG(num(1, (uint64_t)-1), opset("", 17), g), E_MODEL_REJECTED, "IR version is -1"));
+  EXPECT(
+      refused(MSG(num(1, (uint64_t)-1), opset("", 17), g), E_MODEL_REJECTED, "IR version is -1"));
   EXPECT(refused(MSG(num(1, 8), g), E_MODEL_REJECTED, "no operator set"));
   EXPECT_INT(walk(MSG(num(1, 2), g)), OK); /* before IR 3 there were none */
   EXPECT(refused(MSG(num(1, 8), opset("", 0), g), E_MODEL_REJECTED, "version 0"));
@@ -444,7 +458,10 @@ TEST(onnx_versions)
 
 TEST(onnx_mf_111_disguises)
 {
-  static const struct { struct slice bytes; const char *want; } rows[] = {
+  static const struct {
+    struct slice bytes;
+    const char *want;
+  } rows[] = {
       {{"\x80\x04\x95\x0b\0\0\0", 7}, "a Python pickle"},
       {{"\x80\x02}q\0.", 6}, "a Python pickle"},
       {{"PK\x03\x04....", 8}, "a zip archive"},
@@ -454,7 +471,10 @@ TEST(onnx_mf_111_disguises)
       {{"\x40\0\0\0\0\0\0\0{\"a\":1}", 15}, "safetensors"},
       {{"\x1f\x8b\x08\0", 4}, "gzip"},
       {{"\x93NUMPY", 6}, "NumPy"},
-      {{"\x7f" "ELF", 4}, "program"},
+      {{"\x7f"
+        "ELF",
+        4},
+       "program"},
       {{"{\"learner\":{}}", 14}, "JSON"},
       {{"<!DOCTYPE html>", 15}, "HTML"},
       {{"tree\nversion=v4\n", 16}, "LightGBM"},
@@ -474,13 +494,13 @@ static struct slice zoo(void)
 {
   struct slice inner = MSG(len_of(1, node("Neg", "x", "i", SLICE_NONE)), len_of(5, floats("k", 2)),
                            len_of(12, value("i")));
-  struct slice g = MSG(
-      len_of(1, node("Relu", "x", "h", SLICE_NONE)),
-      len_of(1, node("If", "h", "y", MSG(attr(6, inner), attr(5, floats("t", 3))))), str(2, "zoo"),
-      len_of(5, floats("w", 4)),
-      len_of(5, MSG(num(1, 3), num(2, 22), str(8, "i4"), len_of(5, zeros(2)))),
-      len_of(11, value("x")), len_of(12, value("y")), len_of(13, value("h")),
-      len_of(15, sparse(floats("s", 2), indices(2))));
+  struct slice g =
+      MSG(len_of(1, node("Relu", "x", "h", SLICE_NONE)),
+          len_of(1, node("If", "h", "y", MSG(attr(6, inner), attr(5, floats("t", 3))))),
+          str(2, "zoo"), len_of(5, floats("w", 4)),
+          len_of(5, MSG(num(1, 3), num(2, 22), str(8, "i4"), len_of(5, zeros(2)))),
+          len_of(11, value("x")), len_of(12, value("y")), len_of(13, value("h")),
+          len_of(15, sparse(floats("s", 2), indices(2))));
   return model(g, MSG(function("F", len_of(7, node("Relu", "a", "b", SLICE_NONE))),
                       len_of(20, len_of(1, MSG(len_of(5, floats("q", 1))))),
                       len_of(14, MSG(str(1, "k"), str(2, "v")))));
@@ -518,14 +538,12 @@ TEST(onnx_mf_105_damage_never_crashes)
 TEST(onnx_mf_105_truncated_at_every_byte)
 {
   begin();
-  struct slice g = MSG(len_of(1, node("Relu", "x", "h", SLICE_NONE)),
-                       len_of(1, node("Add", "h", "y", str(1, "w"))), str(2, "tiny"),
-                       len_of(5, floats("w", 1500)), len_of(11, value("x")),
-                       len_of(12, value("y")));
+  struct slice g = MSG(
+      len_of(1, node("Relu", "x", "h", SLICE_NONE)), len_of(1, node("Add", "h", "y", str(1, "w"))),
+      str(2, "tiny"), len_of(5, floats("w", 1500)), len_of(11, value("x")), len_of(12, value("y")));
   struct slice m = MSG(num(1, 8), opset("", 17), len_of(7, g));
   EXPECT_INT(walk(m), OK);
-  for (size_t cut = 0; cut < m.len; cut++)
-    EXPECT_INT(walk(slice_of(m.at, cut)), E_MODEL_REJECTED);
+  for (size_t cut = 0; cut < m.len; cut++) EXPECT_INT(walk(slice_of(m.at, cut)), E_MODEL_REJECTED);
 }
 
 /* All models of Debian's libonnx-testdata, where it is installed. */
@@ -546,7 +564,8 @@ TEST(onnx_takes_every_conformance_model)
     arena_init(&scratch, 64 << 20, NULL);
     if (onnx_walk(slice_of(bytes, n), NULL, &scratch, &sum, &err))
       printf("%s: %s\n", found.gl_pathv[i], err.text);
-    else taken++;
+    else
+      taken++;
     arena_deinit(&scratch);
   }
   EXPECT_INT(taken, found.gl_pathc);

@@ -3,8 +3,8 @@
  * Idea: most requests to a model look like the last one. The first run of a set of shapes lets the
  * library choose where outputs go and copies them out; its shapes are remembered as a form. When
  * the same shapes come again
- *   - and all is small, inputs are copied into buffers that are bound to the session once and for
- *     all, and outputs copied back: no object of the library is made or freed (bound run);
+ *   - and again, and all is small, inputs are copied into buffers that are bound to the session
+ *     once and for all, and outputs copied back: no object of the library is made (bound run);
  *   - else the inputs are wrapped where they lie and outputs are written straight into the task's
  *     scratch arena: nothing is copied (wrapped run with known shapes).
  * Where the values decide the shapes of the outputs (NonZero), a run into memory of the remembered
@@ -17,16 +17,17 @@
 #include "base/mem.h"
 #include "infer/onnx/onnx_int.h"
 
-enum { FORMS = 4, FORM_MISSES_MAX = 3, BOUND_BYTES_MAX = 32 << 10, BOUND_ALIGN = 64 };
+enum { FORMS = 4, FORM_MISSES_MAX = 3, FORM_HITS_BOUND = 3 };
+enum { BOUND_BYTES_MAX = 32 << 10, BOUND_ALIGN = 64 };
 
 struct form {
-  /* fixed: no BYTES among inputs and outputs, outputs have memory of their own */
-  bool known, fixed;
+  bool known, fixed; /* fixed: no BYTES among inputs and outputs */
+  uint32_t hits;     /* how often it fitted, lately */
   uint64_t given, wanted;
   struct shape in[TENSORS_MAX], out[TENSORS_MAX];
   /* Of a bound run; binding NULL: none yet. */
   struct ort_binding *binding;
-  char *buffer; /* inputs, then outputs */
+  char *buffer; /* inputs, then outputs; BOUND_BYTES_MAX, kept when the form changes */
   size_t in_at[TENSORS_MAX], out_at[TENSORS_MAX], in_end, out_end;
 };
 
@@ -34,7 +35,7 @@ struct onnx_seat {
   struct onnx *onnx;
   struct ort_run_options *options;
   _Atomic bool cancelled;
-  uint32_t misses, next;
+  uint32_t misses;
   struct ort_value *in[TENSORS_MAX], *out[TENSORS_MAX]; /* of a wrapped run */
   const char *in_names[TENSORS_MAX], *out_names[TENSORS_MAX];
   struct form forms[FORMS];
@@ -57,16 +58,18 @@ enum code onnx_sit(void *model, void **seat, struct err *err)
 static void form_forget(struct onnx_seat *seat, struct form *form)
 {
   if (form->binding) seat->onnx->ort->ReleaseIoBinding(form->binding);
-  ungrab(form->buffer);
   form->binding = NULL;
-  form->buffer = NULL;
   form->known = false;
+  form->hits = 0;
 }
 
 void onnx_leave(void *seat)
 {
   struct onnx_seat *left = seat;
-  for (int i = 0; i < FORMS; i++) form_forget(left, &left->forms[i]);
+  for (int i = 0; i < FORMS; i++) {
+    form_forget(left, &left->forms[i]);
+    ungrab(left->forms[i].buffer);
+  }
   left->onnx->ort->ReleaseRunOptions(left->options);
   ungrab(left);
 }
@@ -112,14 +115,26 @@ static struct form *form_find(struct onnx_seat *seat, const struct task *task, u
   return NULL;
 }
 
+/* The form that was of least use lately makes room; all others age. */
+static struct form *form_oldest(struct onnx_seat *seat)
+{
+  struct form *least = &seat->forms[0];
+  for (int i = 0; i < FORMS; i++) {
+    if (seat->forms[i].hits < least->hits) least = &seat->forms[i];
+    seat->forms[i].hits /= 2;
+  }
+  return least;
+}
+
 /* Remembers the shapes of a run that went well. */
 static void form_learn(struct onnx_seat *seat, const struct task *task, uint64_t given)
 {
   const struct contract *contract = task->contract;
   if (seat->misses >= FORM_MISSES_MAX) return;
-  struct form *form = &seat->forms[seat->next++ % FORMS];
+  struct form *form = form_oldest(seat);
   form_forget(seat, form);
-  *form = (struct form){.known = true, .fixed = true, .given = given, .wanted = task->wanted};
+  *form = (struct form){
+      .known = true, .fixed = true, .given = given, .wanted = task->wanted, .buffer = form->buffer};
   for (uint32_t i = 0; i < contract->n_inputs; i++) {
     if (!(given >> i & 1)) continue;
     form->in[i] = task->inputs[i].shape;
@@ -355,7 +370,8 @@ static struct ort_status *form_bind_one(struct onnx_seat *seat, struct form *for
 static void form_bind(struct onnx_seat *seat, struct form *form, const struct contract *contract)
 {
   const struct ort *ort = seat->onnx->ort;
-  form->buffer = grab_zero(1, form->out_end + 1);
+  if (!form->buffer) form->buffer = grab(BOUND_BYTES_MAX + BOUND_ALIGN);
+  memset(form->buffer, 0, BOUND_BYTES_MAX + BOUND_ALIGN);
   struct ort_status *status = ort->CreateIoBinding(seat->onnx->session, &form->binding);
   for (uint32_t i = 0; !status && i < contract->n_inputs; i++)
     if (form->given >> i & 1)
@@ -405,7 +421,9 @@ static enum code run_bound(struct onnx_seat *seat, struct task *task, const stru
 static bool run_known(struct onnx_seat *seat, struct task *task, struct form *form, struct err *err)
 {
   if (!form->fixed) return false;
-  if (!form->binding && form->out_end <= BOUND_BYTES_MAX) form_bind(seat, form, task->contract);
+  if (form->hits < UINT32_MAX) form->hits++;
+  if (!form->binding && form->hits >= FORM_HITS_BOUND && form->out_end <= BOUND_BYTES_MAX)
+    form_bind(seat, form, task->contract);
   enum code code =
       form->binding ? run_bound(seat, task, form, err) : run_wrapped(seat, task, form, NULL, err);
   if (code != E_MODEL_FAILED || atomic_load(&seat->cancelled)) return true;
