@@ -250,13 +250,26 @@ static void on_closed(uv_handle_t *handle)
   pool_put(&loop->conns, conn);
 }
 
-void conn_close(struct conn *conn)
+static void conn_end(struct conn *conn)
 {
-  if (conn->state == CONN_CLOSED) return;
   if (conn->call || conn->errand) request_left(conn);
   conn->state = CONN_CLOSED;
   list_remove(&conn->again);
+}
+
+void conn_close(struct conn *conn)
+{
+  if (conn->state == CONN_CLOSED) return;
+  conn_end(conn);
   uv_close((uv_handle_t *)&conn->tcp, on_closed);
+}
+
+/* Closes at once: the kernel, too, forgets what the client did not take. */
+static void conn_reset(struct conn *conn)
+{
+  conn_end(conn);
+  if (uv_tcp_close_reset(&conn->tcp, on_closed) != 0)
+    uv_close((uv_handle_t *)&conn->tcp, on_closed);
 }
 
 /* The last answer is out. What still comes is drained for a while: a close with unread bytes
@@ -332,7 +345,7 @@ static void sweep_send(struct conn *conn, int64_t now_us)
     conn->left = queued;
     conn->since_us = now_us;
   } else if (now_us - conn->since_us > conn->loop->limits.write_us) {
-    conn_close(conn);
+    conn_reset(conn);
   }
 }
 

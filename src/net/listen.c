@@ -16,6 +16,7 @@
 #include "net/loop_int.h"
 
 enum { DOOR_REST_MS = 100, DOOR_BACKLOG = 4096, KEEPALIVE_S = 30, KEEPALIVE_STEP_S = 15 };
+enum { UNSENT_MAX = 256 << 10 };
 
 static enum code host_read(const char *host, uint16_t port, struct sockaddr_storage *to,
                            socklen_t *len, struct err *err)
@@ -51,6 +52,7 @@ static void door_options(int fd, int family)
       {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_S},
       {IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_STEP_S},
       {IPPROTO_TCP, TCP_KEEPCNT, 3},
+      {IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX}, /* what the kernel holds for a slow reader */
   };
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     must(setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int)) == 0);

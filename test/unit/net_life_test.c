@@ -1,0 +1,428 @@
+/* net_life_test.c - what a loop does when time, clients, worlds or the server itself go away.
+ * SPDX-License-Identifier: MIT */
+#include "test.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#include "net_rig.h"
+
+static struct rig rig;
+static struct client client, other;
+
+#define HEALTH "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+static void post(struct client *to, const char *path, const char *extra, const char *body)
+{
+  static char text[16384];
+  client_send(to, text, rig_post(text, sizeof text, path, extra, body));
+}
+
+static int infer(struct client *from, const char *path, const char *extra, const char *body)
+{
+  post(from, path, extra, body);
+  return client_read(from);
+}
+
+/* ---- deadlines */
+
+TEST(a_late_answer_is_replaced_by_504_at_the_deadline)
+{
+  rig_up(&rig);
+  client_open(&client, &rig);
+  int64_t began_us = clock_us();
+  EXPECT_INT(infer(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 50\r\n", INFER1), 504);
+  EXPECT(client_says_code(&client, "DEADLINE_EXCEEDED"));
+  EXPECT(clock_us() - began_us >= 50000 && clock_us() - began_us < 190000);
+  /* The connection goes on while the task is still out. */
+  EXPECT_INT(infer(&client, "/v2/models/big/infer", "", INFER1), 200);
+  EXPECT_INT(infer(&client, "/v2/models/slow/infer", "",
+                   "{\"parameters\":{\"timeout\":30000},\"inputs\":[{\"name\":\"x\",\"shape\":[1],"
+                   "\"datatype\":\"FP32\",\"data\":[1]}]}"),
+             504);
+  usleep(250000);
+  EXPECT_INT(infer(&client, "/v2/models/slow/infer", "", INFER1), 200);
+  client_close(&client);
+  rig_pulse(&rig);
+  EXPECT_INT(rig.sums->slots[5].failed[FAIL_REJECTED], 2);
+  EXPECT_INT(rig.sums->slots[5].lent, 3);
+  EXPECT_INT(rig.sums->slots[5].returned, 3);
+  rig_down(&rig);
+}
+
+TEST(many_deadlines_each_fire)
+{
+  enum { N = 8 };
+  static struct client many[N];
+  char extra[64];
+  rig_up(&rig);
+  for (int i = 0; i < N; i++) {
+    client_open(&many[i], &rig);
+    snprintf(extra, sizeof extra, "x-slipway-deadline-ms: %d\r\n", 20 + 15 * (N - i));
+    post(&many[i], "/v2/models/slow/infer", extra, INFER1);
+  }
+  for (int i = N - 1; i >= 0; i--) EXPECT_INT(client_read(&many[i]), 504);
+  for (int i = 0; i < N; i++) client_close(&many[i]);
+  rig_down(&rig);
+}
+
+/* ---- clients that go away (H1-118) */
+
+static void reset_on_close(struct client *from)
+{
+  struct linger linger = {.l_onoff = 1};
+  setsockopt(from->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  client_close(from);
+}
+
+TEST(disconnects_at_every_stage_leave_nothing_behind)
+{
+  static char text[4096];
+  rig_up(&rig);
+  size_t n = rig_post(text, sizeof text, "/v2/models/slow/infer", "", INFER1);
+  for (int reset = 0; reset < 2; reset++)
+    for (size_t cut = 0; cut <= n; cut += cut + 7 > n && cut < n ? n - cut : 7) {
+      client_open(&client, &rig);
+      client_send(&client, text, cut);
+      if (cut == n) usleep(20000); /* mid-inference */
+      if (reset)
+        reset_on_close(&client);
+      else
+        client_close(&client);
+    }
+  client_open(&client, &rig); /* mid-response: a large answer of which nothing is read */
+  client_say(&client, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  usleep(50000);
+  reset_on_close(&client);
+  client_open(&client, &rig);
+  for (int i = 0; i < 100; i++) {
+    EXPECT_INT(infer(&client, "/v2/models/big/infer", "", INFER1), 200);
+    rig_pulse(&rig);
+    if (rig.sums->slots[5].lent == rig.sums->slots[5].returned) break;
+    usleep(20000);
+  }
+  EXPECT(rig.sums->slots[5].lent >= 2);
+  EXPECT_INT(rig.sums->slots[5].lent, rig.sums->slots[5].returned);
+  EXPECT(rig.sums->slots[5].failed[FAIL_CANCELLED] >= 1);
+  client_close(&client);
+  rig_down(&rig); /* loop_free crashes when a call or a block is not given back */
+}
+
+TEST(a_slow_reader_holds_no_call_and_is_dropped)
+{
+  struct loop_opts opts = {.limits = {.write_us = 1500000, .calls_max = 1}};
+  rig_start(&rig, 1, &opts); /* H1-111 */
+  rig_publish(&rig, RIG_MODELS);
+  enum { N = 1 << 20 };
+  static float values[N];
+  static char head[512];
+  int small = 4096;
+  client_open(&client, &rig);
+  setsockopt(client.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  const char *json =
+      "{\"parameters\":{\"binary_data_output\":true},\"inputs\":[{\"name\":\"x\",\"shape\":"
+      "[1048576],\"datatype\":\"FP32\",\"parameters\":{\"binary_data_size\":4194304}}]}";
+  int n = snprintf(head, sizeof head,
+                   "POST /v2/models/big/infer HTTP/1.1\r\nHost: x\r\n"
+                   "Inference-Header-Content-Length: %zu\r\nContent-Length: %zu\r\n\r\n%s",
+                   strlen(json), strlen(json) + sizeof values, json);
+  client_send(&client, head, (size_t)n);
+  client_send(&client, values, sizeof values);
+  usleep(200000);
+  client_open(&other, &rig); /* the one call of this loop is free again */
+  EXPECT_INT(infer(&other, "/v2/models/big/infer", "", INFER1), 200);
+  usleep(3500000);
+  static char sink[1 << 20];
+  size_t got = 0;
+  for (ssize_t more; (more = recv(client.fd, sink, sizeof sink, 0)) > 0;) got += (size_t)more;
+  EXPECT(got < sizeof values); /* it was cut off */
+  client_close(&client);
+  EXPECT_INT(infer(&other, "/v2/models/big/infer", "", INFER1), 200);
+  client_close(&other);
+  rig_down(&rig);
+}
+
+TEST(a_large_answer_reaches_a_reader_that_takes_its_time)
+{
+  rig_up(&rig);
+  client_open(&client, &rig);
+  client_say(&client, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" HEALTH);
+  static char sink[64 << 10];
+  size_t got = 0, want = 8 << 20;
+  while (got < want) {
+    ssize_t n = recv(client.fd, sink, sizeof sink, 0);
+    if (n <= 0) break;
+    got += (size_t)n;
+    if (got % 5 == 0) usleep(2000);
+  }
+  EXPECT(got > want); /* and its head; the rest is the health answer */
+  client_close(&client);
+  rig_down(&rig);
+}
+
+/* ---- too much at once */
+
+TEST(no_free_call_is_503_and_health_still_answers)
+{
+  struct loop_opts opts = {.limits = {.calls_max = 1}};
+  rig_start(&rig, 1, &opts);
+  rig_publish(&rig, RIG_MODELS);
+  client_open(&client, &rig);
+  client_open(&other, &rig);
+  post(&client, "/v2/models/slow/infer", "", INFER1);
+  usleep(50000);
+  EXPECT_INT(infer(&other, "/v2/models/big/infer", "", INFER1), 503);
+  EXPECT(client_says_code(&other, "OVERLOADED"));
+  EXPECT_STR(client_field(&other, "Retry-After"), "1");
+  EXPECT_INT(client_ask(&other, HEALTH), 200);
+  EXPECT_INT(client_read(&client), 200);
+  EXPECT_INT(infer(&other, "/v2/models/big/infer", "", INFER1), 200);
+  client_close(&client);
+  client_close(&other);
+  rig_down(&rig);
+}
+
+TEST(body_bytes_in_work_are_bounded)
+{
+  struct loop_opts opts = {.limits = {.bodies_max = 300 << 10}};
+  static char blob[200 << 10];
+  rig_start(&rig, 1, &opts);
+  rig_publish(&rig, RIG_MODELS);
+  client_open(&client, &rig);
+  client_open(&other, &rig);
+  client_say(&client,
+             "POST /v2/models/big/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 204801\r\n\r\n");
+  client_send(&client, blob, sizeof blob);
+  usleep(100000);
+  client_say(&other,
+             "POST /v2/models/big/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 204800\r\n\r\n");
+  client_send(&other, blob, sizeof blob);
+  EXPECT_INT(client_read(&other), 503);
+  EXPECT_INT(client_ask(&other, HEALTH), 200); /* short enough to be drained */
+  client_send(&client, blob, 1);
+  EXPECT_INT(client_read(&client), 400);
+  EXPECT_INT(infer(&other, "/v2/models/big/infer", "", INFER1), 200);
+  client_close(&client);
+  client_close(&other);
+  rig_down(&rig);
+}
+
+TEST(connections_have_limits_by_address_and_in_all)
+{
+  struct loop_opts opts = {.limits = {.address_max = 2}};
+  static struct client many[4];
+  rig_start(&rig, 1, &opts);
+  for (int i = 0; i < 3; i++) client_open(&many[i], &rig);
+  EXPECT_INT(client_ask(&many[0], HEALTH), 200);
+  EXPECT_INT(client_read(&many[2]), 429);
+  EXPECT(client_says_code(&many[2], "LIMIT_EXCEEDED"));
+  EXPECT_INT(client.len, 0);
+  client_close(&many[2]);
+  client_close(&many[0]);
+  usleep(50000);
+  client_open(&many[2], &rig);
+  EXPECT_INT(client_ask(&many[2], HEALTH), 200);
+  client_close(&many[1]);
+  client_close(&many[2]);
+  rig_down(&rig);
+  opts = (struct loop_opts){.limits = {.connections_max = 2}};
+  rig_start(&rig, 1, &opts);
+  for (int i = 0; i < 3; i++) client_open(&many[i], &rig);
+  EXPECT_INT(client_ask(&many[1], HEALTH), 200);
+  EXPECT_INT(client_read(&many[2]), 503);
+  EXPECT(many[2].len == 0 && many[2].body[many[2].body_len - 1] == '\n');
+  for (int i = 0; i < 3; i++) client_close(&many[i]);
+  rig_down(&rig);
+}
+
+TEST(out_of_descriptors_health_still_answers)
+{
+  enum { N = 40 };
+  static int fds[N];
+  struct rlimit before, tight;
+  rig_up(&rig); /* H1-119 */
+  client_open(&client, &rig);
+  EXPECT_INT(client_ask(&client, HEALTH), 200);
+  for (int i = 0; i < N; i++) fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  int top = dup(0);
+  close(top);
+  getrlimit(RLIMIT_NOFILE, &before);
+  tight = (struct rlimit){(rlim_t)top, before.rlim_max};
+  must(setrlimit(RLIMIT_NOFILE, &tight) ==
+       0); /* no descriptor is left for the loop to accept into */
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(rig.port)};
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  for (int i = 0; i < N; i++)
+    must(connect(fds[i], (struct sockaddr *)&to, sizeof to) == 0 || errno == EINPROGRESS);
+  struct rusage used[2];
+  getrusage(RUSAGE_SELF, &used[0]);
+  for (int i = 0; i < 10; i++) {
+    EXPECT_INT(client_ask(&client, HEALTH), 200);
+    usleep(50000);
+  }
+  getrusage(RUSAGE_SELF, &used[1]);
+  int64_t cpu_us = (used[1].ru_utime.tv_sec - used[0].ru_utime.tv_sec) * 1000000 +
+                   used[1].ru_utime.tv_usec - used[0].ru_utime.tv_usec;
+  EXPECT(cpu_us < 250000); /* it does not spin */
+  must(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  for (int i = 0; i < N; i++) close(fds[i]);
+  usleep(300000);
+  client_open(&other, &rig);
+  EXPECT_INT(client_ask(&other, HEALTH), 200); /* and the door opens again */
+  client_close(&client);
+  client_close(&other);
+  rig_down(&rig);
+}
+
+/* ---- worlds and tallies */
+
+TEST(worlds_come_and_go_under_calls)
+{
+  rig_start(&rig, 1, NULL);
+  client_open(&client, &rig);
+  EXPECT_INT(infer(&client, "/v2/models/big/infer", "", INFER1), 503);
+  EXPECT(client_says_code(&client, "NOT_READY"));
+  rig_publish(&rig, RIG_MODELS);
+  rig_pulse(&rig); /* mail keeps its order: the world is there */
+  for (int i = 0; i < 50; i++) {
+    rig_publish(&rig, RIG_MODELS);
+    post(&client, i % 10 ? "/v2/models/hop/infer" : "/v2/models/slow/infer", "",
+         i % 10 ? INFER16 : INFER1);
+    if (i % 10 == 0) { /* a call on an old world keeps it */
+      usleep(50000);
+      rig_publish(&rig, RIG_MODELS);
+      usleep(50000);
+      rig_control(&rig, mailbox_take(&rig.control));
+      EXPECT(rig.worlds_out >= 2);
+    }
+    EXPECT_INT(client_read(&client), 200);
+  }
+  usleep(50000);
+  rig_control(&rig, mailbox_take(&rig.control));
+  EXPECT_INT(rig.worlds_out, 1);
+  client_close(&client);
+  rig_down(&rig);
+}
+
+TEST(slots_newer_than_the_tally_are_counted_too)
+{
+  rig_start(&rig, 1, NULL);
+  rig_publish(&rig, 1);
+  client_open(&client, &rig);
+  for (int i = 0; i < 100 && infer(&client, "/v2/models/hop/infer", "", INFER16) != 200; i++)
+    usleep(1000);
+  rig_publish(&rig, RIG_MODELS);
+  for (int i = 0; i < 10; i++) {
+    EXPECT_INT(infer(&client, "/v2/models/hop/infer", "", INFER16), 200);
+    usleep(1000);
+  }
+  rig_pulse(&rig);
+  EXPECT(rig.sums->slots[2].success.count >= 9);
+  EXPECT(rig.sums->slots[2].infer.ns > 0);
+  EXPECT(rig.sums->slots[2].last_wall_ms > clock_wall_ms() - 5000);
+  EXPECT_INT(rig.sums->slots[2].total_us.count, rig.sums->slots[2].success.count);
+  EXPECT_INT(rig.sums->connections, 1);
+  EXPECT(rig.sums->bytes_in > 1500 && rig.sums->bytes_out > 2000);
+  client_close(&client);
+  rig_down(&rig);
+}
+
+/* ---- draining */
+
+TEST(draining_answers_what_is_in_work_and_nothing_is_left)
+{
+  rig_up(&rig);
+  static struct client idle, slow;
+  client_open(&idle, &rig);
+  client_open(&slow, &rig);
+  EXPECT_INT(client_ask(&idle, HEALTH), 200);
+  post(&slow, "/v2/models/slow/infer", "", INFER1);
+  usleep(50000);
+  int64_t began_us = clock_us();
+  EXPECT(rig_drain(&rig, 5000000));
+  EXPECT(clock_us() - began_us > 50000 && clock_us() - began_us < 1500000);
+  EXPECT(client_is_closed(&idle, 100));
+  EXPECT_INT(client_read(&slow), 200);
+  EXPECT_STR(client_field(&slow, "Connection"), "close");
+  EXPECT(client_is_closed(&slow, 100));
+  client_close(&idle);
+  client_close(&slow);
+  rig_down(&rig);
+}
+
+TEST(a_drain_that_takes_too_long_is_forced)
+{
+  rig_up(&rig);
+  client_open(&client, &rig);
+  client_say(&client,
+             "POST /v2/models/big/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\nabc");
+  usleep(50000);
+  int64_t began_us = clock_us();
+  EXPECT(!rig_drain(&rig, 500000));
+  EXPECT(clock_us() - began_us < 2500000);
+  EXPECT(client_is_closed(&client, 1000));
+  client_close(&client);
+  rig_down(&rig);
+}
+
+TEST(with_a_delay_the_door_stays_open_but_readiness_is_gone)
+{
+  struct loop_opts opts = {.drain_delay_us = 700000};
+  struct letter_note note = {
+      .mail.kind = LETTER_DRAIN, .home = &rig.home, .deadline_us = clock_us() + 10000000};
+  rig_start(&rig, 1, &opts);
+  rig_publish(&rig, RIG_MODELS);
+  client_open(&client, &rig);
+  EXPECT_INT(client_ask(&client, HEALTH), 200);
+  mail_send(loop_mailbox(rig.loops[0]), &note.mail);
+  usleep(50000);
+  client_open(&other, &rig);
+  EXPECT_INT(client_ask(&other, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"), 503);
+  EXPECT_INT(infer(&client, "/v2/models/big/infer", "", INFER1), 200);
+  EXPECT(client_field(&client, "Connection") == NULL);
+  EXPECT(mailbox_wait(&rig.home, INT64_MAX) == &note.mail);
+  EXPECT(client_is_closed(&client, 100) && client_is_closed(&other, 100));
+  client_close(&client);
+  client_close(&other);
+  rig_down(&rig);
+}
+
+TEST(stopping_without_draining_cuts_and_returns)
+{
+  rig_up(&rig);
+  client_open(&client, &rig);
+  client_open(&other, &rig);
+  post(&client, "/v2/models/slow/infer", "", INFER1);
+  EXPECT_INT(client_ask(&other, HEALTH), 200);
+  usleep(20000);
+  rig_down(&rig);
+  EXPECT_INT(client_read(&client), 0);
+  client_close(&client);
+  client_close(&other);
+}
+
+TEST(a_taken_port_or_a_wrong_address_is_said_before_any_thread)
+{
+  struct err err;
+  struct loop_opts opts = {.host = "127.0.0.1"};
+  struct post none = {0};
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  struct sockaddr_in at = {.sin_family = AF_INET};
+  socklen_t len = sizeof at;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  must(bind(fd, (struct sockaddr *)&at, len) == 0 && listen(fd, 1) == 0);
+  must(getsockname(fd, (struct sockaddr *)&at, &len) == 0);
+  opts.port = ntohs(at.sin_port);
+  struct loop *loop = loop_new(&opts, &none, 0, 1);
+  EXPECT_INT(loop_listen(loop, &err), E_CONFLICT); /* NW-109 */
+  loop_free(loop);
+  opts = (struct loop_opts){.host = "localhost"};
+  loop = loop_new(&opts, &none, 0, 1);
+  EXPECT_INT(loop_listen(loop, &err), E_INVALID_ARGUMENT);
+  loop_free(loop);
+  opts.host = "192.0.2.1";
+  loop = loop_new(&opts, &none, 0, 1);
+  EXPECT_INT(loop_listen(loop, &err), E_UNAVAILABLE);
+  loop_free(loop);
+  close(fd);
+}
