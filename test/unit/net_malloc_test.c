@@ -1,0 +1,113 @@
+/* net_malloc_test.c - a warm request path never reaches the heap: not through grab, not through
+ * malloc, not by mapping blocks. The whole process is counted, its worker thread too.
+ * SPDX-License-Identifier: MIT */
+#include "test.h"
+
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "net_rig.h"
+
+/* Everybody's malloc in this program is counted (glibc's own stays behind it). Sanitizers bring
+ * their own malloc: there only grabs are counted. */
+static _Atomic uint64_t mallocs;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+extern void *__libc_malloc(size_t bytes);
+extern void *__libc_calloc(size_t n, size_t each);
+extern void *__libc_realloc(void *old, size_t bytes);
+void *malloc(size_t bytes)
+{
+  atomic_fetch_add(&mallocs, 1);
+  return __libc_malloc(bytes);
+}
+void *calloc(size_t n, size_t each)
+{
+  atomic_fetch_add(&mallocs, 1);
+  return __libc_calloc(n, each);
+}
+void *realloc(void *old, size_t bytes)
+{
+  atomic_fetch_add(&mallocs, 1);
+  return __libc_realloc(old, bytes);
+}
+void *mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset)
+{
+  atomic_fetch_add(&mallocs, 1);
+  return (void *)syscall(SYS_mmap, at, bytes, prot, flags, fd, offset);
+}
+#define COUNTS_MALLOC 1
+#else
+#define COUNTS_MALLOC 0
+#endif
+
+static struct rig rig;
+enum { CLIENTS = 8 };
+static struct client clients[CLIENTS];
+static char text[300 << 10];
+static size_t text_len;
+
+static void rounds(int n)
+{
+  for (int i = 0; i < n; i++) {
+    for (int c = 0; c < CLIENTS; c++) client_send(&clients[c], text, text_len);
+    for (int c = 0; c < CLIENTS; c++) EXPECT_INT(client_read(&clients[c]), 200);
+  }
+}
+
+/* Warms up, then expects n rounds without one allocation. */
+static void expect_none(const char *what, int n)
+{
+  rounds(50);
+  uint64_t grabs = grab_count(), heaps = atomic_load(&mallocs);
+  rounds(n);
+  if (grab_count() != grabs || atomic_load(&mallocs) != heaps) printf("%s allocates\n", what);
+  EXPECT_INT(grab_count() - grabs, 0);
+  EXPECT_INT(atomic_load(&mallocs) - heaps, 0);
+}
+
+TEST(the_counter_counts)
+{
+  uint64_t before = atomic_load(&mallocs);
+  void *volatile p = malloc(10); /* or the compiler sees through it */
+  free(p);
+  p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  munmap(p, 4096);
+  EXPECT_INT(atomic_load(&mallocs) - before, COUNTS_MALLOC ? 2 : 0);
+}
+
+TEST(warm_requests_do_not_allocate)
+{
+  rig_up(&rig);
+  for (int c = 0; c < CLIENTS; c++) client_open(&clients[c], &rig);
+  text_len = rig_post(text, sizeof text, "/v2/models/digits/infer", "", INFER16);
+  expect_none("a resident", 10000 / CLIENTS);
+  text_len = rig_post(text, sizeof text, "/v2/models/hop/infer", "", INFER16);
+  expect_none("a hop", 1000 / CLIENTS);
+  text_len = rig_post(text, sizeof text, "/v1/models/big:predict", "", "{\"instances\":[1,2,3]}");
+  expect_none("v1", 1000 / CLIENTS);
+  text_len = rig_post(text, sizeof text, "/v2/models/nobody/infer", "", INFER16);
+  for (int c = 0; c < CLIENTS; c++) client_send(&clients[c], text, text_len);
+  for (int c = 0; c < CLIENTS; c++) EXPECT_INT(client_read(&clients[c]), 404);
+  text_len = (size_t)sprintf(text, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  expect_none("health", 1000 / CLIENTS);
+  for (int c = 0; c < CLIENTS; c++) client_close(&clients[c]);
+  rig_down(&rig);
+}
+
+TEST(warm_large_requests_do_not_allocate)
+{
+  static char body[280 << 10];
+  size_t n = (size_t)sprintf(
+      body, "{\"inputs\":[{\"name\":\"x\",\"shape\":[40000],\"datatype\":\"FP32\",\"data\":[1");
+  for (int i = 1; i < 40000; i++) n += (size_t)sprintf(body + n, ",%d", i);
+  sprintf(body + n, "]}]}");
+  rig_up(&rig);
+  for (int c = 0; c < CLIENTS; c++) client_open(&clients[c], &rig);
+  text_len = rig_post(text, sizeof text, "/v2/models/big/infer", "", body);
+  expect_none("280 KiB of JSON", 5);
+  text_len = rig_post(text, sizeof text, "/v2/models/big/infer", "Accept-Encoding: gzip\r\n", body);
+  expect_none("a compressed answer", 2);
+  for (int c = 0; c < CLIENTS; c++) client_close(&clients[c]);
+  rig_down(&rig);
+}
