@@ -107,7 +107,8 @@ TEST(heads_that_are_not_http_end_the_connection)
   rig_up(&rig);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) expect_close(bad[i], 400, "BAD_REQUEST");
   client_open(&client, &rig); /* a NUL inside a value */
-  client_send(&client, "GET / HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n", 37);
+  static const char nul[] = "GET / HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n";
+  client_send(&client, nul, sizeof nul - 1);
   EXPECT_INT(client_read(&client), 400);
   client_close(&client);
   rig_down(&rig);
