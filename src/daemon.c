@@ -400,6 +400,7 @@ int daemon_serve(int argc, char **argv)
   struct err err = {.code = OK};
   d.started_us = clock_us();
   descriptors_guard();
+  setenv("ORT_DISABLE_TELEMETRY", "1", 1); /* before any thread: newer runtimes look at load */
 #ifndef __SANITIZE_ADDRESS__ /* the leak check must be able to look */
   prctl(PR_SET_DUMPABLE, 0); /* secrets stay out of core files */
 #endif
