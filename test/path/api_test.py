@@ -99,6 +99,7 @@ def a_version_that_does_not_load_leaves_the_old_one_serving():
         push(d, "m", b'{"engine":"linear","weights":"none"}')
         is_error(deploy(d, "m"), 422, "MODEL_REJECTED")
         expect_eq(answer(d, "m"), 21)
+        wait_for(lambda: "refused" in d.get("/api/v1/models/m").json(), 10, "the refusal shown")
         shown = d.get("/api/v1/models/m").json()
         expect_eq((shown["serving"], shown["refused"]["version"]), (1, 2))
         expect(shown["refused"]["reason"])
@@ -395,8 +396,9 @@ def doctor_and_status_tell_about_the_server():
         expect(all(c["ok"] for c in tree["checks"]), tree["checks"])
         push(d, "m", b"junk")
         expect(deploy(d, "m").status in (400, 422))
-        checks = {c["name"]: c["ok"] for c in d.get("/api/v1/doctor").json()["checks"]}
-        expect_eq(checks["models"], False)
+        wait_for(lambda: {"name": "models", "ok": False} in [
+            {"name": c["name"], "ok": c["ok"]} for c in d.get("/api/v1/doctor").json()["checks"]],
+            10, "the check that fails")
         expect_eq(d.get("/api/v1/status").json()["server"]["ready"], True)
         expect_eq(d.get("/api/v1/version").json()["name"], "slipway")
 
