@@ -237,19 +237,37 @@ static bool again_handle(struct loop *loop)
   return true;
 }
 
+/* A turn begins when the poll wakes: what timers did before it is not its own. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+  struct loop *loop = prepare->data;
+  loop->turn_us = 0;
+  loop->clock_fresh = false;
+}
+
 static void turn_end(struct loop *loop)
 {
   int64_t took_us = loop->turn_us ? clock_us() - loop->turn_us : 0;
-  if (took_us > SLOW_TURN_US) {
-    const char *stage = loop->serve.slow_stage ? loop->serve.slow_stage : "many small ones";
-    loop->serve.tally->slow_turns++;
-    log_event(LOG_WARN, "slow_turn", "stage", stage, "us", log_num(took_us), "stage_us",
-              log_num(loop->serve.slow_ns / 1000), NULL);
+  if (took_us > SLOW_TURN_US) loop->serve.tally->slow_turns++, loop->slow_turns++;
+  if (took_us > SLOW_TURN_US && took_us > loop->slow_us) {
+    loop->slow_us = took_us;
+    loop->slow_stage = loop->serve.slow_stage ? loop->serve.slow_stage : "many small ones";
   }
   loop->serve.slow_ns = 0;
   loop->serve.slow_stage = NULL;
   loop->turn_us = 0;
   loop->clock_fresh = false;
+}
+
+/* One line a second at most: the worst turn, by the name of its longest stage. */
+static void slow_log(struct loop *loop)
+{
+  if (!loop->slow_turns) return;
+  log_event(LOG_WARN, "slow_turns", "loop", log_num(loop->number), "turns",
+            log_num(loop->slow_turns), "worst_us", log_num(loop->slow_us), "stage",
+            loop->slow_stage, NULL);
+  loop->slow_turns = 0;
+  loop->slow_us = 0;
 }
 
 static void on_alarm(uv_timer_t *timer)
@@ -320,6 +338,7 @@ static void on_sweep(uv_timer_t *timer)
     conn_sweep(conn);
   }
   blocks_sweep(&loop->blocks);
+  slow_log(loop);
 }
 
 static void on_async(uv_async_t *async) { (void)async; } /* the turn takes the mail */
@@ -328,11 +347,12 @@ static void handles_open(struct loop *loop)
 {
   must(uv_async_init(&loop->uv, &loop->async, on_async) == 0);
   must(uv_check_init(&loop->uv, &loop->check) == 0);
+  must(uv_prepare_init(&loop->uv, &loop->prepare) == 0);
   must(uv_idle_init(&loop->uv, &loop->idle) == 0);
   must(uv_timer_init(&loop->uv, &loop->sweep) == 0);
   must(uv_timer_init(&loop->uv, &loop->alarm) == 0);
   must(uv_timer_init(&loop->uv, &loop->door_rest) == 0);
-  loop->check.data = loop->idle.data = loop->sweep.data = loop;
+  loop->prepare.data = loop->check.data = loop->idle.data = loop->sweep.data = loop;
   loop->alarm.data = loop->door_rest.data = loop->door.data = loop;
 }
 
@@ -342,6 +362,7 @@ void loop_main(void *arg)
   loop_here = loop;
   date_write(loop);
   loop->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  uv_prepare_start(&loop->prepare, on_prepare);
   uv_check_start(&loop->check, on_check);
   uv_timer_start(&loop->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
   if (loop->door_fd >= 0) {

@@ -94,6 +94,7 @@ enum drain_state { DRAIN_NO, DRAIN_DELAY, DRAIN_CLOSING, DRAIN_OVER };
 struct loop {
   uv_loop_t uv;
   uv_async_t async;
+  uv_prepare_t prepare;
   uv_check_t check;
   uv_idle_t idle;
   uv_timer_t sweep, alarm, door_rest;
@@ -114,6 +115,9 @@ struct loop {
   uint32_t n_open, n_asks, next_desk;
   bool clock_fresh;
   int64_t turn_us, alarm_us, stop_us;
+  int64_t slow_us; /* the worst turn since the last line about it, and how many there were */
+  const char *slow_stage;
+  uint32_t slow_turns;
   enum drain_state drain;
   struct letter_note *drain_letter;
   int64_t drain_us;
