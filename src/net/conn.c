@@ -30,6 +30,16 @@ static void conn_event(struct conn *conn, enum h1_event event, struct slice piec
   }
 }
 
+/* A body that was read in place may go with its call: what lies behind it moves out first. */
+static void conn_in_move(struct conn *conn, struct slice piece)
+{
+  const struct call *call = conn->call;
+  if (!call || conn->in.len == 0 || piece.at != call->body.at + call->body.len) return;
+  must(conn->in.len <= BODY_SLACK);
+  memcpy(conn->loop->read_buf, conn->in.at, conn->in.len);
+  conn->in.at = conn->loop->read_buf;
+}
+
 /* Feeds conn->in until it is empty or the state says wait. */
 static void conn_pump(struct conn *conn)
 {
@@ -47,6 +57,7 @@ static void conn_pump(struct conn *conn)
     enum h1_event event = h1_feed(&conn->h1, arena, &conn->in, &piece, &loop->err);
     if (event == H1_MORE) break;
     if (event == H1_HEAD) heads++;
+    if (event == H1_BODY) conn_in_move(conn, piece);
     conn_event(conn, event, piece);
   }
   conn->pumping = false;

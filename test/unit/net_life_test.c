@@ -426,3 +426,29 @@ TEST(a_taken_port_or_a_wrong_address_is_said_before_any_thread)
   loop_free(loop);
   close(fd);
 }
+
+TEST(what_was_read_behind_a_body_outlives_it)
+{
+  enum { BODY = 1 << 20, LAST = 8 << 10 };
+  struct loop_opts opts = {.limits = {.blocks_kept_max = 1}}; /* an ended call's memory is gone */
+  static char text[BODY + 512];
+  rig_start(&rig, 1, &opts);
+  rig_publish(&rig, RIG_MODELS);
+  client_open(&client, &rig);
+  int head = snprintf(text, sizeof text,
+                      "POST /v2/models/digits/infer HTTP/1.1\r\nHost: x\r\n"
+                      "Content-Length: %d\r\n\r\n",
+                      BODY);
+  size_t len = (size_t)head + BODY;
+  memset(text + head, '}', BODY);
+  len +=
+      (size_t)snprintf(text + len, sizeof text - len, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT(client_send(&client, text, len - LAST));
+  usleep(200000); /* so that the last of the body and what follows come in one read */
+  EXPECT(client_send(&client, text + len - LAST, LAST));
+  EXPECT_INT(client_read(&client), 400);
+  EXPECT_INT(client_read(&client), 200);
+  EXPECT_STR(client.body, "{\"status\":\"alive\"}\n");
+  client_close(&client);
+  rig_down(&rig);
+}
