@@ -1,0 +1,127 @@
+/* pulse_test.c - rounds of tallies: nothing counted is lost, who asks late waits for the next
+ * round.
+ * Thread: main.
+ * SPDX-License-Identifier: MIT */
+#include "test.h"
+
+#include "control/pulse.h"
+
+enum { LOOPS = 2 };
+
+static struct mailbox boxes[LOOPS], *loops[LOOPS];
+static struct post post;
+static struct tally *held[LOOPS];
+
+static void begin(struct pulse *pulse, uint32_t n_loops)
+{
+  for (int i = 0; i < LOOPS; i++) {
+    mailbox_init(&boxes[i], NULL, NULL);
+    loops[i] = &boxes[i];
+    held[i] = NULL;
+  }
+  post = (struct post){.loops = loops, .n_loops = n_loops};
+  pulse_init(pulse, &post);
+}
+
+/* The loop swaps: one letter, which it leaves for control. */
+static struct letter_tally *swap(uint32_t loop)
+{
+  static struct mail *left[LOOPS];
+  if (!left[loop]) left[loop] = mailbox_take(&boxes[loop]);
+  struct mail *mail = left[loop];
+  if (!mail) return NULL;
+  left[loop] = mail->next;
+  struct letter_tally *letter = LETTER_OF(mail, struct letter_tally);
+  struct tally *full = held[loop];
+  EXPECT_INT(letter->loop, loop);
+  held[loop] = letter->tally;
+  letter->tally = full;
+  return letter;
+}
+
+static void end(struct pulse *pulse)
+{
+  for (int i = 0; i < LOOPS; i++) tally_free(held[i]);
+  pulse_deinit(pulse);
+}
+
+TEST(rounds_sum_up_what_loops_counted)
+{
+  struct pulse pulse;
+  begin(&pulse, LOOPS);
+  EXPECT_INT(pulse_ask(&pulse, 5), 1);
+  for (uint32_t i = 0; i < LOOPS; i++) pulse_tally_home(&pulse, swap(i), 6);
+  EXPECT_INT(pulse.done, 1);
+  for (int round = 2; round < 10; round++) {
+    for (uint32_t i = 0; i < LOOPS; i++) {
+      held[i]->requests += 1 + i;
+      held[i]->slots[3].success.count += 2;
+    }
+    EXPECT_INT(pulse_ask(&pulse, round), round);
+    for (uint32_t i = 0; i < LOOPS; i++) {
+      EXPECT(pulse.done < (uint64_t)round);
+      pulse_tally_home(&pulse, swap(i), round);
+    }
+    EXPECT_INT(pulse.done, round);
+  }
+  struct tally *copy = pulse_copy(&pulse, 4);
+  EXPECT_INT(copy->requests, 8 * 3);
+  EXPECT_INT(copy->slots[3].success.count, 8 * 4);
+  tally_free(copy);
+  end(&pulse);
+}
+
+TEST(who_asks_during_a_round_waits_for_the_next)
+{
+  struct pulse pulse;
+  begin(&pulse, LOOPS);
+  EXPECT_INT(pulse_ask(&pulse, 1), 1);
+  pulse_tally_home(&pulse, swap(0),
+                   1); /* loop 0 has counted out: later counts are not in round 1 */
+  EXPECT_INT(pulse_ask(&pulse, 2), 2);
+  EXPECT_INT(pulse_ask(&pulse, 2), 2);
+  pulse_tally_home(&pulse, swap(1), 3);
+  EXPECT_INT(pulse.done, 1);
+  EXPECT_INT(pulse.begun, 2); /* by itself */
+  for (uint32_t i = 0; i < LOOPS; i++) pulse_tally_home(&pulse, swap(i), 4);
+  EXPECT_INT(pulse.done, 2);
+  EXPECT_INT(pulse.begun, 2);
+  EXPECT_INT(pulse.out, 0);
+  end(&pulse);
+}
+
+TEST(room_comes_before_the_world_that_needs_it)
+{
+  struct pulse pulse;
+  begin(&pulse, LOOPS);
+  pulse_ask(&pulse, 1);
+  pulse_grow(&pulse, 16); /* there is room */
+  EXPECT_INT(pulse.out, LOOPS);
+  pulse_grow(&pulse, 17);
+  EXPECT_INT(pulse.out, 2 * LOOPS);
+  for (uint32_t i = 0; i < LOOPS; i++) {
+    struct letter_tally *first = swap(i);
+    EXPECT_INT(held[i]->n_slots, 16);
+    held[i]->slots[0].rows = 7;
+    struct letter_tally *second = swap(i);
+    EXPECT(held[i]->n_slots >= 17);
+    pulse_tally_home(&pulse, first, 2);
+    pulse_tally_home(&pulse, second, 2);
+  }
+  EXPECT_INT(pulse.done, 1);
+  struct tally *copy = pulse_copy(&pulse, 17);
+  EXPECT_INT(copy->slots[0].rows, 14);
+  tally_free(copy);
+  end(&pulse);
+}
+
+TEST(without_loops_a_round_is_over_at_once)
+{
+  struct pulse pulse;
+  begin(&pulse, 0);
+  EXPECT_INT(pulse_ask(&pulse, 1), 1);
+  EXPECT_INT(pulse.done, 1);
+  EXPECT_INT(pulse_ask(&pulse, 1), 2);
+  EXPECT_INT(pulse.done, 2);
+  end(&pulse);
+}
