@@ -375,23 +375,15 @@ static uint64_t counted(void)
   return sum;
 }
 
-static void storm(const char *name, int64_t resident_ns)
+static struct thread control_thread, scribe_thread, job_thread, worker_threads[WORKERS];
+
+static void threads_start(int64_t resident_ns, uint64_t calls)
 {
-  const char *text = getenv("CALLS");
-  uint64_t calls = text ? strtoull(text, NULL, 10) : 600000;
-  uint64_t built = world_count_built(), freed = world_count_freed();
-  struct thread control_thread, scribe_thread, job_thread, worker_threads[WORKERS];
-  char path[] = "/tmp/slipway-storm-XXXXXX";
-  struct err err = {0};
-  struct rand rand;
-  log_level_set(LOG_ERROR);
-  must(mkdtemp(path) && datadir_open(&dir, path, &err) == OK);
-  struct digest digest = object_put();
+  struct control_opts opts = {
+      .objects_fd = dir.objects_fd, .instances = 2, .resident_ns = resident_ns, .pulse_us = 20000};
   mailbox_init_bell(&scribe_box);
   mailbox_init_bell(&keeper_box);
   watch = watch_new();
-  struct control_opts opts = {
-      .objects_fd = dir.objects_fd, .instances = 2, .resident_ns = resident_ns, .pulse_us = 20000};
   post = (struct post){.scribe = &scribe_box,
                        .keeper = &keeper_box,
                        .loops = loop_boxes,
@@ -408,8 +400,6 @@ static void storm(const char *name, int64_t resident_ns)
   for (uint32_t i = 0; i < WORKERS; i++)
     worker_boxes[i] = worker_mailbox(workers[i] = worker_new(i, watch));
   for (uint32_t i = 0; i < LOOPS; i++) loop_init(&loops[i], i, calls / LOOPS);
-
-  int64_t began = clock_us();
   thread_start(&scribe_thread, "scribe", THREAD_STACK_PARSER, scribe_main_fake, NULL);
   thread_start(&job_thread, "job", THREAD_STACK_ENGINE, job_main, job);
   for (uint32_t i = 0; i < WORKERS; i++)
@@ -417,38 +407,20 @@ static void storm(const char *name, int64_t resident_ns)
   for (uint32_t i = 0; i < LOOPS; i++)
     thread_start(&loops[i].thread, "loop", THREAD_STACK_PARSER, loop_main, &loops[i]);
   thread_start(&control_thread, "control", THREAD_STACK_ENGINE, control_main, control);
-  rand_seed(&rand, 5);
-  answered = refused = 0;
-  models_push(&digest);
-  command(&rand);
-  double seconds = (double)(clock_us() - began) / 1e6;
-  uint64_t sum = counted();
+}
 
+static void threads_stop(void) /* in the daemon's order */
+{
   stop(post.control, &control_thread);
-  uint64_t failed = 0, wrong = 0, gaps = 0, ended = 0;
-  for (uint32_t i = 0; i < LOOPS; i++) {
-    stop(&loops[i].box, &loops[i].thread);
-    failed += loops[i].failed;
-    wrong += loops[i].wrong;
-    gaps += loops[i].gaps;
-    ended += loops[i].ended;
-  }
+  for (uint32_t i = 0; i < LOOPS; i++) stop(&loops[i].box, &loops[i].thread);
   for (uint32_t i = 0; i < WORKERS; i++) stop(worker_boxes[i], &worker_threads[i]);
   stop(job_boxes[0], &job_thread);
   stop(&scribe_box, &scribe_thread);
   control_free(control);
+}
 
-  built = world_count_built() - built;
-  printf("%s: %" PRIu64 " calls in %.1f s, %" PRIu64 " worlds, %" PRIu64 " switches\n", name, ended,
-         seconds, built, answered);
-  EXPECT_INT(gaps, 0);
-  EXPECT(ended >= calls / LOOPS * LOOPS);
-  EXPECT_INT(sum, ended);
-  EXPECT_INT(failed, 0); /* not one, whatever was switched under it */
-  EXPECT_INT(wrong, 0);
-  EXPECT_INT(refused, 0);
-  EXPECT_INT(world_count_freed() - freed, built);
-  EXPECT(answered >= SWITCHES_MIN);
+static void all_free(void)
+{
   for (uint32_t i = 0; i < LOOPS; i++) {
     worker_free(loops[i].resident);
     tally_free(loops[i].tally);
@@ -460,6 +432,46 @@ static void storm(const char *name, int64_t resident_ns)
   watch_free(watch);
   mailbox_deinit(&scribe_box);
   mailbox_deinit(&keeper_box);
+}
+
+static void storm(const char *name, int64_t resident_ns)
+{
+  const char *text = getenv("CALLS");
+  uint64_t calls = text ? strtoull(text, NULL, 10) : 600000;
+  uint64_t built = world_count_built(), freed = world_count_freed();
+  char path[] = "/tmp/slipway-storm-XXXXXX";
+  struct err err = {0};
+  struct rand rand;
+  log_level_set(LOG_ERROR);
+  must(mkdtemp(path) && datadir_open(&dir, path, &err) == OK);
+  struct digest digest = object_put();
+  threads_start(resident_ns, calls);
+  int64_t began = clock_us();
+  rand_seed(&rand, 5);
+  answered = refused = 0;
+  models_push(&digest);
+  command(&rand);
+  double seconds = (double)(clock_us() - began) / 1e6;
+  uint64_t sum = counted(), failed = 0, wrong = 0, gaps = 0, ended = 0;
+  threads_stop();
+  for (uint32_t i = 0; i < LOOPS; i++) {
+    failed += loops[i].failed;
+    wrong += loops[i].wrong;
+    gaps += loops[i].gaps;
+    ended += loops[i].ended;
+  }
+  built = world_count_built() - built;
+  printf("%s: %" PRIu64 " calls in %.1f s, %" PRIu64 " worlds, %" PRIu64 " switches\n", name, ended,
+         seconds, built, answered);
+  EXPECT(ended >= calls / LOOPS * LOOPS);
+  EXPECT(answered >= SWITCHES_MIN);
+  EXPECT_INT(sum, ended);
+  EXPECT_INT(failed, 0); /* not one, whatever was switched under it */
+  EXPECT_INT(wrong, 0);
+  EXPECT_INT(gaps, 0);
+  EXPECT_INT(refused, 0);
+  EXPECT_INT(world_count_freed() - freed, built);
+  all_free();
   datadir_close(&dir);
   nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
