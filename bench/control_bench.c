@@ -1,5 +1,5 @@
-/* control_bench.c - what a change of the control plane costs: written alone and in groups, read back
- * at start, and laid out as a world.
+/* control_bench.c - what a change of the control plane costs: written alone and in groups, read
+ * back at start, and laid out as a world.
  *   make build/release/control_bench && build/release/control_bench [DIRECTORY]
  * The directory decides which disk is measured; default /tmp. Prints the median of a few rounds.
  * Thread: own process.
