@@ -106,7 +106,7 @@ static void class_drop(struct blocks *blocks, unsigned c, uint32_t n)
 void blocks_sweep(struct blocks *blocks)
 {
   for (unsigned c = 0; c < BLOCKS_CLASSES; c++) {
-    class_drop(blocks, c, (blocks->low[c] + 1) / 2);
+    class_drop(blocks, c, blocks->low[c]);
     blocks->low[c] = blocks->n_rest[c];
   }
 }

@@ -2,10 +2,10 @@
  * again, so that a warm request path never reaches the heap.
  * Thread: its loop.
  * Sizes: four classes to an octave from 8 KiB on, so at most a quarter of a block is waste.
- * Blocks from BLOCKS_MAP_MIN on are mapped and not from the heap: what is given back is gone
- * from the process. At most `kept_max` bytes rest here. blocks_sweep, called once a second,
- * lets go of half of what was not needed since the last sweep: a burst's memory fades within
- * seconds, a steady load's never does.
+ * Blocks from BLOCKS_MAP_MIN on are mapped and not from the heap: what is given back leaves the
+ * process. At most `kept_max` bytes rest here. blocks_sweep, called every few seconds, lets go
+ * of what was not needed since the last sweep: a burst's memory is gone after two of them, a
+ * steady load's never goes.
  * SPDX-License-Identifier: MIT */
 #ifndef NET_BLOCKS_H
 #define NET_BLOCKS_H

@@ -22,7 +22,7 @@
 #include "net/errand_int.h"
 #include "net/loop_int.h"
 
-enum { SLOW_TURN_US = 2000, SWEEP_MS = 1000, STOP_WAIT_US = 5000000 };
+enum { SLOW_TURN_US = 2000, SWEEP_MS = 1000, BLOCKS_SWEEPS = 4, STOP_WAIT_US = 5000000 };
 
 static _Thread_local struct loop *loop_here; /* the loop whose thread this is */
 
@@ -337,7 +337,7 @@ static void on_sweep(uv_timer_t *timer)
     link = link->next;
     conn_sweep(conn);
   }
-  blocks_sweep(&loop->blocks);
+  if (++loop->sweeps % BLOCKS_SWEEPS == 0) blocks_sweep(&loop->blocks);
   slow_log(loop);
 }
 

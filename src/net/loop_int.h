@@ -117,7 +117,7 @@ struct loop {
   int64_t turn_us, alarm_us, stop_us;
   int64_t slow_us; /* the worst turn since the last line about it, and how many there were */
   const char *slow_stage;
-  uint32_t slow_turns;
+  uint32_t slow_turns, sweeps;
   enum drain_state drain;
   struct letter_note *drain_letter;
   int64_t drain_us;

@@ -52,7 +52,7 @@ TEST(a_burst_fades_and_a_steady_load_stays)
   blocks_init(&blocks, 10 << 20);
   for (int i = 0; i < N; i++) at[i] = blocks_get(&blocks, &bytes);
   for (int i = 0; i < N; i++) blocks_put(&blocks, at[i], bytes);
-  for (int second = 0; second < 12; second++) {
+  for (int sweep = 0; sweep < 2; sweep++) {
     for (int i = 0; i < 4; i++) at[i] = blocks_get(&blocks, &bytes); /* four are in use at a time */
     for (int i = 0; i < 4; i++) blocks_put(&blocks, at[i], bytes);
     blocks_sweep(&blocks);
