@@ -131,9 +131,11 @@ static void date_write(struct loop *loop)
   gmtime_r(&seconds, &tm);
   static const char days[] = "SunMonTueWedThuFriSat",
                     months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-  snprintf(loop->date, sizeof loop->date, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
-           days + 3 * tm.tm_wday, tm.tm_mday % 100, months + 3 * tm.tm_mon,
-           (tm.tm_year + 1900) % 10000, tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100);
+  int n = snprintf(loop->date_buf, sizeof loop->date_buf,
+                   "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n", days + 3 * tm.tm_wday,
+                   tm.tm_mday % 100, months + 3 * tm.tm_mon, (tm.tm_year + 1900) % 10000,
+                   tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100);
+  loop->date = slice_of(loop->date_buf, (size_t)n);
   loop->serve.wall_us = wall_ms * 1000 - loop_now(loop);
 }
 

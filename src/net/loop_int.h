@@ -33,9 +33,10 @@
 #include "wire/route.h"
 
 enum {
-  READ_BYTES = 64 << 10,    /* one read, and a stash */
-  DIRECT_MIN = 4 << 10,     /* bodies with more than this to come are read in place */
-  HEAD_BYTES_MAX = 1 << 10, /* head of an answer */
+  READ_BYTES = 64 << 10,     /* one read, and a stash */
+  DIRECT_MIN = 4 << 10,      /* bodies with more than this to come are read in place */
+  HEAD_BYTES_MAX = 1 << 10,  /* head of an answer */
+  SHORT_BYTES_MAX = 4 << 10, /* bodies up to this are copied behind their head */
   ARENA_HEAD_MAX = 256 << 10,
   SKIP_MAX = 256 << 10, /* unread body that is drained to keep a connection, or before closing */
   COPY_MAX = 16 << 10,  /* an unwritten rest up to this is copied, so that its call can end */
@@ -123,9 +124,10 @@ struct loop {
   int64_t drain_us;
   struct err err;
   char read_buf[READ_BYTES];
-  char head_buf[HEAD_BYTES_MAX];
+  char head_buf[HEAD_BYTES_MAX + SHORT_BYTES_MAX];
   char error_buf[ERROR_JSON_MAX];
-  char date[64]; /* "Date: Tue, 03 Jun 2025 10:00:00 GMT\r\n" */
+  struct slice date; /* "Date: Tue, 03 Jun 2025 10:00:00 GMT\r\n" */
+  char date_buf[64];
 };
 
 /* loop.c */

@@ -13,24 +13,24 @@
 
 static char *put(char *to, const char *text, size_t len)
 {
-  memcpy(to, text, len);
+  if (len) memcpy(to, text, len);
   return to + len;
 }
 #define PUT(to, literal) put(to, literal, sizeof(literal) - 1)
 
-static char *put_field(char *to, const char *name, struct slice value)
+static char *put_line(char *to, struct slice value)
 {
-  to = put(to, name, strlen(name));
   to = put(to, value.at, value.len);
   return PUT(to, "\r\n");
 }
 
-static char *put_number(char *to, const char *name, uint64_t value)
+static char *put_line_number(char *to, uint64_t value)
 {
-  to = put(to, name, strlen(name));
   to += text_print_u64(to, value);
   return PUT(to, "\r\n");
 }
+#define PUT_FIELD(to, name, value)  put_line(PUT(to, name), value)
+#define PUT_NUMBER(to, name, value) put_line_number(PUT(to, name), value)
 
 static char *put_status(char *to, int status)
 {
@@ -50,27 +50,27 @@ static bool has_body(int status) { return status >= 200 && status != 204 && stat
 static size_t head_write(char *to, const struct conn *conn, const struct answer *answer)
 {
   char *at = put_status(to, answer->status);
-  if (answer->content_type) at = put_field(at, "Content-Type: ", slice_str(answer->content_type));
-  if (has_body(answer->status)) at = put_number(at, "Content-Length: ", answer->bytes);
+  if (answer->content_type) at = PUT_FIELD(at, "Content-Type: ", slice_str(answer->content_type));
+  if (has_body(answer->status)) at = PUT_NUMBER(at, "Content-Length: ", answer->bytes);
   if (answer->has_json_length)
-    at = put_number(at, "Inference-Header-Content-Length: ", answer->json_length);
-  if (answer->encoding) at = put_field(at, "Content-Encoding: ", slice_str(answer->encoding));
-  at = put_field(at, "x-request-id: ", slice_of(conn->id, conn->id_len));
+    at = PUT_NUMBER(at, "Inference-Header-Content-Length: ", answer->json_length);
+  if (answer->encoding) at = PUT_FIELD(at, "Content-Encoding: ", slice_str(answer->encoding));
+  at = PUT_FIELD(at, "x-request-id: ", slice_of(conn->id, conn->id_len));
   if (answer->model.len) {
-    at = put_field(at, "x-slipway-model: ", answer->model);
-    at = put_field(at, "x-slipway-version: ", answer->version);
+    at = PUT_FIELD(at, "x-slipway-model: ", answer->model);
+    at = PUT_FIELD(at, "x-slipway-version: ", answer->version);
   }
-  if (answer->arm) at = put_field(at, "x-slipway-arm: ", slice_str(answer->arm));
+  if (answer->arm) at = PUT_FIELD(at, "x-slipway-arm: ", slice_str(answer->arm));
   if (answer->accept_encoding)
-    at = put_field(at, "Accept-Encoding: ", slice_str(answer->accept_encoding));
-  if (answer->retry_after_s) at = put_number(at, "Retry-After: ", answer->retry_after_s);
-  if (answer->allow.len) at = put_field(at, "Allow: ", answer->allow);
-  if (answer->etag.len) at = put_field(at, "ETag: ", answer->etag);
+    at = PUT_FIELD(at, "Accept-Encoding: ", slice_str(answer->accept_encoding));
+  if (answer->retry_after_s) at = PUT_NUMBER(at, "Retry-After: ", answer->retry_after_s);
+  if (answer->allow.len) at = PUT_FIELD(at, "Allow: ", answer->allow);
+  if (answer->etag.len) at = PUT_FIELD(at, "ETag: ", answer->etag);
   if (!conn->keep)
     at = PUT(at, "Connection: close\r\n");
   else if (conn->h1.head.minor == 0)
     at = PUT(at, "Connection: keep-alive\r\n");
-  at = put(at, conn->loop->date, strlen(conn->loop->date));
+  at = put(at, conn->loop->date.at, conn->loop->date.len);
   at = PUT(at, "\r\n");
   must(at <= to + HEAD_BYTES_MAX);
   return (size_t)(at - to);
@@ -182,8 +182,17 @@ void send_answer(struct conn *conn, const struct answer *answer, enum send_memor
   if (loop->drain >= DRAIN_CLOSING) conn->keep = false;
   if (!conn->whole && !request_skippable(conn)) conn->keep = false;
   size_t total = head_write(loop->head_buf, conn, answer);
+  bool body = !conn->bodyless && has_body(answer->status);
+  if (body && answer->bytes <= SHORT_BYTES_MAX) { /* one buffer is cheaper to write than two */
+    char *at = loop->head_buf + total;
+    for (uint32_t i = 0; i < answer->n_parts; i++)
+      at = put(at, answer->parts[i].at, answer->parts[i].len);
+    total += answer->bytes;
+    memory = SEND_COPY;
+    body = false;
+  }
   bufs[0] = uv_buf_init(loop->head_buf, (unsigned)total);
-  if (!conn->bodyless && has_body(answer->status)) {
+  if (body) {
     must(answer->n_parts < PARTS_MAX);
     for (uint32_t i = 0; i < answer->n_parts; i++) {
       if (answer->parts[i].len == 0) continue;
