@@ -385,6 +385,22 @@ static void handle_end(uv_handle_t *handle, void *arg)
   if (!uv_is_closing(handle)) uv_close(handle, NULL);
 }
 
+/* A forced end may leave tasks with lanes or asks with desks: then their memory is theirs until
+ * the process is gone. */
+static void memory_free(struct loop *loop)
+{
+  if (loop->serve.calls || loop->n_asks) return;
+  serve_deinit(&loop->serve);
+  blocks_deinit(&loop->blocks);
+  addresses_deinit(&loop->addresses);
+  pool_deinit(&loop->asks);
+  pool_deinit(&loop->calls);
+  pool_deinit(&loop->conns);
+  mailbox_deinit(&loop->box);
+  ungrab((char *)(uintptr_t)loop->opts.host);
+  ungrab(loop);
+}
+
 void loop_free(struct loop *loop)
 {
   if (!loop) return;
@@ -397,13 +413,6 @@ void loop_free(struct loop *loop)
   loop_here = NULL;
   if (loop->door_fd >= 0) close(loop->door_fd);
   if (loop->spare_fd >= 0) close(loop->spare_fd);
-  serve_deinit(&loop->serve);
-  blocks_deinit(&loop->blocks);
-  addresses_deinit(&loop->addresses);
-  pool_deinit(&loop->asks);
-  pool_deinit(&loop->calls);
-  pool_deinit(&loop->conns);
-  mailbox_deinit(&loop->box);
-  ungrab((char *)(uintptr_t)loop->opts.host);
-  ungrab(loop);
+  serve_leave(&loop->serve);
+  memory_free(loop);
 }

@@ -252,6 +252,7 @@ void request_left(struct conn *conn)
   conn->call = NULL;
   if (conn->errand) errand_left(conn);
   if (!call || call->state == CALL_DONE || call->state == CALL_GONE) return; /* in call_answer */
+  conn->loop->serve.tally->refused[E_CANCELLED]++;
   if (!path_leave(call)) return;
   path_end(call);
   pool_put(&conn->loop->calls, call);

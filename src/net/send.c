@@ -5,6 +5,7 @@
  * one stays where it is: the call's memory is taken over by the connection, so that a slow
  * reader holds bytes but neither a call nor a world.
  * SPDX-License-Identifier: MIT */
+#include "base/log.h"
 #include "base/text.h"
 #include "net/loop_int.h"
 #include "serve/refuse.h"
@@ -174,6 +175,14 @@ static void send_rest(struct conn *conn, uv_buf_t *bufs, unsigned n, size_t writ
 
 /* --- sending --------------------------------------------------------------------------------- */
 
+/* One counter, and one log line where the error table says that it is worth one. */
+static void refusal_note(struct conn *conn, const struct answer *answer)
+{
+  conn->loop->serve.tally->refused[answer->code]++;
+  log_event(code_level(answer->code), "request_refused", "code", code_name(answer->code),
+            "request_id", log_slice(slice_of(conn->id, conn->id_len)), NULL);
+}
+
 void send_answer(struct conn *conn, const struct answer *answer, enum send_memory memory)
 {
   struct loop *loop = conn->loop;
@@ -202,7 +211,7 @@ void send_answer(struct conn *conn, const struct answer *answer, enum send_memor
     total += answer->bytes;
   }
   loop->serve.tally->by_status[answer->status / 100]++;
-  if (answer->code != OK) loop->serve.tally->refused[answer->code]++;
+  if (answer->code != OK) refusal_note(conn, answer);
   loop->serve.tally->bytes_out += total;
   int written = uv_try_write((uv_stream_t *)&conn->tcp, bufs, n);
   if (written == UV_EAGAIN) written = 0;

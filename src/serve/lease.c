@@ -8,7 +8,8 @@
 static void lease_home(struct serve *serve, struct lease *lease)
 {
   struct letter_world *letter = lease->letter;
-  pool_put(&serve->leases, lease);
+  lease->next = serve->lease_free;
+  serve->lease_free = lease;
   letter->mail.kind = LETTER_WORLD_HOME;
   mail_send(serve->opts.post->control, &letter->mail);
 }
@@ -37,8 +38,9 @@ void serve_leave(struct serve *serve)
 void serve_world(struct serve *serve, struct letter_world *letter)
 {
   serve_leave(serve);
-  struct lease *lease = pool_get(&serve->leases);
+  struct lease *lease = serve->lease_free;
   must(lease != NULL); /* one per call, one for the newest, one for this moment */
+  serve->lease_free = lease->next;
   *lease = (struct lease){.letter = letter};
   serve->newest = lease;
   uint32_t slots = world_slots(letter->world);

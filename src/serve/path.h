@@ -22,7 +22,6 @@
 #ifndef SERVE_PATH_H
 #define SERVE_PATH_H
 
-#include "base/pool.h"
 #include "base/rand.h"
 #include "serve/call.h"
 
@@ -42,7 +41,8 @@ struct serve {
   struct serve_opts opts;
   int64_t now_us;       /* the loop's clock, read once a turn */
   struct lease *newest; /* NULL: no world has come yet */
-  struct pool leases;
+  struct lease *leases; /* calls_max + 2 of them; free ones hang together */
+  struct lease *lease_free;
   struct tally *tally;   /* this loop's, until control swaps it */
   struct link lent;      /* calls whose task is out and whose client waits */
   int64_t alarm_us;      /* the earliest deadline among those that went out; INT64_MAX: none */

@@ -8,7 +8,11 @@
 void serve_init(struct serve *serve, const struct serve_opts *opts)
 {
   *serve = (struct serve){.opts = *opts, .alarm_us = INT64_MAX};
-  pool_init(&serve->leases, opts->calls_max + 2, sizeof(struct lease));
+  serve->leases = grab_zero(opts->calls_max + 2, sizeof *serve->leases);
+  for (uint32_t i = 0; i < opts->calls_max + 2; i++) {
+    serve->leases[i].next = serve->lease_free;
+    serve->lease_free = &serve->leases[i];
+  }
   serve->tally = tally_new(0);
   serve->resting = grab_zero(opts->calls_max, sizeof *serve->resting);
   list_init(&serve->lent);
@@ -31,7 +35,7 @@ void serve_deinit(struct serve *serve)
   while (serve->n_resting) arena_deinit(&serve->resting[--serve->n_resting]);
   ungrab(serve->resting);
   tally_free(serve->tally);
-  pool_deinit(&serve->leases);
+  ungrab(serve->leases);
 }
 
 void serve_tally(struct serve *serve, struct letter_tally *letter)

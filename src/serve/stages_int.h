@@ -22,6 +22,7 @@ enum step record_stage(struct call *call);
 struct lease {
   struct letter_world *letter; /* control's; mailed home with the last call */
   uint32_t calls;
+  struct lease *next; /* while it is free */
 };
 struct lease *lease_take(struct serve *serve); /* of the newest world; NULL: there is none */
 void lease_drop(struct serve *serve, struct lease *lease); /* NULL is fine */
