@@ -120,11 +120,11 @@ race sim: bin           ## the storms (make MODE=tsan race), the simulations (ma
 asan ubsan tsan: deps-test ## unit, path, fault and race tests under one sanitizer
 	@MODE=$@ tools/run-tests unit path fault race
 fuzz: deps-test         ## fuzz one target for so many seconds: make fuzz T=http1 S=60
-	@$(FUZZ) && tools/fuzz $(or $(S),60) $(or $(T),$(FUZZERS:$(OUT)/fuzz/%=%))
+	@+$(FUZZ) && tools/fuzz $(or $(S),60) $(or $(T),$(FUZZERS:$(OUT)/fuzz/%=%))
 fuzz-smoke: deps-test   ## run every fuzz corpus once
-	@$(FUZZ) && tools/fuzz 0 $(FUZZERS:$(OUT)/fuzz/%=%)
+	@+$(FUZZ) && tools/fuzz 0 $(FUZZERS:$(OUT)/fuzz/%=%)
 fuzz-30: deps-test      ## fuzz every target for 30 seconds
-	@$(FUZZ) && tools/fuzz 30 $(FUZZERS:$(OUT)/fuzz/%=%)
+	@+$(FUZZ) && tools/fuzz 30 $(FUZZERS:$(OUT)/fuzz/%=%)
 fuzzers: $(FUZZERS)
 conformance: deps-test all ## every ONNX test model through the running daemon
 	@tools/run-each $(wildcard test/conformance/*_test.py)

@@ -254,11 +254,13 @@ class Daemon:
         self.args, self.env, self.wrap = list(args), env or {}, list(wrap)
         self.keeps = data is not None
         self.data = data or tempfile.mkdtemp(prefix="slipway-test-")
-        self.seconds, self.ready, self.proc, self.host = seconds, ready, None, "127.0.0.1"
+        self.seconds, self.ready, self.host = seconds, ready, "127.0.0.1"
+        self.proc = self.err = None
 
     def start(self):
         self.port = free_port()
-        self.err = tempfile.NamedTemporaryFile(prefix="slipway-err-", delete=False)
+        if not self.err:  # kept over restarts
+            self.err = open(os.path.join(tempfile.mkdtemp(prefix="slipway-err-"), "stderr"), "ab")
         command = self.wrap + [BIN, "serve", "--data", self.data,
                                "--listen", "%s:%d" % (self.host, self.port)]
         env = dict(os.environ, SLIPWAY_URL=self.url(), HOME=self.data, **self.env)
@@ -332,10 +334,10 @@ class Daemon:
         if self.proc and self.proc.poll() is None:
             self.proc.kill()
             self.proc.wait()
-        if hasattr(self, "err"):
+        if self.err:
             self.err.close()
-            os.unlink(self.err.name)
-            del self.err
+            shutil.rmtree(os.path.dirname(self.err.name))
+            self.err = None
         if not self.keeps:
             shutil.rmtree(self.data, ignore_errors=True)
 
