@@ -1,5 +1,4 @@
-/* catalog.h - the fold of the ledger: tenants, models, versions, who serves, who could be gone back
- * to.
+/* catalog.h - the fold of the ledger: tenants, models, versions, who serves, and who served before.
  * Thread: control (main before it starts). Pure: no clock, no disk, no chance; the same events make
  * the same catalog on every machine, for ever (test/golden/ledger-*.jsonl).
  *

@@ -2,9 +2,9 @@
  *
  * Idea: a run announces itself by storing its deadline in a word of its own and takes it back when
  * it is over. The watch looks at the words every few milliseconds; one whose time is up it swaps
- * for
- * ENDING, calls `end`, and stores ENDED. Taking back waits while ENDING is there, so an `end` can
- * never reach the next run: that word is a lock, but one that costs a run a store and an exchange.
+ * for ENDING, calls `end`, and stores ENDED. Taking back waits while ENDING is there, so an `end`
+ * can never reach the next run: that word is a lock, but one that costs a run a store and an
+ * exchange.
  * The word being the deadline itself, a stale look cannot hurt either: if the same value stands
  * there again, that run is as late as the first.
  *

@@ -21,8 +21,7 @@ struct worker *worker_new_resident(uint32_t number, struct watch *watch, void (*
 void worker_free(struct worker *worker); /* all lanes closed */
 struct mailbox *worker_mailbox(struct worker *worker);
 /* Handles all letters that are there, runs what is due for at most about a millisecond, never
- * waits.
- * True when it did anything: tasks may be left, turn again before you sleep. */
+ * waits. True when it did anything: tasks may be left, turn again before you sleep. */
 bool worker_turn(struct worker *worker);
 /* The thread's main: turns until LETTER_STOP. */
 void worker_main(void *worker);

@@ -1,6 +1,7 @@
 /* ask.c - the control plane's requests, carried to a desk and back (ASK, ASK_HOME).
  * Thread: its loop.
- * Desks guard Host, Origin and roles (api/guard.c); here are the limits of the wire.
+ * Desks guard Host and Origin (api/guard.c); here are the limits of the wire. There are no keys
+ * yet: as in serve/auth.c everybody is anonymous, and the role of a route is not asked for.
  * SPDX-License-Identifier: MIT */
 #include "net/errand_int.h"
 

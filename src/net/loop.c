@@ -2,10 +2,9 @@
  * Thread: loop_main's own; loop_new, loop_free: main.
  *
  *   one turn:  epoll_wait -> connections feed their codecs -> calls lend tasks
- *              -> rounds { resident runs tasks; mail brings answers; answers are written; what
- * clients
- *                 sent ahead is fed }                       ROUNDS_MAX at most, then the next
- * turn
+ *              -> rounds { resident runs tasks; mail brings answers; answers are written;
+ *                          what clients sent ahead is fed }
+ *              ROUNDS_MAX at most, then the next turn
  *
  * Mail from this thread to this thread rings no bell: loop_wake knows where it is.
  * SPDX-License-Identifier: MIT */

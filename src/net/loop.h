@@ -6,18 +6,14 @@
  *   loop_new        boot memory: pools of connections and calls, mailbox
  *   loop_listen     binds; the one step that can fail, so it comes before any thread
  *   loop_main       the thread; returns after LETTER_STOP
- *   loop_free       after the thread and every lane owner that may hold a task of it has been
- *   joined
+ *   loop_free       after its thread and every lane owner that may hold a task of it are joined
  *
  * Letters it takes (world/letters.h): WORLD, TALLY, ANSWER, ASK_HOME, CHUNK_HOME, DRAIN, STOP.
- * - WORLD: new calls lease the newest one; an older one goes home (WORLD_HOME) with its last
- * call, the
- *   newest one with STOP. Until the first one arrives nothing is ready.
+ * - WORLD: new calls lease the newest one; an older one goes home (WORLD_HOME) with its last call,
+ *   the newest one with STOP. Until the first one arrives nothing is ready.
  * - DRAIN: not ready at once; after drain_delay_us the door closes, idle connections are closed,
- * each
- *   further answer is its connection's last. DRAIN_HOME when no connection and no call is left,
- * or
- *   at the letter's deadline_us (then everything left is cut).
+ *   each further answer is its connection's last. DRAIN_HOME when no connection and no call is
+ *   left, or at the letter's deadline_us (then everything left is cut).
  * - STOP: cuts what is left and returns.
  *
  * A resident (a lane owner that lives on this loop) is given as a function:

@@ -1,6 +1,6 @@
 /* upload.c - a body streamed to a desk in chunks (CHUNK, CHUNK_HOME), at most UPLOAD_CHUNKS_MAX
- * of them on their way; past that the connection is not read, so the client feels the disk's
- * pace.
+ * of them on their way; past that the connection is not read, so the client feels
+ * the disk's pace.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
 #include "net/errand_int.h"

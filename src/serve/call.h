@@ -5,14 +5,13 @@
  *   FREE --path_begin--> OPEN --body stage--> BODY --path_resume--> OPEN --submit--> LENT
  *                         |                                                            |
  *                         |        OPEN <--------- path_resume (ANSWER is home) -------+
- *                         |          |                                                 | client
- *                         left,
- *                         +----------+--> DONE (the answer is in call->answer)         | deadline
+ *                         |          |                                                 |
+ *                         |          |                                     client left,|
+ *                         +----------+--> DONE (the answer is in call->answer)  deadline|
  *                                          |                                           v
  *                                          +------path_end--> FREE <-- ANSWER home -- GONE
  *
- * Thread: its loop. Only `task` crosses, as the letter it is, and only between LENT or GONE and
- * home.
+ * Thread: its loop. Only `task` crosses, as the letter it is, and only while LENT or GONE.
  * Memory: `arena` holds head, body, tensors and answer. The connection reads a head into an arena
  * of its own and gives it to the call with path_begin's caller; path_end empties it. `scratch` is
  * lent with the task.

@@ -1,5 +1,4 @@
-/* check.c - do the tensors fit the contract of the version that answers, and which outputs are
- * wanted.
+/* check.c - do the tensors fit the contract of the version that answers; which outputs are wanted.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
 #include "serve/stages_int.h"

@@ -1,5 +1,4 @@
-/* choose.c - which version answers: the one the client named, else by the shares of the model's
- * split.
+/* choose.c - which version answers: the one the client named, else by its split's shares.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
 #include "serve/stages_int.h"

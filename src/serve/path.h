@@ -98,8 +98,7 @@ void path_late(struct call *call);
 void path_gone_home(struct call *call);
 /* Takes a DONE call's memory out of it: an answer that is not written yet outlives its call. */
 void path_pin(struct call *call, struct arena *arena, struct arena *scratch);
-/* Gives everything back: lease, memory. The state is FREE afterwards; the pool is the caller's.
- * */
+/* Gives back lease and memory. The state is FREE afterwards; the call itself is its pool's. */
 void path_end(struct call *call);
 
 static inline struct call *call_of_task(struct mail *answer)

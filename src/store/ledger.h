@@ -1,8 +1,7 @@
 /* ledger.h - what happened, in order, for ever: SQLite, one writer, every row chained by hash.
  * Thread: scribe (main before it starts: open, replay, first append). Readers: store/history.h.
  *
- *   h_n = SHA-256(h_{n-1} || canonical(row n))   over all rows, and once more over each tenant's
- *   own
+ *   h_n = SHA-256(h_{n-1} || canonical(row n))   over all rows, and again over each tenant's own
  *
  * so a row cannot be changed, dropped, added or moved without every later hash telling.
  * canonical(row) is the event as one line of JSON (store/codec.h) with its sequence number inside.

@@ -117,7 +117,8 @@ CHECKED enum code json_read_f64(struct json *json, double *value);
 bool json_number_i64(struct slice token, int64_t *value, bool *over);
 bool json_number_u64(struct slice token, uint64_t *value, bool *over);
 
-/* ---- writer: text into an arena. Commas are put by themselves.
+/* --- writing ----------------------------------------------------------------------------------
+ * Text into an arena. Commas are put by themselves.
  *
  *   struct json_out out;
  *   json_out_init(&out, arena, 256);

@@ -31,7 +31,7 @@ struct task {
   /* Out. The lane fills outputs[i] for each wanted i: memory from `scratch`, or a view of an
    * input. */
   struct tensor *outputs; /* contract->n_outputs of them, the loop's memory */
-  struct arena *scratch;  /* lent with the task; blocks come from the heap */
+  struct arena *scratch;  /* lent with the task; a resident's is of its loop's blocks, else heap */
   struct err err;         /* code OK: the outputs are there */
   int64_t queued_ns;      /* clock_ns when the sender sent it: the sender fills this one */
   int64_t began_ns, input_ns, infer_ns, output_ns; /* clock_ns at each; infer_ns: engine back */

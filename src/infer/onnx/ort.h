@@ -1,5 +1,4 @@
-/* ort.h - ONNX Runtime as we know it: a library found at run time, a table of functions, an
- * allocator.
+/* ort.h - ONNX Runtime as we know it: found at run time, a table of functions, an allocator.
  * The program is built without it and says clearly when it is missing or too old (ADR 0006).
  *
  * Where it is looked for, first found wins:
