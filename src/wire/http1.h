@@ -108,28 +108,8 @@ CHECKED enum code h1_body_limit(struct h1 *h1, uint64_t body_max, struct err *er
 
 /* Bytes of this message's body (or of this chunk) that are still to come; 0 when unknown. */
 uint64_t h1_body_left(const struct h1 *h1);
-/* Nothing of a message has been read yet: the connection may be closed without loss. */
-bool h1_idle(const struct h1 *h1);
 /* The head has begun and is not whole: the head timeout applies. */
 bool h1_in_head(const struct h1 *h1);
-
-/* ---- answers ---- */
-
-struct h1_answer {
-  int status;
-  const struct http_field *fields; /* control bytes in names and values become '_' */
-  uint32_t n_fields;
-  bool keep_alive;         /* false: "Connection: close" is added */
-  uint8_t minor;           /* of the request: a 1.0 client is told "Connection: keep-alive" */
-  bool no_length;          /* leave Content-Length out (1xx, 204, 304, chunked) */
-  uint64_t content_length; /* of the body that follows, or would follow HEAD */
-};
-
-/* Status line, fields, Content-Length, Connection, empty line. Returns the bytes written to `to`;
- * 0 when they do not fit into cap. No Date: we may not read clocks here and none is required. */
-size_t h1_answer_write(char *to, size_t cap, const struct h1_answer *answer);
-/* The most h1_answer_write can need. */
-size_t h1_answer_bound(const struct h1_answer *answer);
 
 /* "HTTP/1.1 100 Continue\r\n\r\n" */
 extern const struct slice h1_continue;
