@@ -255,7 +255,7 @@ static enum code rooms_make(struct daemon *d, struct err *err)
     d->workers[i] = worker_new(i, d->watch);
     d->post.workers[i] = worker_mailbox(d->workers[i]);
   }
-  d->job = job_new(0, &d->post);
+  d->job = job_new();
   d->post.jobs[0] = job_mailbox(d->job);
   if (loops_make(d, err)) return err->code;
   desks_make(d);

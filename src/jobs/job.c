@@ -8,17 +8,13 @@
 
 struct job {
   struct mailbox box;
-  const struct post *post;
   struct watch *watch; /* its own: a load's deadline must not depend on the workers' */
-  uint32_t number;
   bool stop;
 };
 
-struct job *job_new(uint32_t number, const struct post *post)
+struct job *job_new(void)
 {
   struct job *job = grab_zero(1, sizeof *job);
-  job->number = number;
-  job->post = post;
   job->watch = watch_new();
   mailbox_init_bell(&job->box);
   return job;

@@ -16,8 +16,7 @@
 
 struct job;
 
-/* post: who lives where; kept for chores that will write to others than the sender. */
-struct job *job_new(uint32_t number, const struct post *post);
+struct job *job_new(void);
 void job_free(struct job *job); /* its thread has returned */
 struct mailbox *job_mailbox(struct job *job);
 /* The thread's main: handles letters until LETTER_STOP. */

@@ -395,7 +395,7 @@ static void threads_start(int64_t resident_ns, uint64_t calls)
                        .n_jobs = 1};
   control = control_new(&opts, &post);
   post.control = control_mailbox(control);
-  job = job_new(0, &post);
+  job = job_new();
   job_boxes[0] = job_mailbox(job);
   for (uint32_t i = 0; i < WORKERS; i++)
     worker_boxes[i] = worker_mailbox(workers[i] = worker_new(i, watch));

@@ -288,7 +288,7 @@ TEST(the_thread_loads_serves_and_unloads)
 {
   if (!ort_here()) return;
   mailbox_init_bell(&home);
-  struct job *job = job_new(0, NULL);
+  struct job *job = job_new();
   struct thread thread;
   thread_start(&thread, "job", THREAD_STACK_ENGINE, job_main, job);
   struct event_file file = put_file("model.onnx", "bench/models/mlp.onnx");
