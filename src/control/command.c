@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: MIT */
 #include "control/command.h"
 
-#include "base/utf8.h"
 #include "world/model.h"
 
 static void refuse(struct decision *decision, enum code code)
@@ -73,24 +72,16 @@ static bool key_decide(const struct catalog *catalog, const struct catalog_tenan
 
 enum { SHORT_TEXT_MAX = 255 };
 
-static enum code text_check(const char *what, struct slice text, size_t max, struct err *err)
-{
-  if (text.len > max)
-    return fail(err, E_INVALID_ARGUMENT, "%s has %zu bytes; at most %zu are kept", what, text.len,
-                max);
-  if (!utf8_valid(text)) return fail(err, E_INVALID_ARGUMENT, "%s is not UTF-8", what);
-  return OK;
-}
-
 static enum code texts_check(const struct event *event, struct err *err)
 {
-  if (text_check("the note", event->note, NOTE_MAX, err) ||
-      text_check("the engine", event->engine, SHORT_TEXT_MAX, err) ||
-      text_check("the actor", event->actor, SHORT_TEXT_MAX, err) ||
-      text_check("the Idempotency-Key", event->idempotency, SHORT_TEXT_MAX, err))
+  if (event_text_check("the note", event->note, NOTE_MAX, err) ||
+      event_text_check("the engine", event->engine, SHORT_TEXT_MAX, err) ||
+      event_text_check("the actor", event->actor, SHORT_TEXT_MAX, err) ||
+      event_text_check("the Idempotency-Key", event->idempotency, SHORT_TEXT_MAX, err))
     return err->code;
   for (uint32_t i = 0; i < event->n_files && i < EVENT_FILES_MAX; i++)
-    if (text_check("a file's name", event->files[i].name, SHORT_TEXT_MAX, err)) return err->code;
+    if (event_text_check("a file's name", event->files[i].name, SHORT_TEXT_MAX, err))
+      return err->code;
   return OK;
 }
 

@@ -6,20 +6,9 @@
 #include <inttypes.h>
 #include <jansson.h>
 
-#include "base/utf8.h"
-
 /* --- checking --------------------------------------------------------------------------------- */
 
 enum { TEXT_MAX = 4096 };
-
-static enum code text_check(const char *what, struct slice text, size_t max, struct err *err)
-{
-  if (text.len > max)
-    return fail(err, E_INVALID_ARGUMENT, "%s has %zu bytes; at most %zu are kept", what, text.len,
-                max);
-  if (!utf8_valid(text)) return fail(err, E_INVALID_ARGUMENT, "%s is not UTF-8", what);
-  return OK;
-}
 
 enum code event_check(const struct event *event, struct err *err)
 {
@@ -42,9 +31,9 @@ enum code event_check(const struct event *event, struct err *err)
                {"the reason", event->reason, REASON_MAX},
                {"the idempotency key", event->idempotency, TEXT_MAX}};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-    if (text_check(texts[i].what, texts[i].text, texts[i].max, err)) return err->code;
+    if (event_text_check(texts[i].what, texts[i].text, texts[i].max, err)) return err->code;
   for (uint32_t i = 0; i < event->n_files; i++)
-    if (text_check("a file's name", event->files[i].name, TEXT_MAX, err)) return err->code;
+    if (event_text_check("a file's name", event->files[i].name, TEXT_MAX, err)) return err->code;
   return OK;
 }
 

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
+
 static const char *const names[EVENT_KINDS] = {
     [EVENT_NONE] = "none",
     [EVENT_TENANT_CREATED] = "tenant_created",
@@ -18,6 +20,15 @@ static const char *const names[EVENT_KINDS] = {
     [EVENT_DEPLOY_ASKED] = "deploy_asked",
     [EVENT_ROLLBACK_ASKED] = "rollback_asked",
 };
+
+enum code event_text_check(const char *what, struct slice text, size_t max, struct err *err)
+{
+  if (text.len > max)
+    return fail(err, E_INVALID_ARGUMENT, "%s has %zu bytes; at most %zu are kept", what, text.len,
+                max);
+  if (!utf8_valid(text)) return fail(err, E_INVALID_ARGUMENT, "%s is not UTF-8", what);
+  return OK;
+}
 
 const char *event_name(enum event_kind kind)
 {

@@ -46,6 +46,9 @@ struct event {
   struct slice idempotency; /* the request's Idempotency-Key; empty: none */
 };
 
+/* Whether a text may stand in an event: UTF-8 of at most max bytes. `what`: "the note". */
+CHECKED enum code event_text_check(const char *what, struct slice text, size_t max,
+                                   struct err *err);
 const char *event_name(enum event_kind kind); /* "version_pushed" */
 enum event_kind event_named(struct slice name);
 /* The identity of a version: SHA-256 over its files' names, sizes and digests, in name order. */
