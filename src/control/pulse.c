@@ -3,12 +3,13 @@
  * SPDX-License-Identifier: MIT */
 #include "control/pulse.h"
 
+#include "base/list.h"
 #include "base/mem.h"
 
 enum { SLOTS_FIRST = 16 };
 
 /* A tally on its way; round 0: it only makes room. */
-struct errand {
+struct outing {
   struct letter_tally letter;
   uint64_t round;
 };
@@ -20,14 +21,14 @@ void pulse_init(struct pulse *pulse, const struct post *post)
 
 void pulse_deinit(struct pulse *pulse) { tally_free(pulse->total); }
 
-static void errand_send(struct pulse *pulse, uint32_t loop, uint64_t round)
+static void outing_send(struct pulse *pulse, uint32_t loop, uint64_t round)
 {
-  struct errand *errand = grab(sizeof *errand);
-  errand->round = round;
-  errand->letter = (struct letter_tally){
+  struct outing *outing = grab(sizeof *outing);
+  outing->round = round;
+  outing->letter = (struct letter_tally){
       .mail.kind = LETTER_TALLY, .tally = tally_new(pulse->cap), .loop = loop};
   pulse->out++;
-  mail_send(pulse->post->loops[loop], &errand->letter.mail);
+  mail_send(pulse->post->loops[loop], &outing->letter.mail);
 }
 
 static void round_begin(struct pulse *pulse, int64_t now_us)
@@ -36,7 +37,7 @@ static void round_begin(struct pulse *pulse, int64_t now_us)
   pulse->began_us = now_us;
   pulse->round_out = pulse->post->n_loops;
   if (!pulse->round_out) pulse->done = pulse->begun;
-  for (uint32_t i = 0; i < pulse->post->n_loops; i++) errand_send(pulse, i, pulse->begun);
+  for (uint32_t i = 0; i < pulse->post->n_loops; i++) outing_send(pulse, i, pulse->begun);
 }
 
 void pulse_grow(struct pulse *pulse, uint32_t n_slots)
@@ -47,7 +48,7 @@ void pulse_grow(struct pulse *pulse, uint32_t n_slots)
   tally_merge(total, pulse->total);
   tally_free(pulse->total);
   pulse->total = total;
-  for (uint32_t i = 0; i < pulse->post->n_loops; i++) errand_send(pulse, i, 0);
+  for (uint32_t i = 0; i < pulse->post->n_loops; i++) outing_send(pulse, i, 0);
 }
 
 uint64_t pulse_ask(struct pulse *pulse, int64_t now_us)
@@ -63,15 +64,15 @@ uint64_t pulse_ask(struct pulse *pulse, int64_t now_us)
 
 void pulse_tally_home(struct pulse *pulse, struct letter_tally *letter, int64_t now_us)
 {
-  struct errand *errand = (struct errand *)(void *)letter;
+  struct outing *outing = LIST_OF(letter, struct outing, letter);
   if (letter->tally) tally_merge(pulse->total, letter->tally);
   tally_free(letter->tally);
   pulse->out--;
-  if (errand->round && --pulse->round_out == 0) {
+  if (outing->round && --pulse->round_out == 0) {
     pulse->done = pulse->begun;
     if (pulse->asked > pulse->begun) round_begin(pulse, now_us);
   }
-  ungrab(errand);
+  ungrab(outing);
 }
 
 struct tally *pulse_copy(const struct pulse *pulse, uint32_t n_slots)

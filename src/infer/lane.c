@@ -71,9 +71,8 @@ static struct task *lane_pop(struct lane *lane)
   lane->first = mail->next;
   if (!lane->first) lane->last = NULL;
   lane->waiting--;
-  return (struct task *)mail;
+  return LETTER_OF(mail, struct task);
 }
-_Static_assert(offsetof(struct task, mail) == 0, "a task is its letter");
 
 static enum code output_check(const struct tensor_spec *spec, const struct tensor *got,
                               struct err *err)
