@@ -71,10 +71,7 @@ enum desk_step ask_fail(struct ask *ask)
 {
   const struct err *err = &ask->err;
   must(err->code != OK);
-  if (code_retry(err->code)) {
-    uint32_t ms = err->retry_after_ms;
-    ask->letter->reply.retry_after_s = ms ? (ms + 999) / 1000 : 1;
-  }
+  ask->letter->reply.retry_after_s = err_retry_s(err);
   log_event(code_level(err->code), "ask_refused", "code", code_name(err->code), "path",
             log_slice(ask->letter->path), "request_id", log_slice(ask->letter->request_id), NULL);
   return ask_text(ask, code_http(err->code), "application/json",

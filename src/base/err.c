@@ -68,6 +68,13 @@ int code_exit(enum code code) { return face_of(code)->exit; }
 bool code_retry(enum code code) { return face_of(code)->retry; }
 enum log_level code_level(enum code code) { return face_of(code)->level; }
 
+uint32_t err_retry_s(const struct err *err)
+{
+  if (!code_retry(err->code)) return 0;
+  uint32_t s = err->retry_after_ms / 1000 + (err->retry_after_ms % 1000 != 0);
+  return s ? s : 1;
+}
+
 enum code code_named(const char *name, uint32_t len)
 {
   for (int i = 0; i < CODE_COUNT; i++)

@@ -49,6 +49,8 @@ int code_grpc(enum code code);
 int code_exit(enum code code);
 bool code_retry(enum code code);
 enum log_level code_level(enum code code);
+/* For Retry-After: seconds, at least 1 where the code's row says retry; else 0. */
+uint32_t err_retry_s(const struct err *err);
 /* The code called name, or CODE_COUNT: the CLI reads answers of a daemon newer than itself. */
 enum code code_named(const char *name, uint32_t len);
 

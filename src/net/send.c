@@ -233,7 +233,7 @@ void send_error(struct conn *conn, const struct err *err, const char *allow)
       .status = code_http(err->code),
       .code = err->code,
       .content_type = "application/json",
-      .retry_after_s = refuse_retry_s(err),
+      .retry_after_s = err_retry_s(err),
       .allow = slice_str(allow),
       .parts = &body,
       .n_parts = 1,

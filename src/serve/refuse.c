@@ -58,13 +58,6 @@ size_t refuse_json(char *to, const struct err *err, struct slice request_id)
   return (size_t)(at - to);
 }
 
-uint32_t refuse_retry_s(const struct err *err)
-{
-  if (!code_retry(err->code)) return 0;
-  uint32_t s = err->retry_after_ms / 1000 + (err->retry_after_ms % 1000 != 0);
-  return s ? s : 1;
-}
-
 void refuse(struct call *call)
 {
   must(call->err.code != OK);
@@ -75,7 +68,7 @@ void refuse(struct call *call)
       .code = call->err.code,
       .content_type = "application/json",
       .accept_encoding = call->answer.accept_encoding,
-      .retry_after_s = refuse_retry_s(&call->err),
+      .retry_after_s = err_retry_s(&call->err),
       .parts = &call->part_one,
       .n_parts = 1,
       .bytes = call->part_one.len,

@@ -11,8 +11,6 @@
 
 /* Writes the body into to[ERROR_JSON_MAX]; returns its length. Always fits. */
 size_t refuse_json(char *to, const struct err *err, struct slice request_id);
-/* For Retry-After: seconds, at least 1 where the code's row says retry; else 0. */
-uint32_t refuse_retry_s(const struct err *err);
 /* Turns call->err into call->answer, keeping what a stage said for it (accept_encoding). */
 void refuse(struct call *call);
 

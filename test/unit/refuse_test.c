@@ -51,11 +51,11 @@ TEST(retry_is_said_where_it_helps)
 {
   struct err err;
   fail(&err, E_OVERLOADED, "x");
-  EXPECT_INT(refuse_retry_s(&err), 1);
+  EXPECT_INT(err_retry_s(&err), 1);
   err.retry_after_ms = 2500;
-  EXPECT_INT(refuse_retry_s(&err), 3);
+  EXPECT_INT(err_retry_s(&err), 3);
   fail(&err, E_BAD_SHAPE, "x");
-  EXPECT_INT(refuse_retry_s(&err), 0);
+  EXPECT_INT(err_retry_s(&err), 0);
 }
 
 /* ---- bodies */
