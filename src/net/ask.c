@@ -36,9 +36,9 @@ void errand_release(struct errand *errand)
 
 static void errand_refuse(struct conn *conn, const struct err *err)
 {
-  struct err why = *err, ignored;
+  struct err why = *err;
   struct errand *errand = conn->errand;
-  if (!conn->whole && h1_body_limit(&conn->h1, SKIP_MAX, &ignored)) conn->keep = false;
+  request_unread(conn);
   conn->errand = NULL;
   send_error(conn, &why, NULL);
   if (!errand) return;

@@ -25,10 +25,9 @@ static const char *unready_why(const struct loop *loop)
 void asset_answer(struct conn *conn, const struct route *route)
 {
   struct loop *loop = conn->loop;
-  struct err ignored;
   bool ready = true;
   const char *text = "{\"status\":\"alive\"}\n";
-  if (h1_body_limit(&conn->h1, SKIP_MAX, &ignored)) conn->keep = false;
+  request_unread(conn);
   switch (asset_of(route->pattern)) {
     case ASSET_ALIVE: break;
     case ASSET_LIVE: text = "{\"live\":true}\n"; break;

@@ -155,6 +155,8 @@ void request_slow(struct conn *conn);                       /* 408 */
 void request_left(struct conn *conn); /* the client is gone: the call or ask in work is left */
 void call_home(struct loop *loop, struct mail *answer);
 void calls_late(struct loop *loop); /* answers every call whose deadline has passed */
+/* The answer comes before the body was read: SKIP_MAX of it are, past that the connection ends. */
+void request_unread(struct conn *conn);
 /* Whether the body of the request in work is so short that reading past it keeps the
  * connection. */
 bool request_skippable(const struct conn *conn);

@@ -14,10 +14,15 @@ bool request_skippable(const struct conn *conn)
          head->content_length <= SKIP_MAX;
 }
 
-static void request_refuse(struct conn *conn, const struct err *err)
+void request_unread(struct conn *conn)
 {
   struct err ignored;
   if (!conn->whole && h1_body_limit(&conn->h1, SKIP_MAX, &ignored)) conn->keep = false;
+}
+
+static void request_refuse(struct conn *conn, const struct err *err)
+{
+  request_unread(conn);
   send_error(conn, err, NULL);
 }
 
@@ -99,7 +104,6 @@ static void infer_begin(struct conn *conn, const struct route *route, const stru
   call->v1 = route->pattern[2] == '1';
   call->model_name = params[0];
   call->version_text = params[1]; /* at is NULL where the pattern has none */
-  call->loopback = conn->loopback;
   call->body_max = body_max;
   call->body = (struct body){0};
   call->began_us = loop_now(loop);
@@ -160,10 +164,9 @@ void calls_late(struct loop *loop)
 static void route_missing(struct conn *conn, uint32_t allow)
 {
   struct err *err = &conn->loop->err;
-  struct err ignored;
   char text[ROUTE_ALLOW_MAX + 1];
   struct slice target = conn->h1.head.target;
-  if (!conn->whole && h1_body_limit(&conn->h1, SKIP_MAX, &ignored)) conn->keep = false;
+  request_unread(conn);
   if (!allow) {
     fail(err, E_NOT_FOUND, "there is nothing at \"%.*s\"; GET /api/v1/openapi.json lists what is",
          SLICE_ARG(target));
