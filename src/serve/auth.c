@@ -8,7 +8,6 @@
 
 enum step auth_stage(struct call *call)
 {
-  call->actor = SLICE("anonymous");
   if (!call->world) {
     fail(&call->err, E_NOT_READY,
          "the server is starting: no model is loaded yet; retry in a moment");

@@ -68,7 +68,7 @@ struct call {
   struct arena arena;
   const struct http_head *head;          /* the connection's; valid while client is set */
   struct slice model_name, version_text; /* from the route; version_text.at NULL: not named */
-  bool v1, loopback;
+  bool v1;
   uint64_t body_max;
   char request_id[REQUEST_ID_MAX];
   uint8_t request_id_len;
@@ -81,7 +81,6 @@ struct call {
 
   /* What the stages found. */
   const struct tenant *tenant;
-  struct slice actor;
   const struct model *model;
   const struct version *version;
   const struct arm *arm; /* NULL: the version was named */

@@ -23,11 +23,11 @@ static const struct stage {
     {"encode", encode_stage}, /* tensors to bytes                  */
     {"record", record_stage}, /* count it                          */
 };
-enum { STAGES = sizeof path / sizeof *path, TIMED_BODY_MIN = 32 << 10 };
+enum { STAGES = sizeof path / sizeof *path };
 
 static enum step stage_run(struct call *call, const struct stage *stage)
 {
-  if (call->body.len < TIMED_BODY_MIN) return stage->run(call);
+  if (call->body.len < LARGE_BODY_MIN) return stage->run(call);
   struct serve *serve = call->serve;
   int64_t began_ns = clock_ns();
   enum step step = stage->run(call); /* after STEP_WAIT the call is somebody else's */
@@ -107,7 +107,6 @@ bool path_leave(struct call *call)
   must(call->state == CALL_BODY || call->state == CALL_LENT);
   call->client = NULL;
   fail(&call->err, E_CANCELLED, "the client went away");
-  call->answer.status = code_http(E_CANCELLED);
   record_stage(call);
   if (call->state == CALL_BODY) return true;
   list_remove(&call->link);

@@ -18,6 +18,9 @@ enum step submit_stage(struct call *call);
 enum step encode_stage(struct call *call);
 enum step record_stage(struct call *call);
 
+/* Below this no stage takes long enough for the clock to be read again within a turn. */
+enum { LARGE_BODY_MIN = 32 << 10 };
+
 /* Leases: a counter per world this loop still has calls on. */
 struct lease {
   struct letter_world *letter; /* control's; mailed home with the last call */

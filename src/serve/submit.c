@@ -5,8 +5,6 @@
 
 #include "base/clock.h"
 
-enum { STAMP_BODY_MIN = 32 << 10 };
-
 /* Scratch of a resident's task comes from the loop's own blocks; any other lane runs on another
  * thread, so its scratch lives on the heap and is kept warm from task to task. */
 static void scratch_take(struct serve *serve, struct arena *scratch, bool resident)
@@ -82,7 +80,7 @@ enum step submit_stage(struct call *call)
   task->scratch = &call->scratch;
   task->err.code = OK;
   /* The clock of this turn is near enough, but not behind a large body's decoding. */
-  task->queued_ns = call->body.len < STAMP_BODY_MIN ? serve->now_us * 1000 : clock_ns();
+  task->queued_ns = call->body.len < LARGE_BODY_MIN ? serve->now_us * 1000 : clock_ns();
 
   record_lent(call);
   call->state = CALL_LENT;
