@@ -200,7 +200,7 @@ static void on_door_closed(uv_handle_t *handle)
 void door_close(struct loop *loop)
 {
   if (!loop->door_open) return;
-  on_knock(&loop->door, 0, 0);
+  for (int i = 0; i < DOOR_BACKLOG / ACCEPTS_MAX; i++) on_knock(&loop->door, 0, 0);
   loop->door_open = false;
   uv_timer_stop(&loop->door_rest);
   uv_close((uv_handle_t *)&loop->door, on_door_closed);

@@ -11,6 +11,7 @@
 #include "net/loop.h"
 
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -155,9 +156,14 @@ static void conns_cut(struct loop *loop)
     conn_close(LIST_OF(link, struct conn, link));
 }
 
+/* Nothing of a request has come, not even as far as the kernel: closing loses nothing. */
 static bool conn_is_idle(const struct conn *conn)
 {
-  return conn->state == CONN_READY && !conn->in_head && !conn->again.next;
+  uv_os_fd_t fd;
+  int waiting = 0;
+  if (conn->state != CONN_READY || conn->in_head || conn->again.next) return false;
+  if (uv_fileno((const uv_handle_t *)&conn->tcp, &fd) != 0) return true;
+  return ioctl(fd, FIONREAD, &waiting) != 0 || waiting == 0;
 }
 
 /* Where draining stands; looked at in every turn of a draining loop. */
