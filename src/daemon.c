@@ -101,9 +101,8 @@ static enum code listen_parse(struct daemon *d, struct err *err)
   struct slice host = slice_of(text, (size_t)(colon - text));
   if (host.len >= 2 && host.at[0] == '[' && host.at[host.len - 1] == ']')
     host = slice_of(host.at + 1, host.len - 2);
-  char *end;
-  unsigned long port = strtoul(colon + 1, &end, 10);
-  if (end == colon + 1 || *end || port > 65535)
+  uint64_t port;
+  if (!text_read_u64(slice_str(colon + 1), UINT16_MAX, &port))
     return fail(err, E_BAD_CONFIG, "'listen' is '%s', the port must lie between 0 and 65535", text);
   if (host.len == 0 || !slice_to_str(host, d->host, sizeof d->host))
     return fail(err, E_BAD_CONFIG, "'listen' is '%s', it takes HOST:PORT like 127.0.0.1:8080",

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "wire/yaml.h"
 
 enum option_kind { KIND_TEXT, KIND_COUNT, KIND_BYTES, KIND_TIME, KIND_BOOL, KIND_WORD };
@@ -31,12 +32,9 @@ static const char *const sources[] = {"default", "file", "environment", "flag"};
 
 static bool count_read(struct slice text, int64_t *to)
 {
-  if (text.len == 0 || text.len > 18) return false;
-  *to = 0;
-  for (size_t i = 0; i < text.len; i++) {
-    if (!isdigit((unsigned char)text.at[i])) return false;
-    *to = *to * 10 + (text.at[i] - '0');
-  }
+  uint64_t value;
+  if (!text_read_u64(text, INT64_MAX, &value)) return false;
+  *to = (int64_t)value;
   return true;
 }
 

@@ -191,21 +191,10 @@ bool ask_has_version(const struct ask *ask)
 bool ask_version_number(struct ask *ask, uint32_t i, uint32_t *number)
 {
   struct slice text = ask->letter->params[i];
-  uint64_t value = 0;
-  bool good = text.len > 0 && text.len <= 32;
-  for (size_t k = 0; good && k < text.len; k++) {
-    unsigned digit = (unsigned)(unsigned char)text.at[k] - '0';
-    good = digit < 10;
-    if (good) value = value * 10 + digit;
-    if (value > UINT32_MAX) good = false;
-  }
-  if (!good) {
-    fail(&ask->err, E_BAD_VERSION, "'%.*s' is not a version; versions are numbers like 3",
-         SLICE_ARG(text));
-    return false;
-  }
-  *number = (uint32_t)value;
-  return true;
+  if (version_number_read(text, number)) return true;
+  fail(&ask->err, E_BAD_VERSION, "'%.*s' is not a version; versions are numbers like 3",
+       SLICE_ARG(text));
+  return false;
 }
 
 const struct version *ask_ready_version(struct ask *ask, const struct model *model)
@@ -227,8 +216,8 @@ const struct version *ask_ready_version(struct ask *ask, const struct model *mod
   if (!ask_version_number(ask, 1, &number)) return NULL;
   const struct version *version = model_version(model, number);
   if (!version || version->state != VERSION_READY) {
-    fail(&ask->err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u that is loaded",
-         SLICE_ARG(model->name), number);
+    fail(&ask->err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %.*s that is loaded",
+         SLICE_ARG(model->name), SLICE_ARG(ask->letter->params[1]));
     return NULL;
   }
   return version;

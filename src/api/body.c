@@ -198,16 +198,11 @@ bool ask_query(struct ask *ask, const char *key, struct slice *value)
 bool ask_query_int(struct ask *ask, const char *key, int64_t min, int64_t max, int64_t *value)
 {
   struct slice text;
-  int64_t number = 0;
+  uint64_t number;
   if (!ask_query(ask, key, &text)) return false;
   if (!text.at) return true;
-  bool good = text.len > 0 && text.len <= 18;
-  for (size_t i = 0; good && i < text.len; i++) {
-    good = text.at[i] >= '0' && text.at[i] <= '9';
-    number = number * 10 + (text.at[i] - '0');
-  }
-  if (good && number >= min && number <= max) {
-    *value = number;
+  if (text_read_u64(text, (uint64_t)max, &number) && (int64_t)number >= min) {
+    *value = (int64_t)number;
     return true;
   }
   fail(&ask->err, E_VALUE_OUT_OF_RANGE, "?%s= is '%.*s', it must be a number from %lld to %lld",

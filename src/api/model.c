@@ -155,8 +155,8 @@ enum desk_step model_ready(struct ask *ask)
     if (!ask_version_number(ask, 1, &number)) return ask_fail(ask);
     version = model_version(model, number);
     if (!version) {
-      fail(&ask->err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u", SLICE_ARG(model->name),
-           number);
+      fail(&ask->err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %.*s",
+           SLICE_ARG(model->name), SLICE_ARG(ask->letter->params[1]));
       return ask_fail(ask);
     }
     if (version->state != VERSION_READY) {

@@ -131,8 +131,8 @@ static bool file_key_split(struct ask *ask, struct slice key, struct slice *fold
   size_t at = (size_t)(slash - key.at);
   *name = slice_from(key, at + 1);
   struct slice digits = slice_of(key.at + 5, at - 5);
-  bool good = digits.len >= 1 && digits.len <= 10;
-  for (size_t i = 0; good && i < digits.len; i++) good = digits.at[i] >= '0' && digits.at[i] <= '9';
+  uint32_t number;
+  bool good = version_number_read(digits, &number);
   if (!good || (folder->at && !slice_eq(*folder, digits))) {
     fail(&ask->err, good ? E_INVALID_ARGUMENT : E_BAD_VERSION,
          good ? "'%.*s': the files of one load are one version" : "'%.*s' names no version",

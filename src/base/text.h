@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/slice.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -28,6 +30,11 @@ size_t text_print_u64(char *to, uint64_t value);
  * to the asked type in one step. *over is set when it is beyond the type. */
 bool text_read_f32(const char *at, size_t len, float *value, bool *over);
 bool text_read_f64(const char *at, size_t len, double *value, bool *over);
+
+/* Reads all of text as a whole number from 0 to max: decimal digits only, no sign, no blank, no
+ * leading zero but in "0". False, and *value as it was, when it is none or is greater. The one
+ * reader of what people and clients write as a count, a version, a port. */
+bool text_read_u64(struct slice text, uint64_t max, uint64_t *value);
 
 #ifdef __cplusplus
 }

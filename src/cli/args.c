@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static const struct opt common[] = {
     {"json", 0, OPT_SWITCH, NULL, "print JSON"},
     {"url", 0, OPT_TEXT, "URL", "where slipway is; else SLIPWAY_URL, else http://127.0.0.1:8080"},
@@ -73,14 +75,7 @@ static enum code opt_unknown(const struct opt *opts, const char *flag, struct er
 
 static bool count_read(const char *text, uint64_t *value)
 {
-  *value = 0;
-  size_t len = strlen(text);
-  if (len < 1 || len > 10) return false;
-  for (size_t i = 0; i < len; i++) {
-    if (text[i] < '0' || text[i] > '9') return false;
-    *value = *value * 10 + (uint64_t)(text[i] - '0');
-  }
-  return *value >= 1 && *value <= UINT32_MAX;
+  return text_read_u64(slice_str(text), UINT32_MAX, value) && *value >= 1;
 }
 
 static enum code opt_set(struct args *args, const struct opt *opt, const char *value,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "cli/client.h"
 #include "cli/out.h"
 
@@ -21,11 +22,11 @@ static enum code model_word_read(const char *word, char model[MODEL_WORD_MAX], i
   if (!slice_to_str(slice_of(word, len), model, MODEL_WORD_MAX))
     return fail(err, E_BAD_NAME, "'%.64s...' is too long for a model's name", word);
   if (!at) return OK;
-  char *end;
-  *version = strtoll(at + 1, &end, 10);
-  if (at[1] < '0' || at[1] > '9' || *end || *version < 1 || *version > UINT32_MAX)
+  uint64_t number;
+  if (!text_read_u64(slice_str(at + 1), UINT32_MAX, &number) || number < 1)
     return fail(err, E_BAD_VERSION, "'%.32s' is not a version; versions are numbers like 3",
                 at + 1);
+  *version = (int64_t)number;
   return OK;
 }
 

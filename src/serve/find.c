@@ -3,26 +3,6 @@
  * SPDX-License-Identifier: MIT */
 #include "serve/stages_int.h"
 
-/* Decimal digits, no sign, no leading zero; E_VERSION_NOT_FOUND past what a version number can
- * be. */
-static enum code version_read(struct call *call, uint32_t *number)
-{
-  struct slice text = call->version_text;
-  uint64_t value = 0;
-  bool digits = text.len > 0 && (text.len == 1 || text.at[0] != '0');
-  for (size_t i = 0; i < text.len && digits; i++) {
-    unsigned digit = (unsigned)(text.at[i] - '0');
-    digits = digit < 10 && !__builtin_mul_overflow(value, 10, &value) &&
-             !__builtin_add_overflow(value, digit, &value);
-  }
-  if (!digits)
-    return fail(&call->err, E_BAD_VERSION,
-                "version \"%.*s\" is not a number; use decimal digits, or leave /versions/ out",
-                SLICE_ARG(text));
-  *number = value > UINT32_MAX ? 0 : (uint32_t)value;
-  return OK;
-}
-
 static enum step version_find(struct call *call, uint32_t number)
 {
   const struct version *version = model_version(call->model, number);
@@ -46,7 +26,12 @@ enum step find_stage(struct call *call)
   bool named = call->version_text.at != NULL;
   call->version = NULL;
   call->arm = NULL;
-  if (named && version_read(call, &number)) return STEP_REPLY;
+  if (named && !version_number_read(call->version_text, &number)) {
+    fail(&call->err, E_BAD_VERSION,
+         "version \"%.*s\" is not a number; use decimal digits, or leave /versions/ out",
+         SLICE_ARG(call->version_text));
+    return STEP_REPLY;
+  }
   call->model = world_model(call->world, call->tenant, call->model_name);
   if (!call->model) {
     fail(&call->err, E_MODEL_NOT_FOUND, "there is no model \"%.*s\"; push one first",

@@ -46,17 +46,12 @@ static enum code type_check(struct slice type, struct err *err)
 static enum code deadline_read(struct slice text, int64_t *us, struct err *err)
 {
   enum { DAY_MS = 24 * 60 * 60 * 1000 };
-  int64_t ms = 0;
-  bool good = text.len > 0 && text.len <= 8;
-  for (size_t i = 0; i < text.len && good; i++) {
-    good = text.at[i] >= '0' && text.at[i] <= '9';
-    ms = ms * 10 + (text.at[i] - '0');
-  }
-  if (!good || ms < 1 || ms > DAY_MS)
+  uint64_t ms;
+  if (!text_read_u64(text, DAY_MS, &ms) || ms < 1)
     return fail(err, E_INVALID_ARGUMENT,
                 "x-slipway-deadline-ms is \"%.*s\"; it must be a whole number from 1 to %d",
                 SLICE_ARG(text), DAY_MS);
-  *us = ms * 1000;
+  *us = (int64_t)ms * 1000;
   return OK;
 }
 

@@ -77,7 +77,7 @@ struct infer_request {
 
 /* Splits a body. header is the value of Inference-Header-Content-Length, at NULL when absent (then
  * the whole body is JSON). *raw: the value is 0, the body is the single input's bytes: infer_raw.
- * E_INVALID_ARGUMENT: not 1 to 18 digits; E_BAD_SIZE: more than the body. */
+ * E_INVALID_ARGUMENT: no whole number below 2^63; E_BAD_SIZE: more than the body. */
 CHECKED enum code infer_split(struct slice body, struct slice header, struct slice *json,
                               struct slice *tail, bool *raw, struct err *err);
 

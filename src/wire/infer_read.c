@@ -6,10 +6,12 @@
  * Strings go the second way always: their text's length bounds the memory they take.
  * SPDX-License-Identifier: MIT */
 #include "wire/infer.h"
+
+#include "base/text.h"
 #include "wire/infer_int.h"
 #include "wire/json_int.h"
 
-enum { LIST_FIRST = 4, HEADER_DIGITS_MAX = 18 };
+enum { LIST_FIRST = 4 };
 
 /* What is known of an input besides its tensor. */
 struct part {
@@ -35,12 +37,7 @@ enum code infer_split(struct slice body, struct slice header, struct slice *json
   *tail = SLICE_NONE;
   *raw = false;
   if (!header.at) return OK;
-  bool digits = header.len > 0 && header.len <= HEADER_DIGITS_MAX;
-  for (size_t i = 0; digits && i < header.len; i++) {
-    digits = header.at[i] >= '0' && header.at[i] <= '9';
-    n = n * 10 + (uint64_t)(header.at[i] - '0');
-  }
-  if (!digits)
+  if (!text_read_u64(header, INT64_MAX, &n))
     return fail(err, E_INVALID_ARGUMENT,
                 "Inference-Header-Content-Length is \"%.*s\", it must be digits only",
                 SLICE_ARG(header));

@@ -6,6 +6,7 @@
 
 #include "base/contract.h"
 #include "base/hash.h"
+#include "base/text.h"
 
 struct lane;
 struct mailbox;
@@ -45,5 +46,15 @@ struct version {
 };
 
 #define SLOT_NONE UINT32_MAX
+
+/* A version as paths and command lines name it: false when text is no number (E_BAD_VERSION at
+ * both planes). One that is greater than any version can be reads as 0, which no version is. */
+static inline bool version_number_read(struct slice text, uint32_t *number)
+{
+  uint64_t value;
+  if (!text_read_u64(text, UINT64_MAX, &value)) return false;
+  *number = value > UINT32_MAX ? 0 : (uint32_t)value;
+  return true;
+}
 
 #endif

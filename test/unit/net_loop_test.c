@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "net_rig.h"
+#include "version_table.h"
 #include "wire/zip.h"
 
 static struct rig rig;
@@ -92,6 +93,29 @@ TEST(two_loops_share_one_port)
   rig_down(&rig);
 }
 
+TEST(a_version_in_a_path_is_a_number_in_v2_and_v1)
+{
+  static const struct {
+    const char *path, *body;
+  } routes[] = {{"/v2/models/digits/versions/%s/infer", INFER16},
+                {"/v1/models/big/versions/%s:predict", "{\"inputs\":[3]}"}};
+  char path[128];
+  rig_up(&rig);
+  client_open(&client, &rig);
+  for (size_t r = 0; r < sizeof routes / sizeof *routes; r++) {
+    for (size_t i = 0; i < VERSION_ROWS; i++) {
+      const struct version_row *row = &version_rows[i];
+      snprintf(path, sizeof path, routes[r].path, row->text);
+      int status = infer(path, "", routes[r].body);
+      if (status != row->status) printf("%s: %s\n", path, client.body);
+      EXPECT_INT(status, row->status);
+      if (row->code) EXPECT(client_says_code(&client, row->code));
+    }
+  }
+  client_close(&client);
+  rig_down(&rig);
+}
+
 TEST(models_and_versions_are_found_or_named_missing)
 {
   static const struct {
@@ -102,14 +126,6 @@ TEST(models_and_versions_are_found_or_named_missing)
       {"/v2/models/digits/versions/2/infer", 200, NULL},
       {"/v2/models/nobody/infer", 404, "MODEL_NOT_FOUND"},
       {"/v2/models/Digits/infer", 404, "MODEL_NOT_FOUND"},
-      {"/v2/models/digits/versions/9/infer", 404, "VERSION_NOT_FOUND"},
-      {"/v2/models/digits/versions/0/infer", 404, "VERSION_NOT_FOUND"},
-      {"/v2/models/digits/versions/4294967298/infer", 404, "VERSION_NOT_FOUND"},
-      {"/v2/models/digits/versions/-1/infer", 400, "BAD_VERSION"},
-      {"/v2/models/digits/versions/+2/infer", 400, "BAD_VERSION"},
-      {"/v2/models/digits/versions/02/infer", 400, "BAD_VERSION"},
-      {"/v2/models/digits/versions/latest/infer", 400, "BAD_VERSION"},
-      {"/v2/models/digits/versions/18446744073709551616/infer", 400, "BAD_VERSION"},
       {"/v2/models/digits/versions/1/infer", 503, "NOT_READY"},
       {"/v2/models/digits/versions/3/infer", 503, "NOT_READY"},
       {"/v2/models/idle/infer", 503, "NOT_READY"},

@@ -136,3 +136,43 @@ TEST(no_double_rounding)
   EXPECT(value == nextafterf(1.0f, 2.0f));
   EXPECT((float)strtod(text, NULL) == 1.0f); /* so the case bites */
 }
+
+TEST(whole_numbers_are_digits_and_nothing_else)
+{
+  static const struct {
+    struct slice text;
+    uint64_t max, value;
+    bool good;
+  } rows[] = {
+      {SLICE("0"), 0, 0, true},
+      {SLICE("7"), UINT64_MAX, 7, true},
+      {SLICE("1234567890"), 1234567890, 1234567890, true},
+      {SLICE("1234567891"), 1234567890, 0, false},
+      {SLICE("18446744073709551615"), UINT64_MAX, UINT64_MAX, true},
+      {SLICE("18446744073709551615"), UINT64_MAX - 1, 0, false},
+      {SLICE("18446744073709551616"), UINT64_MAX, 0, false},
+      {SLICE("184467440737095516150"), UINT64_MAX, 0, false},
+      {SLICE("99999999999999999999999999"), UINT64_MAX, 0, false},
+      {SLICE(""), 9, 0, false},
+      {SLICE("00"), 9, 0, false},
+      {SLICE("02"), 9, 0, false},
+      {SLICE("+1"), 9, 0, false},
+      {SLICE("-1"), 9, 0, false},
+      {SLICE(" 1"), 9, 0, false},
+      {SLICE("1 "), 9, 0, false},
+      {SLICE("1\0"), 9, 0, false},
+      {SLICE("1e3"), UINT64_MAX, 0, false},
+      {SLICE("0x1"), UINT64_MAX, 0, false},
+      {SLICE("1.0"), UINT64_MAX, 0, false},
+      {SLICE("/"), 99, 0, false},
+      {SLICE(":"), 99, 0, false},
+      {SLICE("\xb1"), 999, 0, false},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    uint64_t value = 77;
+    EXPECT_INT(text_read_u64(rows[i].text, rows[i].max, &value), rows[i].good);
+    EXPECT(value == (rows[i].good ? rows[i].value : 77));
+  }
+  uint64_t value = 0;
+  EXPECT(!text_read_u64(SLICE_NONE, 9, &value));
+}
