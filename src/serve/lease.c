@@ -37,17 +37,11 @@ void serve_leave(struct serve *serve)
 
 void serve_world(struct serve *serve, struct letter_world *letter)
 {
+  must(world_slots(letter->world) <= serve->tally->n_slots); /* its tally came before it */
   serve_leave(serve);
   struct lease *lease = serve->lease_free;
   must(lease != NULL); /* one per call, one for the newest, one for this moment */
   serve->lease_free = lease->next;
   *lease = (struct lease){.letter = letter};
   serve->newest = lease;
-  uint32_t slots = world_slots(letter->world);
-  if (slots <= serve->tally->n_slots) return;
-  /* Control sends a tally with room for the new slots in a moment; until then we need our own. */
-  struct tally *roomy = tally_new(slots);
-  tally_merge(roomy, serve->tally);
-  tally_free(serve->tally);
-  serve->tally = roomy;
 }

@@ -13,7 +13,7 @@ void serve_init(struct serve *serve, const struct serve_opts *opts)
     serve->leases[i].next = serve->lease_free;
     serve->lease_free = &serve->leases[i];
   }
-  serve->tally = tally_new(0);
+  serve->tally = tally_new(0); /* counts who knocks before the first TALLY; no version yet */
   serve->resting = grab_zero(opts->calls_max, sizeof *serve->resting);
   list_init(&serve->lent);
   uint64_t seed;
@@ -40,13 +40,7 @@ void serve_deinit(struct serve *serve)
 
 void serve_tally(struct serve *serve, struct letter_tally *letter)
 {
-  /* A world with more slots may have overtaken the empty tally: then it is replaced, not the
-   * pulse. */
-  if (letter->tally->n_slots < serve->tally->n_slots) {
-    uint32_t slots = serve->tally->n_slots;
-    tally_free(letter->tally);
-    letter->tally = tally_new(slots);
-  }
+  must(letter->tally->n_slots >= serve->tally->n_slots); /* control's never shrink */
   struct tally *full = serve->tally;
   serve->tally = letter->tally;
   letter->tally = full;

@@ -64,9 +64,10 @@ struct letter_world { /* a lease: home again when the holder's last call on this
 
 struct letter_tally {
   struct mail mail;
-  struct tally *tally; /* out: empty, with slots for the newest world; home: what the loop had, NULL
-                        * the first time. A loop has its first tally before its first world, and a
-                        * larger one before a world with more slots */
+  struct tally *tally; /* out: empty, with slots for the newest world; home: what the loop had, with
+                        * no slots (or NULL) the first time. A loop has its first tally before its
+                        * first world, and a larger one before a world with more slots: it crashes
+                        * on a broken promise rather than count into what is not there */
   uint32_t loop;
 };
 

@@ -53,8 +53,9 @@ struct rig {
   struct arena routes_arena;
   struct rig_model models[RIG_MODELS];
   uint64_t serial;
-  uint32_t worlds_out; /* letters not yet home */
-  struct tally *sums;  /* merged by rig_pulse */
+  uint32_t worlds_out, tallies_out; /* letters not yet home */
+  uint32_t n_slots;                 /* of every loop's tally, its first one included */
+  struct tally *sums;               /* merged by rig_pulse */
   uint16_t port;
   struct worker *resident_args[RIG_LOOPS_MAX];
   _Atomic uint64_t desk_bytes, desk_sum, desk_aborts, desk_asks;
@@ -179,9 +180,23 @@ static void rig_model_close(struct rig *rig, struct rig_model *model)
   arena_deinit(&model->arena);
 }
 
-/* Builds the next world and mails it to every loop. */
+static void rig_tally(struct rig *rig, uint32_t loop)
+{
+  struct letter_tally *letter = grab_zero(1, sizeof *letter);
+  letter->mail.kind = LETTER_TALLY;
+  letter->tally = tally_new(rig->n_slots);
+  rig->tallies_out++;
+  mail_send(loop_mailbox(rig->loops[loop]), &letter->mail);
+}
+
+/* Builds the next world and mails it to every loop, after a tally with room for it, as control
+ * does. */
 static void rig_publish(struct rig *rig, uint32_t n_slots)
 {
+  if (n_slots > rig->n_slots) {
+    rig->n_slots = n_slots;
+    for (uint32_t i = 0; i < rig->n_loops; i++) rig_tally(rig, i);
+  }
   struct model models[RIG_MODELS] = {0};
   for (int i = 0; i < RIG_MODELS; i++) {
     struct rig_model *from = &rig->models[i];
@@ -233,6 +248,7 @@ static void rig_control(struct rig *rig, struct mail *mail)
       tally_merge(rig->sums, letter->tally);
       tally_free(letter->tally);
       ungrab(letter);
+      rig->tallies_out--;
     } else {
       must(!"a letter control does not get");
     }
@@ -244,15 +260,8 @@ static void rig_control(struct rig *rig, struct mail *mail)
 __attribute__((unused)) static void rig_pulse(struct rig *rig)
 {
   for (uint32_t i = 0; i < rig->n_loops; i++) {
-    struct letter_tally *letter = grab_zero(1, sizeof *letter);
-    letter->mail.kind = LETTER_TALLY;
-    letter->tally = tally_new(RIG_MODELS);
-    mail_send(loop_mailbox(rig->loops[i]), &letter->mail);
-    for (bool back = false; !back;) {
-      struct mail *mail = mailbox_wait(&rig->control, INT64_MAX);
-      for (struct mail *m = mail; m; m = m->next) back = back || m->kind == LETTER_TALLY_HOME;
-      rig_control(rig, mail);
-    }
+    rig_tally(rig, i);
+    while (rig->tallies_out) rig_control(rig, mailbox_wait(&rig->control, INT64_MAX));
   }
 }
 
@@ -370,6 +379,7 @@ static void rig_down(struct rig *rig)
   for (uint32_t i = 0; i < rig->n_loops; i++) worker_free(rig->residents[i]);
   rig_control(rig, mailbox_take(&rig->control));
   EXPECT_INT(rig->worlds_out, 0);
+  EXPECT_INT(rig->tallies_out, 0);
   worker_free(rig->worker);
   watch_free(rig->watch);
   tally_free(rig->sums);

@@ -1,0 +1,97 @@
+/* serve_test.c - what the path keeps for a loop, without a loop: worlds, tallies.
+ * SPDX-License-Identifier: MIT */
+#include "test.h"
+
+#include "base/arena.h"
+#include "base/mail.h"
+#include "serve/path.h"
+
+static struct mailbox control, home;
+static struct post post = {.control = &control};
+static struct serve serve;
+
+static void serve_up(void)
+{
+  mailbox_init_bell(&control);
+  mailbox_init_bell(&home);
+  serve_init(&serve,
+             &(struct serve_opts){
+                 .post = &post, .home = &home, .loop = 3, .calls_max = 4, .bodies_max = 1000});
+}
+
+static void serve_down(void)
+{
+  serve_leave(&serve);
+  serve_deinit(&serve);
+  mailbox_deinit(&control);
+  mailbox_deinit(&home);
+}
+
+static void tally_send(struct letter_tally *letter, uint32_t n_slots)
+{
+  *letter = (struct letter_tally){.mail.kind = LETTER_TALLY, .tally = tally_new(n_slots)};
+  serve_tally(&serve, letter);
+}
+
+static void world_send(struct letter_world *letter, uint32_t n_slots)
+{
+  struct world_plan plan = {.n_slots = n_slots, .ready = true};
+  *letter = (struct letter_world){.mail.kind = LETTER_WORLD, .world = world_build(&plan, 1)};
+  serve_world(&serve, letter);
+}
+
+static void world_end(struct letter_world *letter)
+{
+  world_free((struct world *)(uintptr_t)letter->world);
+}
+
+TEST(a_tally_goes_home_with_what_was_counted_before_it)
+{
+  struct letter_tally first, second;
+  serve_up();
+  tally_send(&first, 2);
+  EXPECT(mailbox_take(&control) == &first.mail);
+  EXPECT_INT(first.mail.kind, LETTER_TALLY_HOME);
+  EXPECT_INT(first.loop, 3);
+  EXPECT_INT(first.tally->n_slots, 0); /* the one from boot */
+  tally_send(&second, 5);
+  EXPECT(mailbox_take(&control) == &second.mail);
+  EXPECT_INT(second.tally->n_slots, 2);
+  tally_free(first.tally);
+  tally_free(second.tally);
+  serve_down();
+}
+
+TEST(a_world_goes_home_when_the_next_one_comes_and_at_the_end)
+{
+  struct letter_tally tally;
+  struct letter_world first, second;
+  serve_up();
+  tally_send(&tally, 2);
+  EXPECT(mailbox_take(&control) == &tally.mail);
+  world_send(&first, 1);
+  EXPECT(mailbox_take(&control) == NULL);
+  world_send(&second, 2);
+  EXPECT(mailbox_take(&control) == &first.mail);
+  EXPECT_INT(first.mail.kind, LETTER_WORLD_HOME);
+  serve_leave(&serve);
+  EXPECT(mailbox_take(&control) == &second.mail);
+  serve_down();
+  world_end(&first);
+  world_end(&second);
+  tally_free(tally.tally);
+}
+
+TEST(a_world_before_its_tally_is_a_broken_promise)
+{
+  struct letter_world world;
+  struct letter_tally tally;
+  serve_up();
+  EXPECT_CRASH(world_send(&world, 1));
+  tally_send(&tally, 4);
+  EXPECT(mailbox_take(&control) == &tally.mail);
+  tally_free(tally.tally);
+  EXPECT_CRASH(world_send(&world, 5));
+  EXPECT_CRASH(tally_send(&tally, 3));
+  serve_down();
+}
