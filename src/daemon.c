@@ -319,9 +319,20 @@ static void stop(struct mailbox *box, struct thread *thread)
   thread_join(thread);
 }
 
+/* A model that runs or loads for ever holds its thread, and what that thread uses cannot be freed.
+ * What was acknowledged is durable, so the process may end as it is. */
+static void stop_cut(struct daemon *d)
+{
+  stop(d->post.scribe, &d->scribe_thread);
+  log_event(LOG_WARN, "stop_cut", "reason", "a model still runs or loads", NULL);
+  keeper_stop();
+  _exit(0);
+}
+
 static void threads_stop(struct daemon *d)
 {
   stop(d->post.control, &d->control_thread);
+  if (control_late(d->control)) stop_cut(d);
   for (uint32_t i = 0; i < d->post.n_desks; i++) stop(d->post.desks[i], &d->desk_threads[i]);
   for (uint32_t i = 0; i < d->post.n_loops; i++) stop(d->post.loops[i], &d->loop_threads[i]);
   for (uint32_t i = 0; i < d->post.n_workers; i++) stop(d->post.workers[i], &d->worker_threads[i]);

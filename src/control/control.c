@@ -175,6 +175,7 @@ static void stop_look(struct control *control)
               log_num(control->place.busy), "appends", log_num(control->appends_out), NULL);
   stats_answer(control, &control->stats_now);
   stats_answer(control, &control->stats_later);
+  control->late = !gone;
   control->stopped = true;
 }
 
@@ -249,6 +250,7 @@ int64_t control_turn(struct control *control, int64_t now_us, int64_t wall_ms)
 }
 
 bool control_stopped(const struct control *control) { return control->stopped; }
+bool control_late(const struct control *control) { return control->late; }
 
 void control_main(void *arg)
 {

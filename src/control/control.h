@@ -53,6 +53,8 @@ void control_main(void *control); /* the thread's main: until LETTER_STOP is don
  * the next turn if no letter comes before (INT64_MAX: only with one). */
 int64_t control_turn(struct control *control, int64_t now_us, int64_t wall_ms);
 bool control_stopped(const struct control *control);
+/* After control_main: it gave up waiting, with a model that still runs or loads. */
+bool control_late(const struct control *control);
 const struct catalog *control_catalog(const struct control *control);
 
 #endif

@@ -63,6 +63,7 @@ struct control {
   bool ready;   /* said once; stays */
   bool draining, stopping, stopped;
   bool last_world_out;
+  bool late; /* stopped with something still under way */
   int64_t stop_by_us;
   uint32_t appends_out;
 };

@@ -424,4 +424,23 @@ def the_commands_work_against_the_real_server():
         expect_eq(d.cli("status", "none").returncode, 4)
 
 
+@test
+def a_model_that_runs_on_cannot_keep_the_process():
+    """A run outlives the drain by its client's deadline; what it holds cannot be waited for."""
+    model = {"engine": "echo", "delay_us": 60000000,
+             "inputs": [{"name": "input", "datatype": "FP32", "shape": [-1, 2]}]}
+    golden = json.dumps({"request": {"inputs": [
+        {"name": "input", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]},
+        "response": {"outputs": []}})
+    with Daemon("--drain-timeout", "200ms") as d:
+        data = json.dumps(model).encode()
+        expect_eq(push(d, "m", data, files=[dict(blob(d, data).json(), name="model.json"),
+                                            dict(blob(d, golden.encode()).json(),
+                                                 name="golden.jsonl")]).status, 201)
+        expect_eq(deploy(d, "m", wait=False).status, 202)
+        wait_for(lambda: "model_loading" in d.stderr(), 10, "the load")
+        d.stop(20)
+        expect_in("stop_cut", d.stderr())
+
+
 main()
