@@ -452,3 +452,22 @@ TEST(what_was_read_behind_a_body_outlives_it)
   client_close(&client);
   rig_down(&rig);
 }
+
+TEST(what_was_sent_ahead_of_a_late_answer_does_not_wait)
+{
+  rig_up(&rig);
+  client_open(&client, &rig);
+  client_open(&other, &rig);
+  int64_t began_us = clock_us();
+  post(&other, "/v2/models/slow/infer", "", INFER1); /* keeps the worker for 200 ms */
+  usleep(10000);
+  post(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 20\r\n", INFER1);
+  post(&client, "/v2/models/big/infer", "", INFER1);
+  EXPECT_INT(client_read(&client), 504);
+  EXPECT_INT(client_read(&client), 200);
+  EXPECT(clock_us() - began_us < 150000); /* nothing else woke the loop */
+  EXPECT_INT(client_read(&other), 200);
+  client_close(&client);
+  client_close(&other);
+  rig_down(&rig);
+}
