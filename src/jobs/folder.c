@@ -67,7 +67,8 @@ static enum code file_read(int objects_fd, const struct event_file *want, struct
   snprintf(path, sizeof path, "%.2s/%s", hex, hex);
   file->name = arena_copy(arena, want->name);
   if (!file->name.at) return fail(err, E_LIMIT_EXCEEDED, "the version's file names are too long");
-  int fd = openat(objects_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  /* Nonblocking: in the place of the file may be a pipe, and this thread is the only one. */
+  int fd = openat(objects_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
     return fail(err, errno == ENOENT || errno == ELOOP ? E_ARTIFACT_CORRUPT : E_UNAVAILABLE,
                 "file \"%.*s\" is not in the store any more: push the version again",

@@ -177,6 +177,9 @@ TEST(files_that_changed_on_disk_are_refused)
   EXPECT_INT(load_err(&file, 1).code, E_ARTIFACT_CORRUPT);
   unlink(path);
   unlink(other);
+  EXPECT(mkfifo(path, 0600) == 0); /* nobody will ever write into it */
+  EXPECT_INT(load_err(&file, 1).code, E_ARTIFACT_CORRUPT);
+  unlink(path);
 }
 
 static struct err yaml_err(const char *text)
