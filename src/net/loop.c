@@ -282,8 +282,7 @@ static void on_alarm(uv_timer_t *timer)
   struct loop *loop = timer->data;
   loop->alarm_us = INT64_MAX;
   calls_late(loop);
-  loop_stir(
-      loop); /* timers run before the poll: what was sent ahead and is lent now must not wait in it */
+  loop_stir(loop); /* timers run before the poll: what is lent now must not wait in it */
 }
 
 /* One timer for all calls that are out, moved only when an earlier deadline comes along. */
