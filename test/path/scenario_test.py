@@ -19,11 +19,14 @@ A scenario is text: what is sent, byte for byte, and what must come back.
     < closed                                    the connection ends, with nothing more on it
     < open                                      another request on it gets its own answer
 
-Escapes: \\r \\n \\t \\0 \\\\ \\xNN, and {{x*1000}} for 1,000 times x. A `>` line that ends in a single
-backslash is sent without CRLF. Every answer is checked to be whole: errors are exactly one JSON object
+Escapes: \\r \\n \\t \\0 \\\\ \\xNN, and {{x*1000}} for 1,000 times x. A `>` line that ends in a
+single
+backslash is sent without CRLF. Every answer is checked to be whole: errors are exactly one JSON
+object
 with text, code, id and details, and carry the id of their head.
 
-Two models serve: `echo` (FP32 [-1,4]) and `pair` (a INT64 [-1], b BYTES [-1]); `idle` is pushed only.
+Two models serve: `echo` (FP32 [-1,4]) and `pair` (a INT64 [-1], b BYTES [-1]);
+`idle` is pushed only.
 SPDX-License-Identifier: MIT
 """
 import glob
