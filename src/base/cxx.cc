@@ -5,6 +5,8 @@
 #include "base/throw.h"
 
 #include <charconv>
+#include <cmath>
+#include <cstring>
 #include <new>
 #include <system_error>
 
@@ -12,6 +14,15 @@ template <typename T>
 static size_t print(char *to, T value)
 {
   return static_cast<size_t>(std::to_chars(to, to + TEXT_NUMBER_MAX, value).ptr - to);
+}
+
+/* "-0" would do, but readers that take a number without a point for an integer lose its sign. */
+template <typename T>
+static size_t print_float(char *to, T value)
+{
+  if (value != 0 || !std::signbit(value)) return print(to, value);
+  std::memcpy(to, "-0.0", 4);
+  return 4;
 }
 
 /* from_chars also takes "inf", "nan" and ".5". */
@@ -32,8 +43,8 @@ static bool read(const char *at, size_t len, T *value, bool *over)
 }
 
 extern "C" {
-size_t text_print_f32(char *to, float value) { return print(to, value); }
-size_t text_print_f64(char *to, double value) { return print(to, value); }
+size_t text_print_f32(char *to, float value) { return print_float(to, value); }
+size_t text_print_f64(char *to, double value) { return print_float(to, value); }
 size_t text_print_i64(char *to, int64_t value) { return print(to, value); }
 size_t text_print_u64(char *to, uint64_t value) { return print(to, value); }
 bool text_read_f32(const char *at, size_t n, float *v, bool *over) { return read(at, n, v, over); }

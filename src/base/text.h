@@ -19,7 +19,8 @@ extern "C" {
 
 enum { TEXT_NUMBER_MAX = 32 }; /* room any print below needs */
 
-/* Each returns the length written to `to`, which has TEXT_NUMBER_MAX bytes. Finite floats only. */
+/* Each returns the length written to `to`, which has TEXT_NUMBER_MAX bytes. Finite floats only;
+ * the shortest text that reads back, but for -0, which is "-0.0". */
 size_t text_print_f32(char *to, float value);
 size_t text_print_f64(char *to, double value);
 size_t text_print_i64(char *to, int64_t value);

@@ -54,7 +54,7 @@ static void expect_data(enum dtype dtype, const void *data, uint64_t count, size
 TEST(write_numbers)
 {
   expect_data(DT_FP32, (float[]){0.1f, 1, -0.0f, 16777216, 3.4028235e38f, 1e-45f}, 6, 24,
-              "0.1,1,-0,16777216,3.4028235e+38,1e-45");
+              "0.1,1,-0.0,16777216,3.4028235e+38,1e-45");
   expect_data(DT_FP64, (double[]){0.1, 1e300, 5e-324, 0.30000000000000004}, 4, 32,
               "0.1,1e+300,5e-324,0.30000000000000004");
   expect_data(DT_INT64, (int64_t[]){INT64_MIN, 9007199254740993, -1}, 3, 24,
@@ -205,7 +205,7 @@ TEST(classes_ties_and_nan)
   expect_classes(tensor_of(DT_FP32, (float[]){NAN, 1, -INFINITY, 1, NAN, INFINITY}, 6, 24), 6, NULL,
                  0, "[6]", "\"Infinity:5\",\"1:1\",\"1:3\",\"-Infinity:2\",\"NaN:0\",\"NaN:4\"");
   expect_classes(tensor_of(DT_FP64, (double[]){0.0, -0.0, 0.0}, 3, 24), 3, NULL, 0, "[3]",
-                 "\"0:0\",\"-0:1\",\"0:2\"");
+                 "\"0:0\",\"-0.0:1\",\"0:2\"");
   expect_classes(tensor_of(DT_FP32, (float[]){5, 5, 5, 5, 5}, 5, 20), 2, NULL, 0, "[2]",
                  "\"5:0\",\"5:1\"");
 }

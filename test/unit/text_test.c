@@ -27,7 +27,7 @@ TEST(well_known_numbers)
   EXPECT_STR(f64(0.1), "0.1");
   EXPECT_STR(f64((double)0.1f), "0.10000000149011612");
   EXPECT_STR(f32(1), "1");
-  EXPECT_STR(f32(-0.0f), "-0");
+  EXPECT_STR(f32(-0.0f), "-0.0");
   EXPECT_STR(f64(1e23), "1e+23");
   EXPECT_STR(f64(5e-324), "5e-324");
   EXPECT_STR(f64(DBL_MAX), "1.7976931348623157e+308");
