@@ -12,8 +12,10 @@ static enum step version_find(struct call *call, uint32_t number)
     return STEP_REPLY;
   }
   if (version->state != VERSION_READY) {
-    fail(&call->err, E_NOT_READY, "version %u of model \"%.*s\" is not loaded; deploy it first",
-         version->number, SLICE_ARG(call->model_name));
+    bool loading = version->state == VERSION_LOADING;
+    fail(&call->err, loading ? E_NOT_READY : E_VERSION_NOT_FOUND,
+         "version %u of model \"%.*s\" is not loaded%s", version->number,
+         SLICE_ARG(call->model_name), loading ? " yet" : "; deploy it first");
     return STEP_REPLY;
   }
   call->version = version;
