@@ -242,9 +242,10 @@ static bool base64_read(struct slice text, char *to, size_t *len)
 
 static const char *bytes_wrong(struct data *data, const char *what)
 {
-  if (data->json->code == OK)
-    data_fail(data, E_WRONG_TYPE, "element %llu is not %s",
-              (unsigned long long)(data->n - data->from), what);
+  if (data->json->code != OK) return NULL;
+  unsigned long long i = data->n - data->from;
+  data_fail(data, E_WRONG_TYPE, "element %llu is not %s", i, what);
+  if (data->where == DATA_V2) fail_at(data->err, "inputs[%u].data[%llu]", data->place, i);
   return NULL;
 }
 

@@ -273,7 +273,7 @@ TEST(JS_102_numbers_of_the_wrong_kind)
 {
   for (size_t k = 0; k < sizeof wrong_kinds / sizeof *wrong_kinds; k++) {
     const char *field =
-        strcmp(wrong_kinds[k].type, "BYTES") ? "inputs[0].data[1]" : "inputs[0].data";
+        "inputs[0].data[1]";
     expect_fail(read_data(wrong_kinds[k].type, "[2]", wrong_kinds[k].data), wrong_kinds[k].code,
                 field, wrong_kinds[k].text);
   }
@@ -361,7 +361,7 @@ TEST(JS_105_datatypes)
   expect_fail(read_data("FP16", "[1]", "[1]"), E_BAD_DATATYPE, "inputs[0].data",
               "input \"x\": FP16 travels binary only; send it with binary_data_size");
   expect_fail(read_data("BF16", "[1]", "[1]"), E_BAD_DATATYPE, "inputs[0].data", NULL);
-  expect_fail(read_data("BYTES", "[1]", "[1]"), E_WRONG_TYPE, "inputs[0].data", NULL);
+  expect_fail(read_data("BYTES", "[1]", "[1]"), E_WRONG_TYPE, "inputs[0].data[0]", NULL);
   body_read("{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"data\":[1]}]}");
   expect_fail(err.code, E_BAD_DATATYPE, "inputs[0]", "input \"x\" has no datatype");
   body_read("{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":1,\"data\":[1]}]}");
