@@ -32,7 +32,8 @@ import time
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BIN = os.environ.get("SLIPWAY_BIN", os.path.join(ROOT, "build", "release", "slipway"))
+BIN = os.path.abspath(os.environ.get("SLIPWAY_BIN",
+                                     os.path.join(ROOT, "build", "release", "slipway")))
 SANITIZED = any(m in BIN for m in ("/asan/", "/ubsan/", "/tsan/"))
 SLOW = 5 if SANITIZED else 1  # factor for timeouts
 REPORT = re.compile(r"(ERROR|WARNING): \w*Sanitizer|runtime error:|slipway: bug:")

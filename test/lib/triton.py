@@ -1,0 +1,38 @@
+"""triton.py - what the tests with tritonclient share. Needs build/deps/venv.
+SPDX-License-Identifier: MIT
+"""
+import tritonclient.http as http
+from tritonclient.utils import InferenceServerException
+
+from slipway import expect, expect_eq, expect_in
+
+
+def tensor(name, datatype, value, binary=True, kind=http):
+    t = kind.InferInput(name, list(value.shape), datatype)
+    t.set_data_from_numpy(value, binary_data=binary)
+    return t
+
+
+def same(got, wanted, what):
+    expect(got is not None, "%s: no such output" % what)
+    expect_eq(list(got.shape), list(wanted.shape), what)
+    if wanted.dtype == object:
+        texts = [v.encode() if isinstance(v, str) else v for v in got.ravel()]
+        expect_eq(texts, list(wanted.ravel()), what)
+        return
+    expect_eq(got.dtype, wanted.dtype, what)
+    expect_eq(got.tobytes(), wanted.tobytes(),
+              "%s, bit for bit: %s, expected %s" % (what, got, wanted))
+
+
+def refused(fn, status, *parts):
+    """fn must raise InferenceServerException with our status and text."""
+    try:
+        fn()
+    except InferenceServerException as e:
+        text = e.message() or ""
+        expect_eq(e.status(), str(status), text)
+        for part in parts:
+            expect_in(part, text)
+        return text
+    expect(False, "no exception")
