@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""readme_test.py - what README.md and docs/ tell people to type works: every shell block of the
+README that talks to a running daemon is run as it stands, against one on a port of its own.
+SPDX-License-Identifier: MIT
+"""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from slipway import BIN, ROOT, SANITIZED, Daemon, expect, expect_eq, expect_in, main, skip, test
+
+README = os.path.join(ROOT, "README.md")
+
+
+def blocks():
+    """The shell blocks, in order."""
+    with open(README) as f:
+        return re.findall(r"^```sh\n(.*?)^```", f.read(), re.M | re.S)
+
+
+def block_with(text):
+    found = [b for b in blocks() if text in b]
+    expect(found, "README.md has no shell block with %r" % text)
+    return found[0]
+
+
+def shell(script, d, cwd):
+    """Runs a block with ./slipway and the port as the README has them."""
+    port = str(d.port)
+    script = "set -eu; set -o pipefail\n" + script.replace("localhost:8080", "127.0.0.1:" + port)
+    env = dict(os.environ, SLIPWAY_URL="http://127.0.0.1:" + port, HOME=cwd)
+    return subprocess.run(["bash", "-c", script], cwd=cwd, env=env, text=True, timeout=120,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def surroundings():
+    """A folder that looks like the checkout after `make`."""
+    cwd = tempfile.mkdtemp(prefix="slipway-readme-")
+    os.symlink(BIN, os.path.join(cwd, "slipway"))
+    os.symlink(os.path.join(ROOT, "examples"), os.path.join(cwd, "examples"))
+    return cwd
+
+
+@test
+def the_first_prediction_by_hand():
+    if not shutil.which("curl"):
+        skip("no curl here")
+    lines = [l for l in block_with("./slipway push").splitlines() if l.strip()]
+    expect_eq(lines[:2], ["make", "./slipway serve &"], "the block begins as it always did")
+    cwd = surroundings()
+    try:
+        with Daemon() as d:
+            done = shell("\n".join(lines[2:]), d, cwd)
+            expect_eq(done.returncode, 0, done.stderr + done.stdout)
+            expect(re.search(r"\d", done.stdout), "a prediction is printed: %r" % done.stdout)
+            curls = block_with("/v2/models/digits/infer")
+            done = shell(curls, d, cwd)
+            expect_eq(done.returncode, 0, done.stderr + done.stdout)
+            answers, _ = done.stdout, None
+            first, end = json.JSONDecoder().raw_decode(answers)
+            expect_eq(first["model_name"], "digits")
+            outputs = {o["name"]: o for o in first["outputs"]}
+            shown = [o for o in outputs.values() if o["datatype"] == "INT64"]
+            expect(shown and shown[0]["data"] == [0], "the curl example is a zero: %r" % first)
+            meta, end = json.JSONDecoder().raw_decode(answers[end:].lstrip())
+            expect_eq(meta["inputs"][0]["name"], "pixels")
+            expect_in("slipway_request", answers)
+    finally:
+        shutil.rmtree(cwd, ignore_errors=True)
+
+
+@test
+def the_commands_it_lists_exist():
+    listed = set(re.findall(r"slipway ([a-z]+)\b", block_with("slipway status [MODEL]")))
+    expect({"serve", "push", "deploy", "rollback", "predict", "status", "history", "logs", "doctor",
+            "help"} <= listed, listed)
+    for command in sorted(listed - {"help"}):
+        done = subprocess.run([BIN, "help", command], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=60)
+        expect_eq(done.returncode, 0, "help %s: %s" % (command, done.stderr))
+        expect_in(command, done.stdout)
+
+
+@test
+def the_make_targets_it_names_exist():
+    with open(README) as f:
+        named = set(re.findall(r"`?\bmake ([a-z][a-z-]*)\b", f.read()))
+    with open(os.path.join(ROOT, "Makefile")) as f:
+        text = f.read()
+    for target in named:
+        expect(re.search(r"^([a-z -]* )?%s\b[a-z -]*:" % re.escape(target), text, re.M),
+               "make %s is no target" % target)
+
+
+@test
+def make_demo_tells_its_story_and_ends():
+    """What `make demo` runs, without a terminal."""
+    if SANITIZED:
+        skip("the release build runs this")
+    cwd = surroundings()
+    try:
+        done = subprocess.run([BIN, "demo"], cwd=ROOT, env=dict(os.environ, HOME=cwd), text=True,
+                              timeout=120,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        expect_eq(done.returncode, 0, done.stdout[-2000:])
+        for word in ("digits", "wine", "curl"):
+            expect_in(word, done.stdout)
+        shares = [float(x) for x in re.findall(r"accuracy (0\.\d+)", done.stdout)]
+        expect(len(shares) == 2 and all(0.9 < s <= 1 for s in shares),
+               "an accuracy is printed: %s" % done.stdout[-1500:])
+    finally:
+        shutil.rmtree(cwd, ignore_errors=True)
+
+
+main()
