@@ -127,7 +127,7 @@ fuzz-30: deps-test      ## fuzz every target for 30 seconds
 	@+$(FUZZ) && tools/fuzz 30 $(FUZZERS:$(OUT)/fuzz/%=%)
 fuzzers: $(FUZZERS)
 conformance: deps-test all ## every ONNX test model through the running daemon
-	@tools/run-each $(wildcard test/conformance/*_test.py)
+	@test/conformance/onnx_models.py
 bench: deps-bench all   ## measure, print a table, compare with bench/baseline.txt
 	@bench/run
 lint: build/deps.mk     ## layers, budgets, banned calls, opening comments, tables
