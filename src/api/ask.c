@@ -49,22 +49,10 @@ enum desk_step ask_json(struct ask *ask, int status, json_t *body)
   return ask_text(ask, status, "application/json", buf_take_blob(&buf));
 }
 
-struct blob *error_body(const struct err *err, struct slice request_id)
+static struct blob *error_body(const struct err *err, struct slice request_id)
 {
-  struct buf buf;
-  buf_init(&buf, 8 << 10);
-  buf_add(&buf, SLICE("{\"error\":"));
-  buf_json(&buf, slice_str(err->text[0] ? err->text : code_name(err->code)));
-  buf_print(&buf, ",\"code\":\"%s\",\"request_id\":", code_name(err->code));
-  buf_json(&buf, request_id);
-  buf_add(&buf, SLICE(",\"details\":{"));
-  if (err->field[0]) {
-    buf_add(&buf, SLICE("\"field\":"));
-    buf_json(&buf, slice_str(err->field));
-  }
-  buf_add(&buf, SLICE("}}"));
-  must(!buf.full); /* text, field and request id are all capped far below */
-  return buf_take_blob(&buf);
+  char text[ERR_JSON_MAX];
+  return blob_copy(slice_of(text, err_json(text, err, request_id)));
 }
 
 enum desk_step ask_fail(struct ask *ask)

@@ -91,8 +91,6 @@ enum desk_step ask_json(struct ask *ask, int status, json_t *body);
 enum desk_step ask_text(struct ask *ask, int status, const char *type, struct blob *body);
 /* The error in ask->err. */
 enum desk_step ask_fail(struct ask *ask);
-/* The body of an error answer; the only place that writes one at a desk. */
-struct blob *error_body(const struct err *err, struct slice request_id);
 
 /* ---- letters: each returns DESK_LATER */
 /* Sends ask->command to control. Tenant, actor and idempotency key are filled in here. */

@@ -63,33 +63,13 @@ enum code buf_print(struct buf *buf, const char *fmt, ...)
   return code;
 }
 
-static enum code json_byte(struct buf *buf, unsigned char c)
-{
-  switch (c) {
-    case '"': return buf_add(buf, SLICE("\\\""));
-    case '\\': return buf_add(buf, SLICE("\\\\"));
-    case '\n': return buf_add(buf, SLICE("\\n"));
-    case '\r': return buf_add(buf, SLICE("\\r"));
-    case '\t': return buf_add(buf, SLICE("\\t"));
-    default: return buf_print(buf, "\\u%04x", c);
-  }
-}
-
 enum code buf_json(struct buf *buf, struct slice text)
 {
+  char one[UTF8_JSON_MAX];
   buf_add(buf, SLICE("\""));
-  size_t i = 0;
-  while (i < text.len) {
-    unsigned char c = (unsigned char)text.at[i];
-    if (c == '"' || c == '\\' || c < 0x20 || c == 0x7f) {
-      json_byte(buf, c);
-      i++;
-      continue;
-    }
-    size_t n = utf8_len(slice_from(text, i));
-    if (n == 0) buf_add(buf, SLICE("\xef\xbf\xbd"));
-    else buf_add(buf, slice_of(text.at + i, n));
-    i += n ? n : 1;
+  while (text.len) {
+    size_t n = utf8_json(one, &text);
+    buf_add(buf, slice_of(one, n));
   }
   return buf_add(buf, SLICE("\""));
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 struct face {
   const char *name;
   int http, grpc, exit;
@@ -73,6 +75,45 @@ uint32_t err_retry_s(const struct err *err)
   if (!code_retry(err->code)) return 0;
   uint32_t s = err->retry_after_ms / 1000 + (err->retry_after_ms % 1000 != 0);
   return s ? s : 1;
+}
+
+_Static_assert(ERR_JSON_MAX >
+                   UTF8_JSON_MAX * (ERR_TEXT_MAX + ERR_FIELD_MAX + ERR_ID_MAX) + 256,
+               "the longest error, every byte escaped, fits");
+
+static char *put(char *to, struct slice text)
+{
+  memcpy(to, text.at, text.len);
+  return to + text.len;
+}
+
+static char *put_string(char *to, struct slice text)
+{
+  *to++ = '"';
+  while (text.len) to += utf8_json(to, &text);
+  *to++ = '"';
+  return to;
+}
+
+size_t err_json(char to[ERR_JSON_MAX], const struct err *err, struct slice request_id)
+{
+  struct slice name = slice_str(code_name(err->code));
+  char *at = put(to, SLICE("{\"error\":"));
+  at = put_string(at, err->text[0] ? slice_str(err->text) : name);
+  at = put(at, SLICE(",\"code\":"));
+  at = put_string(at, name);
+  if (request_id.at) {
+    if (request_id.len > ERR_ID_MAX) request_id.len = ERR_ID_MAX;
+    at = put(at, SLICE(",\"request_id\":"));
+    at = put_string(at, request_id);
+  }
+  at = put(at, SLICE(",\"details\":{"));
+  if (err->field[0]) {
+    at = put(at, SLICE("\"field\":"));
+    at = put_string(at, slice_str(err->field));
+  }
+  at = put(at, SLICE("}}\n"));
+  return (size_t)(at - to);
 }
 
 enum code code_named(const char *name, uint32_t len)

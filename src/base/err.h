@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/slice.h"
+
 #define CHECKED __attribute__((warn_unused_result))
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
@@ -28,7 +30,7 @@ enum code {
   CODE_COUNT
 };
 
-enum { ERR_TEXT_MAX = 256, ERR_FIELD_MAX = 96 };
+enum { ERR_TEXT_MAX = 256, ERR_FIELD_MAX = 96, ERR_ID_MAX = 64, ERR_JSON_MAX = 3072 };
 
 struct err {
   enum code code;
@@ -51,6 +53,12 @@ bool code_retry(enum code code);
 enum log_level code_level(enum code code);
 /* For Retry-After: seconds, at least 1 where the code's row says retry; else 0. */
 uint32_t err_retry_s(const struct err *err);
+/* The one writer of the error object that every answer of ours carries, with a newline behind it:
+ *   {"error":"text","code":"BAD_SHAPE","request_id":"...","details":{"field":"inputs[0]"}}
+ * Returns its length. Always fits: a request id is cut at ERR_ID_MAX; SLICE_NONE: there was no
+ * request (the CLI), and the member is left out. `error` is a string, because clients of others
+ * crash on objects (the wire contract, section 2). */
+size_t err_json(char to[ERR_JSON_MAX], const struct err *err, struct slice request_id);
 /* The code called name, or CODE_COUNT: the CLI reads answers of a daemon newer than itself. */
 enum code code_named(const char *name, uint32_t len);
 

@@ -66,3 +66,35 @@ size_t utf8_put(char *to, uint32_t cp)
   to[3] = (char)(0x80 | (cp & 0x3f));
   return 4;
 }
+
+static char short_escape(unsigned char c)
+{
+  switch (c) {
+    case '"': return '"';
+    case '\\': return '\\';
+    case '\n': return 'n';
+    case '\r': return 'r';
+    case '\t': return 't';
+    default: return '\0';
+  }
+}
+
+size_t utf8_json(char to[UTF8_JSON_MAX], struct slice *rest)
+{
+  static const char hex[] = "0123456789abcdef";
+  unsigned char c = (unsigned char)rest->at[0];
+  char letter = short_escape(c);
+  size_t n = letter || c < 0x20 || c == 0x7f ? 1 : utf8_len(*rest);
+  const char *from = rest->at;
+  *rest = slice_from(*rest, n ? n : 1);
+  if (n == 0) return utf8_put(to, 0xfffd);
+  if (letter) return to[0] = '\\', to[1] = letter, 2;
+  if (c < 0x20 || c == 0x7f) {
+    memcpy(to, "\\u00", 4);
+    to[4] = hex[c >> 4];
+    to[5] = hex[c & 15];
+    return 6;
+  }
+  memcpy(to, from, n);
+  return n;
+}

@@ -13,4 +13,10 @@ bool utf8_valid(struct slice s);
  * length. */
 size_t utf8_put(char *to, uint32_t cp);
 
+enum { UTF8_JSON_MAX = 6 };
+/* Writes the first character of *rest, which is not empty, as it stands in a JSON string, and moves
+ * *rest past it: control bytes, quotes and backslashes escaped, a byte that is no UTF-8 as U+FFFD.
+ * Returns the length. */
+size_t utf8_json(char to[UTF8_JSON_MAX], struct slice *rest);
+
 #endif

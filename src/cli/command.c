@@ -41,22 +41,11 @@ static const struct command *command_near(const char *name)
 
 int cli_fail(const struct cli *cli, const struct err *err)
 {
-  struct buf buf;
-  buf_init(&buf, 4096);
-  if (cli->args.json) {
-    buf_add(&buf, SLICE("{\"error\":"));
-    buf_json(&buf, slice_str(err->text));
-    buf_print(&buf, ",\"code\":\"%s\",\"details\":{", code_name(err->code));
-    if (err->field[0]) {
-      buf_add(&buf, SLICE("\"field\":"));
-      buf_json(&buf, slice_str(err->field));
-    }
-    buf_add(&buf, SLICE("}}"));
-  } else {
-    buf_print(&buf, "slipway: %s", err->text);
-  }
-  fprintf(stderr, "%.*s\n", (int)buf.len, buf.at);
-  buf_deinit(&buf);
+  char json[ERR_JSON_MAX];
+  if (cli->args.json)
+    fprintf(stderr, "%.*s", (int)err_json(json, err, SLICE_NONE), json);
+  else
+    fprintf(stderr, "slipway: %s\n", err->text);
   return code_exit(err->code);
 }
 

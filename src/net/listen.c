@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -103,23 +104,19 @@ uint16_t loop_port(const struct loop *loop) { return loop->port; }
 
 /* --- who is let in --------------------------------------------------------------------------- */
 
-static const char full_text[] =
-    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 101\r\n"
-    "Retry-After: 1\r\nConnection: close\r\n\r\n"
-    "{\"error\":\"too many connections; retry in a moment\",\"code\":\"OVERLOADED\","
-    "\"request_id\":\"\",\"details\":{}}\n";
-static const char many_text[] =
-    "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nContent-Length: 120\r\n"
-    "Retry-After: 1\r\nConnection: close\r\n\r\n"
-    "{\"error\":\"too many connections of one address; retry in a "
-    "moment\",\"code\":\"LIMIT_EXCEEDED\","
-    "\"request_id\":\"\",\"details\":{}}\n";
-
-static void door_refuse(struct loop *loop, int fd, const char *text, size_t len, enum code code)
+/* At the door nothing of a connection is made: no id, no Date, one try to say why. */
+static void door_refuse(struct loop *loop, int fd, const struct err *err)
 {
-  loop->serve.tally->refused[code]++;
-  loop->serve.tally->by_status[code_http(code) / 100]++;
-  ssize_t sent = send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+  char text[512 + ERR_JSON_MAX], body[ERR_JSON_MAX];
+  size_t len = err_json(body, err, SLICE(""));
+  int status = code_http(err->code);
+  int n = snprintf(text, sizeof text,
+                   "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+                   "Retry-After: %u\r\nConnection: close\r\n\r\n%.*s",
+                   status, http_reason(status), len, err_retry_s(err), (int)len, body);
+  loop->serve.tally->refused[err->code]++;
+  loop->serve.tally->by_status[status / 100]++;
+  ssize_t sent = send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
   (void)sent; /* a courtesy */
   shutdown(fd, SHUT_WR);
   close(fd);
@@ -132,12 +129,15 @@ static void door_enter(struct loop *loop, int fd, const struct sockaddr *peer)
   bool free_pass = !max && address_is_loopback(&address);
   if (!max) max = 256 / loop->n_loops ? 256 / loop->n_loops : 1;
   if (loop->n_open >= loop->conns.n_max) {
-    door_refuse(loop, fd, full_text, sizeof full_text - 1, E_OVERLOADED);
+    fail(&loop->err, E_OVERLOADED, "too many connections; retry in a moment");
+    door_refuse(loop, fd, &loop->err);
     return;
   }
   if (addresses_add(&loop->addresses, &address) > max && !free_pass) {
     addresses_remove(&loop->addresses, &address);
-    door_refuse(loop, fd, many_text, sizeof many_text - 1, E_LIMIT_EXCEEDED);
+    fail(&loop->err, E_LIMIT_EXCEEDED,
+         "too many connections of one address; retry in a moment");
+    door_refuse(loop, fd, &loop->err);
     return;
   }
   conn_open(loop, fd, peer);

@@ -125,7 +125,7 @@ struct loop {
   struct err err;
   char read_buf[READ_BYTES];
   char head_buf[HEAD_BYTES_MAX + SHORT_BYTES_MAX];
-  char error_buf[ERROR_JSON_MAX];
+  char error_buf[ERR_JSON_MAX];
   struct slice date; /* "Date: Tue, 03 Jun 2025 10:00:00 GMT\r\n" */
   char date_buf[64];
 };

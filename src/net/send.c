@@ -228,7 +228,7 @@ void send_error(struct conn *conn, const struct err *err, const char *allow)
 {
   struct loop *loop = conn->loop;
   struct slice body = slice_of(loop->error_buf,
-                               refuse_json(loop->error_buf, err, slice_of(conn->id, conn->id_len)));
+                               err_json(loop->error_buf, err, slice_of(conn->id, conn->id_len)));
   struct answer answer = {
       .status = code_http(err->code),
       .code = err->code,

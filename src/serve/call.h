@@ -53,7 +53,7 @@ struct answer {
   size_t bytes; /* of all parts: Content-Length */
 };
 
-enum { REQUEST_ID_MAX = 64, ERROR_JSON_MAX = 3072 };
+enum { REQUEST_ID_MAX = ERR_ID_MAX };
 
 struct call {
   enum call_state state;
@@ -99,7 +99,7 @@ struct call {
   struct err err; /* why it failed; code OK: it did not */
   struct answer answer;
   struct slice part_one; /* room for a body of one part */
-  char error_json[ERROR_JSON_MAX];
+  char error_json[ERR_JSON_MAX];
 };
 
 static inline struct slice call_id(const struct call *call)

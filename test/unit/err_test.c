@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "base/err.h"
 #include "test.h"
+#include "wire/json.h"
 
 TEST(every_code_has_a_face_and_is_found_by_its_name)
 {
@@ -66,4 +67,61 @@ TEST(texts_are_cut_and_cleaned)
   EXPECT_INT(strlen(err.field), ERR_FIELD_MAX - 1);
   fail(&err, E_BAD_NAME, "a\r\nb\x7f%c", 0x1b);
   EXPECT_STR(err.text, "a??b??");
+}
+
+TEST(an_error_is_one_json_object)
+{
+  struct err err;
+  char text[ERR_JSON_MAX];
+  fail(&err, E_BAD_SHAPE, "input \"x\": shape [2,3] needs 6 values, got 5");
+  fail_at(&err, "inputs[%d].data", 0);
+  size_t n = err_json(text, &err, SLICE("abc-1"));
+  text[n] = '\0';
+  EXPECT_STR(
+      text,
+      "{\"error\":\"input \\\"x\\\": shape [2,3] needs 6 values, got 5\",\"code\":"
+      "\"BAD_SHAPE\",\"request_id\":\"abc-1\",\"details\":{\"field\":\"inputs[0].data\"}}\n");
+  fail(&err, E_INTERNAL, "x");
+  n = err_json(text, &err, SLICE(""));
+  text[n] = '\0';
+  EXPECT_STR(text, "{\"error\":\"x\",\"code\":\"INTERNAL\",\"request_id\":\"\",\"details\":{}}\n");
+  err.text[0] = '\0';
+  n = err_json(text, &err, SLICE_NONE);
+  text[n] = '\0';
+  EXPECT_STR(text, "{\"error\":\"INTERNAL\",\"code\":\"INTERNAL\",\"details\":{}}\n");
+}
+
+TEST(the_worst_text_fits_and_stays_json)
+{
+  static const char *const worst[] = {
+      "\"", "\\", "\xff", "\xed\xa0\x80", "\x7f", "\x01", "\xf0\x9f\x98\x80", "a"};
+  char text[ERR_JSON_MAX + 1], id[2 * ERR_ID_MAX];
+  memset(id, 0x01, sizeof id);
+  for (size_t w = 0; w < sizeof worst / sizeof *worst; w++) {
+    struct err err = {.code = E_EXTERNAL_DATA_FORBIDDEN};
+    for (size_t at = 0; at + strlen(worst[w]) < sizeof err.text; at += strlen(worst[w]))
+      strcpy(err.text + at, worst[w]);
+    for (size_t at = 0; at + strlen(worst[w]) < sizeof err.field; at += strlen(worst[w]))
+      strcpy(err.field + at, worst[w]);
+    size_t n = err_json(text, &err, slice_of(id, sizeof id));
+    EXPECT(n <= ERR_JSON_MAX);
+    struct arena arena;
+    struct json json;
+    arena_init(&arena, 1 << 20, NULL);
+    json_init(&json, &arena, slice_of(text, n), NULL);
+    EXPECT_INT(json_skip(&json, NULL), OK);
+    EXPECT_INT(json_end(&json), OK);
+    arena_deinit(&arena);
+  }
+}
+
+TEST(retry_is_said_where_it_helps)
+{
+  struct err err;
+  fail(&err, E_OVERLOADED, "x");
+  EXPECT_INT(err_retry_s(&err), 1);
+  err.retry_after_ms = 2500;
+  EXPECT_INT(err_retry_s(&err), 3);
+  fail(&err, E_BAD_SHAPE, "x");
+  EXPECT_INT(err_retry_s(&err), 0);
 }
