@@ -62,7 +62,6 @@ static void call_answer(struct conn *conn, struct call *call)
   bool gone = call->state == CALL_GONE;
   send_answer(conn, &call->answer, gone ? SEND_COPY : SEND_CALL);
   conn->call = NULL;
-  call->client = NULL;
   if (gone) return; /* its task is still out */
   path_end(call);
   pool_put(&loop->calls, call);
@@ -93,36 +92,23 @@ static void infer_begin(struct conn *conn, const struct route *route, const stru
     return;
   }
   conn->call = call;
-  call->state = CALL_FREE;
-  call->serve = &loop->serve;
-  call->client = conn;
-  call->link = (struct link){0};
-  call->arena = conn->arena;
-  call->arena.max = loop->limits.call_bytes_max;
+  struct call_came came = {
+      .client = conn,
+      .head = &conn->h1.head,
+      .model_name = params[0],
+      .version_text = params[1], /* at is NULL where the pattern has none */
+      .request_id = slice_of(conn->id, conn->id_len),
+      .v1 = route->pattern[2] == '1',
+      .body_max = body_max,
+  };
+  struct arena head = conn->arena;
   arena_init(&conn->arena, ARENA_HEAD_MAX, &loop->blocks.source);
-  call->head = &conn->h1.head;
-  call->v1 = route->pattern[2] == '1';
-  call->model_name = params[0];
-  call->version_text = params[1]; /* at is NULL where the pattern has none */
-  call->body_max = body_max;
-  call->body = (struct body){0};
-  call->began_us = loop_now(loop);
-  call->bytes_counted = 0;
-  call->answer = (struct answer){0};
-  call->version = NULL;
-  memcpy(call->request_id, conn->id, conn->id_len);
-  call->request_id_len = conn->id_len;
-  arena_init(&call->scratch, 0, NULL);
-  call_step(conn, call, path_begin(call));
+  loop_now(loop); /* the call begins at this turn's time */
+  call_step(conn, call, path_begin(&loop->serve, call, &came, &head));
   if (conn->state != CONN_BODY) return;
   conn->since_us = call->began_us;
   conn->left = 0;
   if (conn->h1.head.expect_continue && conn->in.len == 0) send_continue(conn);
-}
-
-static void infer_fail(struct conn *conn, struct call *call)
-{
-  call_step(conn, call, path_refuse(call));
 }
 
 void call_home(struct loop *loop, struct mail *answer)
@@ -229,10 +215,7 @@ void request_body(struct conn *conn, struct slice piece)
     errand_body(conn, piece);
     return;
   }
-  struct call *call = conn->call;
-  if (path_more(call, piece.len, &call->err) ||
-      body_add(&call->body, &call->arena, piece, &call->err))
-    infer_fail(conn, call);
+  call_step(conn, conn->call, path_body(conn->call, piece));
 }
 
 void request_done(struct conn *conn)
@@ -243,9 +226,7 @@ void request_done(struct conn *conn)
   } else if (conn->errand) {
     errand_done(conn);
   } else {
-    struct call *call = conn->call;
-    call->body_whole = true;
-    call_step(conn, call, path_resume(call));
+    call_step(conn, conn->call, path_resume(conn->call));
   }
 }
 

@@ -11,7 +11,8 @@ enum { BODY_SURE = 1 << 20 };
 enum step admit_stage(struct call *call)
 {
   const struct serve *serve = call->serve;
-  uint64_t soon = call->head->content_length < BODY_SURE ? call->head->content_length : BODY_SURE;
+  uint64_t length = call->came.head->content_length;
+  uint64_t soon = length < BODY_SURE ? length : BODY_SURE;
   if (soon <= serve->opts.bodies_max - serve->bytes_held) return STEP_NEXT;
   fail(&call->err, E_OVERLOADED, "too many request bodies are in work at once; retry in a moment");
   return STEP_REPLY;
@@ -26,10 +27,9 @@ static uint64_t json_length(struct slice header)
 
 enum step body_stage(struct call *call)
 {
-  const struct http_head *head = call->head;
+  const struct http_head *head = call->came.head;
   uint64_t bytes = head->chunked ? BODY_UNKNOWN : head->content_length;
   uint64_t json = json_length(http_head_get(head, FIELD_INFERENCE_LENGTH));
-  call->body_whole = false;
   if (body_init(&call->body, &call->arena, bytes, json, &call->err)) return STEP_REPLY;
   call->state = CALL_BODY;
   return STEP_WAIT;

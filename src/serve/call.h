@@ -13,7 +13,7 @@
  *
  * Thread: its loop. Only `task` crosses, as the letter it is, and only while LENT or GONE.
  * Memory: `arena` holds head, body, tensors and answer. The connection reads a head into an arena
- * of its own and gives it to the call with path_begin's caller; path_end empties it. `scratch` is
+ * of its own and gives its memory to the call with path_begin; path_end empties it. `scratch` is
  * lent with the task.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_CALL_H
@@ -55,31 +55,39 @@ struct answer {
 
 enum { REQUEST_ID_MAX = ERR_ID_MAX };
 
+/* What a connection knows of a request, and all that it says of it. */
+struct call_came {
+  void *client;                          /* the connection */
+  const struct http_head *head;          /* the connection's; valid while it waits */
+  struct slice model_name, version_text; /* of the path; version_text.at NULL: not named */
+  struct slice request_id;               /* up to REQUEST_ID_MAX; copied */
+  bool v1;
+  uint64_t body_max;
+};
+
+/* Connections read state, body, answer and bytes; everything is written in this room alone. A call
+ * is a recycled slot: path_begin zeroes all of it before error_json, so no field can keep what the
+ * caller before left in it. */
 struct call {
   enum call_state state;
   uint8_t stage; /* the row of the path it is in */
   struct serve *serve;
   struct lease *lease; /* keeps `world` alive */
   const struct world *world;
-  void *client;     /* the connection that waits; NULL: nobody */
+  void *client;     /* came.client while it waits; NULL: nobody does */
   struct link link; /* serve->lent while LENT */
-
-  /* What came: set before path_begin. */
+  struct call_came came;
   struct arena arena;
-  const struct http_head *head;          /* the connection's; valid while client is set */
-  struct slice model_name, version_text; /* from the route; version_text.at NULL: not named */
-  bool v1;
-  uint64_t body_max;
   char request_id[REQUEST_ID_MAX];
   uint8_t request_id_len;
   int64_t began_us; /* the head was whole */
 
-  /* The body: filled by the connection while BODY. */
+  /* The body: arrives while BODY. */
   struct body body;
-  bool body_whole;
   struct slice plain; /* the body, decoded */
 
   /* What the stages found. */
+  struct slice model_name; /* as came; the world's own once it is found */
   const struct tenant *tenant;
   const struct model *model;
   const struct version *version;
@@ -98,8 +106,8 @@ struct call {
   struct arena scratch;
   struct err err; /* why it failed; code OK: it did not */
   struct answer answer;
-  struct slice part_one; /* room for a body of one part */
-  char error_json[ERR_JSON_MAX];
+  struct slice part_one;         /* room for a body of one part */
+  char error_json[ERR_JSON_MAX]; /* last: not zeroed */
 };
 
 static inline struct slice call_id(const struct call *call)

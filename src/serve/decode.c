@@ -5,7 +5,7 @@
 
 static enum code request_read(struct call *call)
 {
-  struct slice header = http_head_get(call->head, FIELD_INFERENCE_LENGTH), json, tail;
+  struct slice header = http_head_get(call->came.head, FIELD_INFERENCE_LENGTH), json, tail;
   bool raw;
   if (infer_split(call->plain, header, &json, &tail, &raw, &call->err)) return call->err.code;
   call->form = raw ? FORM_RAW : FORM_V2;
@@ -15,14 +15,13 @@ static enum code request_read(struct call *call)
 
 enum step decode_stage(struct call *call)
 {
-  if (zip_inflate(call->coding, body_lend(&call->body), call->body_max, &call->arena, &call->plain,
+  if (zip_inflate(call->coding, body_lend(&call->body), call->came.body_max, &call->arena, &call->plain,
                   &call->err))
     return STEP_REPLY;
   size_t grown = call->plain.len > call->body.len ? call->plain.len - call->body.len : 0;
   if (path_more(call, grown, &call->err)) return STEP_REPLY;
   call->form = FORM_V1;
-  call->request = (struct infer_request){0};
-  if (!call->v1 && request_read(call)) return STEP_REPLY;
+  if (!call->came.v1 && request_read(call)) return STEP_REPLY;
   uint64_t timeout_us = call->request.timeout_us;
   if (timeout_us && timeout_us < INT64_MAX / 2 &&
       (!call->asked_us || (int64_t)timeout_us < call->asked_us))

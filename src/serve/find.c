@@ -8,7 +8,7 @@ static enum step version_find(struct call *call, uint32_t number)
   const struct version *version = model_version(call->model, number);
   if (!version) {
     fail(&call->err, E_VERSION_NOT_FOUND, "model \"%.*s\" has no version %.*s",
-         SLICE_ARG(call->model_name), SLICE_ARG(call->version_text));
+         SLICE_ARG(call->model_name), SLICE_ARG(call->came.version_text));
     return STEP_REPLY;
   }
   if (version->state != VERSION_READY) {
@@ -25,13 +25,11 @@ static enum step version_find(struct call *call, uint32_t number)
 enum step find_stage(struct call *call)
 {
   uint32_t number = 0;
-  bool named = call->version_text.at != NULL;
-  call->version = NULL;
-  call->arm = NULL;
-  if (named && !version_number_read(call->version_text, &number)) {
+  bool named = call->came.version_text.at != NULL;
+  if (named && !version_number_read(call->came.version_text, &number)) {
     fail(&call->err, E_BAD_VERSION,
          "version \"%.*s\" is not a number; use decimal digits, or leave /versions/ out",
-         SLICE_ARG(call->version_text));
+         SLICE_ARG(call->came.version_text));
     return STEP_REPLY;
   }
   call->model = world_model(call->world, call->tenant, call->model_name);

@@ -57,11 +57,10 @@ static enum code deadline_read(struct slice text, int64_t *us, struct err *err)
 
 enum step media_stage(struct call *call)
 {
-  const struct http_head *head = call->head;
+  const struct http_head *head = call->came.head;
   struct slice type = http_head_get(head, FIELD_CONTENT_TYPE);
   struct slice deadline = http_head_get(head, FIELD_DEADLINE_MS);
   struct slice accept = http_head_get(head, FIELD_ACCEPT_ENCODING);
-  call->asked_us = 0;
   if (type.len && type_check(type, &call->err)) return STEP_REPLY;
   if (zip_coding_read(http_head_get(head, FIELD_CONTENT_ENCODING), &call->coding, &call->err)) {
     call->answer.accept_encoding = "gzip, deflate";

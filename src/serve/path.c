@@ -61,16 +61,34 @@ static enum step path_run(struct call *call)
   return STEP_REPLY;
 }
 
-enum step path_begin(struct call *call)
+enum step path_begin(struct serve *serve, struct call *call, const struct call_came *came,
+                     const struct arena *head)
 {
-  must(call->state == CALL_FREE);
+  memset(call, 0, offsetof(struct call, error_json));
+  must(came->request_id.len <= sizeof call->request_id);
   call->state = CALL_OPEN;
-  call->stage = 0;
-  call->err.code = OK;
-  call->lease = lease_take(call->serve);
+  call->serve = serve;
+  call->came = *came;
+  call->client = came->client;
+  call->arena = *head;
+  call->arena.max = serve->opts.call_bytes_max;
+  call->model_name = came->model_name;
+  memcpy(call->request_id, came->request_id.at, came->request_id.len);
+  call->request_id_len = (uint8_t)came->request_id.len;
+  call->began_us = serve->now_us;
+  call->lease = lease_take(serve);
   call->world = call->lease ? call->lease->letter->world : NULL;
-  call->serve->calls++;
+  serve->calls++;
   return path_run(call);
+}
+
+enum step path_body(struct call *call, struct slice piece)
+{
+  must(call->state == CALL_BODY);
+  if (path_more(call, piece.len, &call->err) ||
+      body_add(&call->body, &call->arena, piece, &call->err))
+    return path_fail(call);
+  return STEP_WAIT;
 }
 
 enum step path_resume(struct call *call)
@@ -79,16 +97,10 @@ enum step path_resume(struct call *call)
     list_remove(&call->link);
     record_home(call);
   } else {
-    must(call->state == CALL_BODY && call->body_whole);
+    must(call->state == CALL_BODY);
   }
   call->state = CALL_OPEN;
   return path_run(call);
-}
-
-enum step path_refuse(struct call *call)
-{
-  must(call->state == CALL_BODY && call->err.code != OK);
-  return path_fail(call);
 }
 
 enum code path_more(struct call *call, size_t n, struct err *err)
@@ -118,6 +130,7 @@ bool path_leave(struct call *call)
 void path_late(struct call *call)
 {
   must(call->state == CALL_LENT);
+  call->client = NULL;
   list_remove(&call->link);
   atomic_store_explicit(&call->task.gone, true, memory_order_relaxed);
   fail(&call->err, E_DEADLINE_EXCEEDED,

@@ -77,17 +77,16 @@ bool serve_ready(const struct serve *serve);
 /* Writes an id into to[REQUEST_ID_MAX]: the client's, when it is sane, else a new one. */
 uint8_t serve_request_id(struct serve *serve, struct slice asked, char *to);
 
-/* Runs a call whose "what came" is set and whose state is FREE; it leases the newest world.
- * STEP_WAIT: for its body (state BODY) or its task (LENT). STEP_REPLY: call->answer is
+/* Runs a call, whatever its slot held before; it began at the loop's present, leases the newest
+ * world and takes the memory of `head`, the arena that came->head lies in: the caller makes that
+ * one anew. STEP_WAIT: for its body (state BODY) or its task (LENT). STEP_REPLY: call->answer is
  * complete. */
-enum step path_begin(struct call *call);
-/* Goes on: from BODY once body_whole is set, from LENT once its ANSWER is home. */
+enum step path_begin(struct serve *serve, struct call *call, const struct call_came *came,
+                     const struct arena *head);
+/* The next piece of a BODY call's body. STEP_WAIT: taken; STEP_REPLY: refused, as above. */
+enum step path_body(struct call *call, struct slice piece);
+/* Goes on: from BODY when all of it is there, from LENT once its ANSWER is home. */
 enum step path_resume(struct call *call);
-/* Ends a BODY call with the error the connection put into call->err (413, 408): STEP_REPLY. */
-enum step path_refuse(struct call *call);
-/* Before n more body bytes are taken: counts them against the loop's budget. E_OVERLOADED in
- * err. */
-CHECKED enum code path_more(struct call *call, size_t n, struct err *err);
 /* The client of this call is gone (BODY or LENT). True: path_end it now; false: it is GONE
  * until its task comes home, then path_gone_home. */
 bool path_leave(struct call *call);

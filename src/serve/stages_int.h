@@ -21,6 +21,9 @@ enum step record_stage(struct call *call);
 /* Below this no stage takes long enough for the clock to be read again within a turn. */
 enum { LARGE_BODY_MIN = 32 << 10 };
 
+/* Before n more body bytes are held: counts them against the loop's budget. E_OVERLOADED in err. */
+CHECKED enum code path_more(struct call *call, size_t n, struct err *err);
+
 /* Leases: a counter per world this loop still has calls on. */
 struct lease {
   struct letter_world *letter; /* control's; mailed home with the last call */

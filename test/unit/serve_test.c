@@ -95,3 +95,31 @@ TEST(a_world_before_its_tally_is_a_broken_promise)
   EXPECT_CRASH(tally_send(&tally, 3));
   serve_down();
 }
+
+/* A slot full of what another tenant's call left, or of the mean mode's poison. */
+TEST(a_call_keeps_nothing_of_the_one_before_in_its_slot)
+{
+  static struct call call;
+  struct http_head head = {.keep_alive = true};
+  struct call_came came = {.client = &home,
+                           .head = &head,
+                           .model_name = SLICE("ghost"),
+                           .request_id = SLICE("id-1"),
+                           .body_max = 100};
+  struct arena arena;
+  serve_up();
+  for (int fill = 0; fill < 256; fill += 0xdd) {
+    arena_init(&arena, 1 << 10, NULL);
+    memset(&call, fill, sizeof call);
+    EXPECT_INT(path_begin(&serve, &call, &came, &arena), STEP_REPLY); /* no world has come */
+    EXPECT_INT(call.state, CALL_DONE);
+    EXPECT_INT(call.answer.status, 503);
+    EXPECT_INT(call.answer.code, E_NOT_READY);
+    EXPECT(memmem(call.error_json, call.answer.bytes, "\"id-1\"", 6) != NULL);
+    EXPECT(!call.answer.model.at && !call.answer.arm && !call.answer.accept_encoding);
+    EXPECT(!call.version && !call.arm && !call.task.outputs && !call.body.at && !call.rows);
+    path_end(&call);
+    EXPECT_INT(call.state, CALL_FREE);
+  }
+  serve_down();
+}
