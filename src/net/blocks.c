@@ -5,7 +5,18 @@
 
 #include <sys/mman.h>
 
+#include "base/debug.h"
 #include "base/mem.h"
+
+/* Mean mode: bytes of a block that rests are poison, to readers and to AddressSanitizer. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define REST_HIDE(block, bytes) __asan_poison_memory_region(block, bytes)
+#define REST_SHOW(block, bytes) __asan_unpoison_memory_region(block, bytes)
+#else
+#define REST_HIDE(block, bytes) ((void)(block), (void)(bytes))
+#define REST_SHOW(block, bytes) ((void)(block), (void)(bytes))
+#endif
 
 struct block_rest {
   struct block_rest *next;
@@ -64,6 +75,7 @@ void *blocks_get(struct blocks *blocks, size_t *bytes)
   *bytes = class_bytes(c);
   struct block_rest *block = blocks->rest[c];
   if (block) {
+    REST_SHOW(block, *bytes);
     blocks->rest[c] = block->next;
     if (--blocks->n_rest[c] < blocks->low[c]) blocks->low[c] = blocks->n_rest[c];
     blocks->kept -= *bytes;
@@ -86,7 +98,9 @@ void blocks_put(struct blocks *blocks, void *at, size_t bytes)
     return;
   }
   struct block_rest *block = at;
+  if (debug_poisons()) memset(at, 0xdd, bytes);
   block->next = blocks->rest[c];
+  REST_HIDE(at, bytes);
   blocks->rest[c] = block;
   blocks->n_rest[c]++;
   blocks->kept += bytes;
@@ -96,6 +110,7 @@ static void class_drop(struct blocks *blocks, unsigned c, uint32_t n)
 {
   for (; n > 0; n--) {
     struct block_rest *block = blocks->rest[c];
+    REST_SHOW(block, class_bytes(c));
     blocks->rest[c] = block->next;
     blocks->n_rest[c]--;
     blocks->kept -= class_bytes(c);

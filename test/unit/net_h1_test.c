@@ -275,6 +275,34 @@ TEST(pipelined_requests_cut_at_every_byte_are_answered_the_same)
   rig_down(&rig);
 }
 
+TEST(what_follows_a_large_body_is_not_lost_with_it)
+{
+  enum { BODY = 300 << 10 };
+  static char text[BODY + 1024];
+  rig_up(&rig);
+  for (size_t tail = 1; tail < sizeof HEALTH;
+       tail += 3) { /* bytes read along with the body's end */
+    int n = sprintf(text, INFER_HEAD "Content-Length: %d\r\n\r\n", BODY);
+    memset(text + n, ' ', BODY);
+    size_t len = (size_t)n + BODY;
+    client_open(&client, &rig);
+    client_send(&client, text, (size_t)n + 10);
+    usleep(2000);
+    client_send(&client, text + n + 10, BODY - 5000);
+    usleep(5000);
+    len += (size_t)sprintf(text + len, HEALTH);
+    client_send(&client, text + n + BODY - 4990, 4990 + tail);
+    usleep(2000);
+    client_send(&client, text + n + BODY + tail, len - (size_t)n - BODY - tail);
+    EXPECT_INT(client_read(&client), 400);
+    EXPECT(client_says_code(&client, "BAD_JSON"));
+    EXPECT_INT(client_read(&client), 200);
+    EXPECT_STR(client.body, "{\"status\":\"alive\"}\n");
+    client_close(&client);
+  }
+  rig_down(&rig);
+}
+
 TEST(a_client_that_shuts_its_side_still_gets_every_answer)
 {
   static char text[4096];
