@@ -38,6 +38,7 @@ SRC := $(wildcard src/*.c src/*/*.c src/*/*/*.c)
 CXXSRC := $(wildcard src/*/*.cc)
 OBJ := $(SRC:src/%.c=$(OUT)/%.o) $(CXXSRC:src/%.cc=$(OUT)/%.o) \
        $(LLHTTP:/usr/share/llhttp/%.c=$(OUT)/llhttp/%.o)
+OBJ += $(if $(filter tsan,$(MODE)),$(OUT)/openat.o)
 LIB := $(OUT)/libslipway.a
 BIN := $(OUT)/slipway
 built = $(patsubst test/$1/%.c,$(OUT)/$1/%,$(wildcard test/$1/*_test.c))
@@ -80,6 +81,9 @@ $(OUT)/%.o: src/%.cc Makefile
 $(OUT)/llhttp/%.o: /usr/share/llhttp/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c17 $(BASE) $(FLAGS_$(MODE)) -w -c $< -o $@
+$(OUT)/openat.o: test/tsan/openat.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 $(LIB): $(filter-out $(OUT)/main.o,$(OBJ))
 	@rm -f $@
 	$(Q)ar rcs $@ $^
