@@ -11,6 +11,7 @@ ORT_VERSION := 1.28.0
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --no-print-directory -j$(shell nproc)
 endif
+MAKEFLAGS += -r
 Q := $(if $(V),,@)
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Walloca -Werror
@@ -36,7 +37,7 @@ CXXFLAGS = -std=c++17 $(BASE) $(FLAGS_$(MODE)) $(WARN) -fno-rtti
 
 SRC := $(wildcard src/*.c src/*/*.c src/*/*/*.c)
 CXXSRC := $(wildcard src/*/*.cc)
-OBJ := $(SRC:src/%.c=$(OUT)/%.o) $(CXXSRC:src/%.cc=$(OUT)/%.o) \
+OBJ := $(SRC:src/%=$(OUT)/%.o) $(CXXSRC:src/%=$(OUT)/%.o) \
        $(LLHTTP:/usr/share/llhttp/%.c=$(OUT)/llhttp/%.o)
 OBJ += $(if $(filter tsan,$(MODE)),$(OUT)/openat.o)
 LIB := $(OUT)/libslipway.a
@@ -72,10 +73,10 @@ build/deps.mk: tools/deps tools/packages
 	@mv $@.new $@
 LIBS = $(PKG_LIBS) -lpthread -ldl -lm -lstdc++ -Wl,-z,relro,-z,now
 
-$(OUT)/%.o: src/%.c Makefile
+$(OUT)/%.c.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC $<";) $(CC) $(CFLAGS) -Wmissing-prototypes $(PKG_CFLAGS) -MMD -MP -c $< -o $@
-$(OUT)/%.o: src/%.cc Makefile
+$(OUT)/%.cc.o: src/%.cc Makefile
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CXX $<";) $(CXX) $(CXXFLAGS) -MMD -MP -c $< -o $@
 $(OUT)/llhttp/%.o: /usr/share/llhttp/%.c Makefile
@@ -84,10 +85,10 @@ $(OUT)/llhttp/%.o: /usr/share/llhttp/%.c Makefile
 $(OUT)/openat.o: test/tsan/openat.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
-$(LIB): $(filter-out $(OUT)/main.o,$(OBJ))
+$(LIB): $(filter-out $(OUT)/main.c.o,$(OBJ))
 	@rm -f $@
 	$(Q)ar rcs $@ $^
-$(BIN): $(OUT)/main.o $(LIB)
+$(BIN): $(OUT)/main.c.o $(LIB)
 	$(if $(V),,@echo "  LD $@";) $(CC) $(FLAGS_$(MODE)) $^ $(LIBS) -o $@
 $(OUT)/fuzz/%: test/fuzz/%_fuzz.c $(LIB)
 	@mkdir -p $(@D)

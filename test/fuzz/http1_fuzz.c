@@ -76,9 +76,8 @@ static uint64_t read_all(const char *bytes, size_t size, struct rand *cuts)
     must(err.code != OK && err.text[0]);
     h = mix(h, &err.code, sizeof err.code);
   }
-  bool idle = h1_idle(&h1);
   arena_deinit(&arena);
-  return mix(h, &idle, sizeof idle);
+  return h;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
