@@ -15,8 +15,8 @@ static enum code request_read(struct call *call)
 
 enum step decode_stage(struct call *call)
 {
-  if (zip_inflate(call->coding, body_lend(&call->body), call->came.body_max, &call->arena, &call->plain,
-                  &call->err))
+  if (zip_inflate(call->coding, body_lend(&call->body), call->came.body_max, &call->arena,
+                  &call->plain, &call->err))
     return STEP_REPLY;
   size_t grown = call->plain.len > call->body.len ? call->plain.len - call->body.len : 0;
   if (path_more(call, grown, &call->err)) return STEP_REPLY;
