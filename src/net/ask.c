@@ -29,7 +29,7 @@ void errand_release(struct errand *errand)
   blob_drop(errand->letter.reply.body);
   arena_deinit(&errand->arena);
   arena_deinit(&errand->scratch);
-  loop->serve.bytes_held -= errand->counted;
+  budget_give(&loop->bodies, errand->counted);
   loop->n_asks--;
   pool_put(&loop->asks, errand);
 }
@@ -130,11 +130,7 @@ void errand_begin(struct conn *conn, const struct route *route, const struct url
 
 static enum code body_take(struct errand *errand, struct slice piece, struct err *err)
 {
-  struct serve *serve = &errand->loop->serve;
-  if (piece.len > serve->opts.bodies_max - serve->bytes_held)
-    return fail(err, E_OVERLOADED,
-                "too many request bodies are in work at once; retry in a moment");
-  serve->bytes_held += piece.len;
+  if (budget_take(&errand->loop->bodies, piece.len, err)) return err->code;
   errand->counted += piece.len;
   return body_add(&errand->body, &errand->arena, piece, err);
 }

@@ -15,10 +15,14 @@ static enum asset_kind asset_of(const char *pattern)
   return ASSET_ALIVE;
 }
 
-static const char *unready_why(const struct loop *loop)
+static const char *ready_text(enum serve_state state)
 {
-  if (loop->serve.draining) return "{\"ready\":false,\"error\":\"the server is shutting down\"}\n";
-  if (!loop->serve.newest) return "{\"ready\":false,\"error\":\"the server is starting\"}\n";
+  switch (state) {
+    case SERVE_READY: return "{\"ready\":true}\n";
+    case SERVE_DRAINING: return "{\"ready\":false,\"error\":\"the server is shutting down\"}\n";
+    case SERVE_STARTING: return "{\"ready\":false,\"error\":\"the server is starting\"}\n";
+    case SERVE_WAITING: break;
+  }
   return "{\"ready\":false,\"error\":\"a model that should serve does not yet\"}\n";
 }
 
@@ -32,8 +36,8 @@ void asset_answer(struct conn *conn, const struct route *route)
     case ASSET_ALIVE: break;
     case ASSET_LIVE: text = "{\"live\":true}\n"; break;
     case ASSET_READY:
-      ready = serve_ready(&loop->serve);
-      text = ready ? "{\"ready\":true}\n" : unready_why(loop);
+      ready = serve_state(loop->serve) == SERVE_READY;
+      text = ready_text(serve_state(loop->serve));
   }
   struct slice body = slice_str(text);
   struct answer answer = {

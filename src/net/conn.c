@@ -173,7 +173,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
   struct conn *conn = (struct conn *)stream;
   if (conn->state == CONN_CLOSED || n == 0) return;
   if (n > 0) {
-    conn->loop->serve.tally->bytes_in += (uint64_t)n;
+    serve_count_in(conn->loop->serve, (uint64_t)n);
     conn_got(conn, buf->base, (size_t)n);
   } else if (n == UV_ENOBUFS) {
     conn_feed_off(conn);
@@ -227,7 +227,7 @@ void conn_open(struct loop *loop, int fd, const struct sockaddr *peer)
   must(uv_tcp_init(&loop->uv, &conn->tcp) == 0);
   list_push_back(&loop->open, &conn->link);
   loop->n_open++;
-  loop->serve.tally->connections++;
+  serve_count_connection(loop->serve);
   h1_init(&conn->h1, NULL);
   arena_init(&conn->arena, ARENA_HEAD_MAX, &loop->blocks.source);
   conn->since_us = loop_now(loop);
@@ -246,7 +246,7 @@ static void conn_release(struct conn *conn)
   arena_deinit(&conn->arena);
   if (conn->scratch.source) arena_deinit(&conn->scratch);
   blob_drop(conn->blob);
-  loop->serve.bytes_held -= conn->pinned;
+  budget_give(&loop->bodies, conn->pinned);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -314,7 +314,7 @@ void conn_sent(struct conn *conn)
   conn->blob = NULL;
   conn->rest = NULL;
   conn->n_rest = 0;
-  loop->serve.bytes_held -= conn->pinned;
+  budget_give(&loop->bodies, conn->pinned);
   conn->pinned = conn->left = 0;
   conn->since_us = loop_now(loop);
   if (!conn->keep) {

@@ -20,7 +20,7 @@ struct errand {
   struct arena arena;   /* head and body */
   struct arena scratch; /* the desk's, lent with the letter */
   struct body body;
-  uint64_t counted;        /* body bytes in serve.bytes_held */
+  uint64_t counted;        /* body bytes it holds of loop->bodies */
   bool upload, sent, home; /* the ask is at the desk; is home again */
   bool last, abort_due; /* upload: the last chunk went; an abort must go as soon as one is free */
   uint32_t n_out;       /* chunks at the desk */

@@ -114,8 +114,7 @@ static void door_refuse(struct loop *loop, int fd, const struct err *err)
                    "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
                    "Retry-After: %u\r\nConnection: close\r\n\r\n%.*s",
                    status, http_reason(status), len, err_retry_s(err), (int)len, body);
-  loop->serve.tally->refused[err->code]++;
-  loop->serve.tally->by_status[status / 100]++;
+  serve_count_answer(loop->serve, status, err->code, 0);
   ssize_t sent = send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
   (void)sent; /* a courtesy */
   shutdown(fd, SHUT_WR);
@@ -135,8 +134,7 @@ static void door_enter(struct loop *loop, int fd, const struct sockaddr *peer)
   }
   if (addresses_add(&loop->addresses, &address) > max && !free_pass) {
     addresses_remove(&loop->addresses, &address);
-    fail(&loop->err, E_LIMIT_EXCEEDED,
-         "too many connections of one address; retry in a moment");
+    fail(&loop->err, E_LIMIT_EXCEEDED, "too many connections of one address; retry in a moment");
     door_refuse(loop, fd, &loop->err);
     return;
   }

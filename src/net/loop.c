@@ -81,17 +81,18 @@ struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uin
   addresses_init(&loop->addresses, loop->limits.connections_max);
   list_init(&loop->open);
   list_init(&loop->again);
-  serve_init(&loop->serve, &(struct serve_opts){
-                               .post = post,
-                               .home = &loop->box,
-                               .loop = number,
-                               .calls_max = loop->limits.calls_max,
-                               .bodies_max = loop->limits.bodies_max,
-                               .call_bytes_max = loop->limits.call_bytes_max,
-                               .scratch_kept_max = loop->limits.blocks_kept_max,
-                               .deadline_us = loop->limits.deadline_us,
-                               .blocks = &loop->blocks.source,
-                           });
+  budget_init(&loop->bodies, loop->limits.bodies_max);
+  loop->serve = serve_new(&(struct serve_opts){
+      .post = post,
+      .home = &loop->box,
+      .loop = number,
+      .calls_max = loop->limits.calls_max,
+      .call_bytes_max = loop->limits.call_bytes_max,
+      .scratch_kept_max = loop->limits.blocks_kept_max,
+      .deadline_us = loop->limits.deadline_us,
+      .blocks = &loop->blocks.source,
+      .bodies = &loop->bodies,
+  });
   must(uv_loop_init(&loop->uv) == 0);
   handles_open(loop);
   return loop;
@@ -117,10 +118,11 @@ int64_t loop_now(struct loop *loop)
 {
   if (!loop->clock_fresh) {
     loop->clock_fresh = true;
-    loop->serve.now_us = clock_us();
-    if (!loop->turn_us) loop->turn_us = loop->serve.now_us;
+    loop->now_us = clock_us();
+    serve_turn(loop->serve, loop->now_us, loop->wall_us);
+    if (!loop->turn_us) loop->turn_us = loop->now_us;
   }
-  return loop->serve.now_us;
+  return loop->now_us;
 }
 
 static void date_write(struct loop *loop)
@@ -136,7 +138,8 @@ static void date_write(struct loop *loop)
                    tm.tm_mday % 100, months + 3 * tm.tm_mon, (tm.tm_year + 1900) % 10000,
                    tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100);
   loop->date = slice_of(loop->date_buf, (size_t)n);
-  loop->serve.wall_us = wall_ms * 1000 - loop_now(loop);
+  loop->wall_us = wall_ms * 1000 - loop_now(loop);
+  serve_turn(loop->serve, loop->now_us, loop->wall_us);
 }
 
 /* --- ends ------------------------------------------------------------------------------------ */
@@ -180,14 +183,14 @@ static void drain_step(struct loop *loop)
   }
   if (loop->drain != DRAIN_CLOSING) return;
   if (now_us >= loop->drain_letter->deadline_us) conns_cut(loop);
-  bool quiet = loop->n_open == 0 && loop->serve.calls == 0 && loop->n_asks == 0;
+  bool quiet = loop->n_open == 0 && serve_calls(loop->serve) == 0 && loop->n_asks == 0;
   if (quiet || now_us >= loop->drain_letter->deadline_us) drain_over(loop);
 }
 
 static void drain_begin(struct loop *loop, struct letter_note *letter)
 {
   must(loop->drain == DRAIN_NO);
-  loop->serve.draining = true;
+  serve_drain(loop->serve);
   loop->drain = DRAIN_DELAY;
   loop->drain_letter = letter;
   loop->drain_us = loop_now(loop) + loop->opts.drain_delay_us;
@@ -209,8 +212,8 @@ static void letter_handle(struct loop *loop, struct mail *mail)
     case LETTER_ANSWER: call_home(loop, mail); break;
     case LETTER_ASK_HOME: errand_home(mail); break;
     case LETTER_CHUNK_HOME: errand_chunk_home(mail); break;
-    case LETTER_WORLD: serve_world(&loop->serve, LETTER_OF(mail, struct letter_world)); break;
-    case LETTER_TALLY: serve_tally(&loop->serve, LETTER_OF(mail, struct letter_tally)); break;
+    case LETTER_WORLD: serve_world(loop->serve, LETTER_OF(mail, struct letter_world)); break;
+    case LETTER_TALLY: serve_tally(loop->serve, LETTER_OF(mail, struct letter_tally)); break;
     case LETTER_DRAIN: drain_begin(loop, LETTER_OF(mail, struct letter_note)); break;
     case LETTER_STOP: stop_begin(loop); break;
     default: must(!"a letter loops do not get");
@@ -255,13 +258,15 @@ static void on_prepare(uv_prepare_t *prepare)
 static void turn_end(struct loop *loop)
 {
   int64_t took_us = loop->turn_us ? clock_us() - loop->turn_us : 0;
-  if (took_us > SLOW_TURN_US) loop->serve.tally->slow_turns++, loop->slow_turns++;
+  const char *stage = serve_slow_stage(loop->serve);
+  if (took_us > SLOW_TURN_US) {
+    loop->slow_turns++;
+    serve_count_slow_turn(loop->serve);
+  }
   if (took_us > SLOW_TURN_US && took_us > loop->slow_us) {
     loop->slow_us = took_us;
-    loop->slow_stage = loop->serve.slow_stage ? loop->serve.slow_stage : "many small ones";
+    loop->slow_stage = stage ? stage : "many small ones";
   }
-  loop->serve.slow_ns = 0;
-  loop->serve.slow_stage = NULL;
   loop->turn_us = 0;
   loop->clock_fresh = false;
 }
@@ -288,12 +293,9 @@ static void on_alarm(uv_timer_t *timer)
 /* One timer for all calls that are out, moved only when an earlier deadline comes along. */
 static void alarm_set(struct loop *loop)
 {
-  if (list_empty(&loop->serve.lent)) {
-    loop->serve.alarm_us = INT64_MAX;
-    return;
-  }
-  if (loop->serve.alarm_us >= loop->alarm_us) return;
-  loop->alarm_us = loop->serve.alarm_us;
+  int64_t due_us = serve_alarm(loop->serve);
+  if (due_us >= loop->alarm_us) return;
+  loop->alarm_us = due_us;
   int64_t wait_us = loop->alarm_us - loop_now(loop);
   uv_timer_start(&loop->alarm, on_alarm, wait_us > 0 ? (uint64_t)wait_us / 1000 + 1 : 1, 0);
 }
@@ -331,7 +333,7 @@ static void on_check(uv_check_t *check)
   alarm_set(loop);
   busy_set(loop, busy);
   turn_end(loop);
-  bool out = loop->serve.calls || loop->n_asks || loop->n_open;
+  bool out = serve_calls(loop->serve) || loop->n_asks || loop->n_open;
   if (loop->stop && (!out || loop->stop_us <= loop_now(loop))) uv_stop(&loop->uv);
 }
 
@@ -379,7 +381,7 @@ void loop_main(void *arg)
   }
   busy_set(loop, true); /* the first turn looks at the mail */
   uv_run(&loop->uv, UV_RUN_DEFAULT);
-  serve_leave(&loop->serve);
+  serve_leave(loop->serve);
   loop_here = NULL;
 }
 
@@ -395,8 +397,8 @@ static void handle_end(uv_handle_t *handle, void *arg)
  * the process is gone. */
 static void memory_free(struct loop *loop)
 {
-  if (loop->serve.calls || loop->n_asks) return;
-  serve_deinit(&loop->serve);
+  if (serve_calls(loop->serve) || loop->n_asks) return;
+  serve_free(loop->serve);
   blocks_deinit(&loop->blocks);
   addresses_deinit(&loop->addresses);
   pool_deinit(&loop->asks);
@@ -419,6 +421,6 @@ void loop_free(struct loop *loop)
   loop_here = NULL;
   if (loop->door_fd >= 0) close(loop->door_fd);
   if (loop->spare_fd >= 0) close(loop->spare_fd);
-  serve_leave(&loop->serve);
+  serve_leave(loop->serve);
   memory_free(loop);
 }

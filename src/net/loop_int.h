@@ -82,7 +82,7 @@ struct conn {
   uint32_t stash_at, stash_len;
   uv_buf_t *rest; /* of an unwritten answer, in the arena */
   uint32_t n_rest;
-  uint64_t pinned;  /* bytes counted for it in serve.bytes_held */
+  uint64_t pinned;  /* bytes it holds of loop->bodies */
   uint64_t left;    /* progress mark: bytes moved since since_us, or queued at it */
   int64_t since_us; /* when this state's timeout began */
   char id[REQUEST_ID_MAX];
@@ -108,13 +108,16 @@ struct loop {
   struct loop_opts opts;
   struct loop_limits limits;
   struct mailbox box;
-  struct serve serve;
+  struct serve *serve;
+  struct budget bodies; /* of calls, asks and answers not yet taken */
   struct blocks blocks;
   struct pool conns, calls, asks;
   struct addresses addresses;
   struct link open, again;
   uint32_t n_open, n_asks, next_desk;
   bool clock_fresh;
+  int64_t now_us;  /* read once a turn */
+  int64_t wall_us; /* Unix time minus it, read now and then */
   int64_t turn_us, alarm_us, stop_us;
   int64_t slow_us; /* the worst turn since the last line about it, and how many there were */
   const char *slow_stage;

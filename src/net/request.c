@@ -31,9 +31,9 @@ void request_bad(struct conn *conn, const struct err *err)
   struct err why = *err;
   conn->keep = false;
   if (conn->state == CONN_READY) { /* the head never became whole: no id, no method */
-    conn->id_len = serve_request_id(&conn->loop->serve, SLICE_NONE, conn->id);
+    conn->id_len = serve_request_id(conn->loop->serve, SLICE_NONE, conn->id);
     conn->bodyless = conn->whole = false;
-    conn->loop->serve.tally->requests++;
+    serve_count_request(conn->loop->serve);
   }
   if (conn->state == CONN_SKIP) { /* answered long ago */
     conn_close(conn);
@@ -104,7 +104,7 @@ static void infer_begin(struct conn *conn, const struct route *route, const stru
   struct arena head = conn->arena;
   arena_init(&conn->arena, ARENA_HEAD_MAX, &loop->blocks.source);
   loop_now(loop); /* the call begins at this turn's time */
-  call_step(conn, call, path_begin(&loop->serve, call, &came, &head));
+  call_step(conn, call, path_begin(loop->serve, call, &came, &head));
   if (conn->state != CONN_BODY) return;
   conn->since_us = call->began_us;
   conn->left = 0;
@@ -125,25 +125,14 @@ void call_home(struct loop *loop, struct mail *answer)
   conn_go(conn);
 }
 
-void calls_late(struct loop *loop)
+static void call_late(struct call *call, void *client)
 {
-  int64_t now_us = loop_now(loop), next_us = INT64_MAX;
-  loop->serve.alarm_us = INT64_MAX;
-  struct link *link = loop->serve.lent.next;
-  while (link != &loop->serve.lent) {
-    struct call *call = LIST_OF(link, struct call, link);
-    link = link->next;
-    if (call->deadline_us <= now_us) {
-      struct conn *conn = call->client;
-      path_late(call);
-      call_answer(conn, call);
-      conn_go(conn); /* may lend a new call, at the list's end; takes no other one away */
-    } else if (call->deadline_us < next_us) {
-      next_us = call->deadline_us;
-    }
-  }
-  if (next_us < loop->serve.alarm_us) loop->serve.alarm_us = next_us;
+  struct conn *conn = client;
+  call_answer(conn, call);
+  conn_go(conn);
 }
+
+void calls_late(struct loop *loop) { serve_late(loop->serve, loop_now(loop), call_late); }
 
 /* --- events ---------------------------------------------------------------------------------- */
 
@@ -190,11 +179,11 @@ void request_head(struct conn *conn)
   struct loop *loop = conn->loop;
   const struct http_head *head = &conn->h1.head;
   struct url url;
-  loop->serve.tally->requests++;
+  serve_count_request(loop->serve);
   conn->whole = !head->chunked && head->content_length == 0;
   conn->bodyless = head->method == METHOD_HEAD;
   conn->keep = head->keep_alive && !conn->h1.close;
-  conn->id_len = serve_request_id(&loop->serve, http_head_get(head, FIELD_X_REQUEST_ID), conn->id);
+  conn->id_len = serve_request_id(loop->serve, http_head_get(head, FIELD_X_REQUEST_ID), conn->id);
   conn->since_us = loop_now(loop);
   conn->left = 0;
   if (head->method == METHOD_CONNECT) { /* its target is no path */
@@ -236,7 +225,7 @@ void request_left(struct conn *conn)
   conn->call = NULL;
   if (conn->errand) errand_left(conn);
   if (!call || call->state == CALL_DONE || call->state == CALL_GONE) return; /* in call_answer */
-  conn->loop->serve.tally->refused[E_CANCELLED]++;
+  serve_count_left(conn->loop->serve);
   if (!path_leave(call)) return;
   path_end(call);
   pool_put(&conn->loop->calls, call);

@@ -156,10 +156,8 @@ static void send_rest(struct conn *conn, uv_buf_t *bufs, unsigned n, size_t writ
   } else {
     if (memory == SEND_CALL) {
       arena_deinit(&conn->arena);
-      path_pin(conn->call, &conn->arena, &conn->scratch);
+      conn->pinned = path_pin(conn->call, &conn->arena, &conn->scratch);
       conn->arena.max += COPY_MAX; /* for the list of what is left */
-      conn->pinned = conn->call->bytes_counted;
-      conn->call->bytes_counted = 0;
     }
     kept = rest_pin(conn, bufs, n, head_left);
   }
@@ -175,10 +173,9 @@ static void send_rest(struct conn *conn, uv_buf_t *bufs, unsigned n, size_t writ
 
 /* --- sending --------------------------------------------------------------------------------- */
 
-/* One counter, and one log line where the error table says that it is worth one. */
+/* One log line where the error table says that it is worth one. */
 static void refusal_note(struct conn *conn, const struct answer *answer)
 {
-  conn->loop->serve.tally->refused[answer->code]++;
   log_event(code_level(answer->code), "request_refused", "code", code_name(answer->code),
             "request_id", log_slice(slice_of(conn->id, conn->id_len)), NULL);
 }
@@ -210,9 +207,8 @@ void send_answer(struct conn *conn, const struct answer *answer, enum send_memor
     }
     total += answer->bytes;
   }
-  loop->serve.tally->by_status[answer->status / 100]++;
+  serve_count_answer(loop->serve, answer->status, answer->code, total);
   if (answer->code != OK) refusal_note(conn, answer);
-  loop->serve.tally->bytes_out += total;
   int written = uv_try_write((uv_stream_t *)&conn->tcp, bufs, n);
   if (written == UV_EAGAIN) written = 0;
   if (written < 0) {
@@ -227,8 +223,8 @@ void send_answer(struct conn *conn, const struct answer *answer, enum send_memor
 void send_error(struct conn *conn, const struct err *err, const char *allow)
 {
   struct loop *loop = conn->loop;
-  struct slice body = slice_of(loop->error_buf,
-                               err_json(loop->error_buf, err, slice_of(conn->id, conn->id_len)));
+  struct slice body =
+      slice_of(loop->error_buf, err_json(loop->error_buf, err, slice_of(conn->id, conn->id_len)));
   struct answer answer = {
       .status = code_http(err->code),
       .code = err->code,

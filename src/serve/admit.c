@@ -10,12 +10,10 @@ enum { BODY_SURE = 1 << 20 };
 
 enum step admit_stage(struct call *call)
 {
-  const struct serve *serve = call->serve;
   uint64_t length = call->came.head->content_length;
   uint64_t soon = length < BODY_SURE ? length : BODY_SURE;
-  if (soon <= serve->opts.bodies_max - serve->bytes_held) return STEP_NEXT;
-  fail(&call->err, E_OVERLOADED, "too many request bodies are in work at once; retry in a moment");
-  return STEP_REPLY;
+  /* Asked, not taken: only what arrives is held. */
+  return budget_check(call->serve->opts.bodies, soon, &call->err) ? STEP_REPLY : STEP_NEXT;
 }
 
 /* 0 where it is no number: the decoder refuses that, and says more. */

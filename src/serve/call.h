@@ -99,7 +99,7 @@ struct call {
   uint64_t rows;
   int64_t asked_us; /* how long the client would wait, by header or parameter; 0: not said */
   int64_t deadline_us;
-  uint64_t bytes_counted; /* in serve->bytes_held */
+  uint64_t bytes_counted; /* of the bodies' budget */
 
   struct task task;
   /* the task's; from the loop's blocks for residents, else from the heap */

@@ -51,10 +51,10 @@ static enum code v2_write(struct call *call)
 static void answer_zip(struct call *call)
 {
   struct answer *answer = &call->answer;
-  const struct serve *serve = call->serve;
+  const struct budget *bodies = call->serve->opts.bodies;
   struct slice out;
   if (call->answer_coding == ZIP_IDENTITY || answer->bytes < ZIP_ANSWER_MIN) return;
-  if (serve->bytes_held > serve->opts.bodies_max / 4 * 3) return;
+  if (bodies->held > bodies->max / 4 * 3) return;
   if (zip_deflate(call->answer_coding, answer->parts, answer->n_parts, &call->arena, &out, NULL))
     return;
   if (!out.at) return;

@@ -105,11 +105,7 @@ enum step path_resume(struct call *call)
 
 enum code path_more(struct call *call, size_t n, struct err *err)
 {
-  struct serve *serve = call->serve;
-  if (n > serve->opts.bodies_max - serve->bytes_held)
-    return fail(err, E_OVERLOADED,
-                "too many request bodies are in work at once; retry in a moment");
-  serve->bytes_held += n;
+  if (budget_take(call->serve->opts.bodies, n, err)) return err->code;
   call->bytes_counted += n;
   return OK;
 }
@@ -147,13 +143,16 @@ void path_gone_home(struct call *call)
   call->state = CALL_DONE;
 }
 
-void path_pin(struct call *call, struct arena *arena, struct arena *scratch)
+uint64_t path_pin(struct call *call, struct arena *arena, struct arena *scratch)
 {
   must(call->state == CALL_DONE);
+  uint64_t counted = call->bytes_counted;
   *arena = call->arena;
   *scratch = call->scratch;
   arena_init(&call->arena, 0, NULL);
   arena_init(&call->scratch, 0, NULL);
+  call->bytes_counted = 0;
+  return counted;
 }
 
 void path_end(struct call *call)
@@ -162,7 +161,7 @@ void path_end(struct call *call)
   struct serve *serve = call->serve;
   scratch_rest(serve, &call->scratch);
   arena_deinit(&call->arena);
-  serve->bytes_held -= call->bytes_counted;
+  budget_give(serve->opts.bodies, call->bytes_counted);
   serve->calls--;
   lease_drop(serve, call->lease);
   call->lease = NULL;

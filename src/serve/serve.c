@@ -1,13 +1,16 @@
 /* serve.c - what the path keeps for all calls of one loop.
- * Thread: its loop; serve_init and serve_deinit: main.
+ * Thread: its loop; serve_new and serve_free: main.
  * SPDX-License-Identifier: MIT */
-#include "serve/stages_int.h"
+#include "serve/serve.h"
 
 #include "base/mem.h"
+#include "serve/stages_int.h"
 
-void serve_init(struct serve *serve, const struct serve_opts *opts)
+struct serve *serve_new(const struct serve_opts *opts)
 {
-  *serve = (struct serve){.opts = *opts, .alarm_us = INT64_MAX};
+  struct serve *serve = grab_zero(1, sizeof *serve);
+  serve->opts = *opts;
+  serve->alarm_us = INT64_MAX;
   serve->leases = grab_zero(opts->calls_max + 2, sizeof *serve->leases);
   for (uint32_t i = 0; i < opts->calls_max + 2; i++) {
     serve->leases[i].next = serve->lease_free;
@@ -27,15 +30,24 @@ void serve_init(struct serve *serve, const struct serve_opts *opts)
   serve->id_prefix[9] = hex[opts->loop & 15];
   serve->id_prefix[10] = '-';
   serve->id_prefix_len = 11;
+  return serve;
 }
 
-void serve_deinit(struct serve *serve)
+void serve_free(struct serve *serve)
 {
   must(serve->calls == 0 && !serve->newest);
+  budget_deinit(serve->opts.bodies);
   while (serve->n_resting) arena_deinit(&serve->resting[--serve->n_resting]);
   ungrab(serve->resting);
   tally_free(serve->tally);
   ungrab(serve->leases);
+  ungrab(serve);
+}
+
+void serve_turn(struct serve *serve, int64_t now_us, int64_t wall_us)
+{
+  serve->now_us = now_us;
+  serve->wall_us = wall_us;
 }
 
 void serve_tally(struct serve *serve, struct letter_tally *letter)
@@ -49,12 +61,75 @@ void serve_tally(struct serve *serve, struct letter_tally *letter)
   mail_send(serve->opts.post->control, &letter->mail);
 }
 
-bool serve_ready(const struct serve *serve)
+enum serve_state serve_state(const struct serve *serve)
 {
-  if (!serve->newest || serve->draining) return false;
+  if (serve->draining) return SERVE_DRAINING;
+  if (!serve->newest) return SERVE_STARTING;
   const struct world *world = serve->newest->letter->world;
-  return world_ready(world) && !world_draining(world);
+  if (world_draining(world)) return SERVE_DRAINING;
+  return world_ready(world) ? SERVE_READY : SERVE_WAITING;
 }
+
+void serve_drain(struct serve *serve) { serve->draining = true; }
+
+uint32_t serve_calls(const struct serve *serve) { return serve->calls; }
+
+const char *serve_slow_stage(struct serve *serve)
+{
+  const char *stage = serve->slow_stage;
+  serve->slow_ns = 0;
+  serve->slow_stage = NULL;
+  return stage;
+}
+
+/* --- deadlines ------------------------------------------------------------------------------- */
+
+int64_t serve_alarm(struct serve *serve)
+{
+  if (list_empty(&serve->lent)) serve->alarm_us = INT64_MAX;
+  return serve->alarm_us;
+}
+
+void serve_late(struct serve *serve, int64_t now_us, void (*late)(struct call *call, void *client))
+{
+  int64_t next_us = INT64_MAX;
+  serve->alarm_us = INT64_MAX;
+  struct link *link = serve->lent.next;
+  while (link != &serve->lent) {
+    struct call *call = LIST_OF(link, struct call, link);
+    link = link->next;
+    if (call->deadline_us <= now_us) {
+      void *client = call->client;
+      path_late(call);
+      late(call, client); /* may lend a new call, at the list's end; takes no other one away */
+    } else if (call->deadline_us < next_us) {
+      next_us = call->deadline_us;
+    }
+  }
+  if (next_us < serve->alarm_us) serve->alarm_us = next_us;
+}
+
+/* --- counters of the wire -------------------------------------------------------------------- */
+
+void serve_count_connection(struct serve *serve) { serve->tally->connections++; }
+
+void serve_count_request(struct serve *serve) { serve->tally->requests++; }
+
+void serve_count_in(struct serve *serve, uint64_t bytes) { serve->tally->bytes_in += bytes; }
+
+void serve_count_answer(struct serve *serve, int status, enum code code, uint64_t bytes)
+{
+  struct tally *tally = serve->tally;
+  tally->by_status[status / 100]++;
+  tally->bytes_out += bytes;
+  if (code != OK) tally->refused[code]++;
+}
+
+void serve_count_left(struct serve *serve) { serve->tally->refused[E_CANCELLED]++; }
+
+void serve_count_slow_turn(struct serve *serve) { serve->tally->slow_turns++; }
+
+/* --- request ids ----------------------------------------------------------------------------- */
 
 static bool id_is_sane(struct slice id)
 {

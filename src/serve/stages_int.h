@@ -1,10 +1,36 @@
-/* stages_int.h - the stages of the path, one file each, and what they share inside the room.
+/* stages_int.h - the stages of the path and what they share inside the room.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_STAGES_INT_H
 #define SERVE_STAGES_INT_H
 
+#include "base/rand.h"
 #include "serve/path.h"
+
+/* What the path keeps for all calls of one loop. */
+struct serve {
+  struct serve_opts opts;
+  int64_t now_us;       /* the loop's clock, read once a turn */
+  struct lease *newest; /* NULL: no world has come yet */
+  struct lease *leases; /* calls_max + 2 of them; free ones hang together */
+  struct lease *lease_free;
+  struct tally *tally;   /* this loop's, until control swaps it */
+  struct link lent;      /* calls whose task is out and whose client waits */
+  int64_t alarm_us;      /* the earliest deadline among those that went out; INT64_MAX: none */
+  uint32_t calls;        /* begun and not ended */
+  struct arena *resting; /* heap arenas that were lent as scratch, warm for the next task */
+  uint32_t n_resting;
+  uint64_t scratch_kept; /* bytes they hold */
+  uint32_t turn;         /* round robin over the seats of a version */
+  int64_t wall_us;       /* Unix time minus the loop's clock, set now and then by the loop */
+  bool draining;
+  struct rand rand;
+  char id_prefix[16];
+  uint8_t id_prefix_len;
+  uint64_t ids;
+  int64_t slow_ns; /* the longest stage of this turn that was timed, and its name */
+  const char *slow_stage;
+};
 
 enum step auth_stage(struct call *call);
 enum step find_stage(struct call *call);

@@ -8,21 +8,22 @@
 
 static struct mailbox control, home;
 static struct post post = {.control = &control};
-static struct serve serve;
+static struct serve *serve;
+static struct budget bodies;
 
 static void serve_up(void)
 {
   mailbox_init_bell(&control);
   mailbox_init_bell(&home);
-  serve_init(&serve,
-             &(struct serve_opts){
-                 .post = &post, .home = &home, .loop = 3, .calls_max = 4, .bodies_max = 1000});
+  budget_init(&bodies, 1000);
+  serve = serve_new(&(struct serve_opts){
+      .post = &post, .home = &home, .loop = 3, .calls_max = 4, .bodies = &bodies});
 }
 
 static void serve_down(void)
 {
-  serve_leave(&serve);
-  serve_deinit(&serve);
+  serve_leave(serve);
+  serve_free(serve);
   mailbox_deinit(&control);
   mailbox_deinit(&home);
 }
@@ -30,14 +31,14 @@ static void serve_down(void)
 static void tally_send(struct letter_tally *letter, uint32_t n_slots)
 {
   *letter = (struct letter_tally){.mail.kind = LETTER_TALLY, .tally = tally_new(n_slots)};
-  serve_tally(&serve, letter);
+  serve_tally(serve, letter);
 }
 
 static void world_send(struct letter_world *letter, uint32_t n_slots)
 {
   struct world_plan plan = {.n_slots = n_slots, .ready = true};
   *letter = (struct letter_world){.mail.kind = LETTER_WORLD, .world = world_build(&plan, 1)};
-  serve_world(&serve, letter);
+  serve_world(serve, letter);
 }
 
 static void world_end(struct letter_world *letter)
@@ -74,7 +75,7 @@ TEST(a_world_goes_home_when_the_next_one_comes_and_at_the_end)
   world_send(&second, 2);
   EXPECT(mailbox_take(&control) == &first.mail);
   EXPECT_INT(first.mail.kind, LETTER_WORLD_HOME);
-  serve_leave(&serve);
+  serve_leave(serve);
   EXPECT(mailbox_take(&control) == &second.mail);
   serve_down();
   world_end(&first);
@@ -111,7 +112,7 @@ TEST(a_call_keeps_nothing_of_the_one_before_in_its_slot)
   for (int fill = 0; fill < 256; fill += 0xdd) {
     arena_init(&arena, 1 << 10, NULL);
     memset(&call, fill, sizeof call);
-    EXPECT_INT(path_begin(&serve, &call, &came, &arena), STEP_REPLY); /* no world has come */
+    EXPECT_INT(path_begin(serve, &call, &came, &arena), STEP_REPLY); /* no world has come */
     EXPECT_INT(call.state, CALL_DONE);
     EXPECT_INT(call.answer.status, 503);
     EXPECT_INT(call.answer.code, E_NOT_READY);
@@ -121,5 +122,49 @@ TEST(a_call_keeps_nothing_of_the_one_before_in_its_slot)
     path_end(&call);
     EXPECT_INT(call.state, CALL_FREE);
   }
+  serve_down();
+}
+
+TEST(readiness_follows_world_and_drain)
+{
+  struct letter_tally tally;
+  struct letter_world world;
+  serve_up();
+  EXPECT_INT(serve_state(serve), SERVE_STARTING);
+  tally_send(&tally, 1);
+  world_send(&world, 1);
+  EXPECT_INT(serve_state(serve), SERVE_READY);
+  serve_drain(serve);
+  EXPECT_INT(serve_state(serve), SERVE_DRAINING);
+  serve_leave(serve);
+  serve_down();
+  world_end(&world);
+  tally_free(tally.tally);
+}
+
+TEST(what_the_wire_counted_is_in_the_next_tally)
+{
+  struct letter_tally tally;
+  serve_up();
+  serve_count_connection(serve);
+  serve_count_request(serve);
+  serve_count_request(serve);
+  serve_count_in(serve, 100);
+  serve_count_answer(serve, 200, OK, 50);
+  serve_count_answer(serve, 404, E_NOT_FOUND, 7);
+  serve_count_left(serve);
+  serve_count_slow_turn(serve);
+  tally_send(&tally, 1);
+  EXPECT_INT(tally.tally->connections, 1);
+  EXPECT_INT(tally.tally->requests, 2);
+  EXPECT_INT(tally.tally->bytes_in, 100);
+  EXPECT_INT(tally.tally->bytes_out, 57);
+  EXPECT_INT(tally.tally->by_status[2], 1);
+  EXPECT_INT(tally.tally->by_status[4], 1);
+  EXPECT_INT(tally.tally->refused[OK], 0);
+  EXPECT_INT(tally.tally->refused[E_NOT_FOUND], 1);
+  EXPECT_INT(tally.tally->refused[E_CANCELLED], 1);
+  EXPECT_INT(tally.tally->slow_turns, 1);
+  tally_free(tally.tally);
   serve_down();
 }

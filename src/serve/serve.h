@@ -1,0 +1,67 @@
+/* serve.h - what the path keeps for all calls of one loop: the newest world, the calls whose task is
+ * out, their alarm, this loop's counters. Nobody outside this room sees inside.
+ * Thread: its loop; serve_new and serve_free: main.
+ * SPDX-License-Identifier: MIT */
+#ifndef SERVE_SERVE_H
+#define SERVE_SERVE_H
+
+#include "serve/budget.h"
+#include "world/letters.h"
+
+struct serve;
+struct call;
+
+struct serve_opts {
+  const struct post *post; /* read from the first letter on */
+  struct mailbox *home;    /* the loop's */
+  uint32_t loop, calls_max;
+  uint64_t call_bytes_max, scratch_kept_max;
+  int64_t deadline_us;
+  struct arena_source *blocks; /* the loop's block cache */
+  struct budget *bodies;       /* the loop's, of all body bytes */
+};
+
+struct serve *serve_new(const struct serve_opts *opts);
+/* No call is left, serve_leave was called, nothing of the budget is held. */
+void serve_free(struct serve *serve);
+
+/* The time for what follows, read by the loop: clock_us, and Unix time minus it. */
+void serve_turn(struct serve *serve, int64_t now_us, int64_t wall_us);
+
+/* A new world: leased by every call from now on. The one before goes home when its last call
+ * ends. */
+void serve_world(struct serve *serve, struct letter_world *letter);
+/* Gives the newest world back: at stop. */
+void serve_leave(struct serve *serve);
+/* Swaps tallies: the letter takes the full one, its empty one stays. */
+void serve_tally(struct serve *serve, struct letter_tally *letter);
+
+/* READY: every model that should serve does. STARTING: no world has come. WAITING: a model that
+ * should serve does not yet. DRAINING: serve_drain was called, or the world says so. */
+enum serve_state { SERVE_READY, SERVE_STARTING, SERVE_WAITING, SERVE_DRAINING };
+enum serve_state serve_state(const struct serve *serve);
+void serve_drain(struct serve *serve);           /* never READY again */
+uint32_t serve_calls(const struct serve *serve); /* begun and not ended */
+
+/* When serve_late should be called next: the earliest deadline of a call whose task is out;
+ * INT64_MAX: there is none. */
+int64_t serve_alarm(struct serve *serve);
+/* Answers every such call whose deadline has passed: path_late, then late(call, its client), which
+ * may begin new calls. */
+void serve_late(struct serve *serve, int64_t now_us, void (*late)(struct call *call, void *client));
+/* The name of the longest stage that was timed since the last time this was asked; NULL: none. */
+const char *serve_slow_stage(struct serve *serve);
+
+/* Writes an id into to[REQUEST_ID_MAX]: the client's, when it is sane, else a new one. */
+uint8_t serve_request_id(struct serve *serve, struct slice asked, char *to);
+
+/* This loop's counters of the wire. */
+void serve_count_connection(struct serve *serve);
+void serve_count_request(struct serve *serve);
+void serve_count_in(struct serve *serve, uint64_t bytes);
+/* An answer; code OK: it tells no error. */
+void serve_count_answer(struct serve *serve, int status, enum code code, uint64_t bytes);
+void serve_count_left(struct serve *serve); /* a client went without its answer */
+void serve_count_slow_turn(struct serve *serve);
+
+#endif
