@@ -376,7 +376,9 @@ static enum code run(struct daemon *d, struct err *err)
   if (listen_parse(d, err) || data_path_find(d, err)) return err->code;
   if (datadir_open(&d->datadir, d->data_path, err)) return err->code;
   if (keeper_start(d->datadir.fd, err)) return err->code;
-  if (ledger_open(&d->ledger, &d->datadir, NULL, err)) return err->code;
+  struct ledger_opts ledger = {
+      .accept_loss = option_number(&d->options, OPTION_accept_ledger_loss) != 0};
+  if (ledger_open(&d->ledger, &d->datadir, &ledger, err)) return err->code;
   if (rooms_make(d, err)) return err->code;
   threads_start(d);
   announce(d);

@@ -3,6 +3,7 @@
  *
  *   DATA/lock        flocked for life: a second daemon is refused
  *   DATA/ledger.db   SQLite: events, hash-chained (store/ledger.h); -wal and -shm beside it
+ *   DATA/head        newest change acknowledged: tells when the ledger has lost its end
  *   DATA/reserve     bytes given up when the disk is full, so that a rollback can still be written
  *   DATA/objects/    artifacts by digest: "ab/abcdef..." (store/artifact.h)
  *   DATA/staging/    uploads not yet whole; swept at start

@@ -13,8 +13,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/codec.h"
+#include "store/head_int.h"
 #include "store/sql_int.h"
 
 enum {
@@ -28,6 +30,7 @@ enum {
 struct ledger {
   sqlite3 *db;
   const struct datadir *dir;
+  struct head head_file;
   sqlite3_stmt *insert, *head, *tenant_head, *rows;
   struct buf body, line;        /* scratch of one append */
   uint64_t last_seq, group_seq; /* durable; inside the open transaction */
@@ -35,6 +38,7 @@ struct ledger {
   uint64_t reserve_bytes;
   int wal_pages;
   bool reserve_there, was_full;
+  bool accept_loss;
 };
 
 static const char schema_1[] =
@@ -112,6 +116,16 @@ static enum code newer_refuse(sqlite3 *db, int64_t schema, struct err *err)
               needs, (long long)schema, LEDGER_SCHEMA);
 }
 
+/* The ledger ends at `last`, and its head says that more was acknowledged. */
+static enum code loss_refuse(const struct ledger *ledger, uint64_t last, struct err *err)
+{
+  uint64_t first = last < ledger->head_file.seq ? last + 1 : ledger->head_file.seq;
+  return fail(err, E_UNAVAILABLE,
+              "changes %llu to %llu were acknowledged and are not in the ledger: restore ledger.db "
+              "and ledger.db-wal from a backup, or go on without them with --accept-ledger-loss",
+              (unsigned long long)first, (unsigned long long)ledger->head_file.seq);
+}
+
 static enum code schema_check(struct ledger *ledger, struct err *err)
 {
   int64_t schema = 0, application = 0, objects = 0;
@@ -121,6 +135,7 @@ static enum code schema_check(struct ledger *ledger, struct err *err)
       number_get(db, "SELECT count(*) FROM sqlite_schema", &objects, err))
     return err->code;
   if (schema == 0 && application == 0 && objects == 0) {
+    if (ledger->head_file.seq && !ledger->accept_loss) return loss_refuse(ledger, 0, err);
     char text[sizeof schema_1 + 160];
     snprintf(text, sizeof text,
              "BEGIN IMMEDIATE; %s PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT;",
@@ -155,17 +170,55 @@ static enum code head_read(struct ledger *ledger, struct err *err)
   return rc == SQLITE_ROW || rc == SQLITE_DONE ? OK : sql_fail(ledger->db, rc, err);
 }
 
-enum code ledger_open(struct ledger **out, const struct datadir *dir,
-                      const struct ledger_opts *opts, struct err *err)
+/* Whether the row that the head names is there; 1: it is, 0: not or another one, else SQLite's. */
+static int head_holds(struct ledger *ledger)
 {
-  struct ledger *ledger = grab_zero(1, sizeof *ledger);
-  ledger->dir = dir;
-  ledger->reserve_bytes = opts && opts->reserve_bytes ? opts->reserve_bytes : RESERVE_BYTES;
-  buf_init(&ledger->body, EVENT_LINE_MAX);
-  buf_init(&ledger->line, 2 * EVENT_LINE_MAX);
-  *out = NULL;
-  if (sql_open(&ledger->db, dir, opts ? opts->vfs : NULL, true, err) ||
-      text_expect(ledger->db, "PRAGMA quick_check(1)", "ok",
+  struct digest hash;
+  if (ledger->head_file.seq > ledger->last_seq) return 0;
+  sqlite3_bind_int64(ledger->rows, 1, (int64_t)ledger->head_file.seq);
+  int rc = sqlite3_step(ledger->rows);
+  bool same = rc == SQLITE_ROW &&
+              (uint64_t)sqlite3_column_int64(ledger->rows, 0) == ledger->head_file.seq &&
+              sql_digest(ledger->rows, 10, &hash) &&
+              memcmp(&hash, &ledger->head_file.hash, sizeof hash) == 0;
+  sqlite3_reset(ledger->rows);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE ? same : rc + 2;
+}
+
+/* Compares the ledger with the head kept beside it. Last of all, so that nothing was written yet
+ * when it refuses: what is left of the files may still be worth something. */
+static enum code head_check(struct ledger *ledger, struct err *err)
+{
+  struct head *head = &ledger->head_file;
+  if (head->junk)
+    log_event(LOG_WARN, "head_unreadable", "seq", log_num((int64_t)ledger->last_seq), NULL);
+  int holds = head->seq ? head_holds(ledger) : 1;
+  if (holds > 1) return sql_fail(ledger->db, holds - 2, err);
+  if (!holds && !ledger->accept_loss) return loss_refuse(ledger, ledger->last_seq, err);
+  if (!holds)
+    log_event(LOG_WARN, "ledger_loss_accepted", "acknowledged", log_num((int64_t)head->seq),
+              "last_seq", log_num((int64_t)ledger->last_seq), NULL);
+  if (!holds || head->junk) return head_reset(head, ledger->last_seq, &ledger->head_hash, err);
+  if (head->seq != ledger->last_seq) head_write(head, ledger->last_seq, &ledger->head_hash);
+  return OK;
+}
+
+/* What the log before the file holds goes into the file: so less is lost with the log. */
+static int wal_fold(struct ledger *ledger)
+{
+  int rc = sqlite3_wal_checkpoint_v2(ledger->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+  if (rc == SQLITE_OK) ledger->wal_pages = 0;
+  return sql_fatal(ledger->db, rc) ? rc : SQLITE_OK; /* full or busy: the log serves as well */
+}
+
+static enum code handles_open(struct ledger *ledger, const char *vfs, struct err *err)
+{
+  if (head_open(&ledger->head_file, ledger->dir->fd, err) ||
+      sql_open(&ledger->db, ledger->dir, vfs, true, err))
+    return err->code;
+  /* SQLite's own checkpoint at close would throw away a damaged log */
+  sqlite3_db_config(ledger->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+  if (text_expect(ledger->db, "PRAGMA quick_check(1)", "ok",
                   "the ledger is damaged (its quick check failed); restore it from a backup",
                   err) ||
       schema_check(ledger, err) ||
@@ -182,10 +235,49 @@ enum code ledger_open(struct ledger **out, const struct datadir *dir,
                   &ledger->tenant_head, err) ||
       sql_prepare(ledger->db, "SELECT " SQL_ROW " FROM events WHERE seq >= ? ORDER BY seq",
                   &ledger->rows, err) ||
-      head_read(ledger, err)) {
-    ledger_close(ledger);
+      head_read(ledger, err) || head_check(ledger, err))
     return err->code;
+  int rc = wal_fold(ledger);
+  return rc ? sql_fail(ledger->db, rc, err) : OK;
+}
+
+static void handles_close(struct ledger *ledger)
+{
+  sqlite3_finalize(ledger->insert);
+  sqlite3_finalize(ledger->head);
+  sqlite3_finalize(ledger->tenant_head);
+  sqlite3_finalize(ledger->rows);
+  ledger->insert = ledger->head = ledger->tenant_head = ledger->rows = NULL;
+  must(sqlite3_close(ledger->db) == SQLITE_OK);
+  ledger->db = NULL;
+  head_close(&ledger->head_file);
+}
+
+static void ledger_free(struct ledger *ledger)
+{
+  handles_close(ledger);
+  buf_deinit(&ledger->body);
+  buf_deinit(&ledger->line);
+  ungrab(ledger);
+}
+
+enum code ledger_open(struct ledger **out, const struct datadir *dir,
+                      const struct ledger_opts *opts, struct err *err)
+{
+  struct ledger *ledger = grab_zero(1, sizeof *ledger);
+  const char *vfs = opts ? opts->vfs : NULL;
+  ledger->dir = dir;
+  ledger->reserve_bytes = opts && opts->reserve_bytes ? opts->reserve_bytes : RESERVE_BYTES;
+  ledger->accept_loss = opts && opts->accept_loss;
+  buf_init(&ledger->body, EVENT_LINE_MAX);
+  buf_init(&ledger->line, 2 * EVENT_LINE_MAX);
+  *out = NULL;
+  enum code code = handles_open(ledger, vfs, err);
+  if (code) {
+    ledger_free(ledger);
+    return code;
   }
+  sqlite3_db_config(ledger->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
   sqlite3_wal_hook(ledger->db, wal_grown, ledger);
   reserve_make(ledger);
   *out = ledger;
@@ -195,14 +287,9 @@ enum code ledger_open(struct ledger **out, const struct datadir *dir,
 void ledger_close(struct ledger *ledger)
 {
   if (!ledger) return;
-  sqlite3_finalize(ledger->insert);
-  sqlite3_finalize(ledger->head);
-  sqlite3_finalize(ledger->tenant_head);
-  sqlite3_finalize(ledger->rows);
-  must(sqlite3_close(ledger->db) == SQLITE_OK);
-  buf_deinit(&ledger->body);
-  buf_deinit(&ledger->line);
-  ungrab(ledger);
+  int rc = wal_fold(ledger);
+  if (rc) sql_die(ledger->db, rc, "checkpointing");
+  ledger_free(ledger);
 }
 
 uint64_t ledger_last_seq(const struct ledger *ledger) { return ledger->last_seq; }
@@ -327,8 +414,10 @@ enum code ledger_group_commit(struct ledger *ledger, struct err *err)
     group_leave(ledger);
     return code;
   }
+  bool grown = ledger->last_seq != ledger->group_seq;
   ledger->last_seq = ledger->group_seq;
   ledger->head_hash = ledger->group_hash;
+  if (grown) head_write(&ledger->head_file, ledger->last_seq, &ledger->head_hash);
   return OK;
 }
 

@@ -3,7 +3,8 @@
  *
  *   h_n = SHA-256(h_{n-1} || canonical(row n))   over all rows, and again over each tenant's own
  *
- * so a row cannot be changed, dropped, added or moved without every later hash telling.
+ * so a row cannot be changed, dropped, added or moved without every later hash telling. DATA/head
+ * tells when the newest ones are missing.
  * canonical(row) is the event as one line of JSON (store/codec.h) with its sequence number inside.
  *
  * Durability: WAL with synchronous=FULL. This handle is the only one that writes and the only one
@@ -28,12 +29,15 @@ enum { LEDGER_SCHEMA = 1 };
 struct ledger_opts {
   const char *vfs;        /* SQLite's name of a file system; NULL: the default. For fault tests */
   uint64_t reserve_bytes; /* 0: 1 MiB */
+  bool accept_loss;       /* go on where the ledger ends before its head (store/head_int.h) */
 };
 
-/* Opens or makes DATA/ledger.db, checks it (quick_check, schema), takes the writer's handle.
- * Errors: E_UNAVAILABLE (damaged, not ours, newer schema), E_STORAGE_FULL, E_DENIED. */
+/* Opens or makes DATA/ledger.db, checks it (quick_check, schema, DATA/head), takes the writer's
+ * handle. Errors: E_UNAVAILABLE (damaged, not ours, newer schema, acknowledged changes missing:
+ * then the files are as they were), E_STORAGE_FULL, E_DENIED. */
 CHECKED enum code ledger_open(struct ledger **ledger, const struct datadir *dir,
                               const struct ledger_opts *opts, struct err *err);
+/* Also empties the write-ahead log into the file. */
 void ledger_close(struct ledger *ledger);
 
 uint64_t ledger_last_seq(const struct ledger *ledger); /* 0: empty */

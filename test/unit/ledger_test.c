@@ -246,6 +246,159 @@ TEST(a_damaged_file_is_refused_at_start)
   closed(ledger);
 }
 
+/* --- the head --------------------------------------------------------------------------------- */
+
+/* Writes n events in a child that dies without closing: all of them lie in the log only. */
+static void fill_and_die(uint32_t n)
+{
+  pid_t child = fork();
+  if (child == 0) {
+    struct ledger *ledger;
+    if (ledger_open(&ledger, &dir, NULL, &err)) _exit(1);
+    fill(ledger, n);
+    _exit(0);
+  }
+  int status;
+  EXPECT(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static off_t size_of(const char *name)
+{
+  struct stat st;
+  return fstatat(dir.fd, name, &st, 0) == 0 ? st.st_size : -1;
+}
+
+static void bytes_flip(const char *name, off_t at)
+{
+  char bytes[10];
+  int fd = openat(dir.fd, name, O_RDWR);
+  EXPECT(pread(fd, bytes, sizeof bytes, at) == (ssize_t)sizeof bytes);
+  for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (char)~bytes[i];
+  EXPECT(pwrite(fd, bytes, sizeof bytes, at) == (ssize_t)sizeof bytes);
+  close(fd);
+}
+
+static void log_delete(void) { EXPECT(unlinkat(dir.fd, "ledger.db-wal", 0) == 0); }
+static void log_empty(void)
+{
+  int fd = openat(dir.fd, "ledger.db-wal", O_RDWR | O_TRUNC);
+  close(fd);
+}
+static void log_cut(void)
+{
+  int fd = openat(dir.fd, "ledger.db-wal", O_RDWR);
+  EXPECT(ftruncate(fd, size_of("ledger.db-wal") / 2) == 0);
+  close(fd);
+}
+static void log_flip(void) { bytes_flip("ledger.db-wal", size_of("ledger.db-wal") / 2); }
+static void file_delete(void)
+{
+  EXPECT(unlinkat(dir.fd, "ledger.db", 0) == 0);
+  log_delete();
+}
+
+/* ST-105, ST-106. Refused, more than once, and nothing touched; accepted only when told to. */
+TEST(acknowledged_changes_that_are_gone_are_never_gone_in_silence)
+{
+  static void (*const harms[])(void) = {log_delete, log_empty, log_cut, log_flip, file_delete};
+  for (size_t i = 0; i < sizeof harms / sizeof *harms; i++) {
+    struct ledger *ledger = NULL;
+    temp = temp_dir();
+    EXPECT_INT(datadir_open(&dir, temp, &err), OK);
+    fill_and_die(20);
+    harms[i]();
+    off_t log = size_of("ledger.db-wal"), file = size_of("ledger.db");
+    for (int again = 0; again < 2; again++) {
+      EXPECT_INT(ledger_open(&ledger, &dir, NULL, &err), E_UNAVAILABLE);
+      EXPECT(ledger == NULL);
+      EXPECT(strstr(err.text, " to 20 were acknowledged and are not in the ledger") != NULL);
+      EXPECT(strstr(err.text, "--accept-ledger-loss") != NULL);
+      if (log > 0) EXPECT_INT(size_of("ledger.db-wal"), log);
+      if (file > 0) EXPECT_INT(size_of("ledger.db"), file);
+    }
+    struct ledger_opts told = {.accept_loss = true};
+    EXPECT_INT(ledger_open(&ledger, &dir, &told, &err), OK);
+    EXPECT(ledger && ledger_last_seq(ledger) < 20);
+    ledger_close(ledger);
+    EXPECT_INT(ledger_open(&ledger, &dir, NULL, &err), OK); /* said once */
+    uint64_t bad;
+    EXPECT_INT(ledger_verify(ledger, &bad, &err), OK);
+    closed(ledger);
+  }
+}
+
+TEST(another_history_of_the_same_length_is_refused)
+{
+  struct ledger *ledger = opened(NULL);
+  fill(ledger, 5);
+  ledger_close(ledger);
+  int old = openat(dir.fd, "head", O_RDONLY);
+  char head[1024];
+  ssize_t n = pread(old, head, sizeof head, 0);
+  close(old);
+  EXPECT(unlinkat(dir.fd, "ledger.db", 0) == 0 && unlinkat(dir.fd, "head", 0) == 0);
+  EXPECT_INT(ledger_open(&ledger, &dir, NULL, &err), OK);
+  struct event event = event_made(EVENT_MODEL_CREATED, "else", 0);
+  for (int i = 0; i < 7; i++) EXPECT_INT(ledger_append(ledger, &event, 1, &err), OK);
+  ledger_close(ledger);
+  int fd = openat(dir.fd, "head", O_WRONLY | O_TRUNC);
+  EXPECT(n > 0 && pwrite(fd, head, (size_t)n, 0) == n);
+  close(fd);
+  EXPECT_INT(ledger_open(&ledger, &dir, NULL, &err), E_UNAVAILABLE);
+  EXPECT(strstr(err.text, "changes 5 to 5 were acknowledged") != NULL);
+  closed(NULL);
+}
+
+/* After a power cut the head may be older than the ledger, half written, empty or not there. */
+TEST(a_head_that_is_older_or_torn_is_no_loss)
+{
+  temp = temp_dir();
+  EXPECT_INT(datadir_open(&dir, temp, &err), OK);
+  for (int harm = 0; harm < 4; harm++) {
+    struct ledger *ledger;
+    char before[1024];
+    EXPECT_INT(ledger_open(&ledger, &dir, NULL, &err), OK);
+    struct event event = event_made(EVENT_MODEL_CREATED, "m", 0);
+    EXPECT_INT(ledger_append(ledger, &event, 1, &err), OK);
+    int fd = openat(dir.fd, "head", O_RDWR);
+    ssize_t n = pread(fd, before, sizeof before, 0);
+    EXPECT(n >= 56);
+    EXPECT_INT(ledger_append(ledger, &event, 1, &err), OK);
+    uint64_t last = ledger_last_seq(ledger);
+    ledger_close(ledger);
+    if (harm == 0) EXPECT(pwrite(fd, before, (size_t)n, 0) == n);
+    if (harm == 1) bytes_flip("head", 8);
+    if (harm == 2) EXPECT(ftruncate(fd, 0) == 0);
+    if (harm == 3) EXPECT(unlinkat(dir.fd, "head", 0) == 0);
+    close(fd);
+    EXPECT_INT(ledger_open(&ledger, &dir, NULL, &err), OK);
+    EXPECT_INT(ledger_last_seq(ledger), last);
+    ledger_close(ledger);
+  }
+  datadir_close(&dir);
+  temp_remove(temp);
+}
+
+TEST(a_clean_stop_and_a_start_leave_nothing_in_the_log)
+{
+  struct ledger *ledger = opened(NULL);
+  fill(ledger, 20);
+  EXPECT(size_of("ledger.db-wal") > 0);
+  ledger_close(ledger);
+  EXPECT(size_of("ledger.db-wal") <= 0);
+  datadir_close(&dir);
+  temp_remove(temp);
+  temp = temp_dir();
+  EXPECT_INT(datadir_open(&dir, temp, &err), OK);
+  fill_and_die(20);
+  EXPECT(size_of("ledger.db-wal") > 0);
+  bytes_flip("ledger.db-shm", 40); /* ST-106: only an index, made again */
+  EXPECT_INT(ledger_open(&ledger, &dir, NULL, &err), OK);
+  EXPECT_INT(ledger_last_seq(ledger), 20);
+  EXPECT_INT(size_of("ledger.db-wal"), 0);
+  closed(ledger);
+}
+
 /* --- faults ----------------------------------------------------------------------------------- */
 
 static const struct ledger_opts faulty = {.vfs = "fault"};
