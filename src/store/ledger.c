@@ -273,13 +273,21 @@ enum code ledger_open(struct ledger **out, const struct datadir *dir,
   buf_init(&ledger->line, 2 * EVENT_LINE_MAX);
   *out = NULL;
   enum code code = handles_open(ledger, vfs, err);
+  ledger->reserve_there = faccessat(dir->fd, "reserve", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  if (code == E_STORAGE_FULL && reserve_give_up(ledger)) { /* reading needs room, too: -shm */
+    handles_close(ledger);
+    ledger->was_full = true;
+    code = handles_open(ledger, vfs, err);
+    if (!code) log_event(LOG_WARN, "reserve_given_up", "reason", "the disk is full", NULL);
+  }
   if (code) {
     ledger_free(ledger);
     return code;
   }
   sqlite3_db_config(ledger->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
   sqlite3_wal_hook(ledger->db, wal_grown, ledger);
-  reserve_make(ledger);
+  ledger->reserve_there = false; /* it may have another size */
+  if (!ledger->was_full) reserve_make(ledger);
   *out = ledger;
   return OK;
 }
