@@ -81,14 +81,33 @@ static bool depth_is_sane(struct slice text)
   return true;
 }
 
-static enum code parse_code(const json_error_t *error)
+/* What the parser calls it, in our words: its own texts speak of its C interface and quote bytes. */
+static enum code parse_fail(const json_error_t *error, struct err *err)
 {
+  enum code code = E_BAD_JSON;
+  const char *what = "something else stands where a value, ',', ':' or a bracket belongs";
   switch (json_error_code(error)) {
-    case json_error_duplicate_key: return E_DUPLICATE_KEY;
-    case json_error_stack_overflow: return E_JSON_TOO_DEEP;
-    case json_error_numeric_overflow: return E_VALUE_OUT_OF_RANGE;
-    default: return E_BAD_JSON;
+    case json_error_duplicate_key:
+      code = E_DUPLICATE_KEY;
+      what = "an object has the same member twice";
+      break;
+    case json_error_stack_overflow:
+      code = E_JSON_TOO_DEEP;
+      what = "it is nested too deep";
+      break;
+    case json_error_numeric_overflow:
+      code = E_VALUE_OUT_OF_RANGE;
+      what = "a number is too large";
+      break;
+    case json_error_invalid_utf8: what = "a text is not UTF-8"; break;
+    case json_error_premature_end_of_input: what = "it ends too early"; break;
+    case json_error_end_of_input_expected: what = "something follows its end"; break;
+    case json_error_null_character:
+    case json_error_null_byte_in_key: what = "\\u0000 has no place in a text here"; break;
+    default: break;
   }
+  return fail(err, code, "the JSON is not valid at line %d, column %d: %s", error->line,
+              error->column, what);
 }
 
 json_t *json_parse(struct slice text, struct err *err)
@@ -100,9 +119,7 @@ json_t *json_parse(struct slice text, struct err *err)
   }
   json_t *json = json_loadb(text.at ? text.at : "", text.len,
                             JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-  if (!json)
-    fail(err, parse_code(&error), "the JSON is not valid at line %d, column %d: %s", error.line,
-         error.column, error.text);
+  if (!json) (void)parse_fail(&error, err);
   return json;
 }
 

@@ -1,6 +1,7 @@
 /* desk_test.c - a desk answers what it can, waits for what it cannot without being held, and gives
  * back everything at the end.
  * SPDX-License-Identifier: MIT */
+#include "api/ask_int.h"
 #include "api_fixture.h"
 #include "version_table.h"
 
@@ -143,6 +144,36 @@ TEST(deploys_are_read_strictly)
   FX_EXPECT_CODE(&fx, "POST", path, "{\"a\":NaN}", 400, "BAD_JSON");
   FX_EXPECT_CODE(&fx, "POST", path, "{\"\xff\":1}", 400, "BAD_JSON");
   fx_stop(&fx);
+}
+
+TEST(what_is_wrong_with_json_is_said_in_our_words)
+{
+  static const struct {
+    const char *text, *want;
+    enum code code;
+  } cases[] = {
+      {"{\"a\":\"\\u0000\"}", ": \\u0000 has no place in a text here", E_BAD_JSON},
+      {"{\"\\u0000\":1}", ": \\u0000 has no place in a text here", E_BAD_JSON},
+      {"{\"a\":1,\"a\":2}", ": an object has the same member twice", E_DUPLICATE_KEY},
+      {"{\"a\":99999999999999999999}", ": a number is too large", E_VALUE_OUT_OF_RANGE},
+      {"{\"a\":1e999}", ": a number is too large", E_VALUE_OUT_OF_RANGE},
+      {"{\"\xff\":1}", ": a text is not UTF-8", E_BAD_JSON},
+      {"{\"a\":", ": it ends too early", E_BAD_JSON},
+      {"{} x", ": something follows its end", E_BAD_JSON},
+      {"{\"a\" 1}", ": something else stands where a value, ',', ':' or a bracket belongs",
+       E_BAD_JSON},
+      {"{\"secret\\q\":1}", ": something else stands where a value, ',', ':' or a bracket belongs",
+       E_BAD_JSON},
+  };
+  json_start();
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct err err = {0};
+    EXPECT(json_parse(slice_str(cases[i].text), &err) == NULL);
+    EXPECT_INT(err.code, cases[i].code);
+    EXPECT(slice_starts(slice_str(err.text), SLICE("the JSON is not valid at line 1, column ")));
+    const char *colon = strchr(err.text, ':');
+    EXPECT_STR(colon ? colon : err.text, cases[i].want);
+  }
 }
 
 TEST(deep_json_is_counted_not_followed)
