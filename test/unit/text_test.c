@@ -176,3 +176,52 @@ TEST(whole_numbers_are_digits_and_nothing_else)
   uint64_t value = 0;
   EXPECT(!text_read_u64(SLICE_NONE, 9, &value));
 }
+
+/* The fewest digits that read back, found the slow way. */
+static int digits_needed(float value)
+{
+  for (int digits = 1; digits < 9; digits++) {
+    char text[64];
+    snprintf(text, sizeof text, "%.*g", digits, (double)value);
+    if (strtof(text, NULL) == value) return digits;
+  }
+  return 9;
+}
+
+static int digits_in(const char *text)
+{
+  int digits = 0, zeros = 0;
+  for (; *text && *text != 'e'; text++) {
+    if (*text < '0' || *text > '9' || (*text == '0' && digits == 0)) continue;
+    zeros = *text == '0' ? zeros + 1 : 0;
+    digits++;
+  }
+  return digits - zeros;
+}
+
+/* Short decimals take a path of their own: it must give as few digits as any other. */
+TEST(short_floats_print_as_few_digits_as_read_back)
+{
+  struct rand chance;
+  rand_seed(&chance, 20);
+  uint32_t wrong = 0, n = 300000;
+  for (uint32_t i = 0; i < n && wrong < 5; i++) {
+    static const float scales[] = {1e0F, 1e1F, 1e2F, 1e3F, 1e4F, 1e5F, 1e6F, 1e7F, 1e8F};
+    uint64_t r = rand_u64(&chance);
+    float value = (float)(r % 10000000) / scales[r >> 32 & 7];
+    if (i % 4 == 1) value = nextafterf(value, i % 8 == 1 ? 0 : INFINITY);
+    if (i % 4 == 2) value = (float)rand_unit(&chance) * scales[r >> 40 & 3];
+    if (i % 4 == 3) value = ldexpf(1, (int)(r % 28) - 10);
+    if (r >> 63) value = -value;
+    const char *text = f32(value);
+    bool good = strtof(text, NULL) == value && digits_in(text) == digits_needed(value);
+    if (!good && ++wrong) printf("%s of %.9g\n", text, (double)value);
+  }
+  EXPECT_INT(wrong, 0);
+  EXPECT_STR(f32(0.001f), "0.001");
+  EXPECT_STR(f32(99999), "99999");
+  EXPECT_STR(f32(100000), "1e+05");
+  EXPECT_STR(f32(0.5f), "0.5");
+  EXPECT_STR(f32(-12.75f), "-12.75");
+  EXPECT_STR(f32(1.0f / 3), "0.33333334");
+}
