@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 
-#include "api/routes.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -172,8 +171,7 @@ const struct model *ask_model(struct ask *ask, uint32_t i)
 
 bool ask_has_version(const struct ask *ask)
 {
-  uint32_t n;
-  return strstr(routes_all(&n)[ask->letter->route].pattern, "{version}") != NULL;
+  return ask->letter->params[1].at != NULL; /* {model}, then {version} where the path has one */
 }
 
 bool ask_version_number(struct ask *ask, uint32_t i, uint32_t *number)

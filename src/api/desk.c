@@ -15,10 +15,14 @@
 
 typedef enum desk_step (*handler)(struct ask *ask);
 
+static enum desk_step not_built(struct ask *ask);
+
 static const handler handlers[] = {
 #define ROUTE(method, path, kind, role, handler, body_max, help) handler,
+#define LATER(method, path, role, why) not_built,
 #include "api/routes.def"
 #undef ROUTE
+#undef LATER
 };
 
 /* The loop serves these rows itself; one that comes here is a bug of the loop's. */
@@ -28,11 +32,12 @@ enum desk_step loop_answers(struct ask *ask)
   return ask_fail(ask);
 }
 
-enum desk_step not_built(struct ask *ask)
+static enum desk_step not_built(struct ask *ask)
 {
   uint32_t n;
   const struct route *row = &routes_all(&n)[ask->letter->route];
-  fail(&ask->err, E_NOT_IMPLEMENTED, "%s", row->help);
+  must(row->later != NULL);
+  fail(&ask->err, E_NOT_IMPLEMENTED, "%s", row->later);
   return ask_fail(ask);
 }
 

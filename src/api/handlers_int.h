@@ -9,8 +9,10 @@
 /* One declaration per row; a handler named by several rows is declared several times. */
 #define ROUTE(method, path, kind, role, handler, body_max, help) \
   enum desk_step handler(struct ask *ask);
+#define LATER(method, path, role, why)
 #include "api/routes.def"
 #undef ROUTE
+#undef LATER
 
 /* The next chunk of an upload that blob_put began. DESK_DONE: the answer is filled. */
 enum desk_step blob_chunk(struct ask *ask, const struct letter_chunk *chunk);

@@ -12,9 +12,15 @@
 /* __COUNTER__ numbers the rows; nothing else in this file may use it. */
 static const struct route rows[] = {
 #define ROUTE(method, path, kind, role, handler, body_max, help) \
-  {METHOD_##method, path, (uint16_t)__COUNTER__, ROUTE_##kind, body_max, ROLE_##role, help},
+  {METHOD_##method, path, (uint16_t)__COUNTER__, ROUTE_##kind, body_max, ROLE_##role, help, NULL},
+/* clang-format off */
+#define LATER(method, path, role, why)                             \
+  {METHOD_##method, path, (uint16_t)__COUNTER__, ROUTE_ASK,        \
+   METHOD_##method == METHOD_GET ? 0 : 1 << 20, ROLE_##role, why, why},
+/* clang-format on */
 #include "api/routes.def"
 #undef ROUTE
+#undef LATER
 };
 
 const struct route *routes_all(uint32_t *n)

@@ -5,16 +5,6 @@
  * SPDX-License-Identifier: MIT */
 #include "net/loop_int.h"
 
-enum asset_kind { ASSET_ALIVE, ASSET_LIVE, ASSET_READY };
-
-static enum asset_kind asset_of(const char *pattern)
-{
-  if (strcmp(pattern, "/v2/health/live") == 0) return ASSET_LIVE;
-  if (strcmp(pattern, "/v2/health/ready") == 0 || strcmp(pattern, "/readyz") == 0)
-    return ASSET_READY;
-  return ASSET_ALIVE;
-}
-
 static const char *ready_text(enum serve_state state)
 {
   switch (state) {
@@ -29,21 +19,19 @@ static const char *ready_text(enum serve_state state)
 void asset_answer(struct conn *conn, const struct route *route)
 {
   struct loop *loop = conn->loop;
-  bool ready = true;
+  enum serve_state state = SERVE_READY;
   const char *text = "{\"status\":\"alive\"}\n";
   request_unread(conn);
-  switch (asset_of(route->pattern)) {
-    case ASSET_ALIVE: break;
-    case ASSET_LIVE: text = "{\"live\":true}\n"; break;
-    case ASSET_READY:
-      ready = serve_state(loop->serve) == SERVE_READY;
-      text = ready_text(serve_state(loop->serve));
+  if (route->kind == ROUTE_LIVE) text = "{\"live\":true}\n";
+  if (route->kind == ROUTE_READY) {
+    state = serve_state(loop->serve);
+    text = ready_text(state);
   }
   struct slice body = slice_str(text);
   struct answer answer = {
-      .status = ready ? 200 : 503,
+      .status = state == SERVE_READY ? 200 : 503,
       .content_type = "application/json",
-      .retry_after_s = ready ? 0 : 1,
+      .retry_after_s = state == SERVE_READY ? 0 : 1,
       .parts = &body,
       .n_parts = 1,
       .bytes = body.len,

@@ -98,7 +98,7 @@ static void infer_begin(struct conn *conn, const struct route *route, const stru
       .model_name = params[0],
       .version_text = params[1], /* at is NULL where the pattern has none */
       .request_id = slice_of(conn->id, conn->id_len),
-      .v1 = route->pattern[2] == '1',
+      .v1 = route->kind == ROUTE_INFER_V1,
       .body_max = body_max,
   };
   struct arena head = conn->arena;
@@ -157,7 +157,7 @@ static void route_missing(struct conn *conn, uint32_t allow)
 
 static void request_route(struct conn *conn, const struct url *url)
 {
-  struct slice params[ROUTE_PARAMS_MAX] = {{0}};
+  struct slice params[ROUTE_PARAMS_MAX];
   struct loop *loop = conn->loop;
   uint32_t allow = 0;
   enum http_method method = conn->h1.head.method;
@@ -167,8 +167,11 @@ static void request_route(struct conn *conn, const struct url *url)
     return;
   }
   switch (route->kind) {
-    case ROUTE_INFER: infer_begin(conn, route, params); break;
-    case ROUTE_ASSET: asset_answer(conn, route); break;
+    case ROUTE_INFER_V1:
+    case ROUTE_INFER_V2: infer_begin(conn, route, params); break;
+    case ROUTE_ALIVE:
+    case ROUTE_LIVE:
+    case ROUTE_READY: asset_answer(conn, route); break;
     case ROUTE_ASK:
     case ROUTE_UPLOAD: errand_begin(conn, route, url, params); break;
   }

@@ -1,5 +1,5 @@
-/* serve.h - what the path keeps for all calls of one loop: the newest world, the calls whose task is
- * out, their alarm, this loop's counters. Nobody outside this room sees inside.
+/* serve.h - what the path keeps for all calls of one loop: the newest world, the calls lent out,
+ * their alarm, the counters. Nobody outside this room sees inside.
  * Thread: its loop; serve_new and serve_free: main.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_SERVE_H

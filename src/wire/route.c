@@ -174,6 +174,7 @@ static bool entry_fits(const struct entry *entry, const struct url *url,
     if (!segment_fits(segment, text, &param)) return false;
     if (segment->kind != SEG_LITERAL) params[n_params++] = param;
   }
+  while (n_params < ROUTE_PARAMS_MAX) params[n_params++] = SLICE_NONE;
   return true;
 }
 

@@ -18,8 +18,11 @@
 #include "wire/url.h"
 
 enum route_kind {
-  ROUTE_INFER,  /* served on the loop */
-  ROUTE_ASSET,  /* a file of the dashboard, on the loop */
+  ROUTE_INFER_V1, /* a prediction, on the loop */
+  ROUTE_INFER_V2,
+  ROUTE_ALIVE,  /* is the process alive? on the loop */
+  ROUTE_LIVE,   /* the same in V2's words */
+  ROUTE_READY,  /* does everything that should serve? on the loop */
   ROUTE_ASK,    /* to a desk, whole body in memory */
   ROUTE_UPLOAD, /* to a desk, body streamed */
 };
@@ -29,11 +32,12 @@ enum { ROUTE_PARAMS_MAX = 4, ROUTE_ALLOW_MAX = 64 };
 struct route {
   enum http_method method;
   const char *pattern;
-  uint16_t id;           /* the caller's own number for it */
+  uint16_t id; /* the caller's own number for it */
   enum route_kind kind;
-  size_t body_max;       /* bytes; 0: a request body is refused unless empty */
-  const char *role;      /* least role that may call it; NULL: anybody */
-  const char *help;      /* one line */
+  size_t body_max;   /* bytes; 0: a request body is refused unless empty */
+  const char *role;  /* least role that may call it; NULL: anybody */
+  const char *help;  /* one line */
+  const char *later; /* not built: why, for the 501; NULL: built */
 };
 
 struct route_table;
@@ -43,7 +47,8 @@ struct route_table;
  * ours. */
 const struct route_table *route_compile(const struct route *rows, uint32_t n, struct arena *arena);
 
-/* The row, with its parameters in pattern order; NULL when there is none. Then *allow is 0 for an
+/* The row, with its parameters in pattern order, those it has not SLICE_NONE; NULL when there is
+ * none. Then *allow is 0 for an
  * unknown path (404) or the set of methods that the path has, 1u << METHOD_x each (405). `*` allows
  * whatever the table has. */
 const struct route *route_match(const struct route_table *table, enum http_method method,

@@ -163,3 +163,18 @@ TEST(route_refuses_bad_tables)
   EXPECT(dies("/{a}/{b}/{c}/{d}/{e}", NULL));
   EXPECT(dies("/a/{b}", "/a/{c}"));
 }
+
+TEST(parameters_that_a_row_has_not_are_none)
+{
+  struct arena arena;
+  struct url url;
+  struct err err;
+  arena_init(&arena, 1 << 16, NULL);
+  const struct route_table *table = route_compile(rows, sizeof rows / sizeof *rows, &arena);
+  for (int i = 0; i < ROUTE_PARAMS_MAX; i++) params[i] = SLICE("of the request before");
+  EXPECT_INT(url_parse(SLICE("/v2/models/m/infer"), &arena, &url, &err), OK);
+  EXPECT(route_match(table, METHOD_POST, &url, params, &allow) != NULL);
+  EXPECT(slice_eq(params[0], SLICE("m")));
+  for (int i = 1; i < ROUTE_PARAMS_MAX; i++) EXPECT(params[i].at == NULL && params[i].len == 0);
+  arena_deinit(&arena);
+}
