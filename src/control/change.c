@@ -1,504 +1,168 @@
-/* change.c - commands on their way: deciding, loading, appending, folding, answering.
- * Thread: control.
+/* change.c - the table of the drawing in change.h, and what must be true in each state.
+ * Thread: control. Pure.
  * SPDX-License-Identifier: MIT */
-#include "control/control_int.h"
+#include "control/change.h"
 
-#include "base/mem.h"
-#include "base/utf8.h"
+/* Sets of kinds, named as in the drawing. */
+enum {
+  PUSH = 1 << CHANGE_PUSH,
+  RETIRE = 1 << CHANGE_RETIRE,
+  TENANT = 1 << CHANGE_TENANT,
+  SWITCH = 1 << CHANGE_SWITCH,
+  WISH = 1 << CHANGE_WISH,
+  READY = 1 << CHANGE_READY,
+  SEEN = 1 << CHANGE_SEEN,
+  MOVES = SWITCH | WISH | READY,   /* a version comes into memory */
+  WAITED = PUSH | RETIRE | SWITCH, /* somebody waits for what is written */
+  SHOWS = WAITED | READY | SEEN,
+};
 
-enum { CHANGE_ARENA_MAX = 1 << 20 };
+static const struct row {
+  unsigned kinds;
+  enum change_state state;
+  enum change_news news;
+  enum change_state next;
+  unsigned deeds;
+} rows[] = {
+    {PUSH | RETIRE | TENANT, STATE_START, NEWS_BEGUN, STATE_WRITING, DO_SEND},
+    {SWITCH | READY, STATE_START, NEWS_BEGUN, STATE_LOADING, DO_LOAD},
+    {WISH, STATE_START, NEWS_BEGUN, STATE_ASKING, DO_ASK},
+    {WISH, STATE_START, NEWS_RESUMED, STATE_LOADING, DO_LOAD},
+    {SEEN, STATE_START, NEWS_BEGUN, STATE_SETTLING, 0},
 
-/* --- answering -------------------------------------------------------------------------------- */
+    {WISH, STATE_ASKING, NEWS_WRITTEN, STATE_LOADING, DO_FOLD | DO_ANSWER | DO_LOAD},
+    {WISH, STATE_ASKING, NEWS_UNWRITTEN, STATE_ENDED, DO_BLAME | DO_ANSWER},
+    /* taken up again at the next start */
+    {WISH, STATE_ASKING, NEWS_WRITTEN_LAST, STATE_ENDED, DO_FOLD | DO_ANSWER},
+    {WISH, STATE_ASKING, NEWS_UNWRITTEN_LAST, STATE_ENDED, DO_BLAME | DO_ANSWER},
+    {WISH, STATE_ASKING, NEWS_STOPPED, STATE_ASKING, 0},
 
-static void command_answer(struct letter_command *command, const struct err *err, uint32_t version,
-                           uint64_t seq)
+    {SWITCH | WISH, STATE_LOADING, NEWS_READY, STATE_WRITING, DO_WRITE},
+    {READY, STATE_LOADING, NEWS_READY, STATE_SETTLING, DO_LEAVE},
+    {SWITCH | WISH, STATE_LOADING, NEWS_FAILED, STATE_REFUSING, DO_BLAME | DO_REFUSE},
+    {READY, STATE_LOADING, NEWS_FAILED, STATE_SETTLING, DO_BLAME | DO_LEAVE},
+    {MOVES, STATE_LOADING, NEWS_STOPPED, STATE_ENDED, DO_BLAME | DO_LEAVE | DO_ANSWER},
+
+    {WAITED, STATE_WRITING, NEWS_WRITTEN, STATE_SETTLING, DO_FOLD | DO_LEAVE},
+    {TENANT | WISH, STATE_WRITING, NEWS_WRITTEN, STATE_ENDED, DO_FOLD | DO_LEAVE},
+    {PUSH | RETIRE, STATE_WRITING, NEWS_UNWRITTEN, STATE_ENDED, DO_BLAME | DO_ANSWER},
+    /* a world has shown it on its way */
+    {SWITCH, STATE_WRITING, NEWS_UNWRITTEN, STATE_SETTLING, DO_BLAME | DO_LEAVE},
+    {TENANT | WISH, STATE_WRITING, NEWS_UNWRITTEN, STATE_WRITE_LATER, 0},
+    {WAITED | TENANT | WISH, STATE_WRITING, NEWS_WRITTEN_LAST, STATE_ENDED,
+     DO_FOLD | DO_LEAVE | DO_ANSWER},
+    {WAITED | TENANT | WISH, STATE_WRITING, NEWS_UNWRITTEN_LAST, STATE_ENDED,
+     DO_BLAME | DO_LEAVE | DO_ANSWER},
+    {WAITED | TENANT | WISH, STATE_WRITING, NEWS_STOPPED, STATE_WRITING, 0},
+
+    {SWITCH, STATE_REFUSING, NEWS_WRITTEN, STATE_SETTLING, DO_FOLD | DO_LEAVE},
+    {WISH, STATE_REFUSING, NEWS_WRITTEN, STATE_ENDED, DO_FOLD | DO_LEAVE},
+    {SWITCH, STATE_REFUSING, NEWS_UNWRITTEN, STATE_SETTLING, DO_LEAVE}, /* refused all the same */
+    {WISH, STATE_REFUSING, NEWS_UNWRITTEN, STATE_REFUSE_LATER, 0},
+    {SWITCH | WISH, STATE_REFUSING, NEWS_WRITTEN_LAST, STATE_ENDED, DO_FOLD | DO_LEAVE | DO_ANSWER},
+    {SWITCH | WISH, STATE_REFUSING, NEWS_UNWRITTEN_LAST, STATE_ENDED, DO_LEAVE | DO_ANSWER},
+    {SWITCH | WISH, STATE_REFUSING, NEWS_STOPPED, STATE_REFUSING, 0},
+
+    {TENANT | WISH, STATE_WRITE_LATER, NEWS_PULSE, STATE_WRITING, DO_SEND},
+    {WISH, STATE_WRITE_LATER, NEWS_GIVEN_UP, STATE_ENDED, DO_LEAVE},
+    {TENANT | WISH, STATE_WRITE_LATER, NEWS_STOPPED, STATE_ENDED, DO_LEAVE},
+    {WISH, STATE_REFUSE_LATER, NEWS_PULSE, STATE_REFUSING, DO_SEND},
+    {WISH, STATE_REFUSE_LATER, NEWS_GIVEN_UP, STATE_ENDED, DO_LEAVE},
+    {WISH, STATE_REFUSE_LATER, NEWS_STOPPED, STATE_ENDED, DO_LEAVE},
+
+    {SHOWS, STATE_SETTLING, NEWS_SHOWN, STATE_SHOWN, DO_PULSE},
+    {SHOWS, STATE_SETTLING, NEWS_STOPPED, STATE_ENDED, DO_ANSWER}, /* decided is decided */
+    {SHOWS, STATE_SHOWN, NEWS_SEEN, STATE_ENDED, DO_ANSWER},
+    {SHOWS, STATE_SHOWN, NEWS_STOPPED, STATE_ENDED, DO_ANSWER},
+};
+
+static const struct row *row_find(enum change_kind kind, enum change_state state,
+                                  enum change_news news)
 {
-  command->err = *err;
-  command->version = version;
-  command->seq = seq;
-  command->mail.kind = LETTER_COMMAND_HOME;
-  mail_send(command->home, &command->mail);
-}
-
-static void command_refuse(struct letter_command *command, enum code code, const char *text)
-{
-  struct err err = {0};
-  fail(&err, code, "%s", text);
-  command_answer(command, &err, 0, 0);
-}
-
-static struct letter_command *command_next(struct letter_command *command)
-{
-  return command->mail.next ? LETTER_OF(command->mail.next, struct letter_command) : NULL;
-}
-
-static void change_answer(struct change *change, const struct err *err)
-{
-  struct letter_command *next;
-  for (struct letter_command *command = change->command; command; command = next) {
-    next = command_next(command);
-    command_answer(command, err, change->version, change->seq);
-  }
-  change->command = NULL;
-}
-
-/* --- changes ---------------------------------------------------------------------------------- */
-
-static struct change *change_new(struct control *control, struct letter_command *command)
-{
-  struct change *change = grab_zero(1, sizeof *change);
-  arena_init(&change->append.arena, CHANGE_ARENA_MAX, NULL);
-  change->command = command;
-  if (command) {
-    command->mail.next = NULL;
-    change->key = arena_copy(&change->append.arena, command->event.idempotency);
-    must(change->key.at);
-  }
-  list_push_back(&control->changes, &change->link);
-  return change;
-}
-
-static void change_free(struct change *change)
-{
-  must(!change->command);
-  list_remove(&change->link);
-  arena_deinit(&change->append.arena);
-  ungrab(change);
-}
-
-/* It is true already; whoever made it so may still wait for the loops to see it. */
-static void command_settle(struct control *control, struct letter_command *command,
-                           const struct decision *decision)
-{
-  struct change *change = change_new(control, command);
-  change->state = CHANGE_SETTLING;
-  change->version = decision->version;
-  change->seq = decision->seq;
-}
-
-/* The switch of this model that is under way; NULL: none. */
-static struct change *switch_of(struct control *control, const struct catalog_model *model)
-{
-  for (struct link *link = control->changes.next; link != &control->changes; link = link->next) {
-    struct change *change = LIST_OF(link, struct change, link);
-    if (change->model == model && change->state != CHANGE_SETTLING) return change;
-  }
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (rows[i].state == state && rows[i].news == news && (rows[i].kinds & 1u << kind))
+      return &rows[i];
   return NULL;
 }
 
-/* Sends the change's events, already in append.events, to the scribe. */
-static void append_send(struct control *control, struct change *change)
+bool change_may(enum change_kind kind, enum change_state state, enum change_news news)
 {
-  struct letter_append *letter = &change->append;
-  for (uint32_t i = 0; i < letter->n_events; i++) letter->events[i].wall_ms = control->wall_ms;
-  letter->mail = (struct mail){.kind = LETTER_APPEND};
-  letter->home = &control->box;
-  letter->err = (struct err){0};
-  letter->control_state = change;
-  change->state = CHANGE_APPENDING;
-  control->appends_out++;
-  mail_send(control->post->scribe, &letter->mail);
+  return row_find(kind, state, news) != NULL;
 }
 
-/* One event about the change's model. */
-static void append_model_event(struct change *change, enum event_kind kind, struct slice actor,
-                               struct slice key)
+struct change_move change_step(const struct change *change, enum change_news news)
 {
-  struct arena *arena = &change->append.arena;
-  change->append.n_events = 1;
-  change->append.events[0] = (struct event){.kind = kind,
-                                            .tenant = change->model->tenant->name,
-                                            .model = change->model->name,
-                                            .version = change->version,
-                                            .actor = arena_copy(arena, actor),
-                                            .idempotency = key};
-  must(change->append.events[0].actor.at);
+  const struct row *row = row_find(change->kind, change->state, news);
+  must(row);
+  return (struct change_move){row->next, row->deeds};
 }
 
-/* Nobody wants the version any more for the sake of this change. */
-static void coming_end(struct control *control, struct change *change)
+bool change_at_scribe(const struct change *change)
 {
-  if (!change->placed) return;
-  change->placed->coming = false;
-  place_settle(&control->place, change->placed);
-  control->dirty = true;
+  return change->state == STATE_ASKING || change->state == STATE_WRITING ||
+         change->state == STATE_REFUSING;
 }
 
-/* --- switches --------------------------------------------------------------------------------- */
-
-/* Its command is answered before it is loaded only when the wish is in the ledger, with its
- * actor. */
-static struct slice switch_actor(const struct change *change)
+bool change_is_late(const struct change *change)
 {
-  return change->command ? change->command->event.actor : change->model->asked_actor;
+  return change->state == STATE_WRITE_LATER || change->state == STATE_REFUSE_LATER;
 }
 
-/* The version is in memory and its lanes are open: now it may be written down. */
-static void switch_ready(struct control *control, struct change *change)
+bool change_is_switching(const struct change *change)
 {
-  if (change->effect == EVENT_NONE) {
-    coming_end(control, change);
-    change->state = CHANGE_SETTLING;
-    if (!change->command) change_free(change);
-    return;
-  }
-  append_model_event(change, change->effect, switch_actor(change),
-                     change->asked ? SLICE_NONE : change->key);
-  append_send(control, change);
+  return change->model && change->state < STATE_SETTLING;
 }
 
-_Static_assert((int)ERR_TEXT_MAX <= (int)REASON_MAX, "an error's text is a reason");
+/* --- the checker ------------------------------------------------------------------------------ */
 
-/* An engine's words, cut in the middle of a character, are still no reason to lose the event. */
-static void text_clean(char *text)
+/* The first event that is, or will again be, with the scribe. */
+static bool event_fits(const struct change *change)
 {
-  for (struct slice left = slice_str(text); left.len;) {
-    size_t n = utf8_len(left);
-    if (!n) *(text + strlen(text) - left.len) = '?';
-    left = slice_from(left, n ? n : 1);
+  const struct letter_append *append = &change->append;
+  enum event_kind kind = append->events[0].kind;
+  bool back = change->effect == EVENT_ROLLED_BACK;
+  if (append->n_events < 1 || append->n_events > APPEND_EVENTS_MAX) return false;
+  if (change->state == STATE_ASKING)
+    return kind == (back ? EVENT_ROLLBACK_ASKED : EVENT_DEPLOY_ASKED);
+  if (change->state == STATE_REFUSING || change->state == STATE_REFUSE_LATER)
+    return kind == EVENT_VERSION_REFUSED;
+  switch (change->kind) {
+    case CHANGE_PUSH: return kind == EVENT_MODEL_CREATED || kind == EVENT_VERSION_PUSHED;
+    case CHANGE_RETIRE: return kind == EVENT_VERSION_RETIRED;
+    case CHANGE_TENANT: return kind == EVENT_TENANT_CREATED;
+    default: return kind == change->effect;
   }
 }
 
-/* The old version goes on serving; the refusal is written down so that history can tell. */
-static void switch_failed(struct control *control, struct change *change)
+/* Who waits. A WISH is answered on its way, a READY may have been before it began. */
+static bool command_fits(const struct change *change)
 {
-  change->err = change->placed->err;
-  if (change->effect == EVENT_NONE) {
-    coming_end(control, change);
-    change_answer(change, &change->err);
-    change_free(change);
-    return;
-  }
-  change->refusing = true;
-  append_model_event(change, EVENT_VERSION_REFUSED, switch_actor(change),
-                     change->asked ? SLICE_NONE : change->key);
-  struct event *event = &change->append.events[0];
-  text_clean(change->err.text);
-  event->reason = arena_copy(&change->append.arena, slice_str(change->err.text));
-  must(event->reason.at);
-  event->code = change->err.code;
-  append_send(control, change);
+  bool waits = change->command != NULL;
+  if (change->state == STATE_ENDED || change->kind == CHANGE_TENANT) return !waits;
+  if (change->kind == CHANGE_WISH) return waits == (change->state == STATE_ASKING);
+  return waits || change->kind == CHANGE_READY;
 }
 
-static void switch_load(struct control *control, struct change *change)
+void change_check(const struct change *change)
 {
-  change->state = CHANGE_LOADING;
-  change->placed = place_of(&control->place, change->model, change->version);
-  change->placed->coming = true;
-  control->dirty = true;
-  if (change->placed->state == PLACED_READY)
-    switch_ready(control, change);
-  else
-    place_retry(&control->place, change->placed);
-}
-
-void change_placed(struct control *control, struct placed *placed)
-{
-  struct change *change = switch_of(control, placed->model);
-  control->dirty = true;
-  if (!change || change->placed != placed || change->state != CHANGE_LOADING) return;
-  if (placed->state == PLACED_READY) switch_ready(control, change);
-  if (placed->state == PLACED_FAILED) switch_failed(control, change);
-}
-
-void change_resume(struct control *control, struct catalog_model *model)
-{
-  struct change *change = change_new(control, NULL);
-  change->model = model;
-  change->version = model->asked;
-  change->effect =
-      model->asked_kind == EVENT_ROLLBACK_ASKED ? EVENT_ROLLED_BACK : EVENT_VERSION_DEPLOYED;
-  change->asked = true;
-  switch_load(control, change);
-}
-
-static void switch_begin(struct control *control, struct letter_command *command,
-                         const struct decision *decision)
-{
-  struct err err = {0};
-  struct placed *placed = place_find(&control->place, decision->model, decision->version);
-  if (decision->effect == EVENT_NONE && placed && placed->state == PLACED_READY) {
-    command_settle(control, command, decision);
-    return;
-  }
-  struct change *change = change_new(control, command);
-  change->model = decision->model;
-  change->version = decision->version;
-  change->effect = decision->effect;
-  change->seq = decision->seq;
-  if (command->wait || decision->effect == EVENT_NONE) {
-    if (!command->wait) change_answer(change, &err); /* it serves by the ledger; it is loading */
-    switch_load(control, change);
-    return;
-  }
-  change->asking = true;
-  append_model_event(
-      change, decision->effect == EVENT_ROLLED_BACK ? EVENT_ROLLBACK_ASKED : EVENT_DEPLOY_ASKED,
-      command->event.actor, change->key);
-  append_send(control, change);
-}
-
-/* --- appends home ----------------------------------------------------------------------------- */
-
-/* Which versions serve, as the catalog has it now. */
-static void serving_sync(struct control *control, const struct catalog_model *model)
-{
-  if (!model || model->slot >= control->place.models_cap) return;
-  struct link *head = &control->place.models[model->slot];
-  for (struct link *link = head->next; link != head; link = link->next) {
-    struct placed *placed = LIST_OF(link, struct placed, link);
-    placed->serves = placed->number == model->serving && !control->stopping;
-  }
-  for (struct link *link = head->next; link != head; link = link->next)
-    place_settle(&control->place, LIST_OF(link, struct placed, link));
-}
-
-static void append_fold(struct control *control, struct change *change)
-{
-  const struct letter_append *letter = &change->append;
-  for (uint32_t i = 0; i < letter->n_events; i++) {
-    const struct event *event = &letter->events[i];
-    struct err err;
-    must(catalog_apply(control->catalog, event, &err) == OK);
-    serving_sync(control,
-                 catalog_model(catalog_tenant(control->catalog, event->tenant), event->model));
-    change->seq = event->seq;
-  }
-  control->dirty = true;
-}
-
-static void append_refused(struct control *control, struct change *change)
-{
-  bool promised = change->asked || (!change->model && !change->command);
-  if (promised && !control->stopping) {
-    change->state = CHANGE_RETRYING;
-    return;
-  }
-  coming_end(control, change);
-  change_answer(change, change->refusing ? &change->err : &change->append.err);
-  change_free(change);
-}
-
-static void append_done(struct control *control, struct change *change)
-{
-  struct err fine = {0};
-  append_fold(control, change);
-  if (change->asking) {
-    change->asking = false;
-    change->asked = true;
-    change_answer(change, &fine);
-    if (control->stopping)
-      change_free(change); /* taken up again at the next start */
-    else
-      switch_load(control, change);
-    return;
-  }
-  coming_end(control, change);
-  if (!change->refusing && change->command && !control->stopping) {
-    change->state = CHANGE_SETTLING;
-    return;
-  }
-  change_answer(change, change->refusing ? &change->err : &fine);
-  change_free(change);
-}
-
-void change_append_home(struct control *control, struct letter_append *letter)
-{
-  struct change *change = letter->control_state;
-  must(change->state == CHANGE_APPENDING);
-  control->appends_out--;
-  if (letter->err.code != OK)
-    append_refused(control, change);
-  else
-    append_done(control, change);
-  /* What waited for it may be looked at now, in the order it came. */
-  struct mail *mail = control->waiting, *next;
-  control->waiting = NULL;
-  control->waiting_end = &control->waiting;
-  for (; mail; mail = next) {
-    next = mail->next;
-    change_command(control, LETTER_OF(mail, struct letter_command));
-  }
-}
-
-void change_retry(struct control *control)
-{
-  struct link *link, *next;
-  for (link = control->changes.next; link != &control->changes; link = next) {
-    struct change *change = LIST_OF(link, struct change, link);
-    next = link->next;
-    if (change->state == CHANGE_RETRYING) append_send(control, change);
-  }
-  for (uint32_t i = 0; i < control->catalog->n_models; i++) { /* given up for one that failed */
-    struct catalog_model *model = control->catalog->models[i];
-    if (model->asked && !switch_of(control, model)) change_resume(control, model);
-  }
-}
-
-void change_tenant(struct control *control, struct slice name)
-{
-  struct change *change = change_new(control, NULL);
-  change->append.n_events = 1;
-  change->append.events[0] =
-      (struct event){.kind = EVENT_TENANT_CREATED, .tenant = name, .actor = SLICE("slipway")};
-  append_send(control, change);
-}
-
-/* --- commands --------------------------------------------------------------------------------- */
-
-/* Whether the command has to wait for what this change is having written. */
-static bool in_the_way(const struct change *change, const struct event *wish)
-{
-  if (change->state != CHANGE_APPENDING) return false;
-  const struct event *written = &change->append.events[0];
-  if (!slice_eq(written->tenant, wish->tenant)) return false;
-  return written->kind == EVENT_TENANT_CREATED || slice_eq_nocase(written->model, wish->model) ||
-         (wish->idempotency.len && slice_eq(change->key, wish->idempotency));
-}
-
-static bool must_wait(const struct control *control, const struct event *wish)
-{
-  for (struct link *link = control->changes.next; link != &control->changes; link = link->next)
-    if (in_the_way(LIST_OF(link, struct change, link), wish)) return true;
-  /* Nor may it overtake one of its own that waits. */
-  for (struct mail *mail = control->waiting; mail; mail = mail->next) {
-    const struct event *other = &LETTER_OF(mail, struct letter_command)->event;
-    if (slice_eq(other->tenant, wish->tenant) &&
-        (slice_eq_nocase(other->model, wish->model) ||
-         (wish->idempotency.len && slice_eq(other->idempotency, wish->idempotency))))
-      return true;
-  }
-  return false;
-}
-
-/* A switch that is loading has not written its key down yet: the same request joins it. */
-static bool joined(struct control *control, struct letter_command *command)
-{
-  struct slice key = command->event.idempotency;
-  for (struct link *link = control->changes.next; key.len && link != &control->changes;
-       link = link->next) {
-    struct change *change = LIST_OF(link, struct change, link);
-    if (change->state != CHANGE_LOADING || !change->command) continue;
-    struct letter_command *first = change->command;
-    if (!slice_eq(first->event.tenant, command->event.tenant) || !slice_eq(change->key, key))
-      continue;
-    if (command_same(first, command)) {
-      command->mail.next = first->mail.next;
-      first->mail.next = &command->mail;
-    } else {
-      command_refuse(command, E_CONFLICT,
-                     "the Idempotency-Key was used for another request; use a fresh one");
-    }
-    return true;
-  }
-  return false;
-}
-
-static void command_append(struct control *control, struct letter_command *command,
-                           const struct decision *decision)
-{
-  struct change *change = change_new(control, command);
-  struct letter_append *letter = &change->append;
-  change->version = decision->version;
-  letter->n_events = decision->n_events;
-  for (uint32_t i = 0; i < decision->n_events; i++)
-    must(event_copy(&letter->arena, &decision->events[i], &letter->events[i]));
-  append_send(control, change);
-}
-
-void change_command(struct control *control, struct letter_command *command)
-{
-  struct decision decision;
-  if (control->draining || control->stopping) {
-    command_refuse(command, E_DRAINING, "the server is stopping");
-    return;
-  }
-  if (must_wait(control, &command->event)) {
-    command->mail.next = NULL;
-    *control->waiting_end = &command->mail;
-    control->waiting_end = &command->mail.next;
-    return;
-  }
-  if (joined(control, command)) return;
-  command_decide(control->catalog, command, &decision);
-  struct change *under_way = decision.model ? switch_of(control, decision.model) : NULL;
-  if (under_way && under_way->state == CHANGE_RETRYING && command->kind != COMMAND_DEPLOY) {
-    coming_end(control, under_way); /* what cannot be written must not block the way back */
-    change_free(under_way);
-    under_way = NULL;
-  }
-  if (under_way && decision.kind != DECISION_ANSWER) {
-    struct err err = {0};
-    fail(&err, E_CONFLICT, "a %s of version %u is running; wait for it",
-         under_way->effect == EVENT_ROLLED_BACK ? "rollback" : "deploy", under_way->version);
-    command_answer(command, &err, 0, 0);
-    return;
-  }
-  switch (decision.kind) {
-    case DECISION_ANSWER:
-      if (decision.err.code == OK)
-        command_settle(control, command, &decision);
-      else
-        command_answer(command, &decision.err, decision.version, decision.seq);
-      break;
-    case DECISION_APPEND: command_append(control, command, &decision); break;
-    case DECISION_SWITCH: switch_begin(control, command, &decision); break;
-  }
-}
-
-/* --- settling and stopping -------------------------------------------------------------------- */
-
-void change_shown(struct control *control)
-{
-  for (struct link *link = control->changes.next; link != &control->changes; link = link->next) {
-    struct change *change = LIST_OF(link, struct change, link);
-    if (change->state == CHANGE_SETTLING && !change->round)
-      change->round = pulse_ask(&control->pulse, control->now_us);
-  }
-}
-
-void change_pulse_done(struct control *control)
-{
-  struct err fine = {0};
-  struct link *link, *next;
-  for (link = control->changes.next; link != &control->changes; link = next) {
-    struct change *change = LIST_OF(link, struct change, link);
-    next = link->next;
-    if (change->state != CHANGE_SETTLING || !change->round) continue;
-    if (change->round > control->pulse.done) continue;
-    change_answer(change, &fine);
-    change_free(change);
-  }
-}
-
-void change_stop(struct control *control)
-{
-  struct err fine = {0}, stopping = {0};
-  struct link *link, *next;
-  fail(&stopping, E_DRAINING, "the server is stopping; the version in use has not changed");
-  for (link = control->changes.next; link != &control->changes; link = next) {
-    struct change *change = LIST_OF(link, struct change, link);
-    next = link->next;
-    if (change->state == CHANGE_APPENDING) continue; /* its answer is the ledger's */
-    if (change->state != CHANGE_SETTLING) coming_end(control, change);
-    change_answer(change, change->state == CHANGE_SETTLING ? &fine : &stopping);
-    change_free(change);
-  }
-  struct mail *mail = control->waiting, *after;
-  control->waiting = NULL;
-  control->waiting_end = &control->waiting;
-  for (; mail; mail = after) {
-    after = mail->next;
-    change_command(control, LETTER_OF(mail, struct letter_command));
-  }
-}
-
-void change_abandon(struct control *control)
-{
-  struct link *link;
-  while ((link = list_pop_front(&control->changes))) {
-    struct change *change = LIST_OF(link, struct change, link);
-    change->command = NULL;
-    change_free(change);
-  }
+  must(change->kind < CHANGE_KINDS && change->state < CHANGE_STATES);
+  unsigned kind = 1u << change->kind;
+  enum change_state state = change->state;
+  bool refused = state == STATE_REFUSING || state == STATE_REFUSE_LATER;
+  bool scribes = change_at_scribe(change) || change_is_late(change);
+  bool coming = (kind & MOVES) && (state == STATE_LOADING || state == STATE_WRITING || refused ||
+                                   state == STATE_WRITE_LATER);
+  must(state != STATE_START);
+  must((change->model != NULL) == ((kind & MOVES) != 0));
+  must((change->effect != EVENT_NONE) == ((kind & (SWITCH | WISH)) != 0));
+  must((change->placed != NULL) == coming);
+  must(!coming || (change->placed->coming && change->placed->model == change->model &&
+                   change->placed->number == change->version));
+  must(command_fits(change));
+  must(!scribes || event_fits(change));
+  must(!refused || change->err.code != OK);
+  must(refused || state >= STATE_SETTLING || change->err.code == OK);
+  must(change_at_scribe(change) || !change->behind);
+  must(state == STATE_ENDED || (change->round != 0) == (state == STATE_SHOWN));
+  must(state == STATE_ENDED || (change->serial != 0) == (state == STATE_SHOWN));
 }

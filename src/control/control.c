@@ -31,7 +31,6 @@ struct control *control_new(const struct control_opts *opts, const struct post *
   publish_init(&control->publish, post, &control->place, o->hash_key);
   pulse_init(&control->pulse, post);
   list_init(&control->changes);
-  control->waiting_end = &control->waiting;
   return control;
 }
 
@@ -92,7 +91,6 @@ static void tally_home(struct control *control, struct letter_tally *letter)
   uint64_t done = control->pulse.done;
   pulse_tally_home(&control->pulse, letter, control->now_us);
   if (control->pulse.done == done) return;
-  change_pulse_done(control);
   stats_answer(control, &control->stats_now);
   control->stats_now = control->stats_later;
   control->stats_later = NULL;
@@ -107,7 +105,7 @@ static void begin(struct control *control)
   control->started = true;
   control->dirty = true;
   pulse_ask(&control->pulse, control->now_us); /* a loop has its tally before its first world */
-  if (!catalog_tenant(catalog, first_tenant())) change_tenant(control, first_tenant());
+  if (!catalog_tenant(catalog, first_tenant())) append_tenant(control, first_tenant());
   for (uint32_t i = 0; i < catalog->n_models; i++) {
     struct catalog_model *model = catalog->models[i];
     if (model->serving) {
@@ -115,7 +113,7 @@ static void begin(struct control *control)
       placed->serves = true;
       place_settle(&control->place, placed);
     }
-    if (model->asked) change_resume(control, model);
+    if (model->asked) switch_resume(control, model);
   }
 }
 
@@ -188,11 +186,9 @@ static void letter_take(struct control *control, struct mail *mail)
       publish_lease_home(&control->publish, LETTER_OF(mail, struct letter_world));
       break;
     case LETTER_TALLY_HOME: tally_home(control, LETTER_OF(mail, struct letter_tally)); break;
-    case LETTER_COMMAND: change_command(control, LETTER_OF(mail, struct letter_command)); break;
+    case LETTER_COMMAND: command_take(control, LETTER_OF(mail, struct letter_command)); break;
     case LETTER_STATS: stats_ask(control, mail); break;
-    case LETTER_APPEND_HOME:
-      change_append_home(control, LETTER_OF(mail, struct letter_append));
-      break;
+    case LETTER_APPEND_HOME: append_home(control, LETTER_OF(mail, struct letter_append)); break;
     case LETTER_LOAD_HOME:
     case LETTER_UNLOAD_HOME:
     case LETTER_LANE_OPEN_HOME:
@@ -229,16 +225,16 @@ static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, 
     next = mail->next;
     letter_take(control, mail);
   }
-  while ((placed = place_changed(&control->place))) change_placed(control, placed);
+  while ((placed = place_changed(&control->place))) switch_placed(control, placed);
   world_out(control);
   if (!control->dirty) change_shown(control);
-  change_pulse_done(control); /* without loops a pulse is over at once */
+  change_seen(control);
   if (control->stopping) {
     stop_look(control);
     return control->stop_by_us;
   }
   if (pulse->begun == pulse->done && now_us - pulse->began_us >= control->opts.pulse_us) {
-    change_retry(control);
+    change_pulse(control);
     pulse_ask(pulse, now_us);
   }
   return pulse->begun == pulse->done ? pulse->began_us + control->opts.pulse_us : INT64_MAX;

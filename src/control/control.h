@@ -19,8 +19,9 @@
  * A world is ready when every version that should serve is ready or has failed with a reason: a
  * broken model must not keep the good ones' machine out of the load balancer; /readyz of a model is
  * its own.
- * A mutating command comes home only when its effect is durable and every loop reads a world that
- * shows it (a DEPLOY or ROLLBACK with wait=false: when the wish is durable).
+ * A mutating command comes home only when its effect is durable and every loop and desk reads a
+ * world that shows it (a DEPLOY or ROLLBACK with wait=false: when the wish is durable). So does a
+ * switch that was refused after a load.
  * SPDX-License-Identifier: MIT */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
@@ -56,5 +57,8 @@ bool control_stopped(const struct control *control);
 /* After control_main: it gave up waiting, with a model that still runs or loads. */
 bool control_late(const struct control *control);
 const struct catalog *control_catalog(const struct control *control);
+/* Every change fits its state, and no two are in each other's way: a bug, and the end, where
+ * not. */
+void control_check(const struct control *control);
 
 #endif

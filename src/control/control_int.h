@@ -1,49 +1,24 @@
 /* control_int.h - what the parts of control share. Inside the control room only.
  * Thread: control.
  *
- * A change is a command on its way, or a switch taken up again after a restart:
+ * A change (control/change.h) is a command on its way, or a switch taken up again after a restart.
+ * While its events are with the scribe, no other command of the same model (its name without regard
+ * to case) or with the same key is looked at: it waits behind the change, in the order it came. So
+ * a decision never rests on something undecided.
  *
- *   push, retire        APPENDING ---------------------------------------> SETTLING --> answered
- *   switch, wait        LOADING --ready--> APPENDING (deployed) ----------> SETTLING --> answered
- *                          \--failed--> APPENDING (refused) -------------------------> answered
- *   switch, no wait     APPENDING (asked) --> answered; then as above, with nobody to answer
- *
- * An event the scribe could not write (a full disk) although its change is promised already is
- * tried again with every pulse: RETRYING.
- * APPENDING: an event is with the scribe. Until it is home no other command of the same model (its
- * name without regard to case) or with the same key is looked at: it waits in `waiting`, in order.
- * So a decision never rests on something undecided.
- * SETTLING: durable and folded; the answer waits until every loop has the world that shows it.
+ *   intake   a command comes: it waits, joins, is answered, or becomes a change
+ *   drive    a change gets news: one step of its table, and what that says is to be done
+ *   switch   versions on their way into memory
+ *   append   events on their way to the scribe
  * SPDX-License-Identifier: MIT */
 #ifndef CONTROL_CONTROL_INT_H
 #define CONTROL_CONTROL_INT_H
 
+#include "control/change.h"
 #include "control/command.h"
 #include "control/control.h"
 #include "control/publish.h"
 #include "control/pulse.h"
-
-enum change_state { CHANGE_LOADING, CHANGE_APPENDING, CHANGE_RETRYING, CHANGE_SETTLING };
-
-struct change {
-  struct link link; /* control->changes */
-  enum change_state state;
-  struct letter_command *command; /* to be answered, and more who asked the same, linked by
-                                   * mail.next; NULL: nobody waits */
-  struct slice key;               /* the first command's idempotency key; in append.arena */
-  /* A switch; model NULL: no switch. */
-  struct catalog_model *model;
-  struct placed *placed;
-  enum event_kind effect; /* EVENT_NONE: it serves already and only has to be ready */
-  bool asking;            /* the ASKED event is being appended, loading comes after */
-  bool asked;             /* it is in the ledger: this change is promised */
-  bool refusing;          /* the REFUSED event is being appended */
-  struct err err;         /* refusing: the answer */
-  uint32_t version;
-  uint64_t seq;
-  uint64_t round; /* SETTLING: answered when this pulse is done; 0: its world is not out yet */
-  struct letter_append append; /* its arena lives as long as the change */
-};
 
 struct control {
   struct control_opts opts;
@@ -54,9 +29,8 @@ struct control {
   struct publish publish;
   struct pulse pulse;
   struct link changes;
-  struct mail *waiting, **waiting_end; /* commands, oldest first */
-  struct mail *stats_now;              /* LETTER_STATS that the pulse under way answers */
-  struct mail *stats_later;            /* and the one after */
+  struct mail *stats_now;   /* LETTER_STATS that the pulse under way answers */
+  struct mail *stats_later; /* and the one after */
   int64_t now_us, wall_ms;
   bool started; /* the first turn is over */
   bool dirty;   /* catalog or place changed since the newest world */
@@ -68,22 +42,50 @@ struct control {
   uint32_t appends_out;
 };
 
-/* change.c */
-void change_command(struct control *control, struct letter_command *command);
-void change_append_home(struct control *control, struct letter_append *letter);
-void change_placed(struct control *control, struct placed *placed);       /* READY or FAILED */
-void change_resume(struct control *control, struct catalog_model *model); /* asked before a crash */
-void change_tenant(struct control *control, struct slice name); /* creates one; nobody waits */
-/* After a world has gone out: the changes it shows wait for a pulse only. */
-void change_shown(struct control *control);
-/* After a pulse has come home: answers what waited for it. */
-void change_pulse_done(struct control *control);
-/* Once a second: writes again what the scribe refused although it is promised. */
-void change_retry(struct control *control);
+/* --- intake.c --------------------------------------------------------------------------------- */
+
+void command_take(struct control *control, struct letter_command *command);
+/* Commands that waited: looked at now, in the order they came. end: where the last one's next
+ * is. */
+void commands_release(struct control *control, struct mail *first, struct mail **end);
+void command_answer(struct letter_command *command, const struct err *err, uint32_t version,
+                    uint64_t seq);
+
+/* --- drive.c ---------------------------------------------------------------------------------- */
+
+/* In STATE_START. command: NULL, nobody waits. */
+struct change *change_new(struct control *control, enum change_kind kind,
+                          struct letter_command *command);
+/* One step. why: the reason of news that have one, else NULL. The change may be gone afterwards. */
+void change_news(struct control *control, struct change *change, enum change_news news,
+                 const struct err *why);
+void change_answer(struct change *change);  /* with its err; nobody waits from then on */
+void change_shown(struct control *control); /* nothing has changed since the newest world */
+void change_seen(struct control *control);  /* ends those that every loop and desk has seen */
+void change_pulse(struct control *control); /* once a second: what is late is tried again */
+/* Ends what is not with the scribe; what is, is left to finish. */
+void change_stop(struct control *control);
 /* Nobody is left to answer: lets go of everything. */
 void change_abandon(struct control *control);
-/* Answers everything that waits for a load with E_DRAINING; appends under way are left to
- * finish. */
-void change_stop(struct control *control);
+
+/* --- switch.c --------------------------------------------------------------------------------- */
+
+/* The switch of this model that is under way; NULL: none. */
+struct change *switch_of(struct control *control, const struct catalog_model *model);
+bool switch_load(struct control *control, struct change *change); /* true: it is in memory now */
+void switch_leave(struct control *control, struct change *change);
+void switch_placed(struct control *control, struct placed *placed);       /* READY or FAILED */
+void switch_resume(struct control *control, struct catalog_model *model); /* asked, not decided */
+
+/* --- append.c --------------------------------------------------------------------------------- */
+
+/* The change's event about its model: the wish, the effect, the refusal. */
+void append_ask(struct change *change);
+void append_write(struct change *change);
+void append_refuse(struct change *change);
+void append_send(struct control *control, struct change *change); /* the events that are there */
+void append_fold(struct control *control, struct change *change);
+void append_home(struct control *control, struct letter_append *letter);
+void append_tenant(struct control *control, struct slice name); /* creates one; nobody waits */
 
 #endif

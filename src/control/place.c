@@ -31,7 +31,7 @@ void place_deinit(struct place *place)
       placed_free(LIST_OF(link, struct placed, link));
   ungrab(place->models);
   ungrab(place->jobs_out);
-  ungrab(place->lanes_on);
+  ungrab(place->workers);
 }
 
 struct placed *place_find(const struct place *place, const struct catalog_model *model,
@@ -181,20 +181,38 @@ static struct mailbox *owner_of(const struct place *place, const struct placed *
   return placed->resident ? place->post->residents[i] : place->post->workers[placed->owners[i]];
 }
 
-/* The workers with the fewest lanes get the next ones. */
+/* Slow models apart: a task waits behind whatever else its worker has, so the worker whose lanes'
+ * measured runs add up to the least gets the next one; among equals, as when nothing could be
+ * measured, the one with the fewest. */
+static bool worker_is_freer(const struct place *place, uint32_t one, uint32_t other)
+{
+  const struct worker_load *a = &place->workers[one], *b = &place->workers[other];
+  return a->run_ns != b->run_ns ? a->run_ns < b->run_ns : a->lanes < b->lanes;
+}
+
 static void owners_choose(struct place *place, struct placed *placed)
 {
   const struct post *post = place->post;
-  if (!place->lanes_on) place->lanes_on = grab_zero(post->n_workers, sizeof *place->lanes_on);
+  if (!place->workers) place->workers = grab_zero(post->n_workers, sizeof *place->workers);
   for (uint32_t i = 0; i < placed->n_seats; i++) {
     uint32_t best = UINT32_MAX;
     for (uint32_t w = 0; w < post->n_workers; w++) {
       bool taken = false;
       for (uint32_t k = 0; k < i; k++) taken = taken || placed->owners[k] == w;
-      if (!taken && (best == UINT32_MAX || place->lanes_on[w] < place->lanes_on[best])) best = w;
+      if (!taken && (best == UINT32_MAX || worker_is_freer(place, w, best))) best = w;
     }
     placed->owners[i] = best;
-    place->lanes_on[best]++;
+    place->workers[best].lanes++;
+    place->workers[best].run_ns += placed->load.run_ns;
+  }
+}
+
+static void owners_leave(struct place *place, const struct placed *placed)
+{
+  for (uint32_t i = 0; i < placed->n_seats; i++) {
+    struct worker_load *worker = &place->workers[placed->owners[i]];
+    worker->lanes--;
+    worker->run_ns -= placed->load.run_ns;
   }
 }
 
@@ -225,8 +243,7 @@ static void lanes_open(struct place *place, struct placed *placed)
 
 static void lanes_closed(struct place *place, struct placed *placed)
 {
-  for (uint32_t i = 0; i < placed->n_seats && !placed->resident; i++)
-    place->lanes_on[placed->owners[i]]--;
+  if (!placed->resident) owners_leave(place, placed);
   ungrab(placed->lanes);
   ungrab(placed->seats);
   ungrab(placed->owners);

@@ -55,16 +55,22 @@ struct place_opts {
   int64_t resident_ns; /* -1: never */
 };
 
+struct worker_load {
+  uint32_t lanes;
+  int64_t run_ns; /* one run of each lane, as measured when it was loaded; 0 where it was not */
+};
+
 struct place {
   struct place_opts opts;
   const struct post *post;
   struct mailbox *home;
   struct link *models; /* by the model's slot: its placed versions */
   uint32_t models_cap, n_slots;
-  uint32_t *jobs_out, *lanes_on; /* letters at each job, lanes on each worker */
-  uint32_t busy;                 /* versions in LOADING, OPENING, CLOSING or UNLOADING */
-  struct link changed;           /* versions that became READY or FAILED */
-  bool frozen;                   /* at the very end: no more letters */
+  uint32_t *jobs_out;          /* letters at each job */
+  struct worker_load *workers; /* one per worker */
+  uint32_t busy;               /* versions in LOADING, OPENING, CLOSING or UNLOADING */
+  struct link changed;         /* versions that became READY or FAILED */
+  bool frozen;                 /* at the very end: no more letters */
 };
 
 void place_init(struct place *place, const struct place_opts *opts, const struct post *post,

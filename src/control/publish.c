@@ -12,7 +12,7 @@ enum { SCRATCH_MAX = WORLD_BYTES_MAX };
 struct book {
   struct link link;
   struct world *world;
-  uint32_t out; /* leases not home */
+  uint32_t n, out, desks_out; /* leases: all, not home, of these the desks' */
   struct placed **named;
   uint32_t n_named, named_cap;
   struct letter_world letters[]; /* one per holder: loops first, then desks */
@@ -150,10 +150,11 @@ static void leases_send(struct publish *publish, struct book *book)
 {
   const struct post *post = publish->post;
   uint32_t n = post->n_loops + post->n_desks;
-  book->out = n;
+  book->n = book->out = n;
+  book->desks_out = post->n_desks;
   for (uint32_t i = 0; i < n; i++) {
-    book->letters[i] =
-        (struct letter_world){.mail.kind = LETTER_WORLD, .world = book->world, .holder = i};
+    book->letters[i] = (struct letter_world){
+        .mail.kind = LETTER_WORLD, .world = book->world, .holder = i, .control_state = book};
   }
   /* From the first send on a letter is its holder's; the book is ours. */
   for (uint32_t i = 0; i < n; i++)
@@ -198,8 +199,19 @@ void publish_world(struct publish *publish, const struct catalog *catalog,
 
 void publish_lease_home(struct publish *publish, struct letter_world *letter)
 {
-  struct letter_world *first = letter - letter->holder;
-  struct book *book = (struct book *)(void *)((char *)first - offsetof(struct book, letters));
-  must(book->world == letter->world && book->out > 0);
+  struct book *book = letter->control_state;
+  size_t holder = (size_t)(letter - book->letters);
+  must(holder < book->n && book->out > 0 && letter->world == book->world);
+  letter->world = NULL; /* it comes home once */
+  if (holder >= publish->post->n_loops) book->desks_out--;
   if (--book->out == 0) book_close(publish, book);
+}
+
+uint64_t publish_desks_saw(const struct publish *publish)
+{
+  for (struct link *link = publish->books.next; link != &publish->books; link = link->next) {
+    const struct book *book = LIST_OF(link, struct book, link);
+    if (book->desks_out) return world_serial(book->world);
+  }
+  return publish->serial;
 }

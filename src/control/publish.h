@@ -37,5 +37,9 @@ uint32_t publish_deinit(struct publish *publish);
 void publish_world(struct publish *publish, const struct catalog *catalog,
                    struct publish_flags flags);
 void publish_lease_home(struct publish *publish, struct letter_world *letter);
+/* The serial of the oldest world that a desk may still answer from: a desk mails its lease home as
+ * soon as it reads of a newer world. (Loops keep theirs for calls under way: pulse.h tells what
+ * they have seen.) */
+uint64_t publish_desks_saw(const struct publish *publish);
 
 #endif

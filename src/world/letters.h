@@ -60,6 +60,7 @@ struct letter_world { /* a lease: home again when the holder's last call on this
   struct mail mail;
   const struct world *world;
   uint32_t holder; /* control's number for the loop or desk */
+  void *control_state;
 };
 
 struct letter_tally {

@@ -429,6 +429,7 @@ static void control_step(struct town *town)
 {
   town->now_us += (int64_t)roll(town, 20000);
   control_turn(town->control, town->now_us, 1700000000000 + town->now_us / 1000);
+  control_check(town->control);
 }
 
 /* Somebody handles one letter, or control takes a turn; false when nobody had one. */

@@ -181,6 +181,81 @@ TEST(lanes_go_where_few_are)
   end();
 }
 
+static struct placed *placed_with(const char *name, int64_t run_ns)
+{
+  add(EVENT_MODEL_CREATED, name, 0);
+  add(EVENT_VERSION_PUSHED, name, 1);
+  struct placed *placed = place_of(&place, catalog->models[catalog->n_models - 1], 1);
+  placed->coming = true;
+  place_settle(&place, placed);
+  load_answer(run_ns, 1, OK);
+  EXPECT_INT(lanes_answer(workers, WORKERS, LETTER_LANE_OPEN, false), 1);
+  return placed;
+}
+
+TEST(slow_models_are_placed_apart)
+{
+  begin();
+  struct placed *slow = placed_with("slow", 90000000);
+  struct placed *brisk = placed_with("brisk", 1000000), *other = placed_with("other", 2000000);
+  EXPECT(brisk->owners[0] != slow->owners[0] && other->owners[0] != slow->owners[0]);
+  EXPECT(brisk->owners[0] != other->owners[0]);
+  /* By number the next two would share with the slow one; by time they go where 1 and 2 ms are. */
+  struct placed *third = placed_with("third", 1500000);
+  EXPECT_INT(third->owners[0], brisk->owners[0]); /* 1 + 1.5 against 2 */
+  struct placed *fourth = placed_with("fourth", 80000000);
+  EXPECT_INT(fourth->owners[0], other->owners[0]);
+  EXPECT_INT(place.workers[brisk->owners[0]].run_ns, 2500000);
+  struct placed *fifth = placed_with("fifth", 500000);
+  EXPECT_INT(fifth->owners[0], brisk->owners[0]); /* three lanes there, one at the slow one */
+
+  slow->coming = false; /* its time goes with it */
+  place_settle(&place, slow);
+  EXPECT_INT(lanes_answer(workers, WORKERS, LETTER_LANE_CLOSE, false), 1);
+  unload_answer();
+  uint32_t idle = 3 - brisk->owners[0] - other->owners[0];
+  EXPECT_INT(place.workers[idle].run_ns, 0);
+  EXPECT_INT(place.workers[idle].lanes, 0);
+  EXPECT_INT(placed_with("sixth", 70000000)->owners[0], idle);
+  end();
+}
+
+TEST(what_could_not_be_measured_is_placed_by_number)
+{
+  begin();
+  struct placed *a = placed_with("a", 0), *b = placed_with("b", 0), *c = placed_with("c", 0);
+  EXPECT(a->owners[0] != b->owners[0] && b->owners[0] != c->owners[0] &&
+         a->owners[0] != c->owners[0]);
+  end();
+}
+
+TEST(a_lease_comes_home_once_and_says_what_desks_saw)
+{
+  static const unsigned char key[16] = {7};
+  struct publish publish;
+  struct letter_world *first[LOOPS + 1], *second[LOOPS + 1];
+  begin();
+  publish_init(&publish, &post, &place, key);
+  publish_world(&publish, catalog, (struct publish_flags){.ready = true});
+  for (int i = 0; i <= LOOPS; i++)
+    first[i] = LETTER_OF(one(i < LOOPS ? &loops[i] : &desk, LETTER_WORLD), struct letter_world);
+  EXPECT_INT(publish_desks_saw(&publish), 1);
+  publish_world(&publish, catalog, (struct publish_flags){.ready = true});
+  for (int i = 0; i <= LOOPS; i++)
+    second[i] = LETTER_OF(one(i < LOOPS ? &loops[i] : &desk, LETTER_WORLD), struct letter_world);
+  EXPECT_INT(publish_desks_saw(&publish), 1);
+  publish_lease_home(&publish, first[0]);
+  EXPECT(first[0]->world == NULL); /* a second time is a bug that is seen */
+  EXPECT_INT(publish_desks_saw(&publish), 1);
+  publish_lease_home(&publish, first[LOOPS]); /* the desk's; a loop still has a call on it */
+  EXPECT_INT(publish_desks_saw(&publish), 2);
+  publish_lease_home(&publish, first[1]);
+  for (int i = 0; i <= LOOPS; i++) publish_lease_home(&publish, second[i]);
+  EXPECT_INT(publish_desks_saw(&publish), 2);
+  EXPECT_INT(publish_deinit(&publish), 0);
+  end();
+}
+
 TEST(a_fast_version_lives_on_every_loop)
 {
   begin();

@@ -1,0 +1,134 @@
+/* append.c - a change's events to the scribe, home again, and into the catalog.
+ * Thread: control.
+ * SPDX-License-Identifier: MIT */
+#include "base/utf8.h"
+#include "control/control_int.h"
+
+/* --- what is written -------------------------------------------------------------------------- */
+
+/* Who asked: the command's actor, or, when that was answered before the load, the ledger's. */
+static struct slice actor_of(const struct change *change)
+{
+  return change->command ? change->command->event.actor : change->model->asked_actor;
+}
+
+/* One event about the change's model. */
+static struct event *model_event(struct change *change, enum event_kind kind, struct slice key)
+{
+  struct event *event = &change->append.events[0];
+  change->append.n_events = 1;
+  *event = (struct event){.kind = kind,
+                          .tenant = change->model->tenant->name,
+                          .model = change->model->name,
+                          .version = change->version,
+                          .actor = arena_copy(&change->append.arena, actor_of(change)),
+                          .idempotency = key};
+  must(event->actor.at);
+  return event;
+}
+
+/* A wish has its key in the ledger already: with the event that says it was asked for. */
+static struct slice effect_key(const struct change *change)
+{
+  return change->kind == CHANGE_WISH ? SLICE_NONE : change->key;
+}
+
+void append_ask(struct change *change)
+{
+  bool back = change->effect == EVENT_ROLLED_BACK;
+  model_event(change, back ? EVENT_ROLLBACK_ASKED : EVENT_DEPLOY_ASKED, change->key);
+}
+
+void append_write(struct change *change)
+{
+  model_event(change, change->effect, effect_key(change));
+}
+
+_Static_assert((int)ERR_TEXT_MAX <= (int)REASON_MAX, "an error's text is a reason");
+
+/* An engine's words, cut in the middle of a character, are still no reason to lose the event. */
+static void text_clean(char *text)
+{
+  for (struct slice left = slice_str(text); left.len;) {
+    size_t n = utf8_len(left);
+    if (!n) *(text + strlen(text) - left.len) = '?';
+    left = slice_from(left, n ? n : 1);
+  }
+}
+
+/* The old version goes on serving; the refusal is written down so that history can tell. */
+void append_refuse(struct change *change)
+{
+  struct event *event = model_event(change, EVENT_VERSION_REFUSED, effect_key(change));
+  text_clean(change->err.text);
+  event->reason = arena_copy(&change->append.arena, slice_str(change->err.text));
+  must(event->reason.at);
+  event->code = change->err.code;
+}
+
+void append_tenant(struct control *control, struct slice name)
+{
+  struct change *change = change_new(control, CHANGE_TENANT, NULL);
+  change->append.n_events = 1;
+  change->append.events[0] =
+      (struct event){.kind = EVENT_TENANT_CREATED, .tenant = name, .actor = SLICE("slipway")};
+  change_news(control, change, NEWS_BEGUN, NULL);
+}
+
+/* --- out and home ----------------------------------------------------------------------------- */
+
+void append_send(struct control *control, struct change *change)
+{
+  struct letter_append *letter = &change->append;
+  for (uint32_t i = 0; i < letter->n_events; i++) letter->events[i].wall_ms = control->wall_ms;
+  letter->mail = (struct mail){.kind = LETTER_APPEND};
+  letter->home = &control->box;
+  letter->err = (struct err){0};
+  letter->control_state = change;
+  control->appends_out++;
+  mail_send(control->post->scribe, &letter->mail);
+}
+
+/* Which versions serve, as the catalog has it now. */
+static void serving_sync(struct control *control, const struct catalog_model *model)
+{
+  if (!model || model->slot >= control->place.models_cap) return;
+  struct link *head = &control->place.models[model->slot];
+  for (struct link *link = head->next; link != head; link = link->next) {
+    struct placed *placed = LIST_OF(link, struct placed, link);
+    placed->serves = placed->number == model->serving && !control->stopping;
+  }
+  for (struct link *link = head->next; link != head; link = link->next)
+    place_settle(&control->place, LIST_OF(link, struct placed, link));
+}
+
+void append_fold(struct control *control, struct change *change)
+{
+  const struct letter_append *letter = &change->append;
+  for (uint32_t i = 0; i < letter->n_events; i++) {
+    const struct event *event = &letter->events[i];
+    struct err err;
+    must(catalog_apply(control->catalog, event, &err) == OK);
+    serving_sync(control,
+                 catalog_model(catalog_tenant(control->catalog, event->tenant), event->model));
+    change->seq = event->seq;
+  }
+  control->dirty = true;
+}
+
+void append_home(struct control *control, struct letter_append *letter)
+{
+  struct change *change = letter->control_state;
+  struct mail *first = change->behind, **end = change->behind_end;
+  struct err err = letter->err; /* the letter may go with its change */
+  bool written = err.code == OK;
+  must(change_at_scribe(change));
+  control->appends_out--;
+  change->behind = NULL;
+  change->behind_end = &change->behind;
+  if (control->stopping)
+    change_news(control, change, written ? NEWS_WRITTEN_LAST : NEWS_UNWRITTEN_LAST, &err);
+  else
+    change_news(control, change, written ? NEWS_WRITTEN : NEWS_UNWRITTEN, &err);
+  commands_release(control, first, end);
+}

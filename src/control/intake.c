@@ -1,0 +1,175 @@
+/* intake.c - commands as they come: each waits, joins another, is answered, or becomes a change.
+ * Thread: control.
+ * SPDX-License-Identifier: MIT */
+#include "control/control_int.h"
+
+/* --- answering -------------------------------------------------------------------------------- */
+
+void command_answer(struct letter_command *command, const struct err *err, uint32_t version,
+                    uint64_t seq)
+{
+  command->err = *err;
+  command->version = version;
+  command->seq = seq;
+  command->mail.kind = LETTER_COMMAND_HOME;
+  mail_send(command->home, &command->mail);
+}
+
+static void command_refuse(struct letter_command *command, enum code code, const char *text)
+{
+  struct err err = {0};
+  fail(&err, code, "%s", text);
+  command_answer(command, &err, 0, 0);
+}
+
+/* --- waiting and joining ---------------------------------------------------------------------- */
+
+/* Whether the command has to wait for what this change is having written. */
+static bool in_the_way(const struct change *change, const struct event *wish)
+{
+  if (!change_at_scribe(change)) return false;
+  const struct event *written = &change->append.events[0];
+  if (!slice_eq(written->tenant, wish->tenant)) return false;
+  return written->kind == EVENT_TENANT_CREATED || slice_eq_nocase(written->model, wish->model) ||
+         (wish->idempotency.len && slice_eq(change->key, wish->idempotency));
+}
+
+static struct change *way_blocked(const struct control *control, const struct event *wish)
+{
+  for (struct link *link = control->changes.next; link != &control->changes; link = link->next) {
+    struct change *change = LIST_OF(link, struct change, link);
+    if (in_the_way(change, wish)) return change;
+  }
+  return NULL;
+}
+
+static void wait_behind(struct change *change, struct mail *first, struct mail **end)
+{
+  *change->behind_end = first;
+  change->behind_end = end;
+}
+
+/* A switch that is loading has not written its key down yet: the same request joins it. */
+static bool joined(struct control *control, struct letter_command *command)
+{
+  struct slice key = command->event.idempotency;
+  for (struct link *link = control->changes.next; key.len && link != &control->changes;
+       link = link->next) {
+    struct change *change = LIST_OF(link, struct change, link);
+    if (change->state != STATE_LOADING || !change->command) continue;
+    struct letter_command *first = change->command;
+    if (!slice_eq(first->event.tenant, command->event.tenant) || !slice_eq(change->key, key))
+      continue;
+    if (command_same(first, command)) {
+      command->mail.next = first->mail.next;
+      first->mail.next = &command->mail;
+    } else {
+      command_refuse(command, E_CONFLICT,
+                     "the Idempotency-Key was used for another request; use a fresh one");
+    }
+    return true;
+  }
+  return false;
+}
+
+/* --- each decision ---------------------------------------------------------------------------- */
+
+static struct change *command_append(struct control *control, struct letter_command *command,
+                                     const struct decision *decision)
+{
+  enum change_kind kind = command->kind == COMMAND_PUSH ? CHANGE_PUSH : CHANGE_RETIRE;
+  struct change *change = change_new(control, kind, command);
+  struct letter_append *letter = &change->append;
+  change->version = decision->version;
+  letter->n_events = decision->n_events;
+  for (uint32_t i = 0; i < decision->n_events; i++)
+    must(event_copy(&letter->arena, &decision->events[i], &letter->events[i]));
+  return change;
+}
+
+static enum change_kind switch_kind(struct control *control, const struct letter_command *command,
+                                    const struct decision *decision)
+{
+  if (decision->kind == DECISION_ANSWER) return CHANGE_SEEN;
+  if (decision->effect != EVENT_NONE) return command->wait ? CHANGE_SWITCH : CHANGE_WISH;
+  struct placed *placed = place_find(&control->place, decision->model, decision->version);
+  return placed && placed->state == PLACED_READY ? CHANGE_SEEN : CHANGE_READY;
+}
+
+static struct change *command_switch(struct control *control, struct letter_command *command,
+                                     const struct decision *decision)
+{
+  enum change_kind kind = switch_kind(control, command, decision);
+  struct change *change = change_new(control, kind, command);
+  change->model = kind == CHANGE_SEEN ? NULL : decision->model;
+  change->version = decision->version;
+  change->effect = decision->effect;
+  change->seq = decision->seq;
+  /* It serves by the ledger: who does not wait knows enough. */
+  if (kind == CHANGE_READY && !command->wait) change_answer(change);
+  return change;
+}
+
+/* True when a switch of the model is under way and must be waited for. */
+static bool switch_blocks(struct control *control, struct letter_command *command,
+                          const struct decision *decision)
+{
+  struct change *under_way = decision->model ? switch_of(control, decision->model) : NULL;
+  if (!under_way || decision->kind == DECISION_ANSWER) return false;
+  if (change_is_late(under_way) && command->kind != COMMAND_DEPLOY) {
+    change_news(control, under_way, NEWS_GIVEN_UP, NULL);
+    return false;
+  }
+  struct err err = {0};
+  fail(&err, E_CONFLICT, "a %s of version %u is running; wait for it",
+       under_way->effect == EVENT_ROLLED_BACK ? "rollback" : "deploy", under_way->version);
+  command_answer(command, &err, 0, 0);
+  return true;
+}
+
+/* --- coming in -------------------------------------------------------------------------------- */
+
+/* The change it has become; NULL: it waits, has joined another or was answered. */
+static struct change *command_try(struct control *control, struct letter_command *command)
+{
+  struct decision decision;
+  command->mail.next = NULL;
+  if (control->draining || control->stopping) {
+    command_refuse(command, E_DRAINING, "the server is stopping");
+    return NULL;
+  }
+  struct change *change = way_blocked(control, &command->event);
+  if (change) {
+    wait_behind(change, &command->mail, &command->mail.next);
+    return NULL;
+  }
+  if (joined(control, command)) return NULL;
+  command_decide(control->catalog, command, &decision);
+  if (switch_blocks(control, command, &decision)) return NULL;
+  if (decision.err.code != OK) {
+    command_answer(command, &decision.err, decision.version, decision.seq);
+    return NULL;
+  }
+  change = decision.kind == DECISION_APPEND ? command_append(control, command, &decision)
+                                            : command_switch(control, command, &decision);
+  change_news(control, change, NEWS_BEGUN, NULL);
+  return change;
+}
+
+void command_take(struct control *control, struct letter_command *command)
+{
+  command_try(control, command);
+}
+
+/* One after the other until one of them is with the scribe: the rest waits behind that, without a
+ * look at each, since most of them are of the same model. So each is looked at about once. */
+void commands_release(struct control *control, struct mail *first, struct mail **end)
+{
+  for (struct mail *next; first; first = next) {
+    next = first->next;
+    struct change *change = command_try(control, LETTER_OF(first, struct letter_command));
+    if (!next || !change || !change_at_scribe(change)) continue;
+    wait_behind(change, next, end);
+    return;
+  }
+}
