@@ -77,7 +77,7 @@ static bool control_listens(struct ask *ask)
 
 static bool key_is_sane(struct slice key)
 {
-  if (key.len > ASK_KEY_MAX) return false;
+  if (key.len > EVENT_TEXT_MAX) return false;
   for (size_t i = 0; i < key.len; i++)
     if (key.at[i] < 0x21 || key.at[i] > 0x7e) return false;
   return true;
@@ -90,7 +90,7 @@ enum desk_step ask_command(struct ask *ask, ask_then then)
   struct slice key = letter->headers[ASK_IDEMPOTENCY_KEY];
   if (!key_is_sane(key)) {
     fail(&ask->err, E_INVALID_ARGUMENT,
-         "the Idempotency-Key is not 1 to %d visible ASCII characters", ASK_KEY_MAX);
+         "the Idempotency-Key is not 1 to %d visible ASCII characters", EVENT_TEXT_MAX);
     return ask_fail(ask);
   }
   if (!control_listens(ask)) return ask_fail(ask);

@@ -34,7 +34,7 @@ enum {
   ASK_ARENA_MAX = 8 << 20,    /* what one ask may keep beside its parsed body */
   ASK_ANSWER_MAX = 256 << 20, /* one answer */
   ASK_DEPTH_MAX = 64,         /* of a JSON body */
-  ASK_KEY_MAX = 255,          /* Idempotency-Key */
+  ASK_MEMBER_MAX = 4096,      /* a string member, before its own rule is asked */
   STATS_RECENT_US = 100000,   /* how old a snapshot `stats_recent` may hand out */
 };
 

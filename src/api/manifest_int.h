@@ -6,8 +6,6 @@
 
 #include "api/ask_int.h"
 
-enum { MANIFEST_NAME_MAX = 128 };
-
 /* [A-Za-z0-9_-][A-Za-z0-9._-]{0,127}; false with ask->err (E_BAD_NAME). */
 bool manifest_name_check(struct ask *ask, struct slice name);
 /* Empty, or [a-z0-9_-]{1,32}. */

@@ -208,9 +208,9 @@ static bool config_read(struct ask *ask, const json_t *config, struct slice *eng
     fail(&ask->err, E_WRONG_TYPE, "the config is not a JSON object");
     return false;
   }
-  if (!member_str(ask, config, "name", 4096, &name) ||
-      !member_str(ask, config, "backend", 4096, &backend) ||
-      !member_str(ask, config, "platform", 4096, &platform))
+  if (!member_str(ask, config, "name", ASK_MEMBER_MAX, &name) ||
+      !member_str(ask, config, "backend", ASK_MEMBER_MAX, &backend) ||
+      !member_str(ask, config, "platform", ASK_MEMBER_MAX, &platform))
     return false;
   if (name.len && !slice_eq(name, ask->letter->params[0])) {
     fail(&ask->err, E_INVALID_ARGUMENT, "the config is of model '%.*s'", SLICE_ARG(name));

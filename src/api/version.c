@@ -66,7 +66,7 @@ enum desk_step version_list(struct ask *ask)
 
 bool manifest_name_check(struct ask *ask, struct slice name)
 {
-  bool good = name.len >= 1 && name.len <= MANIFEST_NAME_MAX && name.at[0] != '.';
+  bool good = name.len >= 1 && name.len <= EVENT_FILE_NAME_MAX && name.at[0] != '.';
   for (size_t i = 0; good && i < name.len; i++) {
     char c = name.at[i];
     good = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' ||
@@ -75,7 +75,7 @@ bool manifest_name_check(struct ask *ask, struct slice name)
   if (!good)
     fail(&ask->err, E_BAD_NAME,
          "file name '%.*s' is not plain: 1 to %d of letters, digits, '.', '_', '-', no leading dot",
-         SLICE_ARG(name), MANIFEST_NAME_MAX);
+         SLICE_ARG(name), EVENT_FILE_NAME_MAX);
   return good;
 }
 
@@ -122,8 +122,8 @@ static bool file_read(struct ask *ask, const json_t *item, struct event_file *fi
     fail(&ask->err, E_WRONG_TYPE, "a file is an object of name, sha256 and bytes");
     return false;
   }
-  if (!member_str(ask, item, "name", 4096, &file->name) ||
-      !member_str(ask, item, "sha256", 4096, &hex) ||
+  if (!member_str(ask, item, "name", ASK_MEMBER_MAX, &file->name) ||
+      !member_str(ask, item, "sha256", ASK_MEMBER_MAX, &hex) ||
       !member_int(ask, item, "bytes", 0, (int64_t)ARTIFACT_BYTES_MAX, &bytes))
     return false;
   if (!manifest_name_check(ask, file->name)) return false;
@@ -188,7 +188,7 @@ enum desk_step version_create(struct ask *ask)
   *event = (struct event){.kind = EVENT_VERSION_PUSHED, .model = ask->letter->params[0]};
   if (model_name_check(event->model, &ask->err) != OK) return ask_fail(ask);
   if (!ask_body(ask) || !ask_members(ask, "files", "engine", "note", NULL) ||
-      !member_str(ask, ask->body, "engine", 4096, &event->engine) ||
+      !member_str(ask, ask->body, "engine", ASK_MEMBER_MAX, &event->engine) ||
       !engine_name_check(ask, event->engine) ||
       !member_str(ask, ask->body, "note", NOTE_MAX, &event->note) || !files_read(ask, event))
     return ask_fail(ask);

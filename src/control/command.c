@@ -70,17 +70,15 @@ static bool key_decide(const struct catalog *catalog, const struct catalog_tenan
 
 /* --- what a row can hold ---------------------------------------------------------------------- */
 
-enum { SHORT_TEXT_MAX = 255 };
-
 static enum code texts_check(const struct event *event, struct err *err)
 {
   if (event_text_check("the note", event->note, NOTE_MAX, err) ||
-      event_text_check("the engine", event->engine, SHORT_TEXT_MAX, err) ||
-      event_text_check("the actor", event->actor, SHORT_TEXT_MAX, err) ||
-      event_text_check("the Idempotency-Key", event->idempotency, SHORT_TEXT_MAX, err))
+      event_text_check("the engine", event->engine, EVENT_TEXT_MAX, err) ||
+      event_text_check("the actor", event->actor, EVENT_TEXT_MAX, err) ||
+      event_text_check("the Idempotency-Key", event->idempotency, EVENT_TEXT_MAX, err))
     return err->code;
   for (uint32_t i = 0; i < event->n_files && i < EVENT_FILES_MAX; i++)
-    if (event_text_check("a file's name", event->files[i].name, SHORT_TEXT_MAX, err))
+    if (event_text_check("a file's name", event->files[i].name, EVENT_FILE_NAME_MAX, err))
       return err->code;
   return OK;
 }

@@ -8,8 +8,6 @@
 
 /* --- checking --------------------------------------------------------------------------------- */
 
-enum { TEXT_MAX = 4096 };
-
 enum code event_check(const struct event *event, struct err *err)
 {
   if (event->kind <= EVENT_NONE || event->kind >= EVENT_KINDS)
@@ -23,17 +21,18 @@ enum code event_check(const struct event *event, struct err *err)
     const char *what;
     struct slice text;
     size_t max;
-  } texts[] = {{"the actor", event->actor, TEXT_MAX},
-               {"the tenant", event->tenant, TEXT_MAX},
-               {"the model", event->model, TEXT_MAX},
-               {"the engine", event->engine, TEXT_MAX},
+  } texts[] = {{"the actor", event->actor, EVENT_TEXT_MAX},
+               {"the tenant", event->tenant, EVENT_TEXT_MAX},
+               {"the model", event->model, EVENT_TEXT_MAX},
+               {"the engine", event->engine, EVENT_TEXT_MAX},
                {"the note", event->note, NOTE_MAX},
                {"the reason", event->reason, REASON_MAX},
-               {"the idempotency key", event->idempotency, TEXT_MAX}};
+               {"the idempotency key", event->idempotency, EVENT_TEXT_MAX}};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     if (event_text_check(texts[i].what, texts[i].text, texts[i].max, err)) return err->code;
   for (uint32_t i = 0; i < event->n_files; i++)
-    if (event_text_check("a file's name", event->files[i].name, TEXT_MAX, err)) return err->code;
+    if (event_text_check("a file's name", event->files[i].name, EVENT_FILE_NAME_MAX, err))
+      return err->code;
   return OK;
 }
 

@@ -30,7 +30,16 @@ struct event_file {
   uint64_t bytes;
   struct digest digest;
 };
-enum { EVENT_FILES_MAX = 256, NOTE_MAX = 1024, REASON_MAX = 256 };
+
+/* How long a text of an event may be, in bytes: one rule for who reads it (api), decides on it
+ * (control) and writes it (store). A room may be stricter for reasons of its own (model names). */
+enum {
+  EVENT_FILES_MAX = 256,
+  EVENT_TEXT_MAX = 255,      /* actor, tenant, model, engine, Idempotency-Key */
+  EVENT_FILE_NAME_MAX = 128, /* one plain name in a model folder */
+  NOTE_MAX = 1024,
+  REASON_MAX = 256,
+};
 
 struct event {
   uint64_t seq;    /* 1, 2, 3... given by the ledger */

@@ -115,3 +115,29 @@ TEST(what_no_row_can_hold_is_refused)
   event.note = slice_of(note, sizeof note);
   EXPECT_INT(event_check(&event, &err), E_INVALID_ARGUMENT);
 }
+
+TEST(texts_have_the_lengths_that_control_lets_in)
+{
+  char text[EVENT_TEXT_MAX + 1];
+  struct event_file file = {.name = slice_of(text, EVENT_FILE_NAME_MAX), .bytes = 1};
+  struct err err;
+  memset(text, 'x', sizeof text);
+  for (size_t len = EVENT_TEXT_MAX; len <= EVENT_TEXT_MAX + 1; len++) {
+    enum code want = len > EVENT_TEXT_MAX ? E_INVALID_ARGUMENT : OK;
+    struct event event = event_full();
+    event.actor = slice_of(text, len);
+    EXPECT_INT(event_check(&event, &err), want);
+    event = event_full();
+    event.engine = slice_of(text, len);
+    EXPECT_INT(event_check(&event, &err), want);
+    event = event_full();
+    event.idempotency = slice_of(text, len);
+    EXPECT_INT(event_check(&event, &err), want);
+  }
+  struct event event = event_full();
+  event.files = &file;
+  event.n_files = 1;
+  EXPECT_INT(event_check(&event, &err), OK);
+  file.name.len++;
+  EXPECT_INT(event_check(&event, &err), E_INVALID_ARGUMENT);
+}

@@ -102,6 +102,12 @@ TEST(bad_pushes_are_refused)
   memset(note, 'x', sizeof note);
   command.event.note = slice_of(note, sizeof note);
   EXPECT_INT(decide(command), E_INVALID_ARGUMENT);
+  command = wish(COMMAND_PUSH, "m", 0, "");
+  twins[0].name = slice_of(note, EVENT_FILE_NAME_MAX);
+  command.event.files = twins;
+  EXPECT_INT(decide(command), OK);
+  twins[0].name.len++;
+  EXPECT_INT(decide(command), E_INVALID_ARGUMENT);
   command.event.tenant = SLICE("ghost");
   EXPECT_INT(decide(command), E_NOT_FOUND);
   catalog_free(catalog);
