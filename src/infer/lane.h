@@ -5,7 +5,8 @@
  *
  * Why one owner: a batch is a promise about who waits for whom. With two consumers the promise
  * needs a lock, a condition and six states; with one it needs a list. The price is head-of-line
- * blocking between lanes of one worker; control pays it by placing slow models apart.
+ * blocking between lanes of one worker. Control keeps it small: a new lane goes to the worker whose
+ * lanes' measured runs add up to the least (control/place.c); it does not move one that is open.
  * SPDX-License-Identifier: MIT */
 #ifndef INFER_LANE_H
 #define INFER_LANE_H
