@@ -38,7 +38,8 @@
 #include "store/ledger.h"
 #include "store/scribe.h"
 
-enum { THREADS_MAX = 64, LIMITS_MAX = 16 };
+enum { THREADS_MAX = 64 };
+#define MEMORY_MAX_LEAST (INT64_C(64) << 20) /* of a network thread, where nobody said */
 
 /* A lane owner that lives on a loop, and the loop it lives on. */
 struct home {
@@ -59,7 +60,7 @@ struct daemon {
   struct worker *workers[THREADS_MAX];
   struct desk *desks[THREADS_MAX];
   struct job *job;
-  struct desk_limit limits[LIMITS_MAX];
+  struct limits limits;
   struct desk_opts desk_opts;
   struct loop_limits loop_limits;
   char host[256], data_path[OPTION_TEXT_MAX], log_path[4096 + 32];
@@ -133,6 +134,15 @@ static enum code data_path_find(struct daemon *d, struct err *err)
   return OK;
 }
 
+/* For one network thread: its share of what was said, or of a quarter of the machine. */
+static uint64_t memory_share(const struct options *options, uint32_t n_loops)
+{
+  int64_t all = option_number(options, OPTION_memory_max);
+  if (all) return (uint64_t)all / n_loops;
+  all = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 4;
+  return (uint64_t)(all / n_loops > MEMORY_MAX_LEAST ? all / n_loops : MEMORY_MAX_LEAST);
+}
+
 static void loop_limits_read(struct daemon *d, uint32_t n_loops)
 {
   const struct options *o = &d->options;
@@ -142,6 +152,7 @@ static void loop_limits_read(struct daemon *d, uint32_t n_loops)
       .address_max = (uint32_t)(option_number(o, OPTION_connections_per_address_max) / n_loops),
       .body_max = (uint64_t)option_number(o, OPTION_body_max),
       .bodies_max = (uint64_t)option_number(o, OPTION_bodies_max),
+      .memory_max = memory_share(o, n_loops),
       .head_us = option_number(o, OPTION_head_timeout),
       .idle_us = option_number(o, OPTION_idle_timeout),
       .write_us = option_number(o, OPTION_write_timeout),
@@ -151,28 +162,19 @@ static void loop_limits_read(struct daemon *d, uint32_t n_loops)
 
 static void limits_list(struct daemon *d)
 {
-  const struct loop_limits *l = &d->loop_limits;
-  uint32_t loops = d->post.n_loops;
-  const struct desk_limit all[] = {
-      {"network threads", loops, "", 0, "--loops"},
-      {"inference threads", d->post.n_workers, "", 0, "--workers"},
-      {"requests in work per network thread", l->calls_max, "", 0, "--calls-max"},
-      {"connections per network thread", l->connections_max, "", 0, "--connections-max"},
-      {"connections and calls, reserved at start", loop_boot_bytes(l) * loops, "bytes",
-       loop_boot_bytes(l) * loops, "--calls-max"},
-      {"largest inference body", l->body_max, "bytes", 0, "--body-max"},
-      {"bodies in work per network thread", l->bodies_max, "bytes", l->bodies_max * loops,
-       "--bodies-max"},
-      {"memory blocks kept per network thread", l->blocks_kept_max, "bytes",
-       l->blocks_kept_max * loops, NULL},
-      {"time for a request head", (uint64_t)l->head_us / 1000, "ms", 0, "--head-timeout"},
-      {"idle connection", (uint64_t)l->idle_us / 1000, "ms", 0, "--idle-timeout"},
-      {"slow reader", (uint64_t)l->write_us / 1000, "ms", 0, "--write-timeout"},
-      {"request deadline by default", (uint64_t)l->deadline_us / 1000, "ms", 0, "--deadline"}};
-  _Static_assert(sizeof all / sizeof *all <= LIMITS_MAX, "room for every limit");
-  memcpy(d->limits, all, sizeof all);
-  d->desk_opts.limits = d->limits;
-  d->desk_opts.n_limits = sizeof all / sizeof *all;
+  const struct post *post = &d->post;
+  /* and control, scribe, and the watches' two small stacks */
+  uint64_t threads = post->n_loops + post->n_workers + post->n_desks + post->n_jobs + 3;
+  loop_limits_list(&d->limits, &d->loop_limits, post->n_loops);
+  desk_limits_list(&d->limits, post->n_desks, loop_asks_max(post->n_loops));
+  job_limits_list(&d->limits, post->n_jobs);
+  log_limits_list(&d->limits);
+  limit_add(&d->limits, (struct limit){"inference threads", post->n_workers, "", 0, "--workers",
+                                       NULL});
+  limit_add(&d->limits, (struct limit){"stacks of threads", threads, "",
+                                       threads * THREAD_STACK_ENGINE, NULL,
+                                       "the list of models with its worlds and counters"});
+  d->desk_opts.limits = &d->limits;
 }
 
 /* ---- the threads ---- */

@@ -31,7 +31,7 @@
 enum desk_step { DESK_DONE, DESK_LATER };
 
 enum {
-  ASK_ARENA_MAX = 8 << 20,    /* what one ask may keep beside its parsed body */
+  ASK_ARENA_MAX = 1 << 20,    /* what one ask may keep beside its parsed body */
   ASK_ANSWER_MAX = 256 << 20, /* one answer */
   ASK_DEPTH_MAX = 64,         /* of a JSON body */
   ASK_MEMBER_MAX = 4096,      /* a string member, before its own rule is asked */

@@ -67,6 +67,17 @@ void desk_free(struct desk *desk)
 
 struct mailbox *desk_mailbox(struct desk *desk) { return &desk->box; }
 
+void desk_limits_list(struct limits *to, uint32_t n_desks, uint32_t n_asks)
+{
+  const uint64_t ask = sizeof(struct ask) + ASK_ARENA_MAX;
+  limit_add(to, (struct limit){"control-plane threads", n_desks, "", n_desks * sizeof(struct desk),
+                               "--desks", NULL});
+  limit_add(to, (struct limit){"one control-plane request at its desk", ask, "bytes", ask * n_asks,
+                               NULL, "parsed JSON and answers of the control plane"});
+  limit_add(to, (struct limit){"one answer of the control plane", ASK_ANSWER_MAX, "bytes", 0, NULL,
+                               NULL});
+}
+
 /* ---- asks ---- */
 
 static void ask_look(struct ask *ask)

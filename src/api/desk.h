@@ -19,24 +19,15 @@
 #ifndef API_DESK_H
 #define API_DESK_H
 
+#include "base/limit.h"
 #include "store/datadir.h"
 #include "world/letters.h"
-
-/* One line of `slipway doctor`: a maximum, and the memory it may cost at most. */
-struct desk_limit {
-  const char *name; /* "calls per loop" */
-  uint64_t value;
-  const char *unit;      /* "", "bytes", "ms" */
-  uint64_t memory_bytes; /* worst case over the whole process; 0: none */
-  const char *option;    /* how to change it: "--loops"; NULL: fixed */
-};
 
 struct desk_opts {               /* everything outlives the desk */
   const char *version;           /* of slipway: "0.1.0" */
   const char *log_path;          /* DATA/log/slipway.jsonl; NULL: no log to read */
   const struct datadir *datadir; /* objects and ledger */
-  const struct desk_limit *limits;
-  uint32_t n_limits;
+  const struct limits *limits;   /* of all rooms, for `slipway doctor` */
   const char *const *hosts; /* host names besides loopback that a Host field may hold; no ports */
   uint32_t n_hosts;
 };
@@ -47,5 +38,7 @@ struct desk *desk_new(const struct desk_opts *opts, const struct post *post, uin
 void desk_free(struct desk *desk); /* after desk_main returned */
 struct mailbox *desk_mailbox(struct desk *desk);
 void desk_main(void *desk);
+/* What n_desks may cost, with n_asks open at once. */
+void desk_limits_list(struct limits *to, uint32_t n_desks, uint32_t n_asks);
 
 #endif

@@ -14,12 +14,13 @@ static void check_add(json_t *list, const char *name, bool good, json_t *text)
   json_array_append_new(list, json_pack("{ss,sb,so}", "name", name, "ok", (int)good, "text", text));
 }
 
-static json_t *limits_json(const struct desk_opts *opts, uint64_t *memory)
+/* left_out: what the sum does not hold. */
+static json_t *limits_json(const struct limits *limits, uint64_t *memory, json_t *left_out)
 {
   json_t *list = json_array();
   *memory = 0;
-  for (uint32_t i = 0; i < opts->n_limits; i++) {
-    const struct desk_limit *limit = &opts->limits[i];
+  for (uint32_t i = 0; limits && i < limits->n; i++) {
+    const struct limit *limit = &limits->rows[i];
     json_t *item = json_object();
     json_object_set_new(item, "name", json_string(limit->name));
     json_object_set_new(item, "value", json_u64(limit->value));
@@ -27,6 +28,7 @@ static json_t *limits_json(const struct desk_opts *opts, uint64_t *memory)
     json_object_set_new(item, "memory_bytes", json_u64(limit->memory_bytes));
     json_object_set_new(item, "option", limit->option ? json_string(limit->option) : json_null());
     json_array_append_new(list, item);
+    if (limit->left_out) json_array_append_new(left_out, json_string(limit->left_out));
     *memory += limit->memory_bytes;
   }
   return list;
@@ -64,7 +66,8 @@ enum desk_step system_doctor(struct ask *ask)
   struct process_facts facts;
   uint64_t memory;
   json_t *checks = json_array();
-  json_t *limits = limits_json(ask->desk->opts, &memory);
+  json_t *left_out = json_array();
+  json_t *limits = limits_json(ask->desk->opts->limits, &memory, left_out);
   process_read(&facts);
   check_add(checks, "ready", world_ready(ask->world),
             json_string(world_ready(ask->world) ? "every model that should serve does"
@@ -72,7 +75,7 @@ enum desk_step system_doctor(struct ask *ask)
   check_models(ask, checks);
   check_disk(ask, checks);
   check_add(checks, "memory", memory <= facts.memory_total,
-            json_sprintf("limits add up to %llu MiB, the machine has %llu MiB",
+            json_sprintf("limits add up to %llu MiB beside models, the machine has %llu MiB",
                          (unsigned long long)(memory >> 20),
                          (unsigned long long)(facts.memory_total >> 20)));
   check_add(checks, "descriptors", facts.fds_open * 4 < facts.fds_max * 3,
@@ -81,6 +84,7 @@ enum desk_step system_doctor(struct ask *ask)
   check_add(checks, "clock", clock_wall_ms() / 1000 > CLOCK_EPOCH_S, json_time(clock_wall_ms()));
   return ask_json(
       ask, 200,
-      json_pack("{so,so,so,so}", "limits", limits, "limits_memory_bytes", json_u64(memory),
-                "resident_bytes", json_u64(facts.resident_bytes), "checks", checks));
+      json_pack("{so,so,so,so,so}", "limits", limits, "limits_memory_bytes", json_u64(memory),
+                "limits_leave_out", left_out, "resident_bytes", json_u64(facts.resident_bytes),
+                "checks", checks));
 }

@@ -297,3 +297,9 @@ void log_pump(const int *fds, int n_fds)
 }
 
 uint64_t log_dropped(void) { return atomic_load_explicit(&dropped, memory_order_relaxed); }
+
+void log_limits_list(struct limits *to)
+{
+  limit_add(to, (struct limit){"log lines that wait to be written", LOG_WAITING_MAX, "",
+                               sizeof lines + sizeof events + BATCH_BYTES, NULL, NULL});
+}

@@ -13,7 +13,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
-#include "base/err.h"
+#include "base/limit.h"
 #include "base/slice.h"
 
 enum { LOG_LINE_MAX = 2048, LOG_WAITING_MAX = 4096, LOG_BURST = 20 };
@@ -33,5 +33,6 @@ void log_pump(const int *fds, int n_fds);
 /* Called (any thread) when a line starts waiting: wakes the main thread. */
 void log_wake_set(void (*wake)(void));
 uint64_t log_dropped(void);
+void log_limits_list(struct limits *to);
 
 #endif

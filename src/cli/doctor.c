@@ -34,6 +34,12 @@ static void limits_print(const json_t *answer)
   printf("all together at most %s; resident now %s\n",
          out_bytes(get_u64(answer, "limits_memory_bytes"), text),
          out_bytes(get_u64(answer, "resident_bytes"), (char[OUT_NUMBER_MAX]){0}));
+  json_array_foreach(json_object_get(answer, "limits_leave_out"), i, limit)
+  {
+    printf("%s", i ? "; " : "not in that sum: ");
+    out_text(slice_str(json_is_string(limit) ? json_string_value(limit) : ""));
+  }
+  if (json_array_size(json_object_get(answer, "limits_leave_out"))) putchar('\n');
 }
 
 static bool checks_print(const json_t *checks, bool silent)

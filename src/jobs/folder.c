@@ -12,7 +12,7 @@
 
 #include "wire/yaml.h"
 
-enum { FOLDER_ARENA_MAX = 16 << 20, LABELS_MAX = 100000, INSTANCES_MAX = 64, THREADS_MAX = 64 };
+enum { LABELS_MAX = 100000, INSTANCES_MAX = 64, THREADS_MAX = 64 };
 #define DEADLINE_US_MAX INT64_C(3600000000)
 
 /* ---- files */

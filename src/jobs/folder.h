@@ -9,6 +9,8 @@
 #include "infer/engine.h"
 #include "world/event.h"
 
+enum { FOLDER_ARENA_MAX = 16 << 20 };
+
 struct folder {
   struct arena arena; /* names, the configuration */
   struct model_file *files;

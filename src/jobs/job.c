@@ -4,7 +4,9 @@
 #include "jobs/job.h"
 
 #include "base/mem.h"
+#include "jobs/folder.h"
 #include "jobs/load.h"
+#include "jobs/trial.h"
 
 struct job {
   struct mailbox box;
@@ -61,4 +63,14 @@ void job_main(void *arg)
       mail = next;
     }
   }
+}
+
+void job_limits_list(struct limits *to, uint32_t n_jobs)
+{
+  const uint64_t walk = WALK_ARENA_MAX, trial = TRIAL_BYTES_MAX;
+  const uint64_t both = FOLDER_ARENA_MAX + (walk > trial ? walk : trial);
+  limit_add(to, (struct limit){"a load looking through files", walk, "bytes", both * n_jobs, NULL,
+                               "models, and what engines take to load and run them"});
+  limit_add(to, (struct limit){"or its test runs, after that", trial, "bytes", 0, NULL, NULL});
+  limit_add(to, (struct limit){"one load", LOAD_US_MAX / 1000, "ms", 0, NULL, NULL});
 }

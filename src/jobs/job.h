@@ -10,6 +10,7 @@
 #ifndef JOBS_JOB_H
 #define JOBS_JOB_H
 
+#include "base/limit.h"
 #include "world/letters.h"
 
 #define LOAD_US_MAX INT64_C(120000000)
@@ -21,5 +22,7 @@ void job_free(struct job *job); /* its thread has returned */
 struct mailbox *job_mailbox(struct job *job);
 /* The thread's main: handles letters until LETTER_STOP. */
 void job_main(void *job);
+/* What n_jobs may cost. */
+void job_limits_list(struct limits *to, uint32_t n_jobs);
 
 #endif

@@ -19,7 +19,7 @@
 
 /* A model that answers zeros slower than this is served without having been warmed. */
 #define WARM_DEADLINE_US INT64_C(10000000)
-enum { LOADED_ARENA_MAX = 64 << 20, WALK_ARENA_MAX = 1 << 30 };
+enum { LOADED_ARENA_MAX = 64 << 20 };
 
 /* ---- which engine */
 

@@ -7,6 +7,9 @@
 #include "infer/watch.h"
 #include "world/letters.h"
 
+/* Memory that a load takes beside the model, at most; what is gone when it is over. */
+enum { WALK_ARENA_MAX = 1 << 30 };
+
 /* Fills the letter's home part; err says how it went. `watch` stops what takes too long. Errors:
  * E_ARTIFACT_CORRUPT E_UNAVAILABLE (files), E_BAD_CONFIG (slipway.yaml, engine), E_MODEL_REJECTED
  * E_EXTERNAL_DATA_FORBIDDEN E_MODEL_LOAD_FAILED (model), E_GOLDEN_FAILED. */

@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include "net/errand_int.h"
 
-enum { ERRAND_SCRATCH_MAX = 8 << 20, ERRAND_EXTRA = 1 << 20 };
+enum { ERRAND_EXTRA = 1 << 20 };
 
 static const enum http_field_id header_fields[ASK_HEADERS_MAX] = {
     [ASK_ACCEPT] = FIELD_ACCEPT,
@@ -28,7 +28,6 @@ void errand_release(struct errand *errand)
   }
   blob_drop(errand->letter.reply.body);
   arena_deinit(&errand->arena);
-  arena_deinit(&errand->scratch);
   budget_give(&loop->bodies, errand->counted);
   loop->n_asks--;
   pool_put(&loop->asks, errand);
@@ -64,7 +63,6 @@ static void letter_fill(struct errand *errand, const struct conn *conn, const st
       .peer = slice_of(errand->peer, address_text(&conn->address, errand->peer)),
       .loopback = conn->loopback,
       .upload_bytes = head->chunked ? UINT64_MAX : head->content_length,
-      .scratch = &errand->scratch,
   };
   memcpy(errand->id, conn->id, conn->id_len);
   for (int i = 0; i < PARAMS_MAX; i++) errand->letter.params[i] = params[i];
@@ -82,7 +80,6 @@ static struct errand *errand_make(struct conn *conn, const struct route *route)
   errand->arena.max = ERRAND_EXTRA + (errand->upload ? 0 : 3 * route->body_max);
   errand->desk = loop->post->desks[loop->next_desk++ % loop->post->n_desks];
   arena_init(&conn->arena, ARENA_HEAD_MAX, &loop->blocks.source);
-  arena_init(&errand->scratch, ERRAND_SCRATCH_MAX, NULL); /* the desk's thread takes from it */
   conn->errand = errand;
   loop->n_asks++;
   return errand;

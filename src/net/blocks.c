@@ -34,9 +34,10 @@ static void source_put(struct arena_source *self, void *block, size_t bytes)
 
 _Static_assert(offsetof(struct blocks, source) == 0, "a source is its blocks");
 
-void blocks_init(struct blocks *blocks, uint64_t kept_max)
+void blocks_init(struct blocks *blocks, uint64_t kept_max, struct quota *quota)
 {
-  *blocks = (struct blocks){.source = {source_get, source_put}, .kept_max = kept_max};
+  *blocks =
+      (struct blocks){.source = {source_get, source_put}, .kept_max = kept_max, .quota = quota};
 }
 
 /* Class c holds 2^(13 + c/4) * (4 + c%4) / 4 bytes. */
@@ -53,22 +54,61 @@ static unsigned class_of(size_t bytes)
   return 4 * (top - BLOCKS_SHIFT_MIN) + quarter + 1;
 }
 
-static void *block_make(size_t bytes)
+static void *block_map(size_t bytes)
 {
   if (bytes < BLOCKS_MAP_MIN) return grab(bytes);
   void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return block == MAP_FAILED ? NULL : block;
 }
 
-static void block_unmake(void *block, size_t bytes)
+static void block_unmake(struct blocks *blocks, void *block, size_t bytes)
 {
+  if (blocks->quota) quota_give(blocks->quota, bytes);
   if (bytes < BLOCKS_MAP_MIN)
     ungrab(block);
   else
     must(munmap(block, bytes) == 0);
 }
 
-void *blocks_get(struct blocks *blocks, size_t *bytes)
+static void class_drop(struct blocks *blocks, unsigned c, uint32_t n)
+{
+  for (; n > 0; n--) {
+    struct block_rest *block = blocks->rest[c];
+    REST_SHOW(block, class_bytes(c));
+    blocks->rest[c] = block->next;
+    blocks->n_rest[c]--;
+    blocks->kept -= class_bytes(c);
+    block_unmake(blocks, block, class_bytes(c));
+  }
+}
+
+static void rest_drop(struct blocks *blocks)
+{
+  for (unsigned c = 0; c < BLOCKS_CLASSES; c++) {
+    class_drop(blocks, c, blocks->n_rest[c]);
+    blocks->low[c] = 0;
+  }
+}
+
+static bool block_charge(struct blocks *blocks, size_t bytes, bool beyond)
+{
+  if (!blocks->quota || quota_take(blocks->quota, bytes)) return true;
+  rest_drop(blocks); /* of other sizes than the one that is asked for */
+  if (quota_take(blocks->quota, bytes)) return true;
+  if (beyond) quota_take_beyond(blocks->quota, bytes);
+  return beyond;
+}
+
+static void *block_make(struct blocks *blocks, size_t bytes, bool beyond)
+{
+  if (!block_charge(blocks, bytes, beyond)) return NULL;
+  void *block = block_map(bytes);
+  if (block) blocks->made++;
+  else if (blocks->quota) quota_give(blocks->quota, bytes);
+  return block;
+}
+
+static void *block_get(struct blocks *blocks, size_t *bytes, bool beyond)
 {
   unsigned c = class_of(*bytes);
   if (c >= BLOCKS_CLASSES) return NULL;
@@ -80,12 +120,18 @@ void *blocks_get(struct blocks *blocks, size_t *bytes)
     if (--blocks->n_rest[c] < blocks->low[c]) blocks->low[c] = blocks->n_rest[c];
     blocks->kept -= *bytes;
   } else {
-    block = block_make(*bytes);
+    block = block_make(blocks, *bytes, beyond);
     if (!block) return NULL;
-    blocks->made++;
   }
   blocks->out += *bytes;
   return block;
+}
+
+void *blocks_get(struct blocks *blocks, size_t *bytes) { return block_get(blocks, bytes, false); }
+
+void *blocks_get_beyond(struct blocks *blocks, size_t *bytes)
+{
+  return block_get(blocks, bytes, true);
 }
 
 void blocks_put(struct blocks *blocks, void *at, size_t bytes)
@@ -94,7 +140,7 @@ void blocks_put(struct blocks *blocks, void *at, size_t bytes)
   must(c < BLOCKS_CLASSES && class_bytes(c) == bytes && blocks->out >= bytes);
   blocks->out -= bytes;
   if (bytes > blocks->kept_max - blocks->kept) {
-    block_unmake(at, bytes);
+    block_unmake(blocks, at, bytes);
     return;
   }
   struct block_rest *block = at;
@@ -104,18 +150,6 @@ void blocks_put(struct blocks *blocks, void *at, size_t bytes)
   blocks->rest[c] = block;
   blocks->n_rest[c]++;
   blocks->kept += bytes;
-}
-
-static void class_drop(struct blocks *blocks, unsigned c, uint32_t n)
-{
-  for (; n > 0; n--) {
-    struct block_rest *block = blocks->rest[c];
-    REST_SHOW(block, class_bytes(c));
-    blocks->rest[c] = block->next;
-    blocks->n_rest[c]--;
-    blocks->kept -= class_bytes(c);
-    block_unmake(block, class_bytes(c));
-  }
 }
 
 void blocks_sweep(struct blocks *blocks)
@@ -129,5 +163,5 @@ void blocks_sweep(struct blocks *blocks)
 void blocks_deinit(struct blocks *blocks)
 {
   must(blocks->out == 0);
-  for (unsigned c = 0; c < BLOCKS_CLASSES; c++) class_drop(blocks, c, blocks->n_rest[c]);
+  rest_drop(blocks);
 }

@@ -10,7 +10,7 @@
 #ifndef NET_BLOCKS_H
 #define NET_BLOCKS_H
 
-#include "base/arena.h"
+#include "base/quota.h"
 
 enum { BLOCKS_SHIFT_MIN = 13, BLOCKS_OCTAVES = 20, BLOCKS_CLASSES = 4 * BLOCKS_OCTAVES };
 enum { BLOCKS_MAP_MIN = 256 << 10 };
@@ -20,15 +20,18 @@ struct blocks {
   struct block_rest *rest[BLOCKS_CLASSES];
   uint32_t n_rest[BLOCKS_CLASSES], low[BLOCKS_CLASSES]; /* low: fewest since the last sweep */
   uint64_t kept, kept_max;
+  struct quota *quota; /* charged for all blocks, resting ones too; NULL: nobody counts */
   uint64_t out;  /* bytes handed out now */
   uint64_t made; /* blocks taken from the system since start */
 };
 
-void blocks_init(struct blocks *blocks, uint64_t kept_max);
+void blocks_init(struct blocks *blocks, uint64_t kept_max, struct quota *quota);
 void blocks_deinit(struct blocks *blocks); /* nothing is out */
-/* At least *bytes, *bytes receives how many; NULL when the system has no more or it is too
- * much. */
+/* At least *bytes, *bytes receives how many; NULL when the system or the quota
+ * has no more, even once nothing rests any more. */
 void *blocks_get(struct blocks *blocks, size_t *bytes);
+/* The same past the quota too: for what the caller has bounded itself. */
+void *blocks_get_beyond(struct blocks *blocks, size_t *bytes);
 void blocks_put(struct blocks *blocks, void *block, size_t bytes); /* bytes as get said */
 void blocks_sweep(struct blocks *blocks);
 

@@ -18,7 +18,6 @@ struct errand {
   struct conn *client; /* NULL: nobody waits any more */
   struct mailbox *desk;
   struct arena arena;   /* head and body */
-  struct arena scratch; /* the desk's, lent with the letter */
   struct body body;
   uint64_t counted;        /* body bytes it holds of loop->bodies */
   bool upload, sent, home; /* the ask is at the desk; is home again */

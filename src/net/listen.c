@@ -124,9 +124,8 @@ static void door_refuse(struct loop *loop, int fd, const struct err *err)
 static void door_enter(struct loop *loop, int fd, const struct sockaddr *peer)
 {
   struct address address = address_of(peer);
-  uint32_t max = loop->limits.address_max;
-  bool free_pass = !max && address_is_loopback(&address);
-  if (!max) max = 256 / loop->n_loops ? 256 / loop->n_loops : 1;
+  uint32_t max = address_conns_max(&loop->limits, loop->n_loops);
+  bool free_pass = !loop->limits.address_max && address_is_loopback(&address);
   if (loop->n_open >= loop->conns.n_max) {
     fail(&loop->err, E_OVERLOADED, "too many connections; retry in a moment");
     door_refuse(loop, fd, &loop->err);

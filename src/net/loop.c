@@ -12,7 +12,6 @@
 
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,37 +26,6 @@ enum { SLOW_TURN_US = 2000, SWEEP_MS = 1000, BLOCKS_SWEEPS = 4, STOP_WAIT_US = 5
 static _Thread_local struct loop *loop_here; /* the loop whose thread this is */
 
 /* --- boot ------------------------------------------------------------------------------------ */
-
-static int64_t or_else(int64_t value, int64_t normal) { return value ? value : normal; }
-
-struct loop_limits loop_limits_filled(struct loop_limits limits, uint32_t n_loops)
-{
-  struct rlimit files;
-  uint64_t half = UINT32_MAX;
-  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY)
-    half = files.rlim_cur / 2 / (n_loops ? n_loops : 1);
-  if (!limits.connections_max) limits.connections_max = 8192;
-  if (limits.connections_max > half) limits.connections_max = half ? (uint32_t)half : 1;
-  if (!limits.calls_max) limits.calls_max = 1024;
-  if (!limits.body_max) limits.body_max = 64 << 20;
-  if (!limits.bodies_max) limits.bodies_max = 512 << 20;
-  if (!limits.call_bytes_max) limits.call_bytes_max = 6 * limits.body_max;
-  if (!limits.blocks_kept_max) limits.blocks_kept_max = 64 << 20;
-  limits.head_us = or_else(limits.head_us, 10000000);
-  limits.idle_us = or_else(limits.idle_us, 60000000);
-  limits.rate_us = or_else(limits.rate_us, 10000000);
-  limits.write_us = or_else(limits.write_us, 60000000);
-  limits.linger_us = or_else(limits.linger_us, 3000000);
-  limits.deadline_us = or_else(limits.deadline_us, 30000000);
-  return limits;
-}
-
-uint64_t loop_boot_bytes(const struct loop_limits *limits)
-{
-  return sizeof(struct loop) + (uint64_t)limits->connections_max * sizeof(struct conn) +
-         (uint64_t)limits->calls_max * (sizeof(struct call) + sizeof(struct arena)) +
-         (uint64_t)ASKS_MAX * sizeof(struct errand);
-}
 
 static void handles_open(struct loop *loop);
 
@@ -74,7 +42,8 @@ struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uin
   loop->door_fd = loop->spare_fd = -1;
   loop->alarm_us = INT64_MAX;
   mailbox_init(&loop->box, loop_wake, loop);
-  blocks_init(&loop->blocks, loop->limits.blocks_kept_max);
+  quota_init(&loop->quota, loop->limits.memory_max);
+  blocks_init(&loop->blocks, loop->limits.blocks_kept_max, &loop->quota);
   pool_init(&loop->conns, loop->limits.connections_max, sizeof(struct conn));
   pool_init(&loop->calls, loop->limits.calls_max, sizeof(struct call));
   pool_init(&loop->asks, ASKS_MAX, sizeof(struct errand));
@@ -91,6 +60,7 @@ struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uin
       .scratch_kept_max = loop->limits.blocks_kept_max,
       .deadline_us = loop->limits.deadline_us,
       .blocks = &loop->blocks.source,
+      .heap = &loop->quota.heap,
       .bodies = &loop->bodies,
   });
   must(uv_loop_init(&loop->uv) == 0);

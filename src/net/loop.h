@@ -28,7 +28,7 @@
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
-#include "base/err.h"
+#include "base/limit.h"
 #include "world/letters.h"
 
 struct route_table; /* wire/route.h */
@@ -42,6 +42,9 @@ struct loop_limits {
   uint64_t body_max;        /* 64 MiB: inference bodies, raw and decoded; a route may say less */
   uint64_t bodies_max;      /* 512 MiB: body bytes of all calls together; more is 503 OVERLOADED */
   uint64_t call_bytes_max;  /* 6 * body_max: everything one call may hold */
+  uint64_t memory_max;      /* all memory of requests: heads, bodies, tensors, what lanes take for
+                               them, blocks kept. 6 * bodies_max and what heads may take; more is
+                               503 OUT_OF_MEMORY */
   uint64_t blocks_kept_max; /* 64 MiB: empty blocks kept for the next call */
   int64_t head_us;          /* 10 s: a request head, from its first byte */
   int64_t idle_us;          /* 60 s: between requests */
@@ -83,9 +86,10 @@ struct mailbox *loop_mailbox(struct loop *loop);
 void loop_wake(void *loop);
 void loop_main(void *loop);
 
-/* The defaults filled in, for `slipway doctor`, and what one loop may cost at most: boot memory
- * (connections, calls) and worst case of bodies. */
 struct loop_limits loop_limits_filled(struct loop_limits limits, uint32_t n_loops);
-uint64_t loop_boot_bytes(const struct loop_limits *limits);
+/* For `slipway doctor`: what all loops may cost. limits: of one loop, filled. */
+void loop_limits_list(struct limits *to, const struct loop_limits *limits, uint32_t n_loops);
+/* Control-plane requests that n_loops carry to desks at once, at most. */
+uint32_t loop_asks_max(uint32_t n_loops);
 
 #endif

@@ -43,6 +43,7 @@ enum {
   ROUNDS_MAX = 32,      /* rounds of resident and mail in one turn */
   PUMP_MAX = 32,        /* requests answered at once from one connection's bytes */
   ACCEPTS_MAX = 64,     /* connections taken in one turn */
+  ADDRESS_CONNS = 256,  /* of one address over all loops, where nobody said otherwise */
   ASKS_MAX = 256,       /* control-plane requests in work */
   PARTS_MAX = TENSORS_MAX + 4,
 };
@@ -110,6 +111,7 @@ struct loop {
   struct mailbox box;
   struct serve *serve;
   struct budget bodies; /* of calls, asks and answers not yet taken */
+  struct quota quota;   /* all memory of requests */
   struct blocks blocks;
   struct pool conns, calls, asks;
   struct addresses addresses;
@@ -132,6 +134,9 @@ struct loop {
   struct slice date; /* "Date: Tue, 03 Jun 2025 10:00:00 GMT\r\n" */
   char date_buf[64];
 };
+
+/* limits.c: connections of one address that this loop takes */
+uint32_t address_conns_max(const struct loop_limits *limits, uint32_t n_loops);
 
 /* loop.c */
 int64_t loop_now(struct loop *loop); /* read once a turn */

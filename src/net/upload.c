@@ -34,7 +34,7 @@ static struct errand_chunk *chunk_fill(struct errand *errand)
   struct errand_chunk *chunk = chunk_free(errand);
   size_t bytes = UPLOAD_CHUNK_BYTES;
   must(chunk != NULL);
-  chunk->letter.bytes = blocks_get(&errand->loop->blocks, &bytes);
+  chunk->letter.bytes = blocks_get_beyond(&errand->loop->blocks, &bytes);
   must(chunk->letter.bytes && bytes == UPLOAD_CHUNK_BYTES);
   chunk->letter.len = 0;
   errand->filling = chunk;

@@ -33,6 +33,12 @@ struct serve *serve_new(const struct serve_opts *opts)
   return serve;
 }
 
+uint64_t serve_boot_bytes(uint32_t calls_max)
+{
+  return sizeof(struct serve) +
+         ((uint64_t)calls_max + 2) * (sizeof(struct lease) + sizeof(struct arena));
+}
+
 void serve_free(struct serve *serve)
 {
   must(serve->calls == 0 && !serve->newest);

@@ -18,10 +18,13 @@ struct serve_opts {
   uint64_t call_bytes_max, scratch_kept_max;
   int64_t deadline_us;
   struct arena_source *blocks; /* the loop's block cache */
+  struct arena_source *heap;   /* for memory that lane owners take; NULL: uncounted */
   struct budget *bodies;       /* the loop's, of all body bytes */
 };
 
 struct serve *serve_new(const struct serve_opts *opts);
+/* Memory that serve_new takes, at most. */
+uint64_t serve_boot_bytes(uint32_t calls_max);
 /* No call is left, serve_leave was called, nothing of the budget is held. */
 void serve_free(struct serve *serve);
 

@@ -15,7 +15,7 @@ static void scratch_take(struct serve *serve, struct arena *scratch, bool reside
     *scratch = serve->resting[--serve->n_resting];
     serve->scratch_kept -= arena_held(scratch);
   } else {
-    arena_init(scratch, serve->opts.call_bytes_max, NULL);
+    arena_init(scratch, serve->opts.call_bytes_max, serve->opts.heap);
   }
 }
 

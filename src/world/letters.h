@@ -103,7 +103,6 @@ struct letter_ask {
   struct slice peer;       /* address text, for the log */
   bool loopback;           /* the client is on this machine */
   uint64_t upload_bytes;   /* Content-Length of an upload; UINT64_MAX: chunked */
-  struct arena *scratch;   /* lent to the desk until home */
   struct ask_reply reply;  /* desk fills */
   void *desk_state;        /* the desk's own, across chunks and commands; NULL when it goes home */
 };

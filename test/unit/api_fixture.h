@@ -235,12 +235,14 @@ struct fx {
 
 static inline void fx_start(struct fx *fx)
 {
-  static const struct desk_limit limits[] = {{"calls per loop", 1024, "", 64 << 20, "--calls"},
-                                             {"request head", 10000, "ms", 0, NULL}};
+  static const struct limits limits = {
+      .rows = {{"calls per loop", 1024, "", 64 << 20, "--calls", "models"},
+               {"request head", 10000, "ms", 0, NULL, NULL}},
+      .n = 2};
   static const char *const hosts[] = {"models.corp"};
   uint32_t n;
   *fx = (struct fx){
-      .opts = {.version = "9.9.9", .limits = limits, .n_limits = 2, .hosts = hosts, .n_hosts = 1}};
+      .opts = {.version = "9.9.9", .limits = &limits, .hosts = hosts, .n_hosts = 1}};
   mailbox_init_bell(&fx->control);
   mailbox_init_bell(&fx->home);
   fx->homes[0] = &fx->home;

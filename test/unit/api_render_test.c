@@ -197,6 +197,7 @@ TEST(doctor_adds_limits_up)
   EXPECT_INT(status, 200);
   EXPECT_INT(json_array_size(json_object_get(tree, "limits")), 2);
   EXPECT_INT(json_integer_value(json_object_get(tree, "limits_memory_bytes")), 64 << 20);
+  fx_expect_tree(json_object_get(tree, "limits_leave_out"), "[\"models\"]");
   EXPECT(json_array_size(json_object_get(tree, "checks")) >= 5);
   json_decref(tree);
   fx_stop(&fx);

@@ -8,7 +8,7 @@
 TEST(blocks_have_room_and_little_waste)
 {
   struct blocks blocks;
-  blocks_init(&blocks, 1 << 20);
+  blocks_init(&blocks, 1 << 20, NULL);
   for (size_t want = 1; want < (size_t)3 << 20; want += want / 7 + 1) {
     size_t got = want;
     char *block = blocks_get(&blocks, &got);
@@ -29,7 +29,7 @@ TEST(what_was_put_is_given_again)
 {
   struct blocks blocks;
   size_t bytes = 100000;
-  blocks_init(&blocks, 1 << 20);
+  blocks_init(&blocks, 1 << 20, NULL);
   void *first = blocks_get(&blocks, &bytes);
   blocks_put(&blocks, first, bytes);
   uint64_t grabs = grab_count(), made = blocks.made;
@@ -49,7 +49,7 @@ TEST(a_burst_fades_and_a_steady_load_stays)
   struct blocks blocks;
   void *at[N];
   size_t bytes = 8192;
-  blocks_init(&blocks, 10 << 20);
+  blocks_init(&blocks, 10 << 20, NULL);
   for (int i = 0; i < N; i++) at[i] = blocks_get(&blocks, &bytes);
   for (int i = 0; i < N; i++) blocks_put(&blocks, at[i], bytes);
   for (int sweep = 0; sweep < 2; sweep++) {
@@ -66,7 +66,7 @@ TEST(past_the_budget_nothing_is_kept_and_absurd_sizes_are_refused)
 {
   struct blocks blocks;
   size_t bytes = 1 << 20, absurd = (size_t)1 << 50;
-  blocks_init(&blocks, 1 << 20);
+  blocks_init(&blocks, 1 << 20, NULL);
   void *one = blocks_get(&blocks, &bytes), *two = blocks_get(&blocks, &bytes);
   blocks_put(&blocks, one, bytes);
   blocks_put(&blocks, two, bytes);
@@ -79,4 +79,30 @@ TEST(past_the_budget_nothing_is_kept_and_absurd_sizes_are_refused)
   arena_deinit(&arena);
   EXPECT_INT(blocks.out, 0);
   blocks_deinit(&blocks);
+}
+
+TEST(a_quota_holds_what_is_out_and_what_rests)
+{
+  struct blocks blocks;
+  struct quota quota;
+  size_t small = 64 << 10, large = 800 << 10;
+  quota_init(&quota, (1 << 20) - 1);
+  blocks_init(&blocks, 1 << 20, &quota);
+  void *a = blocks_get(&blocks, &small), *b = blocks_get(&blocks, &small);
+  EXPECT(a && b);
+  EXPECT(blocks_get(&blocks, &large) == NULL);
+  blocks_put(&blocks, a, small);
+  EXPECT_INT(quota_held(&quota), 2 * small); /* one rests */
+  large = 800 << 10;
+  void *c = blocks_get(&blocks, &large); /* for which that one goes */
+  EXPECT(c != NULL);
+  EXPECT_INT(quota_held(&quota), small + large);
+  EXPECT(blocks_get(&blocks, &large) == NULL);
+  void *d = blocks_get_beyond(&blocks, &large);
+  EXPECT(d != NULL && quota_held(&quota) == small + 2 * large);
+  blocks_put(&blocks, b, small);
+  blocks_put(&blocks, c, large);
+  blocks_put(&blocks, d, large);
+  blocks_deinit(&blocks);
+  EXPECT_INT(quota_held(&quota), 0);
 }

@@ -471,3 +471,29 @@ TEST(what_was_sent_ahead_of_a_late_answer_does_not_wait)
   client_close(&other);
   rig_down(&rig);
 }
+
+TEST(memory_of_all_requests_together_has_an_end)
+{
+  static char text[1 << 20];
+  struct loop_opts opts = {.limits = {.memory_max = 3 << 19}};
+  char *at = text + snprintf(text, sizeof text, "{\"inputs\":[{\"name\":\"x\",\"shape\":[200000],"
+                                               "\"datatype\":\"FP32\",\"data\":[1");
+  for (int i = 1; i < 200000; i++) at = stpcpy(at, ",1");
+  stpcpy(at, "]}]}");
+  static char request[(1 << 20) + 1024];
+  rig_start(&rig, 1, &opts);
+  rig_publish(&rig, RIG_MODELS);
+  client_open(&client, &rig);
+  size_t len = rig_post(request, sizeof request, "/v2/models/big/infer", "", text);
+  for (int i = 0; i < 3; i++) {
+    EXPECT(client_send(&client, request, len));
+    EXPECT_INT(client_read(&client), 503);
+    EXPECT(client_says_code(&client, "OUT_OF_MEMORY"));
+    len = rig_post(request, sizeof request, "/v2/models/digits/infer", "", INFER16);
+    EXPECT(client_send(&client, request, len)); /* the memory is there again */
+    EXPECT_INT(client_read(&client), 200);
+    len = rig_post(request, sizeof request, "/v2/models/big/infer", "", text);
+  }
+  client_close(&client);
+  rig_down(&rig);
+}
