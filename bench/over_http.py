@@ -124,9 +124,8 @@ def example(name):
 
 
 def daemon(**kw):
-    return Daemon(wrap=["taskset", "-c", str(SERVER)],
-                  args=["--loops", "1", "--workers", "1", "--log-level", "warn"],
-                  seconds=30, **kw)
+    return Daemon("--loops", "1", "--workers", "1", "--log-level", "warn",
+                  wrap=["taskset", "-c", str(SERVER)], seconds=30, **kw)
 
 
 TABLE = []
