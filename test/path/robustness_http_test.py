@@ -19,7 +19,7 @@ from models import echo, serve, spec
 from slipway import expect, expect_eq, main, skip, test
 
 def prepare(d):
-    serve(d, "slow", echo([spec("x", "FP32", (-1, -1))], delay_us=300000))
+    serve(d, "slow", echo([spec("x", "FP32", (-1, -1))], delay_us=60000))
 
 
 room = Room(prepare)
