@@ -156,7 +156,8 @@ static void loop_limits_read(struct daemon *d, uint32_t n_loops)
       .head_us = option_number(o, OPTION_head_timeout),
       .idle_us = option_number(o, OPTION_idle_timeout),
       .write_us = option_number(o, OPTION_write_timeout),
-      .deadline_us = option_number(o, OPTION_deadline)};
+      .deadline_us = option_number(o, OPTION_deadline),
+      .deadline_max_us = option_number(o, OPTION_deadline_max)};
   d->loop_limits = loop_limits_filled(d->loop_limits, n_loops);
 }
 

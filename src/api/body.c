@@ -81,7 +81,7 @@ static bool depth_is_sane(struct slice text)
   return true;
 }
 
-/* What the parser calls it, in our words: its own texts speak of its C interface and quote bytes. */
+/* What the parser calls it, in our words: its own speak of its C interface and quote bytes. */
 static enum code parse_fail(const json_error_t *error, struct err *err)
 {
   enum code code = E_BAD_JSON;
@@ -103,7 +103,7 @@ static enum code parse_fail(const json_error_t *error, struct err *err)
     case json_error_premature_end_of_input: what = "it ends too early"; break;
     case json_error_end_of_input_expected: what = "something follows its end"; break;
     case json_error_null_character:
-    case json_error_null_byte_in_key: what = "\\u0000 has no place in a text here"; break;
+    case json_error_null_byte_in_key: what = "\\u0000 has no place in a text"; break;
     default: break;
   }
   return fail(err, code, "the JSON is not valid at line %d, column %d: %s", error->line,

@@ -29,6 +29,7 @@ struct loop_limits loop_limits_filled(struct loop_limits limits, uint32_t n_loop
   limits.write_us = or_else(limits.write_us, 60000000);
   limits.linger_us = or_else(limits.linger_us, 3000000);
   limits.deadline_us = or_else(limits.deadline_us, 30000000);
+  limits.deadline_max_us = or_else(limits.deadline_max_us, 300000000);
   return limits;
 }
 
@@ -76,6 +77,8 @@ void loop_limits_list(struct limits *to, const struct loop_limits *l, uint32_t n
       {"time for a request head", (uint64_t)l->head_us / 1000, "ms", 0, "--head-timeout", NULL},
       {"idle connection", (uint64_t)l->idle_us / 1000, "ms", 0, "--idle-timeout", NULL},
       {"slow reader", (uint64_t)l->write_us / 1000, "ms", 0, "--write-timeout", NULL},
+      {"request deadline at most", (uint64_t)l->deadline_max_us / 1000, "ms", 0, "--deadline-max",
+       NULL},
       {"request deadline by default", (uint64_t)l->deadline_us / 1000, "ms", 0, "--deadline",
        NULL}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) limit_add(to, rows[i]);

@@ -59,6 +59,7 @@ struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uin
       .call_bytes_max = loop->limits.call_bytes_max,
       .scratch_kept_max = loop->limits.blocks_kept_max,
       .deadline_us = loop->limits.deadline_us,
+      .deadline_max_us = loop->limits.deadline_max_us,
       .blocks = &loop->blocks.source,
       .heap = &loop->quota.heap,
       .bodies = &loop->bodies,

@@ -52,6 +52,7 @@ struct loop_limits {
   int64_t write_us;         /* 60 s: an answer without progress */
   int64_t linger_us;        /* 3 s: how long a closing connection drains what still comes */
   int64_t deadline_us;      /* 30 s: a request where neither it nor its version says */
+  int64_t deadline_max_us;  /* 5 min: the most a request may ask for, unless its version has more */
 };
 
 struct loop_opts {

@@ -16,7 +16,7 @@ struct serve_opts {
   struct mailbox *home;    /* the loop's */
   uint32_t loop, calls_max;
   uint64_t call_bytes_max, scratch_kept_max;
-  int64_t deadline_us;
+  int64_t deadline_us, deadline_max_us; /* as in net/loop.h */
   struct arena_source *blocks; /* the loop's block cache */
   struct arena_source *heap;   /* for memory that lane owners take; NULL: uncounted */
   struct budget *bodies;       /* the loop's, of all body bytes */

@@ -43,12 +43,15 @@ static const struct seat *seat_choose(struct call *call)
   return &version->seats[serve->turn++ % version->n_seats];
 }
 
+/* What the client asks for is cut to what it may have: a run that nobody waits for any more holds
+ * its lane until then. */
 static int64_t deadline_of(const struct call *call)
 {
-  int64_t span_us = call->asked_us;
-  if (!span_us) span_us = call->version->deadline_us;
-  if (!span_us) span_us = call->serve->opts.deadline_us;
-  return call->began_us + span_us;
+  const struct serve_opts *opts = &call->serve->opts;
+  int64_t normal_us = call->version->deadline_us ? call->version->deadline_us : opts->deadline_us;
+  int64_t most_us = opts->deadline_max_us > normal_us ? opts->deadline_max_us : normal_us;
+  int64_t span_us = call->asked_us ? call->asked_us : normal_us;
+  return call->began_us + (span_us < most_us ? span_us : most_us);
 }
 
 enum step submit_stage(struct call *call)

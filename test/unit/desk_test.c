@@ -152,8 +152,8 @@ TEST(what_is_wrong_with_json_is_said_in_our_words)
     const char *text, *want;
     enum code code;
   } cases[] = {
-      {"{\"a\":\"\\u0000\"}", ": \\u0000 has no place in a text here", E_BAD_JSON},
-      {"{\"\\u0000\":1}", ": \\u0000 has no place in a text here", E_BAD_JSON},
+      {"{\"a\":\"\\u0000\"}", ": \\u0000 has no place in a text", E_BAD_JSON},
+      {"{\"\\u0000\":1}", ": \\u0000 has no place in a text", E_BAD_JSON},
       {"{\"a\":1,\"a\":2}", ": an object has the same member twice", E_DUPLICATE_KEY},
       {"{\"a\":99999999999999999999}", ": a number is too large", E_VALUE_OUT_OF_RANGE},
       {"{\"a\":1e999}", ": a number is too large", E_VALUE_OUT_OF_RANGE},

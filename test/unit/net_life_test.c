@@ -66,6 +66,29 @@ TEST(many_deadlines_each_fire)
   rig_down(&rig);
 }
 
+TEST(a_client_gets_no_more_time_than_it_may_have)
+{
+  struct loop_opts opts = {.limits = {.deadline_us = 20000, .deadline_max_us = 50000}};
+  rig_start(&rig, 1, &opts);
+  rig_publish(&rig, RIG_MODELS);
+  client_open(&client, &rig);
+  int64_t began_us = clock_us();
+  EXPECT_INT(infer(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 86400000\r\n", INFER1),
+             504);
+  EXPECT(clock_us() - began_us >= 50000 && clock_us() - began_us < 190000);
+  client_close(&client);
+  rig_down(&rig);
+  /* What it would get without asking it gets when asking for more. */
+  opts = (struct loop_opts){.limits = {.deadline_us = 5000000, .deadline_max_us = 50000}};
+  rig_start(&rig, 1, &opts);
+  rig_publish(&rig, RIG_MODELS);
+  client_open(&client, &rig);
+  EXPECT_INT(infer(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 86400000\r\n", INFER1),
+             200);
+  client_close(&client);
+  rig_down(&rig);
+}
+
 /* ---- clients that go away (H1-118) */
 
 static void reset_on_close(struct client *from)
