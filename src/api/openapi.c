@@ -11,7 +11,7 @@
 
 static const char *const handler_names[] = {
 #define ROUTE(method, path, kind, role, handler, body_max, help) #handler,
-#define LATER(method, path, role, why) "not_built",
+#define LATER(method, path, role, why)                           "not_built",
 #include "api/routes.def"
 #undef ROUTE
 #undef LATER
@@ -39,7 +39,7 @@ static json_t *operation_json(const struct route *row, uint32_t index, json_t *p
   json_t *tree = json_object();
   json_object_set_new(tree, "operationId", json_sprintf("%s_%u", handler_names[index], index));
   json_object_set_new(tree, "summary", json_string(row->help));
-  json_object_set_new(tree, "x-role", json_string(row->role ? row->role : "anybody"));
+  json_object_set_new(tree, "x-role", json_string(role_name(row->role)));
   if (json_array_size(parameters)) json_object_set(tree, "parameters", parameters);
   if (row->body_max) {
     const char *type = row->kind == ROUTE_UPLOAD ? "application/octet-stream" : "application/json";

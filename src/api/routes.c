@@ -3,11 +3,11 @@
  * SPDX-License-Identifier: MIT */
 #include "api/routes.h"
 
-#define ROLE_anybody  NULL
-#define ROLE_viewer   "viewer"
-#define ROLE_invoker  "invoker"
-#define ROLE_deployer "deployer"
-#define ROLE_operator "operator"
+#define ROLE_anybody  ROLE_ANYBODY
+#define ROLE_viewer   ROLE_VIEWER
+#define ROLE_invoker  ROLE_INVOKER
+#define ROLE_deployer ROLE_DEPLOYER
+#define ROLE_operator ROLE_OPERATOR
 
 /* __COUNTER__ numbers the rows; nothing else in this file may use it. */
 static const struct route rows[] = {

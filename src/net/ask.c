@@ -1,7 +1,7 @@
 /* ask.c - the control plane's requests, carried to a desk and back (ASK, ASK_HOME).
  * Thread: its loop.
- * Desks guard Host and Origin (api/guard.c); here are the limits of the wire. There are no keys
- * yet: as in serve/auth.c everybody is anonymous, and the role of a route is not asked for.
+ * Desks guard Host and Origin (api/guard.c); here are the limits of the wire. Who asks and whether
+ * they may was settled before (request.c).
  * SPDX-License-Identifier: MIT */
 #include "net/errand_int.h"
 
@@ -46,7 +46,7 @@ static void errand_refuse(struct conn *conn, const struct err *err)
 }
 
 static void letter_fill(struct errand *errand, const struct conn *conn, const struct route *route,
-                        const struct url *url, const struct slice *params)
+                        const struct url *url, const struct slice *params, const struct who *who)
 {
   const struct http_head *head = &conn->h1.head;
   errand->letter = (struct letter_ask){
@@ -54,8 +54,9 @@ static void letter_fill(struct errand *errand, const struct conn *conn, const st
       .home = &conn->loop->box,
       .loop = conn->loop->number,
       .route = route->id,
-      .tenant = SLICE("default"),
-      .actor = SLICE("anonymous"),
+      .tenant = who->tenant_name,
+      .actor = who->actor,
+      .role = who->role,
       .method = head->verb,
       .path = url->path,
       .query = url->query,
@@ -92,7 +93,7 @@ static void errand_send(struct errand *errand)
 }
 
 void errand_begin(struct conn *conn, const struct route *route, const struct url *url,
-                  const struct slice *params)
+                  const struct slice *params, const struct who *who)
 {
   const struct http_head *head = &conn->h1.head;
   struct err *err = &conn->loop->err;
@@ -113,7 +114,7 @@ void errand_begin(struct conn *conn, const struct route *route, const struct url
     errand_refuse(conn, err);
     return;
   }
-  letter_fill(errand, conn, route, url, params);
+  letter_fill(errand, conn, route, url, params, who);
   uint64_t bytes = head->chunked ? BODY_UNKNOWN : head->content_length;
   if (errand->upload) {
     errand_send(errand);

@@ -29,6 +29,7 @@
 #include "net/blocks.h"
 #include "net/loop.h"
 #include "serve/path.h"
+#include "serve/who.h"
 #include "wire/http1.h"
 #include "wire/route.h"
 
@@ -182,7 +183,7 @@ void asset_answer(struct conn *conn, const struct route *route);
 
 /* ask.c, upload.c */
 void errand_begin(struct conn *conn, const struct route *route, const struct url *url,
-                  const struct slice *params);
+                  const struct slice *params, const struct who *who);
 void errand_body(struct conn *conn, struct slice piece);
 void errand_done(struct conn *conn);
 void errand_left(struct conn *conn);

@@ -75,7 +75,8 @@ static void call_step(struct conn *conn, struct call *call, enum step step)
     conn->state = call->state == CALL_BODY ? CONN_BODY : CONN_BUSY;
 }
 
-static void infer_begin(struct conn *conn, const struct route *route, const struct slice *params)
+static void infer_begin(struct conn *conn, const struct route *route, const struct slice *params,
+                        const struct who *who)
 {
   struct loop *loop = conn->loop;
   struct err *err = &loop->err;
@@ -95,6 +96,7 @@ static void infer_begin(struct conn *conn, const struct route *route, const stru
   struct call_came came = {
       .client = conn,
       .head = &conn->h1.head,
+      .tenant = who->tenant,
       .model_name = params[0],
       .version_text = params[1], /* at is NULL where the pattern has none */
       .request_id = slice_of(conn->id, conn->id_len),
@@ -166,14 +168,21 @@ static void request_route(struct conn *conn, const struct url *url)
     route_missing(conn, allow);
     return;
   }
+  const struct world *world = serve_newest(loop->serve);
+  struct who who;
+  if (who_of(world, &conn->h1.head, conn->loopback, &who, &loop->err) ||
+      who_may(&who, route->role, &loop->err)) {
+    request_refuse(conn, &loop->err);
+    return;
+  }
   switch (route->kind) {
     case ROUTE_INFER_V1:
-    case ROUTE_INFER_V2: infer_begin(conn, route, params); break;
+    case ROUTE_INFER_V2: infer_begin(conn, route, params, &who); break;
     case ROUTE_ALIVE:
     case ROUTE_LIVE:
     case ROUTE_READY: asset_answer(conn, route); break;
     case ROUTE_ASK:
-    case ROUTE_UPLOAD: errand_begin(conn, route, url, params); break;
+    case ROUTE_UPLOAD: errand_begin(conn, route, url, params, &who); break;
   }
 }
 

@@ -59,6 +59,7 @@ enum { REQUEST_ID_MAX = ERR_ID_MAX };
 struct call_came {
   void *client;                          /* the connection */
   const struct http_head *head;          /* the connection's; valid while it waits */
+  const struct tenant *tenant;           /* the newest world's, by serve/who.h; NULL: none */
   struct slice model_name, version_text; /* of the path; version_text.at NULL: not named */
   struct slice request_id;               /* up to REQUEST_ID_MAX; copied */
   bool v1;
@@ -88,7 +89,6 @@ struct call {
 
   /* What the stages found. */
   struct slice model_name; /* as came; the world's own once it is found */
-  const struct tenant *tenant;
   const struct model *model;
   const struct version *version;
   const struct arm *arm; /* NULL: the version was named */

@@ -25,6 +25,11 @@ static enum step version_find(struct call *call, uint32_t number)
 enum step find_stage(struct call *call)
 {
   uint32_t number = 0;
+  if (!call->world) {
+    fail(&call->err, E_NOT_READY,
+         "the server is starting: no model is loaded yet; retry in a moment");
+    return STEP_REPLY;
+  }
   bool named = call->came.version_text.at != NULL;
   if (named && !version_number_read(call->came.version_text, &number)) {
     fail(&call->err, E_BAD_VERSION,
@@ -32,7 +37,8 @@ enum step find_stage(struct call *call)
          SLICE_ARG(call->came.version_text));
     return STEP_REPLY;
   }
-  call->model = world_model(call->world, call->tenant, call->model_name);
+  if (call->came.tenant)
+    call->model = world_model(call->world, call->came.tenant, call->model_name);
   if (!call->model) {
     fail(&call->err, E_MODEL_NOT_FOUND, "there is no model \"%.*s\"; push one first",
          SLICE_ARG(call->model_name));

@@ -11,7 +11,6 @@ static const struct stage {
   const char *name;
   enum step (*run)(struct call *call);
 } path[] = {
-    {"auth", auth_stage},     /* who is it?                        */
     {"find", find_stage},     /* which model, which version?       */
     {"media", media_stage},   /* in a form that we read?           */
     {"admit", admit_stage},   /* may they, now?                    */

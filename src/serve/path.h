@@ -1,7 +1,6 @@
 /* path.h - the life of one inference call as a table of stages, and its runner.
  *
  *   stage    asks                                       may end in
- *   auth     who is it?                                 401 403
  *   find     which model, which version?                400 404 503
  *   media    in a form that we read?                    400 415
  *   admit    may they, now?                             503 400

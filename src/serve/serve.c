@@ -67,6 +67,11 @@ void serve_tally(struct serve *serve, struct letter_tally *letter)
   mail_send(serve->opts.post->control, &letter->mail);
 }
 
+const struct world *serve_newest(const struct serve *serve)
+{
+  return serve->newest ? serve->newest->letter->world : NULL;
+}
+
 enum serve_state serve_state(const struct serve *serve)
 {
   if (serve->draining) return SERVE_DRAINING;

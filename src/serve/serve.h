@@ -39,6 +39,9 @@ void serve_leave(struct serve *serve);
 /* Swaps tallies: the letter takes the full one, its empty one stays. */
 void serve_tally(struct serve *serve, struct letter_tally *letter);
 
+/* The newest world, until the next one comes; NULL: none has. */
+const struct world *serve_newest(const struct serve *serve);
+
 /* READY: every model that should serve does. STARTING: no world has come. WAITING: a model that
  * should serve does not yet. DRAINING: serve_drain was called, or the world says so. */
 enum serve_state { SERVE_READY, SERVE_STARTING, SERVE_WAITING, SERVE_DRAINING };

@@ -32,7 +32,6 @@ struct serve {
   const char *slow_stage;
 };
 
-enum step auth_stage(struct call *call);
 enum step find_stage(struct call *call);
 enum step media_stage(struct call *call);
 enum step admit_stage(struct call *call);

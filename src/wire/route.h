@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/role.h"
 #include "wire/http.h"
 #include "wire/url.h"
 
@@ -35,7 +36,7 @@ struct route {
   uint16_t id; /* the caller's own number for it */
   enum route_kind kind;
   size_t body_max;   /* bytes; 0: a request body is refused unless empty */
-  const char *role;  /* least role that may call it; NULL: anybody */
+  enum role role;    /* least role that may call it */
   const char *help;  /* one line */
   const char *later; /* not built: why, for the 501; NULL: built */
 };

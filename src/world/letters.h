@@ -23,6 +23,7 @@
 
 #include "base/blob.h"
 #include "base/mail.h"
+#include "base/role.h"
 #include "world/event.h"
 #include "world/tally.h"
 #include "world/task.h"
@@ -95,6 +96,7 @@ struct letter_ask {
   uint32_t loop;
   uint16_t route; /* row of api/routes.def */
   struct slice tenant, actor;
+  enum role role; /* the caller's; the loop has compared it with the route's */
   struct slice method, path, query;
   struct slice params[PARAMS_MAX]; /* in the order of the route's pattern */
   struct slice headers[ASK_HEADERS_MAX];

@@ -6,6 +6,9 @@
 
 #include "world/model.h"
 
+/* Whose everything is that nobody says a tenant for. */
+#define TENANT_DEFAULT "default"
+
 struct tenant {
   struct slice name;          /* "default" */
   uint32_t slot;              /* dense, chosen by control */
