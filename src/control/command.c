@@ -55,7 +55,7 @@ static bool key_decide(const struct catalog *catalog, const struct catalog_tenan
   if (!key) return false;
   decision->kind = DECISION_ANSWER;
   if (!key_fits(key, command)) {
-    fail(&decision->err, E_CONFLICT,
+    fail(&decision->err, E_IDEMPOTENCY_MISMATCH,
          "the Idempotency-Key '%.*s' was used for another request; use a fresh one",
          SLICE_ARG(key->key));
     return true;

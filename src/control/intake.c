@@ -64,7 +64,7 @@ static bool joined(struct control *control, struct letter_command *command)
       command->mail.next = first->mail.next;
       first->mail.next = &command->mail;
     } else {
-      command_refuse(command, E_CONFLICT,
+      command_refuse(command, E_IDEMPOTENCY_MISMATCH,
                      "the Idempotency-Key was used for another request; use a fresh one");
     }
     return true;

@@ -349,7 +349,7 @@ static void command_home(struct town *town, struct letter_command *letter)
   town->commands_out--;
   town->answered++;
   town->refused += code != OK;
-  town->conflicts += code == E_CONFLICT;
+  town->conflicts += code == E_CONFLICT || code == E_IDEMPOTENCY_MISMATCH;
   EXPECT(code == OK || letter->err.text[0]);
   if (code == OK && letter->kind != COMMAND_RETIRE) EXPECT(letter->version > 0);
   EXPECT(letter->seq <= town->n_events); /* what is acknowledged is written */

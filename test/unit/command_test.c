@@ -167,22 +167,22 @@ TEST(a_used_key_gets_the_first_answer_or_a_conflict)
   EXPECT_INT(decision.kind, DECISION_ANSWER);
   EXPECT_INT(decision.version, 3);
   EXPECT_INT(decision.seq, 5);
-  EXPECT_INT(decide(wish(COMMAND_PUSH, "other", 0, "p")), E_CONFLICT);
-  EXPECT_INT(decide(wish(COMMAND_DEPLOY, "m", 0, "p")), E_CONFLICT);
+  EXPECT_INT(decide(wish(COMMAND_PUSH, "other", 0, "p")), E_IDEMPOTENCY_MISMATCH);
+  EXPECT_INT(decide(wish(COMMAND_DEPLOY, "m", 0, "p")), E_IDEMPOTENCY_MISMATCH);
   struct letter_command command = wish(COMMAND_PUSH, "m", 0, "p");
   command.event.note = SLICE("another body");
-  EXPECT_INT(decide(command), E_CONFLICT);
+  EXPECT_INT(decide(command), E_IDEMPOTENCY_MISMATCH);
   struct event_file changed = file;
   changed.digest = sha256_of(SLICE("x"));
   command = wish(COMMAND_PUSH, "m", 0, "p");
   command.event.files = &changed;
-  EXPECT_INT(decide(command), E_CONFLICT);
+  EXPECT_INT(decide(command), E_IDEMPOTENCY_MISMATCH);
   EXPECT_INT(decide(wish(COMMAND_DEPLOY, "m", 0, "d")), OK);
   EXPECT_INT(decision.kind, DECISION_ANSWER);
   EXPECT_INT(decision.version, 2);
   EXPECT_INT(decide(wish(COMMAND_DEPLOY, "m", 2, "d")), OK);
-  EXPECT_INT(decide(wish(COMMAND_DEPLOY, "m", 3, "d")), E_CONFLICT);
-  EXPECT_INT(decide(wish(COMMAND_ROLLBACK, "m", 2, "d")), E_CONFLICT);
+  EXPECT_INT(decide(wish(COMMAND_DEPLOY, "m", 3, "d")), E_IDEMPOTENCY_MISMATCH);
+  EXPECT_INT(decide(wish(COMMAND_ROLLBACK, "m", 2, "d")), E_IDEMPOTENCY_MISMATCH);
   catalog_free(catalog);
 }
 
