@@ -30,6 +30,7 @@
 #include "base/rand.h"
 #include "base/thread.h"
 #include "control/control.h"
+#include "infer/watch.h"
 #include "infer/worker.h"
 #include "jobs/job.h"
 #include "keeper.h"

@@ -20,10 +20,15 @@
 
 #include <stdatomic.h>
 
+#include "base/err.h"
 #include "base/list.h"
-#include "infer/worker.h"
 
 enum { WATCH_TICK_US = 4000, WATCH_REST_US = 200000 };
+
+struct watch;
+
+struct watch *watch_new(void); /* starts its thread */
+void watch_free(struct watch *watch); /* nothing has joined it any more */
 
 /* Something that runs one thing at a time: part of a lane, of a load. */
 struct watched {

@@ -26,7 +26,4 @@ bool worker_turn(struct worker *worker);
 /* The thread's main: turns until LETTER_STOP. */
 void worker_main(void *worker);
 
-struct watch *watch_new(void); /* starts its thread */
-void watch_free(struct watch *watch);
-
 #endif

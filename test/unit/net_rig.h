@@ -24,6 +24,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "infer/loaded.h"
+#include "infer/watch.h"
 #include "infer/worker.h"
 #include "net/loop.h"
 #include "wire/route.h"
