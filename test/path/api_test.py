@@ -252,7 +252,7 @@ def a_key_makes_a_push_happen_once():
         first = push(d, "m", linear(2), headers=key)
         again = push(d, "m", linear(2), headers=key)
         expect_eq((again.status, again.json()["version"]), (201, first.json()["version"]))
-        is_error(push(d, "m", linear(3), headers=key), 409, "CONFLICT")
+        is_error(push(d, "m", linear(3), headers=key), 409, "IDEMPOTENCY_MISMATCH")
         expect_eq(d.get("/api/v1/models/m").json()["versions"], 1)
         is_error(push(d, "m", linear(2), headers={"idempotency-key": "k" * 256}), 400,
                  "INVALID_ARGUMENT")
