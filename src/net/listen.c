@@ -1,7 +1,8 @@
 /* listen.c - the loop's own listening socket, and who is let in.
  * Thread: loop_listen: main; the rest: its loop.
  *
- * Every loop listens on a socket of its own with SO_REUSEPORT; the kernel spreads connections.
+ * Every loop listens on a socket of its own with SO_REUSEPORT; the kernel spreads connections. That
+ * another server has the port is asked before, since SO_REUSEPORT hides it.
  * Options are set on the listening socket once, and connections inherit them: no system call
  * for each. Out of descriptors: a spare one is given up to accept and close the waiting
  * connection, and the door rests for 100 ms instead of spinning on a queue that cannot shrink.
@@ -79,12 +80,29 @@ static enum code listen_fail(const struct loop *loop, struct err *err)
   }
 }
 
+/* SO_REUSEPORT would let a second server of the same user in beside a first, and the kernel would
+ * share the callers out between two. So the first loop asks once without it: taken is taken. */
+static enum code door_ask(const struct loop *loop, const struct sockaddr_storage *address,
+                          socklen_t len, struct err *err)
+{
+  int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+  if (fd < 0) return listen_fail(loop, err);
+  must(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0);
+  if (address->ss_family == AF_INET6)
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+  enum code code = bind(fd, (const struct sockaddr *)address, len) == 0 ? OK
+                                                                        : listen_fail(loop, err);
+  close(fd);
+  return code;
+}
+
 enum code loop_listen(struct loop *loop, struct err *err)
 {
   struct sockaddr_storage address;
   socklen_t len;
   must(loop->door_fd < 0);
   if (host_read(loop->opts.host, loop->opts.port, &address, &len, err)) return err->code;
+  if (loop->number == 0 && door_ask(loop, &address, len, err) != OK) return err->code;
   int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return listen_fail(loop, err);
   door_options(fd, address.ss_family);
