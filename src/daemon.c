@@ -116,7 +116,7 @@ static enum code listen_parse(struct daemon *d, struct err *err)
     return fail(
         err, E_DENIED,
         "refusing to listen on '%s': without keys anybody who reaches it could deploy models; "
-        "listen on 127.0.0.1, or say 'anonymous: true' if that is what you want",
+        "listen on 127.0.0.1, or say --anonymous if that is what you want",
         d->host);
   return OK;
 }

@@ -141,7 +141,7 @@ TEST(a_rollback_goes_to_the_one_before_or_the_named)
   EXPECT_INT(decision.version, 3);
   add((struct event){.kind = EVENT_ROLLED_BACK, .model = SLICE("m"), .version = 1});
   EXPECT_INT(decide(wish(COMMAND_ROLLBACK, "m", 0, "")), E_CONFLICT);
-  EXPECT_STR(decision.err.text, "model 'm' has no version to go back to; name one");
+  EXPECT_STR(decision.err.text, "model 'm' has no version to go back to; name one with --to");
   catalog_free(catalog);
 }
 
