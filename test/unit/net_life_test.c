@@ -433,6 +433,9 @@ TEST(a_taken_port_or_a_wrong_address_is_said_before_any_thread)
   struct sockaddr_in at = {.sin_family = AF_INET};
   socklen_t len = sizeof at;
   at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int one = 1; /* as another slipway holds it */
+  must(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0);
+  must(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0);
   must(bind(fd, (struct sockaddr *)&at, len) == 0 && listen(fd, 1) == 0);
   must(getsockname(fd, (struct sockaddr *)&at, &len) == 0);
   opts.port = ntohs(at.sin_port);
