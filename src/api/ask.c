@@ -202,7 +202,8 @@ const struct version *ask_ready_version(struct ask *ask, const struct model *mod
   if (!ask_version_number(ask, 1, &number)) return NULL;
   const struct version *version = model_version(model, number);
   if (!version || version->state != VERSION_READY) {
-    fail(&ask->err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %.*s that is loaded; 'slipway status %.*s' lists versions",
+    fail(&ask->err, E_VERSION_NOT_FOUND,
+         "model '%.*s' has no version %.*s that is loaded; 'slipway status %.*s' lists versions",
          SLICE_ARG(model->name), SLICE_ARG(ask->letter->params[1]), SLICE_ARG(model->name));
     return NULL;
   }

@@ -141,8 +141,9 @@ static void switch_decide(const struct letter_command *command, struct decision 
   struct err *err = &decision->err;
   if (!version) version = back ? catalog_previous(model) : model->n_versions;
   if (!version && back) {
-    refuse(decision, fail(err, E_CONFLICT, "model '%.*s' has no version to go back to; name one with --to",
-                          SLICE_ARG(model->name)));
+    fail(err, E_CONFLICT, "model '%.*s' has no version to go back to; name one with --to",
+         SLICE_ARG(model->name));
+    refuse(decision, err->code);
     return;
   }
   if (!catalog_version(model, version)) {
