@@ -3,6 +3,8 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <sys/resource.h>
 
 #include "net_rig.h"
@@ -227,6 +229,80 @@ TEST(body_bytes_in_work_are_bounded)
   EXPECT_INT(infer(&other, "/v2/models/big/infer", "", INFER1), 200);
   client_close(&client);
   client_close(&other);
+  rig_down(&rig);
+}
+
+/* What did not say its length is counted as it comes; so is what goes to a desk. */
+TEST(body_bytes_are_counted_as_they_arrive)
+{
+  static const char *const heads[] = {
+      "POST /v2/models/big/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+      "POST /v2/repository/index HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+      "POST /v2/repository/index HTTP/1.1\r\nHost: x\r\nContent-Length: 196608\r\n\r\n"};
+  struct loop_opts opts = {.limits = {.bodies_max = 100 << 10}};
+  static char blob[192 << 10];
+  memset(blob, ' ', sizeof blob);
+  rig_start(&rig, 1, &opts);
+  rig_publish(&rig, RIG_MODELS);
+  for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+    client_open(&client, &rig);
+    client_open(&other, &rig);
+    client_say(&client, heads[i]);
+    if (i < 2) client_say(&client, "30000\r\n");
+    client_send(&client, blob, sizeof blob);
+    if (i < 2) client_say(&client, "\r\n0\r\n\r\n");
+    EXPECT_INT(client_read(&client), 503);
+    EXPECT(client_says_code(&client, "OVERLOADED"));
+    EXPECT_INT(infer(&other, "/v2/models/big/infer", "", INFER1), 200); /* all given back */
+    client_close(&client);
+    client_close(&other);
+  }
+  rig_down(&rig);
+}
+
+/* The default, which spares loopback: from an address of this machine that is none. */
+TEST(one_address_gets_256_connections_unless_told_otherwise)
+{
+  enum { MOST = 256 };
+  static int fds[MOST + 1];
+  struct sockaddr_in to = {.sin_family = AF_INET};
+  struct ifaddrs *all = NULL;
+  struct rlimit files;
+  EXPECT(getifaddrs(&all) == 0);
+  for (struct ifaddrs *at = all; at; at = at->ifa_next) {
+    const struct sockaddr_in *has = (const struct sockaddr_in *)(const void *)at->ifa_addr;
+    if (has && has->sin_family == AF_INET && !(at->ifa_flags & IFF_LOOPBACK))
+      to.sin_addr = has->sin_addr;
+  }
+  freeifaddrs(all);
+  getrlimit(RLIMIT_NOFILE, &files);
+  if (!to.sin_addr.s_addr || files.rlim_cur < 1024) {
+    printf("SKIP only loopback here, or few descriptors\n");
+    return;
+  }
+  struct loop_opts opts = {.host = "0.0.0.0"};
+  rig_start(&rig, 1, &opts);
+  to.sin_port = htons(rig.port);
+  for (int i = 0; i <= MOST; i++) {
+    fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT(connect(fds[i], (struct sockaddr *)&to, sizeof to) == 0);
+  }
+  char text[64] = "";
+  EXPECT(recv(fds[MOST], text, sizeof text - 1, 0) > 0);
+  EXPECT(strncmp(text, "HTTP/1.1 429 ", 13) == 0);
+  EXPECT(send(fds[MOST - 1], HEALTH, strlen(HEALTH), 0) > 0);
+  EXPECT(recv(fds[MOST - 1], text, sizeof text - 1, 0) > 0);
+  EXPECT(strncmp(text, "HTTP/1.1 200 ", 13) == 0);
+  for (int i = 0; i <= MOST; i++) close(fds[i]);
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK); /* has no such limit */
+  for (int i = 0; i <= MOST; i++) {
+    fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT(connect(fds[i], (struct sockaddr *)&to, sizeof to) == 0);
+  }
+  EXPECT(send(fds[MOST], HEALTH, strlen(HEALTH), 0) > 0);
+  EXPECT(recv(fds[MOST], text, sizeof text - 1, 0) > 0);
+  EXPECT(strncmp(text, "HTTP/1.1 200 ", 13) == 0);
+  for (int i = 0; i <= MOST; i++) close(fds[i]);
   rig_down(&rig);
 }
 
@@ -502,8 +578,9 @@ TEST(memory_of_all_requests_together_has_an_end)
 {
   static char text[1 << 20];
   struct loop_opts opts = {.limits = {.memory_max = 3 << 19}};
-  char *at = text + snprintf(text, sizeof text, "{\"inputs\":[{\"name\":\"x\",\"shape\":[200000],"
-                                               "\"datatype\":\"FP32\",\"data\":[1");
+  char *at = text + snprintf(text, sizeof text,
+                             "{\"inputs\":[{\"name\":\"x\",\"shape\":[200000],"
+                             "\"datatype\":\"FP32\",\"data\":[1");
   for (int i = 1; i < 200000; i++) at = stpcpy(at, ",1");
   stpcpy(at, "]}]}");
   static char request[(1 << 20) + 1024];

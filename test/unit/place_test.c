@@ -256,6 +256,35 @@ TEST(a_lease_comes_home_once_and_says_what_desks_saw)
   end();
 }
 
+/* The catalog's order is without regard to case; lists are paged by the world's, byte for byte. */
+TEST(a_world_has_its_models_in_the_order_of_their_bytes)
+{
+  static const unsigned char key[16] = {7};
+  static const char *const want[] = {"B", "Zeta", "a", "aB", "aa", "m", "z"};
+  struct publish publish;
+  begin();
+  add(EVENT_MODEL_CREATED, "z", 0);
+  add(EVENT_MODEL_CREATED, "Zeta", 0);
+  add(EVENT_MODEL_CREATED, "a", 0);
+  add(EVENT_MODEL_CREATED, "B", 0);
+  add(EVENT_MODEL_CREATED, "aB", 0);
+  add(EVENT_MODEL_CREATED, "aa", 0);
+  publish_init(&publish, &post, &place, key);
+  publish_world(&publish, catalog, (struct publish_flags){.ready = true});
+  struct letter_world *letters[LOOPS + 1];
+  for (int i = 0; i <= LOOPS; i++)
+    letters[i] = LETTER_OF(one(i < LOOPS ? &loops[i] : &desk, LETTER_WORLD), struct letter_world);
+  const struct tenant *tenant = world_tenant(letters[0]->world, SLICE("default"));
+  EXPECT(tenant && tenant->n_models == sizeof want / sizeof *want);
+  for (uint32_t i = 0; tenant && i < tenant->n_models; i++) {
+    EXPECT(slice_eq(tenant->models[i].name, slice_str(want[i])));
+    EXPECT(world_model(letters[0]->world, tenant, slice_str(want[i])) == &tenant->models[i]);
+  }
+  for (int i = 0; i <= LOOPS; i++) publish_lease_home(&publish, letters[i]);
+  EXPECT_INT(publish_deinit(&publish), 0);
+  end();
+}
+
 TEST(a_fast_version_lives_on_every_loop)
 {
   begin();

@@ -16,8 +16,12 @@ static void serve_up(void)
   mailbox_init_bell(&control);
   mailbox_init_bell(&home);
   budget_init(&bodies, 1000);
-  serve = serve_new(&(struct serve_opts){
-      .post = &post, .home = &home, .loop = 3, .calls_max = 4, .bodies = &bodies});
+  serve = serve_new(&(struct serve_opts){.post = &post,
+                                         .home = &home,
+                                         .loop = 3,
+                                         .calls_max = 4,
+                                         .call_bytes_max = 1 << 20,
+                                         .bodies = &bodies});
 }
 
 static void serve_down(void)
@@ -122,6 +126,86 @@ TEST(a_call_keeps_nothing_of_the_one_before_in_its_slot)
     path_end(&call);
     EXPECT_INT(call.state, CALL_FREE);
   }
+  serve_down();
+}
+
+/* One call of model "m", up to its task's letter; answered as failed. Which of the boxes got it. */
+static int task_box(struct mailbox *boxes, int n)
+{
+  static struct call call;
+  static const char body[] =
+      "{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1]}]}";
+  struct http_head head = {.keep_alive = true, .content_length = sizeof body - 1};
+  struct call_came came = {
+      .client = &home, .head = &head, .model_name = SLICE("m"), .body_max = 100};
+  struct arena arena;
+  int box = -1;
+  memset(&call, 0, sizeof call);
+  arena_init(&arena, 1 << 16, NULL);
+  EXPECT_INT(path_begin(serve, &call, &came, &arena), STEP_WAIT);
+  EXPECT_INT(path_body(&call, slice_of(body, sizeof body - 1)), STEP_WAIT);
+  EXPECT_INT(path_resume(&call), STEP_WAIT);
+  EXPECT_INT(call.state, CALL_LENT);
+  for (int i = 0; i < n; i++) {
+    struct mail *mail = mailbox_take(&boxes[i]);
+    if (!mail) continue;
+    EXPECT(box < 0 && mail == &call.task.mail && !mail->next);
+    box = i;
+  }
+  fail(&call.task.err, E_MODEL_FAILED, "no");
+  EXPECT_INT(path_resume(&call), STEP_REPLY);
+  path_end(&call);
+  return box;
+}
+
+/* A resident shares its loop's blocks: on another loop's thread it would race for them. */
+TEST(a_resident_is_asked_on_its_own_loop_and_others_in_turn)
+{
+  enum { SEATS = 4, OWN = 3 };
+  struct letter_tally tally;
+  struct letter_world world;
+  static struct mailbox boxes[SEATS];
+  struct seat seats[SEATS];
+  struct tensor_spec spec = {
+      .name = SLICE("x"), .dtype = DT_FP32, .shape = {.rank = 1, .dims = {-1}}};
+  serve_up();
+  tally_send(&tally, 1);
+  EXPECT(mailbox_take(&control) == &tally.mail);
+  for (int i = 0; i < SEATS; i++) {
+    mailbox_init(&boxes[i], NULL, NULL);
+    seats[i] = (struct seat){.owner = &boxes[i]};
+  }
+  for (int resident = 1; resident >= 0; resident--) {
+    struct version version = {.number = 1,
+                              .state = VERSION_READY,
+                              .contract = {&spec, &spec, 1, 1, true},
+                              .seats = seats,
+                              .n_seats = SEATS,
+                              .resident = resident,
+                              .deadline_us = 1000000};
+    struct model model = {.name = SLICE("m"),
+                          .versions = &version,
+                          .n_versions = 1,
+                          .stable = &version,
+                          .arms = {{&version, SPLIT_WHOLE}},
+                          .n_arms = 1};
+    struct tenant tenant = {.name = SLICE("default"), .models = &model, .n_models = 1};
+    struct world_plan plan = {.tenants = &tenant, .n_tenants = 1, .n_slots = 1, .ready = true};
+    world = (struct letter_world){.mail.kind = LETTER_WORLD, .world = world_build(&plan, 1)};
+    serve_world(serve, &world);
+    int asked[SEATS] = {0};
+    for (int i = 0; i < 2 * SEATS; i++) {
+      int box = task_box(boxes, SEATS);
+      EXPECT(box >= 0);
+      if (box >= 0) asked[box]++;
+    }
+    for (int i = 0; i < SEATS; i++) EXPECT_INT(asked[i], !resident ? 2 : i == OWN ? 2 * SEATS : 0);
+    serve_leave(serve);
+    EXPECT(mailbox_take(&control) == &world.mail);
+    world_end(&world);
+  }
+  for (int i = 0; i < SEATS; i++) mailbox_deinit(&boxes[i]);
+  tally_free(tally.tally);
   serve_down();
 }
 
