@@ -99,7 +99,7 @@ def H1_110_slowloris():
     whole head is over, whatever it sent meanwhile; others do not notice."""
     n, head, pause = (10000, 10, 9) if FULL else (500, 3, 0.7)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    n = min(n, hard * 2 // 5)  # half of them are for connections, a loop may get more than its share
+    n = min(n, hard * 2 // 5)  # half of them are for connections; a loop may get more than others
     if n < 500:
         skip("needs 1,250 descriptors, the hard limit is %d" % hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
