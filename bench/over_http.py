@@ -83,20 +83,34 @@ class Script:
             f.write("\n".join(lines) + "\n")
 
 
-def wrk(url, connections, script=None):
-    """(requests per second, p50 us, p99 us)"""
+def cpu_ns(pid):
+    """Time on a core of all threads of a process and of its children (nginx's worker)."""
+    total = 0
+    for task in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/schedstat" % (pid, task)) as f:
+            total += int(f.read().split()[0])
+        with open("/proc/%d/task/%s/children" % (pid, task)) as f:
+            total += sum(cpu_ns(int(child)) for child in f.read().split())
+    return total
+
+
+def wrk(server, url, connections, script=None):
+    """(requests per second, p50 us, p99 us, us on a core per request)"""
     command = ["taskset", "-c", str(CLIENT), "wrk", "-t1", "-c%d" % connections,
                "-d%gs" % max(1, SECONDS),
                "--latency", "--timeout", "10s"]
     if script:
         command += ["-s", script.path]
+    before = cpu_ns(server.proc.pid)
     out = subprocess.run(command + [url], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                          text=True, timeout=120).stdout
+    used = cpu_ns(server.proc.pid) - before
     if re.search(r"Non-2xx|Socket errors", out):
         raise Failed("%s: %s" % (url, out))
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
     quantile = {q: time_us(v) for q, v in re.findall(r"^\s+(50|99)%\s+(\S+)", out, re.M)}
-    return rate, quantile["50"], quantile["99"]
+    count = int(re.search(r"(\d+) requests in", out).group(1))
+    return rate, quantile["50"], quantile["99"], used / 1000 / count
 
 
 def time_us(text):
@@ -105,13 +119,12 @@ def time_us(text):
 
 
 def turns(rows):
-    """rows: {name: fn() -> (rate, p50, p99)}; medians of RUNS rounds, in turns."""
+    """rows: {name: fn() -> wrk()'s tuple}; medians of RUNS rounds, in turns."""
     got = {name: [] for name in rows}
     for _ in range(RUNS):
         for name, fn in rows.items():
             got[name].append(fn())
-    return {name: tuple(statistics.median(v[i] for v in runs) for i in range(3)) for name,
-            runs in got.items()}
+    return {name: [statistics.median(v) for v in zip(*runs)] for name, runs in got.items()}
 
 
 def example(name):
@@ -140,8 +153,9 @@ def row(what, value, promise="", kept=None):
 def compare(title, ours, nginx, least):
     ratio = ours[0] / nginx[0]
     row(title, "%.2f of nginx" % ratio, "at least %.2f" % least, ratio >= least)
-    row("  slipway", "%.0f/s" % ours[0], "p50 %.0f us, p99 %.0f us" % ours[1:])
-    row("  nginx", "%.0f/s" % nginx[0], "p50 %.0f us, p99 %.0f us" % nginx[1:])
+    for name, (rate, p50, p99, cpu) in (("slipway", ours), ("nginx", nginx)):
+        row("  " + name, "%.0f/s" % rate,
+            "p50 %.0f us, p99 %.0f us, %.1f us on its core" % (p50, p99, cpu))
 
 
 def json_rates(d):
@@ -166,12 +180,13 @@ def json_rates(d):
     try:
         wait_for(lambda: ready(nginx) and ready(nginx_echo), 10, "nginx")
         for warm in (url, echo_url):
-            wrk(warm, 16, script if warm == url else echo_script)
-        got = turns({"nginx-1": lambda: wrk(nginx.url(), 1), "mlp-1": lambda: wrk(url, 1, script),
-                     "nginx-16": lambda: wrk(nginx.url(), 16),
-                     "mlp-16": lambda: wrk(url, 16, script),
-                     "nginx-echo-16": lambda: wrk(nginx_echo.url(), 16),
-                     "echo-16": lambda: wrk(echo_url, 16, echo_script)})
+            wrk(d, warm, 16, script if warm == url else echo_script)
+        got = turns({"nginx-1": lambda: wrk(nginx, nginx.url(), 1),
+                     "mlp-1": lambda: wrk(d, url, 1, script),
+                     "nginx-16": lambda: wrk(nginx, nginx.url(), 16),
+                     "mlp-16": lambda: wrk(d, url, 16, script),
+                     "nginx-echo-16": lambda: wrk(nginx_echo, nginx_echo.url(), 16),
+                     "echo-16": lambda: wrk(d, echo_url, 16, echo_script)})
     finally:
         nginx.stop()
         nginx_echo.stop()
@@ -204,9 +219,9 @@ def uploads(d):
     nginx = Nginx(10)
     try:
         wait_for(lambda: ready(nginx), 10, "nginx")
-        wrk(d.url(path), 4, script)
-        got = turns({"nginx": lambda: wrk(nginx.url("/up"), 4, plain),
-                     "sink": lambda: wrk(d.url(path), 4, script)})
+        wrk(d, d.url(path), 4, script)
+        got = turns({"nginx": lambda: wrk(nginx, nginx.url("/up"), 4, plain),
+                     "sink": lambda: wrk(d, d.url(path), 4, script)})
     finally:
         nginx.stop()
     compare("1 MiB binary tensor in, 4 connections", got["sink"], got["nginx"], 0.60)
