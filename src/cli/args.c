@@ -186,3 +186,20 @@ void args_help(const struct opt *opts, struct buf *to)
                 opt->kind == OPT_LATER ? " (not built yet)" : "");
     }
 }
+
+enum code model_word_read(const char *word, char model[MODEL_WORD_MAX], int64_t *version,
+                          struct err *err)
+{
+  const char *at = strchr(word, '@');
+  size_t len = at ? (size_t)(at - word) : strlen(word);
+  *version = 0;
+  if (!slice_to_str(slice_of(word, len), model, MODEL_WORD_MAX))
+    return fail(err, E_BAD_NAME, "'%.64s...' is too long for a model's name", word);
+  if (!at) return OK;
+  uint64_t number;
+  if (!text_read_u64(slice_str(at + 1), UINT32_MAX, &number) || number < 1)
+    return fail(err, E_BAD_VERSION, "'%.32s' is not a version; versions are numbers like 3",
+                at + 1);
+  *version = (int64_t)number;
+  return OK;
+}

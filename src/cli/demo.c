@@ -209,7 +209,7 @@ static enum code model_score(struct demo *demo, struct client *client,
 
 static void hints_print(const struct demo *demo)
 {
-  printf("\nTry it, from another terminal:\n\n"
+  printf("\nTry it%s:\n\n"
          "  curl -s %s/v2/models/wine/infer -d '{\"inputs\":[{\"name\":\"measurements\","
          "\"datatype\":\"FP32\",\"shape\":[1,13],\n    \"data\":[13.2,1.78,2.14,11.2,100,2.65,2.76,"
          "0.26,1.28,4.38,1.05,3.4,1050]}]}'\n"
@@ -218,6 +218,7 @@ static void hints_print(const struct demo *demo)
          "  curl -s %s/metrics | grep slipway_request\n\n"
          "  from tritonclient.http import InferenceServerClient\n"
          "  print(InferenceServerClient(\"%s\").get_model_metadata(\"digits\"))\n\n",
+         demo->terminal ? ", from another terminal" : " ('slipway demo' in a terminal keeps serving)",
          demo->url, demo->url, demo->url, demo->url, demo->url + strlen("http://"));
 }
 

@@ -206,13 +206,15 @@ static void answer_print(const json_t *answer)
 static enum code predict(const struct cli *cli, struct client *client, struct buf *input,
                          struct buf *request, struct answer *answer, struct err *err)
 {
-  char base[CLIENT_PATH_MAX], path[CLIENT_PATH_MAX];
+  char base[CLIENT_PATH_MAX], path[CLIENT_PATH_MAX], model[MODEL_WORD_MAX];
   json_error_t error;
-  if (client_path(base, err, "/v2/models/%s", cli->args.words[0]) != OK) return err->code;
+  int64_t version;
+  if (model_word_read(cli->args.words[0], model, &version, err) != OK) return err->code;
+  if (client_path(base, err, "/v2/models/%s", model) != OK) return err->code;
   size_t len = strlen(base);
-  uint64_t version = args_count(&cli->args, "version");
+  if (args_given(&cli->args, "version")) version = (int64_t)args_count(&cli->args, "version");
   if (version)
-    snprintf(base + len, sizeof base - len, "/versions/%llu", (unsigned long long)version);
+    snprintf(base + len, sizeof base - len, "/versions/%lld", (long long)version);
   if (snprintf(path, sizeof path, "%s/infer", base) >= (int)sizeof path)
     return fail(err, E_BAD_NAME, "the model's name is too long");
   if (input_read(args_text(&cli->args, "input"), input, err) != OK) return err->code;

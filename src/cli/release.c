@@ -6,29 +6,10 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/text.h"
 #include "cli/client.h"
 #include "cli/out.h"
 
-enum { WAIT_SECONDS_MAX = 900, MODEL_WORD_MAX = 256 };
-
-/* "digits@3" -> "digits", 3; without @ the version is 0. */
-static enum code model_word_read(const char *word, char model[MODEL_WORD_MAX], int64_t *version,
-                                 struct err *err)
-{
-  const char *at = strchr(word, '@');
-  size_t len = at ? (size_t)(at - word) : strlen(word);
-  *version = 0;
-  if (!slice_to_str(slice_of(word, len), model, MODEL_WORD_MAX))
-    return fail(err, E_BAD_NAME, "'%.64s...' is too long for a model's name", word);
-  if (!at) return OK;
-  uint64_t number;
-  if (!text_read_u64(slice_str(at + 1), UINT32_MAX, &number) || number < 1)
-    return fail(err, E_BAD_VERSION, "'%.32s' is not a version; versions are numbers like 3",
-                at + 1);
-  *version = (int64_t)number;
-  return OK;
-}
+enum { WAIT_SECONDS_MAX = 900 };
 
 /* Posts and prints. The tree is taken. */
 static int release_post(struct cli *cli, const char *fmt, const char *model, json_t *body,
