@@ -218,7 +218,7 @@ static void hints_print(const struct demo *demo)
          "  curl -s %s/metrics | grep slipway_request\n\n"
          "  from tritonclient.http import InferenceServerClient\n"
          "  print(InferenceServerClient(\"%s\").get_model_metadata(\"digits\"))\n\n",
-         demo->terminal ? ", from another terminal" : " ('slipway demo' in a terminal keeps serving)",
+         demo->terminal ? ", from another terminal" : " (in a terminal the demo goes on serving)",
          demo->url, demo->url, demo->url, demo->url, demo->url + strlen("http://"));
 }
 
