@@ -2,9 +2,15 @@
  * SPDX-License-Identifier: MIT */
 #include "test.h"
 
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <sys/resource.h>
+
 #include "net_rig.h"
 #include "version_table.h"
 #include "wire/zip.h"
+
+#define HEALTH "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 static struct rig rig;
 static struct client client;
@@ -362,5 +368,51 @@ TEST(request_ids_are_echoed_when_sane)
   EXPECT_INT(infer("/v2/models/big/infer", "", INFER1), 200);
   EXPECT(strcmp(first, client_field(&client, "x-request-id")) != 0);
   client_close(&client);
+  rig_down(&rig);
+}
+
+/* The default, which spares loopback: from an address of this machine that is none. */
+TEST(one_address_gets_256_connections_unless_told_otherwise)
+{
+  enum { MOST = 256 };
+  static int fds[MOST + 1];
+  struct sockaddr_in to = {.sin_family = AF_INET};
+  struct ifaddrs *all = NULL;
+  struct rlimit files;
+  EXPECT(getifaddrs(&all) == 0);
+  for (struct ifaddrs *at = all; at; at = at->ifa_next) {
+    const struct sockaddr_in *has = (const struct sockaddr_in *)(const void *)at->ifa_addr;
+    if (has && has->sin_family == AF_INET && !(at->ifa_flags & IFF_LOOPBACK))
+      to.sin_addr = has->sin_addr;
+  }
+  freeifaddrs(all);
+  getrlimit(RLIMIT_NOFILE, &files);
+  if (!to.sin_addr.s_addr || files.rlim_cur < 1024) {
+    printf("SKIP only loopback here, or few descriptors\n");
+    return;
+  }
+  struct loop_opts opts = {.host = "0.0.0.0"};
+  rig_start(&rig, 1, &opts);
+  to.sin_port = htons(rig.port);
+  for (int i = 0; i <= MOST; i++) {
+    fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT(connect(fds[i], (struct sockaddr *)&to, sizeof to) == 0);
+  }
+  char text[64] = "";
+  EXPECT(recv(fds[MOST], text, sizeof text - 1, 0) > 0);
+  EXPECT(strncmp(text, "HTTP/1.1 429 ", 13) == 0);
+  EXPECT(send(fds[MOST - 1], HEALTH, strlen(HEALTH), 0) > 0);
+  EXPECT(recv(fds[MOST - 1], text, sizeof text - 1, 0) > 0);
+  EXPECT(strncmp(text, "HTTP/1.1 200 ", 13) == 0);
+  for (int i = 0; i <= MOST; i++) close(fds[i]);
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK); /* has no such limit */
+  for (int i = 0; i <= MOST; i++) {
+    fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT(connect(fds[i], (struct sockaddr *)&to, sizeof to) == 0);
+  }
+  EXPECT(send(fds[MOST], HEALTH, strlen(HEALTH), 0) > 0);
+  EXPECT(recv(fds[MOST], text, sizeof text - 1, 0) > 0);
+  EXPECT(strncmp(text, "HTTP/1.1 200 ", 13) == 0);
+  for (int i = 0; i <= MOST; i++) close(fds[i]);
   rig_down(&rig);
 }

@@ -130,14 +130,17 @@ TEST(a_call_keeps_nothing_of_the_one_before_in_its_slot)
 }
 
 /* One call of model "m", up to its task's letter; answered as failed. Which of the boxes got it. */
-static int task_box(struct mailbox *boxes, int n)
+static int task_box(const struct world *world, struct mailbox *boxes, int n)
 {
   static struct call call;
   static const char body[] =
       "{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":\"FP32\",\"data\":[1]}]}";
   struct http_head head = {.keep_alive = true, .content_length = sizeof body - 1};
-  struct call_came came = {
-      .client = &home, .head = &head, .model_name = SLICE("m"), .body_max = 100};
+  struct call_came came = {.client = &home,
+                           .head = &head,
+                           .tenant = world_tenant(world, SLICE("default")),
+                           .model_name = SLICE("m"),
+                           .body_max = 100};
   struct arena arena;
   int box = -1;
   memset(&call, 0, sizeof call);
@@ -195,7 +198,7 @@ TEST(a_resident_is_asked_on_its_own_loop_and_others_in_turn)
     serve_world(serve, &world);
     int asked[SEATS] = {0};
     for (int i = 0; i < 2 * SEATS; i++) {
-      int box = task_box(boxes, SEATS);
+      int box = task_box(world.world, boxes, SEATS);
       EXPECT(box >= 0);
       if (box >= 0) asked[box]++;
     }
