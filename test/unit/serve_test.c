@@ -140,6 +140,7 @@ static int task_box(const struct world *world, struct mailbox *boxes, int n)
                            .head = &head,
                            .tenant = world_tenant(world, SLICE("default")),
                            .model_name = SLICE("m"),
+                           .request_id = SLICE("id-2"),
                            .body_max = 100};
   struct arena arena;
   int box = -1;
