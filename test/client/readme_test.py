@@ -51,7 +51,8 @@ def the_first_prediction_by_hand():
     if not shutil.which("curl"):
         skip("no curl here")
     lines = [l for l in block_with("./slipway push").splitlines() if l.strip()]
-    expect_eq(lines[:2], ["make", "./slipway serve &"], "the block begins as it always did")
+    expect_eq(lines[0], "make", "the block begins with the build")
+    expect(lines[1].startswith("./slipway serve &"), "and then starts a daemon: " + lines[1])
     cwd = surroundings()
     try:
         with Daemon() as d:
@@ -70,6 +71,25 @@ def the_first_prediction_by_hand():
             meta, end = json.JSONDecoder().raw_decode(answers[end:].lstrip())
             expect_eq(meta["inputs"][0]["name"], "pixels")
             expect_in("slipway_request", answers)
+    finally:
+        shutil.rmtree(cwd, ignore_errors=True)
+
+
+@test
+def a_model_of_ones_own():
+    block = block_with("./slipway push tiny")
+    cwd = surroundings()
+    try:
+        with Daemon() as d:
+            done = shell(block.replace("/tmp/tiny", cwd + "/tiny"), d, cwd)
+            expect_eq(done.returncode, 0, done.stderr + done.stdout)
+            probabilities = [float(x) for x in re.findall(r"0\.\d+", done.stdout)]
+            expect(any(abs(x - 0.982) < 0.001 for x in probabilities),
+                   "softmax of (5, 1) is 0.982 and 0.018: %r" % done.stdout)
+            expect_in("rolled_back", done.stdout)
+            r = d.post("/v2/models/tiny/infer", {"inputs": [
+                {"name": "xy", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]})
+            expect_eq((r.status, r.headers["x-slipway-version"]), (200, "1"))
     finally:
         shutil.rmtree(cwd, ignore_errors=True)
 
