@@ -428,14 +428,29 @@ enum code json_end(struct json *json)
   return json->code;
 }
 
+/* What is refused for its kind must be JSON all the same: a container just opened is read to its
+ * end, so that nesting or garbage inside is told first. */
+static void refused_finish(struct json *json)
+{
+  bool opened = json->token < json->end && (*json->token == '{' || *json->token == '[');
+  if (!opened || json->depth == 0) return;
+  uint32_t depth = json->depth - 1;
+  json->skipping = true;
+  while (json->code == OK && json->depth > depth) json_next(json);
+  json->skipping = false;
+}
+
 enum code json_refuse(struct json *json, const char *wanted)
 {
+  struct slice key = json->key;
+  size_t offset = json_offset(json);
+  if (json->code == OK) refused_finish(json);
   if (json->code != OK) return json->code;
-  if (json->key.at)
+  if (key.at)
     return json->code = fail(json->err, E_WRONG_TYPE, "\"%.*s\" is not %s, at byte %zu",
-                             SLICE_ARG(json->key), wanted, json_offset(json));
-  return json->code = fail(json->err, E_WRONG_TYPE, "the JSON value at byte %zu is not %s",
-                           json_offset(json), wanted);
+                             SLICE_ARG(key), wanted, offset);
+  return json->code = fail(json->err, E_WRONG_TYPE, "the JSON value at byte %zu is not %s", offset,
+                           wanted);
 }
 
 /* ---- single values of a known kind */

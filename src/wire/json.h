@@ -94,7 +94,8 @@ enum json_kind json_next(struct json *json);
 CHECKED enum code json_skip(struct json *json, struct slice *raw);
 /* Call when done: OK only when the whole text was read, with nothing after it. */
 CHECKED enum code json_end(struct json *json);
-/* E_WRONG_TYPE "... is not `wanted`" at the last token, or the error there already was. */
+/* E_WRONG_TYPE "... is not `wanted`" at the last token, or the error there already was, or the one
+ * inside the object or array that the last token opened (it is read to its end). */
 enum code json_refuse(struct json *json, const char *wanted);
 /* Bytes before the last token, for errors of your own. */
 size_t json_offset(const struct json *json);
