@@ -40,7 +40,7 @@
  * Trailers are checked like fields and dropped. Upgrade is ignored. One empty line before a request
  * line is skipped (RFC 9112 section 2.2).
  *
- * Source: RFC 9112; specs/robustness.md sections 3 and 4; llhttp 8.1 (ADR 0004).
+ * Source: RFC 9112; the robustness rules, sections 3 and 4; llhttp 8.1 (ADR 0004).
  * SPDX-License-Identifier: MIT */
 #ifndef WIRE_HTTP1_H
 #define WIRE_HTTP1_H

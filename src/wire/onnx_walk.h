@@ -18,7 +18,7 @@
  * A file that is something else (pickle, zip or .pt, joblib, HDF5, SavedModel, safetensors, GGUF)
  * is named as what it is.
  * Unknown protobuf fields are skipped, as protobuf demands: later versions of the format add some.
- * Source: onnx.proto (IR version 13), specs/robustness.md section 6.
+ * Source: onnx.proto (IR version 13), the robustness rules, section 6.
  * SPDX-License-Identifier: MIT */
 #ifndef WIRE_ONNX_WALK_H
 #define WIRE_ONNX_WALK_H

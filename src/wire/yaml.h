@@ -8,7 +8,7 @@
  * booleans (not yes, on). A missing value, `~` and `null` are the null node. Quoted scalars are
  * strings and nothing else.
  * Errors: E_BAD_CONFIG, text "line 3, column 7: ...", err->field the dotted key where known.
- * Source: YAML 1.1 through libyaml 0.2.5; specs/robustness.md CF-101, CF-103.
+ * Source: YAML 1.1 through libyaml 0.2.5; the robustness rules CF-101, CF-103.
  * SPDX-License-Identifier: MIT */
 #ifndef WIRE_YAML_H
 #define WIRE_YAML_H

@@ -4,8 +4,8 @@
  *
  * `deflate` means zlib-wrapped (RFC 9110 section 8.4.1.2); a raw deflate stream is refused.
  * A body that inflates past its limit is refused before memory of that size is taken.
- * Source: RFC 1950, 1952; specs/robustness.md section 3 (decompressed: at most the body limit and
- * 20:1 past 64 KiB); specs/inference-protocol.md section 5.
+ * Source: RFC 1950, 1952; the robustness rules, section 3 (decompressed: at most the body limit and
+ * 20:1 past 64 KiB); the wire contract, section 5.
  * SPDX-License-Identifier: MIT */
 #ifndef WIRE_ZIP_H
 #define WIRE_ZIP_H
