@@ -15,7 +15,7 @@ MAKEFLAGS += -r
 Q := $(if $(V),,@)
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Walloca -Werror
-BASE := -g -D_GNU_SOURCE -Isrc -I/usr/share/include/llhttp -fno-omit-frame-pointer
+BASE := -g -ffp-contract=off -D_GNU_SOURCE -Isrc -I/usr/share/include/llhttp -fno-omit-frame-pointer
 FLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 FLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_ubsan := -O1 -fsanitize=undefined -fno-sanitize-recover=all
