@@ -35,6 +35,15 @@ static inline bool slice_eq(struct slice a, struct slice b)
 }
 
 /* Equal but for the case of ASCII letters: header names, content codings. */
+/* Byte order: below 0, 0, above 0. */
+static inline int slice_order(struct slice a, struct slice b)
+{
+  size_t common = a.len < b.len ? a.len : b.len;
+  int order = common ? memcmp(a.at, b.at, common) : 0;
+  if (order) return order;
+  return a.len < b.len ? -1 : a.len > b.len;
+}
+
 static inline bool slice_eq_nocase(struct slice a, struct slice b)
 {
   if (a.len != b.len) return false;

@@ -314,6 +314,7 @@ static void model_event_apply(struct catalog *catalog, struct catalog_model *mod
 enum code catalog_apply(struct catalog *catalog, const struct event *event, struct err *err)
 {
   must(event->kind > EVENT_NONE && event->kind < EVENT_KINDS);
+  if (event->kind >= EVENT_RELEASE_STARTED) return misfit(event, err, "not built yet");
   if (event->seq != catalog->seq + 1) return misfit(event, err, "wrong sequence number");
   struct catalog_tenant *tenant = catalog_tenant(catalog, event->tenant);
   struct catalog_model *model = NULL;

@@ -24,6 +24,13 @@ static bool key_kind_fits(enum command_kind command, enum event_kind event)
     case COMMAND_ROLLBACK:
       return event == EVENT_ROLLED_BACK || event == EVENT_ROLLBACK_ASKED ||
              event == EVENT_VERSION_REFUSED;
+    case COMMAND_RELEASE: return event == EVENT_RELEASE_STARTED;
+    case COMMAND_SAY: return event == EVENT_RELEASE_MOVED || event == EVENT_RELEASE_APPROVED;
+    case COMMAND_FREEZE: return event == EVENT_FREEZE_SET || event == EVENT_FREEZE_LIFTED;
+    case COMMAND_KEY_ADD: return event == EVENT_KEY_ADDED;
+    case COMMAND_KEY_REVOKE: return event == EVENT_KEY_REVOKED;
+    case COMMAND_FLAG_SET: return event == EVENT_FLAGS_SET;
+    case COMMAND_FLAG_REMOVE: return event == EVENT_FLAG_REMOVED;
   }
   return false;
 }
@@ -197,6 +204,10 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
   }
   if (texts_check(wish, &decision->err)) {
     refuse(decision, decision->err.code);
+    return;
+  }
+  if (command->kind >= COMMAND_RELEASE) {
+    refuse(decision, fail(&decision->err, E_NOT_IMPLEMENTED, "this is not built yet"));
     return;
   }
   if (key_decide(catalog, tenant, command, decision)) return;

@@ -119,7 +119,7 @@ static void model_plan(struct publish *publish, struct book *book, const struct 
   if (previous) to->previous = &versions[previous - 1];
   if (!from->serving || versions[from->serving - 1].state != VERSION_READY) return;
   to->stable = &versions[from->serving - 1];
-  to->arms[0] = (struct arm){to->stable, SPLIT_WHOLE};
+  to->arms[0] = (struct arm){to->stable, WEIGHT_WHOLE};
   to->n_arms = 1;
 }
 

@@ -16,7 +16,7 @@ struct outing {
 
 void pulse_init(struct pulse *pulse, const struct post *post)
 {
-  *pulse = (struct pulse){.post = post, .cap = SLOTS_FIRST, .total = tally_new(SLOTS_FIRST)};
+  *pulse = (struct pulse){.post = post, .cap = SLOTS_FIRST, .total = tally_new(SLOTS_FIRST, 0, 0)};
 }
 
 void pulse_deinit(struct pulse *pulse) { tally_free(pulse->total); }
@@ -26,7 +26,7 @@ static void outing_send(struct pulse *pulse, uint32_t loop, uint64_t round)
   struct outing *outing = grab(sizeof *outing);
   outing->round = round;
   outing->letter = (struct letter_tally){
-      .mail.kind = LETTER_TALLY, .tally = tally_new(pulse->cap), .loop = loop};
+      .mail.kind = LETTER_TALLY, .tally = tally_new(pulse->cap, 0, 0), .loop = loop};
   pulse->out++;
   mail_send(pulse->post->loops[loop], &outing->letter.mail);
 }
@@ -44,7 +44,7 @@ void pulse_grow(struct pulse *pulse, uint32_t n_slots)
 {
   if (n_slots <= pulse->cap) return;
   while (pulse->cap < n_slots) pulse->cap *= 2;
-  struct tally *total = tally_new(pulse->cap);
+  struct tally *total = tally_new(pulse->cap, 0, 0);
   tally_merge(total, pulse->total);
   tally_free(pulse->total);
   pulse->total = total;
@@ -77,7 +77,7 @@ void pulse_tally_home(struct pulse *pulse, struct letter_tally *letter, int64_t 
 
 struct tally *pulse_copy(const struct pulse *pulse, uint32_t n_slots)
 {
-  struct tally *copy = tally_new(n_slots > pulse->cap ? n_slots : pulse->cap);
+  struct tally *copy = tally_new(n_slots > pulse->cap ? n_slots : pulse->cap, 0, 0);
   tally_merge(copy, pulse->total);
   return copy;
 }

@@ -3,16 +3,16 @@
  * SPDX-License-Identifier: MIT */
 #include "serve/stages_int.h"
 
-/* Arms by share of SPLIT_WHOLE; a lone arm draws no lot. */
+/* Arms by share of WEIGHT_WHOLE; a lone arm draws no lot. */
 static const struct arm *arm_draw(const struct model *model, struct rand *rand)
 {
   if (model->n_arms == 1) return &model->arms[0];
-  uint64_t lot = rand_u64(rand) % SPLIT_WHOLE;
+  uint64_t lot = rand_u64(rand) % WEIGHT_WHOLE;
   for (uint32_t i = 0; i < model->n_arms; i++) {
-    if (lot < model->arms[i].ppm) return &model->arms[i];
-    lot -= model->arms[i].ppm;
+    if (lot < model->arms[i].weight) return &model->arms[i];
+    lot -= model->arms[i].weight;
   }
-  must(!"the shares of a split add up to SPLIT_WHOLE");
+  must(!"the shares of a split add up to WEIGHT_WHOLE");
   return NULL;
 }
 

@@ -16,7 +16,7 @@ struct serve *serve_new(const struct serve_opts *opts)
     serve->leases[i].next = serve->lease_free;
     serve->lease_free = &serve->leases[i];
   }
-  serve->tally = tally_new(0); /* counts who knocks before the first TALLY; no version yet */
+  serve->tally = tally_new(0, 0, 0); /* counts who knocks before the first TALLY; no version yet */
   serve->resting = grab_zero(opts->calls_max, sizeof *serve->resting);
   list_init(&serve->lent);
   uint64_t seed;

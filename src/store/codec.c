@@ -5,8 +5,31 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdlib.h>
 
 /* --- checking --------------------------------------------------------------------------------- */
+
+/* Names are unique and in order, so that one event has one text. */
+static enum code facts_check(const struct event *event, struct err *err)
+{
+  size_t bytes = 0;
+  if (event->n_facts > EVENT_FACTS_MAX)
+    return fail(err, E_INVALID_ARGUMENT, "an event has at most %d facts, got %u", EVENT_FACTS_MAX,
+                event->n_facts);
+  for (uint32_t i = 0; i < event->n_facts; i++) {
+    const struct event_fact *fact = &event->facts[i];
+    if (event_text_check("a fact's name", fact->name, EVENT_FACT_NAME_MAX, err) ||
+        event_text_check("a fact", fact->value, EVENT_FACT_MAX, err))
+      return err->code;
+    if (!fact->name.len || (i && slice_order(event->facts[i - 1].name, fact->name) >= 0))
+      return fail(err, E_INVALID_ARGUMENT, "facts go by their names, each once");
+    bytes += fact->value.len;
+  }
+  if (bytes > EVENT_FACT_MAX)
+    return fail(err, E_INVALID_ARGUMENT, "an event's facts have %zu bytes; at most %d are kept",
+                bytes, EVENT_FACT_MAX);
+  return OK;
+}
 
 enum code event_check(const struct event *event, struct err *err)
 {
@@ -33,7 +56,7 @@ enum code event_check(const struct event *event, struct err *err)
   for (uint32_t i = 0; i < event->n_files; i++)
     if (event_text_check("a file's name", event->files[i].name, EVENT_FILE_NAME_MAX, err))
       return err->code;
-  return OK;
+  return facts_check(event, err);
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -51,11 +74,25 @@ static void member_text(struct buf *buf, const char *name, struct slice text)
   buf_json(buf, text);
 }
 
+static void facts_write(struct buf *buf, const struct event *event)
+{
+  if (!event->n_facts) return;
+  member_start(buf, "facts");
+  for (uint32_t i = 0; i < event->n_facts; i++) {
+    buf_add(buf, i ? SLICE(",") : SLICE("{"));
+    buf_json(buf, event->facts[i].name);
+    buf_add(buf, SLICE(":"));
+    buf_json(buf, event->facts[i].value);
+  }
+  buf_add(buf, SLICE("}"));
+}
+
 void event_body_write(struct buf *buf, const struct event *event)
 {
   buf_add(buf, SLICE("{"));
   if (event->code) member_text(buf, "code", slice_str(code_name(event->code)));
   member_text(buf, "engine", event->engine);
+  facts_write(buf, event);
   if (event->n_files) {
     member_start(buf, "files");
     for (uint32_t i = 0; i < event->n_files; i++) {
@@ -70,6 +107,10 @@ void event_body_write(struct buf *buf, const struct event *event)
   }
   member_text(buf, "note", event->note);
   member_text(buf, "reason", event->reason);
+  if (event->release) {
+    member_start(buf, "release");
+    buf_print(buf, "%" PRIu32, event->release);
+  }
   if (event->version) {
     member_start(buf, "version");
     buf_print(buf, "%" PRIu32, event->version);
@@ -167,6 +208,36 @@ static void files_read(struct reading *body, struct event *event)
   event->n_files = (uint32_t)n;
 }
 
+static int fact_compare(const void *a, const void *b)
+{
+  return slice_order(((const struct event_fact *)a)->name, ((const struct event_fact *)b)->name);
+}
+
+static void facts_read(struct reading *body, struct event *event)
+{
+  json_t *object = take(body, "facts", JSON_OBJECT), *value;
+  if (!object) return;
+  size_t n = json_object_size(object);
+  struct event_fact *facts = NULL;
+  struct reading fact = {object, body->arena, body->err, 0, "an event's facts"};
+  const char *name;
+  if (n == 0 || n > EVENT_FACTS_MAX)
+    fail(body->err, E_BAD_JSON, "%s: %zu of them", fact.what, n);
+  else if (!(facts = arena_zero(body->arena, n, sizeof *facts)))
+    fail(body->err, E_OUT_OF_MEMORY, "%s are too large", fact.what);
+  if (body->err->code) return;
+  json_object_foreach(object, name, value)
+  {
+    struct event_fact *to = &facts[event->n_facts++];
+    to->value = take_text(&fact, name);
+    to->name = arena_copy(body->arena, slice_str(name));
+    if (!to->name.at && !body->err->code) fail(body->err, E_BAD_JSON, "%s: no name", fact.what);
+    if (body->err->code) return;
+  }
+  qsort(facts, n, sizeof *facts, fact_compare);
+  event->facts = facts;
+}
+
 static enum code body_walk(struct arena *arena, int encoding, json_t *object, struct event *event,
                            struct err *err)
 {
@@ -180,9 +251,11 @@ static enum code body_walk(struct arena *arena, int encoding, json_t *object, st
   if (code.len) event->code = code_named(code.at, (uint32_t)code.len);
   if (event->code == CODE_COUNT) event->code = E_INTERNAL; /* of a slipway newer than this one */
   event->engine = take_text(&body, "engine");
+  facts_read(&body, event);
   files_read(&body, event);
   event->note = take_text(&body, "note");
   event->reason = take_text(&body, "reason");
+  event->release = (uint32_t)take_number(&body, "release", UINT32_MAX);
   event->version = (uint32_t)take_number(&body, "version", UINT32_MAX);
   return take_end(&body);
 }

@@ -4,8 +4,9 @@
  *   line  {"actor":A,"body":B,"encoding":1,"idempotency":K,"kind":"...","model":M,"seq":N,
  *          "tenant":T,"wall_ms":W}                      what is hashed, and what golden ledgers
  *          hold
- *   body  {"code":C,"engine":E,"files":[{"bytes":N,"digest":"hex","name":S}...],"note":S,
- *          "reason":S,"version":N}                      what does not have a column of its own
+ *   body  {"code":C,"engine":E,"facts":{"name":S...},"files":[{"bytes":N,"digest":"hex",
+ *          "name":S}...],"note":S,"reason":S,"release":N,"version":N}
+ *                                                       what does not have a column of its own
  *
  * Keys in alphabetical order, no white space, empty members left out of the body (never of the
  * line).
@@ -18,7 +19,7 @@
 #include "base/buf.h"
 #include "world/event.h"
 
-enum { EVENT_ENCODING = 1, EVENT_LINE_MAX = 1 << 20 };
+enum { EVENT_ENCODING = 1, EVENT_LINE_MAX = 4 << 20 };
 
 /* Whether a row can hold it: kind known, texts UTF-8 and within their limits.
  * E_INVALID_ARGUMENT. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "base/utf8.h"
 
 static const char *const names[EVENT_KINDS] = {
@@ -19,6 +20,15 @@ static const char *const names[EVENT_KINDS] = {
     [EVENT_ROLLED_BACK] = "rolled_back",
     [EVENT_DEPLOY_ASKED] = "deploy_asked",
     [EVENT_ROLLBACK_ASKED] = "rollback_asked",
+    [EVENT_RELEASE_STARTED] = "release_started",
+    [EVENT_RELEASE_MOVED] = "release_moved",
+    [EVENT_RELEASE_APPROVED] = "release_approved",
+    [EVENT_FREEZE_SET] = "freeze_set",
+    [EVENT_FREEZE_LIFTED] = "freeze_lifted",
+    [EVENT_KEY_ADDED] = "key_added",
+    [EVENT_KEY_REVOKED] = "key_revoked",
+    [EVENT_FLAGS_SET] = "flags_set",
+    [EVENT_FLAG_REMOVED] = "flag_removed",
 };
 
 enum code event_text_check(const char *what, struct slice text, size_t max, struct err *err)
@@ -41,6 +51,23 @@ enum event_kind event_named(struct slice name)
   for (int kind = EVENT_NONE + 1; kind < EVENT_KINDS; kind++)
     if (slice_eq(name, slice_str(names[kind]))) return (enum event_kind)kind;
   return EVENT_NONE;
+}
+
+struct slice event_fact(const struct event *event, const char *name)
+{
+  for (uint32_t i = 0; i < event->n_facts; i++)
+    if (slice_eq(event->facts[i].name, slice_str(name))) return event->facts[i].value;
+  return SLICE_NONE;
+}
+
+int64_t event_fact_int(const struct event *event, const char *name, int64_t absent)
+{
+  struct slice text = event_fact(event, name);
+  bool minus = text.len && text.at[0] == '-';
+  uint64_t value;
+  if (minus) text = slice_of(text.at + 1, text.len - 1);
+  if (!text.len || !text_read_u64(text, INT64_MAX, &value)) return absent;
+  return minus ? -(int64_t)value : (int64_t)value;
 }
 
 static int file_compare(const void *a, const void *b)
@@ -84,14 +111,8 @@ static bool text_copy(struct arena *arena, struct slice *text)
   return text->at != NULL;
 }
 
-bool event_copy(struct arena *arena, const struct event *from, struct event *to)
+static bool files_copy(struct arena *arena, const struct event *from, struct event *to)
 {
-  *to = *from;
-  if (!text_copy(arena, &to->actor) || !text_copy(arena, &to->tenant) ||
-      !text_copy(arena, &to->model) || !text_copy(arena, &to->engine) ||
-      !text_copy(arena, &to->note) || !text_copy(arena, &to->reason) ||
-      !text_copy(arena, &to->idempotency))
-    return false;
   to->files = NULL;
   if (!from->n_files) return true;
   struct event_file *files = arena_zero(arena, from->n_files, sizeof *files);
@@ -102,4 +123,29 @@ bool event_copy(struct arena *arena, const struct event *from, struct event *to)
   }
   to->files = files;
   return true;
+}
+
+static bool facts_copy(struct arena *arena, const struct event *from, struct event *to)
+{
+  to->facts = NULL;
+  if (!from->n_facts) return true;
+  struct event_fact *facts = arena_zero(arena, from->n_facts, sizeof *facts);
+  if (!facts) return false;
+  for (uint32_t i = 0; i < from->n_facts; i++) {
+    facts[i] = from->facts[i];
+    if (!text_copy(arena, &facts[i].name) || !text_copy(arena, &facts[i].value)) return false;
+  }
+  to->facts = facts;
+  return true;
+}
+
+bool event_copy(struct arena *arena, const struct event *from, struct event *to)
+{
+  *to = *from;
+  if (!text_copy(arena, &to->actor) || !text_copy(arena, &to->tenant) ||
+      !text_copy(arena, &to->model) || !text_copy(arena, &to->engine) ||
+      !text_copy(arena, &to->note) || !text_copy(arena, &to->reason) ||
+      !text_copy(arena, &to->idempotency))
+    return false;
+  return files_copy(arena, from, to) && facts_copy(arena, from, to);
 }

@@ -22,6 +22,20 @@ enum event_kind {
   /* tenant, model, version: accepted, not yet decided; resumed after a crash */
   EVENT_DEPLOY_ASKED,
   EVENT_ROLLBACK_ASKED, /* the same for a rollback */
+  /* tenant, model, version (the candidate), release; facts plan, stable, seed */
+  EVENT_RELEASE_STARTED,
+  /* tenant, model, release; facts state, step, elapsed_ms, why, verdict: the state it is in from
+   * now on. Where that state makes another version answer (completed; rolled back after it was),
+   * so does this event: there is no second one for it */
+  EVENT_RELEASE_MOVED,
+  EVENT_RELEASE_APPROVED, /* tenant, model, release, actor; facts step, spec, person */
+  /* tenant, model (empty: all); facts scope, from_ms, until_ms, weekly, why */
+  EVENT_FREEZE_SET,
+  EVENT_FREEZE_LIFTED,    /* the same tenant, model and scope */
+  EVENT_KEY_ADDED,        /* tenant; facts key, role, person, hash, expires_ms; note */
+  EVENT_KEY_REVOKED,      /* tenant; fact key */
+  EVENT_FLAGS_SET,        /* tenant; fact flags: the tenant's whole flag file from now on */
+  EVENT_FLAG_REMOVED,     /* tenant; facts flag, flags: the whole file without it */
   EVENT_KINDS
 };
 
@@ -29,6 +43,12 @@ struct event_file {
   struct slice name; /* plain name inside the model folder */
   uint64_t bytes;
   struct digest digest;
+};
+
+/* What an event of the newer kinds says beyond the common members: a name and a text. Numbers are
+ * decimal. A reader takes the names it knows. */
+struct event_fact {
+  struct slice name, value;
 };
 
 /* How long a text of an event may be, in bytes: one rule for who reads it (api), decides on it
@@ -39,6 +59,9 @@ enum {
   EVENT_FILE_NAME_MAX = 128, /* one plain name in a model folder */
   NOTE_MAX = 1024,
   REASON_MAX = 256,
+  EVENT_FACTS_MAX = 16,
+  EVENT_FACT_NAME_MAX = 32,      /* [a-z_]+ */
+  EVENT_FACT_MAX = 512 << 10,    /* all values of an event together: a plan, evidence, flags */
 };
 
 struct event {
@@ -48,10 +71,13 @@ struct event {
   struct slice actor; /* who: "anonymous", a key id, "slipway" */
   struct slice tenant, model;
   uint32_t version;
+  uint32_t release; /* 1, 2, 3... per model; 0: the event is about none */
   struct slice engine, note, reason;
   enum code code; /* VERSION_REFUSED: the error that goes with the reason */
   const struct event_file *files;
   uint32_t n_files;
+  const struct event_fact *facts; /* ascending by name, no name twice */
+  uint32_t n_facts;
   struct slice idempotency; /* the request's Idempotency-Key; empty: none */
 };
 
@@ -60,6 +86,10 @@ CHECKED enum code event_text_check(const char *what, struct slice text, size_t m
                                    struct err *err);
 const char *event_name(enum event_kind kind); /* "version_pushed" */
 enum event_kind event_named(struct slice name);
+/* The value of a fact; at NULL when the event does not say it. */
+struct slice event_fact(const struct event *event, const char *name);
+/* The same as a decimal number; `absent` when it is not there or is none. */
+int64_t event_fact_int(const struct event *event, const char *name, int64_t absent);
 /* The identity of a version: SHA-256 over its files' names, sizes and digests, in name order. */
 struct digest event_manifest(const struct event *event);
 bool event_copy(struct arena *arena, const struct event *from, struct event *to);

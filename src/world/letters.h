@@ -120,7 +120,17 @@ struct letter_chunk {
   bool last, abort; /* abort: the client went away; the desk tidies up and sends the ask home */
 };
 
-enum command_kind { COMMAND_PUSH, COMMAND_DEPLOY, COMMAND_RETIRE, COMMAND_ROLLBACK };
+enum command_kind {
+  COMMAND_PUSH, COMMAND_DEPLOY, COMMAND_RETIRE, COMMAND_ROLLBACK,
+  COMMAND_RELEASE,     /* facts plan (canonical), supersede ("true"); event.version: candidate */
+  COMMAND_SAY,         /* a person's word on the running release: fact word, one of promote pause
+                        * resume approve reject abort; fact person; note: why */
+  COMMAND_FREEZE,      /* facts as EVENT_FREEZE_SET, or lift ("true") */
+  COMMAND_KEY_ADD,     /* facts as EVENT_KEY_ADDED */
+  COMMAND_KEY_REVOKE,  /* fact key */
+  COMMAND_FLAG_SET,    /* facts flag and definition (one flag), or flags (the whole file) */
+  COMMAND_FLAG_REMOVE, /* fact flag */
+};
 
 struct letter_command {
   struct mail mail;
@@ -152,14 +162,36 @@ struct letter_stats {
   void *desk_state;
 };
 
+/* How a release stands, from control's own state: plan, state, step, gates with their evidence
+ * (judge/explain.h). The running one, or the newest that ended while control has been up; what
+ * ended before is in the ledger. E_NOT_FOUND in err. */
+struct letter_release {
+  struct mail mail;
+  struct mailbox *home;
+  struct slice tenant, model;
+  struct blob *json; /* home: the desk's */
+  struct err err;
+  void *desk_state;
+};
+
 /* --- durable writes --------------------------------------------------------------------------- */
+
+/* One look of a release, as the judge saw it: kept beside the ledger, for replay. */
+struct journal_row {
+  struct slice tenant, model;
+  uint32_t release;
+  uint64_t look;      /* 0, 1, 2... per release */
+  struct slice bytes; /* judge/look.h */
+};
 
 enum { APPEND_EVENTS_MAX = 4 };
 struct letter_append { /* all or none, one transaction, hash-chained */
   struct mail mail;
   struct mailbox *home;
   struct event events[APPEND_EVENTS_MAX]; /* seq is filled in */
-  uint32_t n_events;
+  uint32_t n_events; /* 0: only rows */
+  const struct journal_row *rows;
+  uint32_t n_rows;
   struct arena arena; /* holds what the events point to */
   struct err err;
   void *control_state;
@@ -196,6 +228,16 @@ struct letter_unload {
   struct mail mail;
   struct mailbox *home;
   struct loaded *loaded;
+  void *control_state;
+};
+
+/* A message to somebody's webhook: what happened, as JSON. Tried again with back-off by the job. */
+struct letter_notify {
+  struct mail mail;
+  struct mailbox *home;
+  struct slice url, body; /* in `arena` */
+  struct arena arena;
+  struct err err;
   void *control_state;
 };
 

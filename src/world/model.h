@@ -4,14 +4,7 @@
 #ifndef WORLD_MODEL_H
 #define WORLD_MODEL_H
 
-#include "world/version.h"
-
-/* A share of the traffic. Shares of a split add up to SPLIT_WHOLE. */
-struct arm {
-  const struct version *version; /* READY */
-  uint32_t ppm;
-};
-enum { SPLIT_WHOLE = 1000000, ARMS_MAX = 8 };
+#include "world/release.h"
 
 struct model {
   struct slice name;
@@ -20,8 +13,10 @@ struct model {
   uint32_t n_versions;
   const struct version *stable;   /* NULL: nothing answers (unloaded, or never deployed) */
   const struct version *previous; /* what `rollback` goes back to; NULL: nothing */
-  struct arm arms[ARMS_MAX];      /* arm 0 is the stable one */
-  uint32_t n_arms;                /* 0 when stable is NULL */
+  /* In a release: the candidates, then the stable one. Else the stable one alone. */
+  struct arm arms[ARMS_MAX];
+  uint32_t n_arms;               /* 0 when stable is NULL */
+  const struct release *release; /* NULL: none is running */
 };
 
 /* NULL when there is none of that number. */

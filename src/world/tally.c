@@ -9,21 +9,39 @@
 
 enum { KEPT = TALLY_BATCH_SIZES - 1 };
 
-struct tally *tally_new(uint32_t n_slots)
+struct tally *tally_new(uint32_t n_slots, uint32_t arms, uint32_t releases)
 {
   struct tally *tally =
       grab_zero(1, sizeof *tally + (size_t)n_slots * sizeof(struct version_tally));
   tally->n_slots = n_slots;
+  tally->n_releases = releases;
+  tally->pool_cap = arms;
+  if (arms) {
+    tally->arms = grab_zero(n_slots, sizeof(struct arm_tally *));
+    tally->pool = grab_zero(arms, sizeof *tally->pool);
+  }
+  if (releases) tally->releases = grab_zero(releases, sizeof *tally->releases);
   return tally;
 }
 
-void tally_free(struct tally *tally) { ungrab(tally); }
-
-void tally_reset(struct tally *tally)
+void tally_free(struct tally *tally)
 {
-  uint32_t n_slots = tally->n_slots;
-  memset(tally, 0, sizeof *tally + (size_t)n_slots * sizeof(struct version_tally));
-  tally->n_slots = n_slots;
+  if (!tally) return;
+  ungrab(tally->arms);
+  ungrab(tally->pool);
+  ungrab(tally->releases);
+  ungrab(tally);
+}
+
+struct arm_tally *tally_arm(struct tally *tally, uint32_t slot)
+{
+  must(slot < tally->n_slots);
+  if (tally->arms && tally->arms[slot]) return tally->arms[slot];
+  if (tally->pool_used == tally->pool_cap) {
+    tally->arms_missed++;
+    return NULL;
+  }
+  return tally->arms[slot] = &tally->pool[tally->pool_used++];
 }
 
 static void span_merge(struct span *into, struct span from)
@@ -91,6 +109,7 @@ void tally_merge(struct tally *into, const struct tally *from)
   into->bytes_in += from->bytes_in;
   into->bytes_out += from->bytes_out;
   into->slow_turns += from->slow_turns;
+  into->arms_missed += from->arms_missed;
   for (int i = 0; i < 6; i++) into->by_status[i] += from->by_status[i];
   for (int i = 0; i < CODE_COUNT; i++) into->refused[i] += from->refused[i];
   for (uint32_t i = 0; i < from->n_slots; i++)

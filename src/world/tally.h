@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "stat/hist.h"
+#include "world/arm.h"
 
 struct span { /* a count and a time */
   uint64_t count, ns;
@@ -36,17 +37,27 @@ struct version_tally {
 
 struct tally {
   uint32_t n_slots; /* of this tally's world or newer */
+  uint32_t n_releases; /* the same for releases */
   uint64_t requests, connections, bytes_in, bytes_out, slow_turns;
   uint64_t by_status[6];        /* [1] 1xx ... [5] 5xx */
   uint64_t refused[CODE_COUNT]; /* answers by error code */
+  /* What judging needs, of this pulse alone. arms[slot]: NULL until tally_arm takes one of `pool`;
+   * control sends as many as the last pulses used and some more, and never fewer than two for each
+   * release. A total has no pool and no releases: sums of these are the releases' own. */
+  struct arm_tally **arms, *pool;
+  uint32_t pool_cap, pool_used;
+  uint64_t arms_missed; /* answers not counted in an arm for lack of pool */
+  struct release_tally *releases; /* n_releases of them */
   struct version_tally slots[];
 };
 
-struct tally *tally_new(uint32_t n_slots); /* zeroed */
+/* Room in a tally for `arms` versions that answer and `releases` releases. */
+struct tally *tally_new(uint32_t n_slots, uint32_t arms, uint32_t releases); /* zeroed */
 void tally_free(struct tally *tally);
-void tally_reset(struct tally *tally);
-/* into has at least as many slots as from. */
+/* Adds all but arms and releases. into has at least as many slots as from. */
 void tally_merge(struct tally *into, const struct tally *from);
+/* The arm of a slot, zeroed at its first use in this pulse; NULL: the pool is used up (counted). */
+struct arm_tally *tally_arm(struct tally *tally, uint32_t slot);
 /* The entry a batch of `rows` counts into; valid until the next call. */
 struct batch_tally *version_tally_batch(struct version_tally *into, uint64_t rows);
 void version_tally_merge(struct version_tally *into, const struct version_tally *from);

@@ -4,6 +4,7 @@
 #ifndef WORLD_TENANT_H
 #define WORLD_TENANT_H
 
+#include "world/key.h"
 #include "world/model.h"
 
 /* Whose everything is that nobody says a tenant for. */
@@ -14,6 +15,10 @@ struct tenant {
   uint32_t slot;              /* dense, chosen by control */
   const struct model *models; /* ascending by name */
   uint32_t n_models;
+  const struct key *keys; /* in order of creation */
+  uint32_t n_keys;
+  struct slice flags;      /* the flag file, flagd's format as JSON; empty: no flags */
+  uint64_t flags_seq;      /* of the event that set it: another number, another file */
   const uint32_t *buckets; /* hash table over models: index + 1, 0 empty */
   uint32_t n_buckets;      /* a power of two */
 };

@@ -17,7 +17,7 @@ struct world {
   struct arena arena; /* holds this struct, too */
   uint64_t serial;
   struct tenant *tenants;
-  uint32_t n_tenants, n_buckets, n_slots;
+  uint32_t n_tenants, n_buckets, n_slots, n_releases;
   uint32_t *buckets; /* over tenants: index + 1, 0 empty */
   bool ready, draining;
   unsigned char hash_key[16];
@@ -89,6 +89,20 @@ static const struct version *version_moved(const struct model *from, const struc
   return copies + (version - from->versions);
 }
 
+static const struct release *release_lay(struct arena *arena, const struct model *from,
+                                         const struct version *copies)
+{
+  struct release *to = need(arena, 1, sizeof *to);
+  *to = *from->release;
+  to->seed = text_copy(arena, to->seed);
+  to->sticky_name = text_copy(arena, to->sticky_name);
+  to->shadow = version_moved(from, copies, to->shadow);
+  must(!to->shadow || to->shadow->state == VERSION_READY);
+  for (uint32_t i = 0; i < to->n_segments; i++)
+    to->segments[i] = text_copy(arena, to->segments[i]);
+  return to;
+}
+
 static void model_lay(struct arena *arena, const struct model *from, struct model *to)
 {
   *to = *from;
@@ -106,9 +120,20 @@ static void model_lay(struct arena *arena, const struct model *from, struct mode
   for (uint32_t i = 0; i < from->n_arms; i++) {
     to->arms[i].version = version_moved(from, versions, from->arms[i].version);
     must(to->arms[i].version && to->arms[i].version->state == VERSION_READY);
-    whole += from->arms[i].ppm;
+    whole += from->arms[i].weight;
   }
-  must(from->n_arms == 0 || whole == SPLIT_WHOLE);
+  must(from->n_arms == 0 || whole == WEIGHT_WHOLE);
+  to->release = from->release ? release_lay(arena, from, versions) : NULL;
+}
+
+static void keys_lay(struct arena *arena, const struct tenant *from, struct tenant *to)
+{
+  struct key *keys = need(arena, from->n_keys, sizeof *keys);
+  for (uint32_t i = 0; i < from->n_keys; i++) {
+    keys[i] = from->keys[i];
+    keys[i].person = text_copy(arena, from->keys[i].person);
+  }
+  to->keys = keys;
 }
 
 static void tenant_lay(struct world *world, const struct tenant *from, struct tenant *to)
@@ -116,6 +141,8 @@ static void tenant_lay(struct world *world, const struct tenant *from, struct te
   struct arena *arena = &world->arena;
   *to = *from;
   to->name = text_copy(arena, from->name);
+  to->flags = text_copy(arena, from->flags);
+  keys_lay(arena, from, to);
   to->n_buckets = bucket_count(from->n_models);
   uint32_t *buckets = need(arena, to->n_buckets, sizeof *buckets);
   struct model *models = need(arena, from->n_models, sizeof *models);
@@ -135,6 +162,7 @@ struct world *world_build(const struct world_plan *plan, uint64_t serial)
   world->arena = arena;
   world->serial = serial;
   world->n_slots = plan->n_slots;
+  world->n_releases = plan->n_releases;
   world->ready = plan->ready;
   world->draining = plan->draining;
   memcpy(world->hash_key, plan->hash_key, sizeof world->hash_key);
@@ -164,6 +192,7 @@ uint64_t world_serial(const struct world *world) { return world->serial; }
 bool world_ready(const struct world *world) { return world->ready; }
 bool world_draining(const struct world *world) { return world->draining; }
 uint32_t world_slots(const struct world *world) { return world->n_slots; }
+uint32_t world_releases(const struct world *world) { return world->n_releases; }
 uint32_t world_tenants(const struct world *world) { return world->n_tenants; }
 
 const struct tenant *world_tenant_at(const struct world *world, uint32_t index)

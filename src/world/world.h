@@ -14,12 +14,13 @@
 struct world;
 
 /* What control wants the next world to hold; pointers may lead anywhere, all is copied. Models'
- * `versions`, `stable`, `previous` and `arms[].version` must point into that model's own array;
- * world_build re-points them. */
+ * `versions`, `stable`, `previous`, `arms[].version` and `release->shadow` must point into that
+ * model's own array; world_build re-points them. */
 struct world_plan {
   const struct tenant *tenants; /* buckets are ignored: made by world_build */
   uint32_t n_tenants;
   uint32_t n_slots; /* version slots in use: tallies have this many */
+  uint32_t n_releases; /* release slots in use: the same */
   bool ready;       /* what /readyz says: every model that should serve does */
   bool draining;
   unsigned char hash_key[16];
@@ -35,6 +36,7 @@ uint64_t world_serial(const struct world *world);
 bool world_ready(const struct world *world);
 bool world_draining(const struct world *world);
 uint32_t world_slots(const struct world *world);
+uint32_t world_releases(const struct world *world);
 uint32_t world_tenants(const struct world *world);
 const struct tenant *world_tenant_at(const struct world *world, uint32_t index);
 

@@ -174,14 +174,14 @@ static const struct model *fx_models(void)
        .stable = &digits[1],
        .previous = &digits[0],
        .n_arms = 1,
-       .arms = {{.version = &digits[1], .ppm = SPLIT_WHOLE}}},
+       .arms = {{.version = &digits[1], .weight = WEIGHT_WHOLE}}},
       {.name = SLICE("wine"),
        .slot = 2,
        .versions = wine,
        .n_versions = 1,
        .stable = &wine[0],
        .n_arms = 1,
-       .arms = {{.version = &wine[0], .ppm = SPLIT_WHOLE}}}};
+       .arms = {{.version = &wine[0], .weight = WEIGHT_WHOLE}}}};
   return models;
 }
 
@@ -201,7 +201,7 @@ static struct stats fx_stats(void)
                         .worlds_built = 3,
                         .worlds_freed = 2,
                         .world_serial = 1,
-                        .tally = tally_new(FX_SLOTS)};
+                        .tally = tally_new(FX_SLOTS, 0, 0)};
   struct version_tally *slot = &stats.tally->slots[FX_DIGITS_SLOT];
   slot->success = (struct span){10, 5000000};
   slot->fail = (struct span){1, 1000};

@@ -55,6 +55,58 @@ TEST(the_canonical_line_is_this_one)
   buf_deinit(&line);
 }
 
+static const char line_2[] =
+    "{\"actor\":\"ann\",\"body\":{\"facts\":{\"plan\":\"{\\\"steps\\\":[]}\",\"stable\":\"1\"},"
+    "\"release\":3,\"version\":2},\"encoding\":1,\"idempotency\":\"\",\"kind\":\"release_started\","
+    "\"model\":\"m\",\"seq\":10,\"tenant\":\"default\",\"wall_ms\":1700000000124}";
+
+TEST(facts_stand_in_order_and_read_back)
+{
+  static const struct event_fact facts[] = {{SLICE("plan"), SLICE("{\"steps\":[]}")},
+                                            {SLICE("stable"), SLICE("1")}};
+  struct event back, event = {.seq = 10,
+                              .wall_ms = 1700000000124,
+                              .kind = EVENT_RELEASE_STARTED,
+                              .actor = SLICE("ann"),
+                              .tenant = SLICE("default"),
+                              .model = SLICE("m"),
+                              .version = 2,
+                              .release = 3,
+                              .facts = facts,
+                              .n_facts = 2};
+  struct err err = {0};
+  struct arena arena;
+  struct buf line;
+  arena_init(&arena, EVENT_LINE_MAX, NULL);
+  buf_init(&line, EVENT_LINE_MAX);
+  EXPECT_INT(event_check(&event, &err), OK);
+  line_make(&line, &event);
+  EXPECT(slice_eq(buf_lend(&line), slice_str(line_2)));
+  EXPECT_INT(event_line_read(&arena, buf_lend(&line), &back, &err), OK);
+  EXPECT_INT(back.release, 3);
+  EXPECT_INT(back.n_facts, 2);
+  EXPECT(slice_eq(event_fact(&back, "plan"), facts[0].value));
+  EXPECT_INT(event_fact_int(&back, "stable", -1), 1);
+  EXPECT_INT(event_fact_int(&back, "plan", -1), -1);
+  EXPECT(event_fact(&back, "seed").at == NULL);
+  buf_deinit(&line);
+  arena_deinit(&arena);
+}
+
+TEST(facts_out_of_order_or_too_long_are_refused)
+{
+  static char long_text[EVENT_FACT_MAX + 1];
+  memset(long_text, 'x', sizeof long_text);
+  struct event_fact facts[] = {{SLICE("stable"), SLICE("1")}, {SLICE("plan"), SLICE("{}")}};
+  struct event event = {.kind = EVENT_RELEASE_STARTED, .facts = facts, .n_facts = 2};
+  struct err err = {0};
+  EXPECT_INT(event_check(&event, &err), E_INVALID_ARGUMENT);
+  facts[0].name = facts[1].name;
+  EXPECT_INT(event_check(&event, &err), E_INVALID_ARGUMENT);
+  facts[1] = (struct event_fact){SLICE("stable"), slice_of(long_text, sizeof long_text)};
+  EXPECT_INT(event_check(&event, &err), E_INVALID_ARGUMENT);
+}
+
 TEST(a_line_reads_back_equal)
 {
   struct arena arena;

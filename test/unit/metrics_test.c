@@ -238,7 +238,7 @@ TEST(too_many_versions_are_summed)
   enum { N = 200 };
   static struct version versions[N];
   static struct model model;
-  struct stats stats = {.tally = tally_new(N)};
+  struct stats stats = {.tally = tally_new(N, 0, 0)};
   for (uint32_t i = 0; i < N; i++) {
     versions[i] = (struct version){.number = i + 1, .slot = i};
     stats.tally->slots[i].success.count = 1;

@@ -185,7 +185,7 @@ static void rig_tally(struct rig *rig, uint32_t loop)
 {
   struct letter_tally *letter = grab_zero(1, sizeof *letter);
   letter->mail.kind = LETTER_TALLY;
-  letter->tally = tally_new(rig->n_slots);
+  letter->tally = tally_new(rig->n_slots, 0, 0);
   rig->tallies_out++;
   mail_send(loop_mailbox(rig->loops[loop]), &letter->mail);
 }
@@ -218,7 +218,7 @@ static void rig_publish(struct rig *rig, uint32_t n_slots)
     serves->n_seats = from->resident ? rig->n_loops : 1;
     serves->resident = from->resident;
     models[i].stable = serves;
-    models[i].arms[0] = (struct arm){serves, SPLIT_WHOLE};
+    models[i].arms[0] = (struct arm){serves, WEIGHT_WHOLE};
     models[i].n_arms = 1;
   }
   struct tenant tenant = {.name = SLICE("default"), .models = models, .n_models = RIG_MODELS};
@@ -295,7 +295,7 @@ static void rig_start(struct rig *rig, uint32_t n_loops, const struct loop_opts 
   mailbox_init_bell(&rig->control);
   mailbox_init_bell(&rig->home);
   mailbox_init_bell(&rig->desk);
-  rig->sums = tally_new(RIG_MODELS);
+  rig->sums = tally_new(RIG_MODELS, 0, 0);
   rig->watch = watch_new();
   rig->worker = worker_new(0, rig->watch);
   rig->post_desks[0] = &rig->desk;

@@ -34,7 +34,7 @@ static void serve_down(void)
 
 static void tally_send(struct letter_tally *letter, uint32_t n_slots)
 {
-  *letter = (struct letter_tally){.mail.kind = LETTER_TALLY, .tally = tally_new(n_slots)};
+  *letter = (struct letter_tally){.mail.kind = LETTER_TALLY, .tally = tally_new(n_slots, 0, 0)};
   serve_tally(serve, letter);
 }
 
@@ -191,7 +191,7 @@ TEST(a_resident_is_asked_on_its_own_loop_and_others_in_turn)
                           .versions = &version,
                           .n_versions = 1,
                           .stable = &version,
-                          .arms = {{&version, SPLIT_WHOLE}},
+                          .arms = {{&version, WEIGHT_WHOLE}},
                           .n_arms = 1};
     struct tenant tenant = {.name = SLICE("default"), .models = &model, .n_models = 1};
     struct world_plan plan = {.tenants = &tenant, .n_tenants = 1, .n_slots = 1, .ready = true};

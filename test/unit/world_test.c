@@ -32,7 +32,7 @@ TEST(a_world_is_a_deep_copy)
   struct model model = {.name = SLICE("m"), .versions = versions, .n_versions = 2};
   model.stable = &versions[1];
   model.previous = &versions[0];
-  model.arms[0] = (struct arm){&versions[1], SPLIT_WHOLE};
+  model.arms[0] = (struct arm){&versions[1], WEIGHT_WHOLE};
   model.n_arms = 1;
   struct tenant tenant = {.name = SLICE("default"), .models = &model, .n_models = 1};
   struct world_plan plan = {.tenants = &tenant, .n_tenants = 1, .n_slots = 4, .ready = true};

@@ -1,0 +1,94 @@
+/* arm.c - adding up what loops saw of versions and releases.
+ * Thread: any, pure (see arm.h).
+ * SPDX-License-Identifier: MIT */
+#include "world/arm.h"
+
+#include <string.h>
+
+static void sketch32_merge(struct sketch32 *into, const struct sketch32 *from)
+{
+  for (int i = 0; i < SKETCH_BUCKETS; i++) into->at[i] += from->at[i];
+}
+
+static void ids_merge(struct arm_tally *into, const struct arm_tally *from)
+{
+  for (uint32_t i = 0; i < from->n_ids && into->n_ids < IDS_KEPT; i++) {
+    memcpy(into->ids[into->n_ids], from->ids[i], from->id_lens[i]);
+    into->id_lens[into->n_ids++] = from->id_lens[i];
+  }
+}
+
+void arm_tally_merge(struct arm_tally *into, const struct arm_tally *from)
+{
+  uint32_t kept = into->n_scores < SCORES_KEPT ? into->n_scores : SCORES_KEPT;
+  into->requests += from->requests;
+  into->errors += from->errors;
+  into->timeouts += from->timeouts;
+  into->run_ns += from->run_ns;
+  sketch32_merge(&into->total_us, &from->total_us);
+  for (int i = 0; i < SHIFT_BINS; i++) into->shift[i] += from->shift[i];
+  for (uint32_t i = 0; i < from->n_scores && i < SCORES_KEPT && kept < SCORES_KEPT; i++)
+    into->scores[kept++] = from->scores[i];
+  into->n_scores += from->n_scores;
+  ids_merge(into, from);
+}
+
+/* The worst ones of both. */
+static void worst_merge(struct release_tally *into, const struct release_tally *from)
+{
+  for (uint32_t i = 0; i < from->n_worst; i++) {
+    uint32_t least = 0;
+    if (into->n_worst < PAIRS_KEPT) {
+      into->worst[into->n_worst++] = from->worst[i];
+      continue;
+    }
+    for (uint32_t k = 1; k < PAIRS_KEPT; k++)
+      if (into->worst[k].apart < into->worst[least].apart) least = k;
+    if (from->worst[i].apart > into->worst[least].apart) into->worst[least] = from->worst[i];
+  }
+}
+
+/* Segments past the table's end are left out: they are declared to be few. */
+static void segment_merge(struct release_tally *into, const struct segment_tally *from)
+{
+  for (int i = 0; i < SEGMENTS_MAX; i++) {
+    struct segment_tally *to = &into->segments[i];
+    if (to->hash && to->hash != from->hash) continue;
+    if (!to->hash) {
+      *to = *from;
+      return;
+    }
+    for (int side = 0; side < ARM_SIDES; side++) {
+      to->requests[side] += from->requests[side];
+      to->errors[side] += from->errors[side];
+      to->slow[side] += from->slow[side];
+    }
+    return;
+  }
+}
+
+void release_tally_merge(struct release_tally *into, const struct release_tally *from)
+{
+  if (!from->touched) return;
+  into->touched = true;
+  into->keyless += from->keyless;
+  into->unjudged += from->unjudged;
+  into->killed = into->killed || from->killed;
+  for (int i = 0; i < AGREE_COUNTS; i++) into->agree[i] += from->agree[i];
+  into->pairs += from->pairs;
+  into->shadow_dropped += from->shadow_dropped;
+  into->shadow_errors += from->shadow_errors;
+  into->shadow_run_ns += from->shadow_run_ns;
+  into->stable_run_ns += from->stable_run_ns;
+  sketch32_merge(&into->shadow_us, &from->shadow_us);
+  sketch32_merge(&into->stable_us, &from->stable_us);
+  for (int i = 0; i < LABELS_KEPT; i++)
+    for (int k = 0; k < LABELS_KEPT; k++) into->flips[i][k] += from->flips[i][k];
+  worst_merge(into, from);
+  for (uint32_t i = 0; i < from->n_units && into->n_units < UNITS_KEPT; i++) {
+    into->units[into->n_units] = from->units[i];
+    into->unit_arm[into->n_units++] = from->unit_arm[i];
+  }
+  for (int i = 0; i < SEGMENTS_MAX && from->segments[i].hash; i++)
+    segment_merge(into, &from->segments[i]);
+}

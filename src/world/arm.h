@@ -1,0 +1,87 @@
+/* arm.h - what one loop saw in one pulse of a version that answers, and of a release: integers
+ * only, so any split of the same requests over loops adds up to the same.
+ * Thread: its loop until the pulse, then control. Merging is associative and commutative, but for
+ * the samples, of which some are kept.
+ *
+ * A version's part lies in a pool of the tally (tally.h): it costs nothing until the version
+ * answers.
+ * Source: release statistics, section 1 (what counts), 3 (sketch), 7 to 9.
+ * SPDX-License-Identifier: MIT */
+#ifndef WORLD_ARM_H
+#define WORLD_ARM_H
+
+#include "stat/sketch.h"
+#include "world/release.h"
+
+enum {
+  AGREE_COUNTS = 65, /* disagreement in 64ths, 0 to 64 */
+  SCORES_KEPT = 32,
+  IDS_KEPT = 8,
+  ID_BYTES = 64,
+  UNITS_KEPT = 512,
+  LABELS_KEPT = 16,
+  PAIRS_KEPT = 4,
+  PAIR_TEXT_MAX = 200,
+  SEGMENT_TEXT_MAX = 32,
+};
+
+enum { ARM_CANDIDATE, ARM_STABLE, ARM_SIDES };
+
+/* Of one version, live requests only. */
+struct arm_tally {
+  uint64_t requests; /* that count: answered, or failed by the server's fault */
+  uint64_t errors;   /* of them: 5xx, timeout, a broken answer */
+  uint64_t timeouts; /* of the errors */
+  uint64_t run_ns;   /* the engine's time for the answered */
+  /* From the head's arrival to the answer. Errors are left out, but for timeouts, which count as
+   * slow at every threshold (the overflow bucket). */
+  struct sketch32 total_us;
+  uint32_t shift[SHIFT_BINS];  /* answers by the release's bins */
+  float scores[SCORES_KEPT];   /* a sample, for edges yet to be chosen */
+  uint32_t n_scores;           /* seen; min(n_scores, SCORES_KEPT) are kept */
+  char ids[IDS_KEPT][ID_BYTES]; /* request ids of errors and slow answers, first come */
+  uint8_t id_lens[IDS_KEPT], n_ids;
+};
+
+/* A pair of answers that differ, for people. */
+struct pair_sample {
+  uint8_t apart; /* disagreement in 64ths */
+  char id[ID_BYTES];
+  uint8_t id_len;
+  uint16_t text_len;
+  char text[PAIR_TEXT_MAX]; /* JSON: both answers and the beginning of the inputs */
+};
+
+struct segment_tally {
+  uint64_t hash; /* of field and value; 0: unused */
+  char text[SEGMENT_TEXT_MAX]; /* "x-country=de", cut */
+  uint8_t text_len;
+  uint32_t requests[ARM_SIDES], errors[ARM_SIDES], slow[ARM_SIDES]; /* slow: at p99 */
+};
+
+/* Of one running release. */
+struct release_tally {
+  bool touched;
+  uint64_t keyless;   /* requests without the sticky key: served by stable, no evidence */
+  uint64_t unjudged;  /* live requests that were the candidate's by lot and went to stable because
+                       * of unjudged_max or the local kill rule */
+  bool killed;        /* the local kill rule has fired */
+  uint64_t agree[AGREE_COUNTS]; /* shadow pairs by disagreement */
+  uint64_t pairs, shadow_dropped, shadow_errors; /* compared; not sent for lack of room; failed */
+  uint64_t shadow_run_ns, stable_run_ns;         /* engine's time over the compared pairs */
+  struct sketch32 shadow_us, stable_us;          /* queue and engine, over the compared pairs */
+  uint32_t flips[LABELS_KEPT][LABELS_KEPT]; /* [stable][shadow]; the last row and column: others */
+  struct pair_sample worst[PAIRS_KEPT];     /* ascending by nothing: replace the least apart */
+  uint32_t n_worst;
+  /* Hashes of units seen for the first time by this loop, as the arms got them: control counts each
+   * once over all loops. Past UNITS_KEPT a unit waits for its next request. */
+  uint64_t units[UNITS_KEPT];
+  uint8_t unit_arm[UNITS_KEPT];
+  uint32_t n_units;
+  struct segment_tally segments[SEGMENTS_MAX];
+};
+
+void arm_tally_merge(struct arm_tally *into, const struct arm_tally *from);
+void release_tally_merge(struct release_tally *into, const struct release_tally *from);
+
+#endif

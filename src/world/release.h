@@ -1,0 +1,60 @@
+/* release.h - a release as a request sees it: how to choose an arm, whether to copy the request to
+ * a shadow, what to count beside. Part of a world: read-only. What decides about the release (plan,
+ * gates, state) is control's and does not come here.
+ * Thread: any, once its world is sealed.
+ *
+ *   key     = the value of sticky_name, or the request id
+ *   bucket  = murmur3-32(seed, key) scaled to WEIGHT_WHOLE       stat/bucket.h
+ *   arm     = the first whose weights so far add up to more
+ *
+ * The candidate is arm 0 and owns [0, w): raising w adds units and moves none out. A missing key in
+ * sticky mode goes to the stable arm and is no evidence.
+ * Source: release features, section 6 (flagd's fractional, hash version "m3").
+ * SPDX-License-Identifier: MIT */
+#ifndef WORLD_RELEASE_H
+#define WORLD_RELEASE_H
+
+#include "world/version.h"
+
+enum { WEIGHT_WHOLE = 100000000, ARMS_MAX = 8 };
+
+/* A share of the traffic. Weights of a split add up to WEIGHT_WHOLE; 0 owns nothing. */
+struct arm {
+  const struct version *version; /* READY */
+  uint32_t weight;
+};
+
+enum sticky { STICKY_REQUEST, STICKY_HEADER, STICKY_PARAMETER, STICKY_TENANT };
+
+/* How the answers of a pair are compared, and how one is read for prediction shift. */
+enum compare { COMPARE_LABEL, COMPARE_SCORE, COMPARE_OVERLAP };
+
+enum {
+  SLOW_ROWS = 4,    /* thresholds at p50, p90, p99, p99.9 */
+  SHIFT_BINS = 32,  /* labels, or between edges of scores */
+  SEGMENTS_MAX = 64,
+  SEGMENT_FIELDS_MAX = 4,
+};
+
+struct release {
+  uint32_t number;            /* per model: "fraud/17" */
+  uint32_t slot;              /* its place in tallies */
+  uint32_t step;              /* from 0 */
+  struct slice seed;          /* "fraud/17", or what the plan says */
+  enum sticky sticky;
+  struct slice sticky_name;   /* header or parameter; empty for the other two */
+  const struct version *shadow; /* gets a copy of requests, answers nobody; NULL: none */
+  uint32_t shadow_weight;     /* share of requests copied, of WEIGHT_WHOLE */
+  /* A loop sends the candidate no more than this many live requests between two pulses. */
+  uint32_t unjudged_max;
+  enum compare compare;
+  double distance;            /* COMPARE_SCORE: further apart is a disagreement */
+  uint32_t overlap_k;         /* COMPARE_OVERLAP */
+  uint64_t slow_us[SLOW_ROWS]; /* frozen thresholds; 0: none. [2] (p99) also judges segments */
+  uint32_t n_edges;           /* of scores, ascending; bins are one more. 0: bins are labels */
+  float edges[SHIFT_BINS - 1];
+  struct slice segments[SEGMENT_FIELDS_MAX]; /* "header:x-country", "parameter:plan" */
+  uint32_t n_segments;
+};
+
+#endif
