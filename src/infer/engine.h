@@ -56,7 +56,8 @@ struct engine {
    * that was cancelled is not run again: the lane leaves it and sits anew, so nothing need be
    * undone. */
   void (*cancel)(void *seat);
-  /* Measured bytes the model holds. Job thread; optional (0 is reported). */
+  /* Measured bytes the model holds, now. Job thread or a lane owner, after each run: a sum that is
+   * read, not made. Optional (0 is reported). */
   uint64_t (*bytes)(const void *model);
 };
 

@@ -153,6 +153,7 @@ struct task *lane_run(struct lane *lane, int64_t *now_ns)
   enum code code = lane_engine_run(lane, task);
   task->infer_ns = *now_ns = clock_ns();
   if (code == OK) code = outputs_check(task);
+  task->model_bytes = lane->engine->bytes ? lane->engine->bytes(lane->loaded->model) : 0;
   task->output_ns = task->infer_ns; /* nothing is scattered while a batch is one task */
   must(code == task->err.code);
   return task;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "infer/fault.h"
 #include "infer/loaded.h"
 #include "jobs/folder.h"
 #include "jobs/golden.h"
@@ -215,6 +216,8 @@ void load_run(struct letter_load *letter, struct watch *watch)
     malloc_trim(0);
     return;
   }
+  fault_wrap(loaded, &letter->fault);
+  letter->run_ns = fault_run_ns(&letter->fault, letter->run_ns);
   letter->loaded = loaded;
   letter->engine_used = slice_str(loaded->engine->name);
   letter->platform = slice_str(loaded->engine->platform);

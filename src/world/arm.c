@@ -25,6 +25,7 @@ void arm_tally_merge(struct arm_tally *into, const struct arm_tally *from)
   into->errors += from->errors;
   into->timeouts += from->timeouts;
   into->run_ns += from->run_ns;
+  if (from->memory_bytes > into->memory_bytes) into->memory_bytes = from->memory_bytes;
   sketch32_merge(&into->total_us, &from->total_us);
   for (int i = 0; i < SHIFT_BINS; i++) into->shift[i] += from->shift[i];
   for (uint32_t i = 0; i < from->n_scores && i < SCORES_KEPT && kept < SCORES_KEPT; i++)

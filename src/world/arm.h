@@ -33,6 +33,7 @@ struct arm_tally {
   uint64_t errors;   /* of them: 5xx, timeout, a broken answer */
   uint64_t timeouts; /* of the errors */
   uint64_t run_ns;   /* the engine's time for the answered */
+  uint64_t memory_bytes; /* the most the model held, as seen when it answered; merged by maximum */
   /* From the head's arrival to the answer. Errors are left out, but for timeouts, which count as
    * slow at every threshold (the overflow bucket). */
   struct sketch32 total_us;

@@ -25,6 +25,7 @@
 #include "base/mail.h"
 #include "base/role.h"
 #include "world/event.h"
+#include "world/fault.h"
 #include "world/tally.h"
 #include "world/task.h"
 #include "world/world.h"
@@ -212,6 +213,7 @@ struct letter_load {
   int objects_fd; /* directory of artifacts by digest: "ab/abcdef..." */
   /* what the serving version has, or NULL; a difference is logged, not refused */
   const struct contract *expected;
+  struct fault fault; /* a rehearsal's; zeroed: none */
   /* Home: */
   struct err err;
   struct loaded *loaded;    /* control's until UNLOAD */

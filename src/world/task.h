@@ -36,6 +36,7 @@ struct task {
   int64_t queued_ns;      /* clock_ns when the sender sent it: the sender fills this one */
   int64_t began_ns, input_ns, infer_ns, output_ns; /* clock_ns at each; infer_ns: engine back */
   uint32_t batch_rows;                             /* rows of the batch it ran in */
+  uint64_t model_bytes; /* what the model holds now, as its engine measures it */
 };
 
 #endif
