@@ -8,7 +8,7 @@
  *   crash                      every run fails, as after the death of the model's process
  *   leak BYTES                 each run keeps so much memory (LEAK_BYTES_MAX in all)
  *
- * each followed by `@DURATION`, if it is to begin that long after the first request: "slow x2 @30s".
+ * each followed by `@DURATION`, if it is to begin that long after the first run: "slow x2 @30s".
  * Source: release features, section 7 (rehearsal).
  * SPDX-License-Identifier: MIT */
 #ifndef WORLD_FAULT_H
