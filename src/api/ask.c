@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 /* ---- answers ---- */
 
@@ -107,6 +108,25 @@ enum desk_step ask_command(struct ask *ask, ask_then then)
   ask->then = then;
   ask->letters_out++;
   mail_send(ask->desk->post->control, &command->mail);
+  return DESK_LATER;
+}
+
+enum desk_step release_ask(struct ask *ask, const struct slice *models, uint32_t n,
+                           ask_release_then then)
+{
+  must(n > 0);
+  if (!control_listens(ask)) return ask_fail(ask);
+  ask->release_then = then;
+  ask->letters_out += n;
+  for (uint32_t i = 0; i < n; i++) {
+    struct letter_release *letter = grab_zero(1, sizeof *letter);
+    letter->mail.kind = LETTER_RELEASE;
+    letter->home = &ask->desk->box;
+    letter->tenant = ask->letter->tenant;
+    letter->model = models[i];
+    letter->desk_state = ask;
+    mail_send(ask->desk->post->control, &letter->mail);
+  }
   return DESK_LATER;
 }
 

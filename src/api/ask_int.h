@@ -40,6 +40,7 @@ enum {
 
 struct ask;
 typedef enum desk_step (*ask_then)(struct ask *ask);
+typedef enum desk_step (*ask_release_then)(struct ask *ask, struct letter_release *letter);
 typedef enum desk_step (*ask_stats_then)(struct ask *ask, const struct stats *stats);
 
 struct ask {
@@ -52,12 +53,13 @@ struct ask {
   struct arena arena;          /* lives until the answer */
   json_t *body;                /* parsed; NULL before ask_body */
   struct err err;
-  uint32_t letters_out; /* commands and stats not yet home */
+  uint32_t letters_out; /* commands, stats and releases not yet home */
   bool keyless;         /* the next command does not carry the Idempotency-Key */
   struct letter_command command;
   struct letter_stats stats;
   ask_then then;
   ask_stats_then stats_then;
+  ask_release_then release_then;
   void *state; /* the handler's own, across letters and chunks */
   void (*state_free)(void *state);
 };
@@ -100,6 +102,11 @@ enum desk_step stats_fresh(struct ask *ask, ask_stats_then then);
 /* A snapshot not older than STATS_RECENT_US: answers at once where there is one. */
 enum desk_step stats_recent(struct ask *ask, ask_stats_then then);
 void stats_recent_home(struct desk *desk, struct letter_stats *letter);
+/* Asks control how releases stand: one letter for each of n models, named by slices that live as
+ * long as the ask. `then` runs for each as it comes home, in any order; the letter and its json are
+ * freed after it. While ask->letters_out it returns DESK_LATER. */
+enum desk_step release_ask(struct ask *ask, const struct slice *models, uint32_t n,
+                           ask_release_then then);
 /* The counters of a slot; a static zero where the snapshot has none. */
 const struct version_tally *stats_slot(const struct stats *stats, uint32_t slot);
 

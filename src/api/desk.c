@@ -163,6 +163,19 @@ static void stats_home(struct desk *desk, struct letter_stats *letter)
   }
 }
 
+static void release_home(struct letter_release *letter)
+{
+  struct ask *ask = letter->desk_state;
+  must(ask->letters_out > 0);
+  ask->letters_out--;
+  ask_look(ask);
+  enum desk_step step = ask->release_then(ask, letter);
+  must(step == DESK_LATER || ask->letters_out == 0);
+  blob_drop(letter->json);
+  ungrab(letter);
+  ask_stepped(ask, step);
+}
+
 static void chunk_came(struct letter_chunk *chunk)
 {
   struct letter_ask *letter = chunk->ask;
@@ -192,6 +205,7 @@ static void letter_came(struct desk *desk, struct mail *mail)
     case LETTER_WORLD: world_came(desk, LETTER_OF(mail, struct letter_world)); break;
     case LETTER_COMMAND_HOME: command_home(LETTER_OF(mail, struct letter_command)); break;
     case LETTER_STATS_HOME: stats_home(desk, LETTER_OF(mail, struct letter_stats)); break;
+    case LETTER_RELEASE_HOME: release_home(LETTER_OF(mail, struct letter_release)); break;
     case LETTER_STOP: desk->stopping = true; break;
     default: must(!"a letter that no desk takes");
   }

@@ -9,6 +9,7 @@
  *   CHUNK               loop     desk      CHUNK_HOME   the loop's; upload bytes
  *   COMMAND             desk     control   COMMAND_HOME the desk's
  *   STATS               desk     control   STATS_HOME   the desk's; asks for one fresh snapshot
+ *   RELEASE             desk     control   RELEASE_HOME the desk's; how a release stands
  *   APPEND              control  scribe    APPEND_HOME  control's
  *   LOAD, UNLOAD        control  job       LOAD_HOME..  control's
  *   LANE_OPEN, _CLOSE   control  lane own. ..._HOME     control's
@@ -39,6 +40,7 @@ enum letter {
   LETTER_CHUNK, LETTER_CHUNK_HOME,
   LETTER_COMMAND, LETTER_COMMAND_HOME,
   LETTER_STATS, LETTER_STATS_HOME,
+  LETTER_RELEASE, LETTER_RELEASE_HOME,
   LETTER_APPEND, LETTER_APPEND_HOME,
   LETTER_LOAD, LETTER_LOAD_HOME,
   LETTER_UNLOAD, LETTER_UNLOAD_HOME,
@@ -143,6 +145,7 @@ struct letter_command {
   /* Home: */
   struct err err;     /* code OK: done and durable */
   uint32_t version;   /* the one made, deployed, gone back to */
+  uint32_t release;   /* RELEASE, SAY: the one begun or spoken about */
   uint64_t seq;       /* ledger position of the effect */
   struct arena *arena; /* the desk's: holds event's slices until home */
   void *desk_state;
