@@ -59,7 +59,7 @@ static void segment_merge(struct release_tally *into, const struct segment_tally
       *to = *from;
       return;
     }
-    for (int side = 0; side < ARM_SIDES; side++) {
+    for (int side = 0; side < SIDES; side++) {
       to->requests[side] += from->requests[side];
       to->errors[side] += from->errors[side];
       to->slow[side] += from->slow[side];

@@ -10,11 +10,11 @@
 #ifndef WORLD_ARM_H
 #define WORLD_ARM_H
 
+#include "stat/agree.h"
 #include "stat/sketch.h"
 #include "world/release.h"
 
 enum {
-  AGREE_COUNTS = 65, /* disagreement in 64ths, 0 to 64 */
   SCORES_KEPT = 32,
   IDS_KEPT = 8,
   ID_BYTES = 64,
@@ -25,7 +25,7 @@ enum {
   SEGMENT_TEXT_MAX = 32,
 };
 
-enum { ARM_CANDIDATE, ARM_STABLE, ARM_SIDES };
+enum { SIDE_CANDIDATE, SIDE_STABLE, SIDES };
 
 /* Of one version, live requests only. */
 struct arm_tally {
@@ -57,7 +57,7 @@ struct segment_tally {
   uint64_t hash; /* of field and value; 0: unused */
   char text[SEGMENT_TEXT_MAX]; /* "x-country=de", cut */
   uint8_t text_len;
-  uint32_t requests[ARM_SIDES], errors[ARM_SIDES], slow[ARM_SIDES]; /* slow: at p99 */
+  uint32_t requests[SIDES], errors[SIDES], slow[SIDES]; /* slow: at p99 */
 };
 
 /* Of one running release. */

@@ -16,7 +16,7 @@ struct model {
   /* In a release: the candidates, then the stable one. Else the stable one alone. */
   struct arm arms[ARMS_MAX];
   uint32_t n_arms;               /* 0 when stable is NULL */
-  const struct release *release; /* NULL: none is running */
+  const struct split *release; /* NULL: none is running */
 };
 
 /* NULL when there is none of that number. */

@@ -1,6 +1,6 @@
 /* release.h - a release as a request sees it: how to choose an arm, whether to copy the request to
  * a shadow, what to count beside. Part of a world: read-only. What decides about the release (plan,
- * gates, state) is control's and does not come here.
+ * gates, state) is judge's `struct release`, kept by control, and does not come here.
  * Thread: any, once its world is sealed.
  *
  *   key     = the value of sticky_name, or the request id
@@ -14,6 +14,7 @@
 #ifndef WORLD_RELEASE_H
 #define WORLD_RELEASE_H
 
+#include "stat/slow.h"
 #include "world/version.h"
 
 enum { WEIGHT_WHOLE = 100000000, ARMS_MAX = 8 };
@@ -27,16 +28,15 @@ struct arm {
 enum sticky { STICKY_REQUEST, STICKY_HEADER, STICKY_PARAMETER, STICKY_TENANT };
 
 /* How the answers of a pair are compared, and how one is read for prediction shift. */
-enum compare { COMPARE_LABEL, COMPARE_SCORE, COMPARE_OVERLAP };
+enum alike { ALIKE_LABEL, ALIKE_SCORE, ALIKE_OVERLAP };
 
 enum {
-  SLOW_ROWS = 4,    /* thresholds at p50, p90, p99, p99.9 */
   SHIFT_BINS = 32,  /* labels, or between edges of scores */
   SEGMENTS_MAX = 64,
   SEGMENT_FIELDS_MAX = 4,
 };
 
-struct release {
+struct split {
   uint32_t number;            /* per model: "fraud/17" */
   uint32_t slot;              /* its place in tallies */
   uint32_t step;              /* from 0 */
@@ -47,9 +47,9 @@ struct release {
   uint32_t shadow_weight;     /* share of requests copied, of WEIGHT_WHOLE */
   /* A loop sends the candidate no more than this many live requests between two pulses. */
   uint32_t unjudged_max;
-  enum compare compare;
-  double distance;            /* COMPARE_SCORE: further apart is a disagreement */
-  uint32_t overlap_k;         /* COMPARE_OVERLAP */
+  enum alike compare;
+  double distance;            /* ALIKE_SCORE: further apart is a disagreement */
+  uint32_t overlap_k;         /* ALIKE_OVERLAP */
   uint64_t slow_us[SLOW_ROWS]; /* frozen thresholds; 0: none. [2] (p99) also judges segments */
   uint32_t n_edges;           /* of scores, ascending; bins are one more. 0: bins are labels */
   float edges[SHIFT_BINS - 1];

@@ -89,10 +89,10 @@ static const struct version *version_moved(const struct model *from, const struc
   return copies + (version - from->versions);
 }
 
-static const struct release *release_lay(struct arena *arena, const struct model *from,
+static const struct split *release_lay(struct arena *arena, const struct model *from,
                                          const struct version *copies)
 {
-  struct release *to = need(arena, 1, sizeof *to);
+  struct split *to = need(arena, 1, sizeof *to);
   *to = *from->release;
   to->seed = text_copy(arena, to->seed);
   to->sticky_name = text_copy(arena, to->sticky_name);
