@@ -166,9 +166,17 @@ struct letter_stats {
   void *desk_state;
 };
 
-/* How a release stands, from control's own state: plan, state, step, gates with their evidence
- * (judge/explain.h). The running one, or the newest that ended while control has been up; what
- * ended before is in the ledger. E_NOT_FOUND in err. */
+/* How a release stands, from control's own state. The running one, or the newest that ended while
+ * control has been up; what ended before is in the ledger. E_NOT_FOUND in err. One JSON object, as
+ * clients see it; members that do not apply are null:
+ *   {"model":"fraud","release":17,"version":3,"stable":2,"strategy":"canary",
+ *    "state":"running","why":"passed","step":1,"steps":3,"weight":0.05,"copied":0,
+ *    "frozen":false,"held_off":false,"state_s":30,"submitter":"ann","person":null,
+ *    "approvals":{"want":1,"role":"approver","have":["bob"]},"proposal":null,
+ *    "spec_hash":"...","plan":{judge/plan.h},"verdict":{judge/explain.h},
+ *    "shadow":{"pairs":900,"disagreements":3,"dropped":0,"errors":0,"flips":[..],"worst":[..]},
+ *    "keyless":0,"unjudged":0,"warnings":["..."]}
+ * Shares (weight, copied) are of 1; steps count from 0 and `step` is `steps` once completed. */
 struct letter_release {
   struct mail mail;
   struct mailbox *home;
