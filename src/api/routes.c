@@ -5,8 +5,11 @@
 
 #define ROLE_anybody  ROLE_ANYBODY
 #define ROLE_viewer   ROLE_VIEWER
+#define ROLE_auditor  ROLE_AUDITOR
 #define ROLE_invoker  ROLE_INVOKER
 #define ROLE_deployer ROLE_DEPLOYER
+#define ROLE_approver ROLE_APPROVER
+#define ROLE_admin    ROLE_ADMIN
 #define ROLE_operator ROLE_OPERATOR
 
 /* __COUNTER__ numbers the rows; nothing else in this file may use it. */

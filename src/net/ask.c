@@ -56,6 +56,7 @@ static void letter_fill(struct errand *errand, const struct conn *conn, const st
       .route = route->id,
       .tenant = who->tenant_name,
       .actor = who->actor,
+      .person = who->person,
       .role = who->role,
       .method = head->verb,
       .path = url->path,

@@ -12,6 +12,7 @@ enum code who_of(const struct world *world, const struct http_head *head, bool l
       .tenant = world ? world_tenant(world, name) : NULL,
       .tenant_name = name,
       .actor = SLICE("anonymous"),
+      .person = SLICE("anonymous"),
       .role = ROLE_OPERATOR,
   };
   return OK;
@@ -19,7 +20,7 @@ enum code who_of(const struct world *world, const struct http_head *head, bool l
 
 enum code who_may(const struct who *who, enum role needed, struct err *err)
 {
-  if (who->role >= needed) return OK;
+  if (role_may(who->role, needed)) return OK;
   return fail(err, E_DENIED, "this needs the role %s; \"%.*s\" has %s", role_name(needed),
               SLICE_ARG(who->actor), role_name(who->role));
 }

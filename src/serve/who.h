@@ -13,7 +13,7 @@
 
 struct who {
   const struct tenant *tenant;     /* the world's; NULL: it has nothing there yet */
-  struct slice tenant_name, actor; /* literals: they may outlive world and head */
+  struct slice tenant_name, actor, person; /* literals: they may outlive world and head */
   enum role role;
 };
 

@@ -99,6 +99,7 @@ struct letter_ask {
   uint32_t loop;
   uint16_t route; /* row of api/routes.def */
   struct slice tenant, actor;
+  struct slice person; /* who that is: keys of one person count as one where two must agree */
   enum role role; /* the caller's; the loop has compared it with the route's */
   struct slice method, path, query;
   struct slice params[PARAMS_MAX]; /* in the order of the route's pattern */
