@@ -6,14 +6,14 @@
 /* Sets of kinds, named as in the drawing. */
 enum {
   PUSH = 1 << CHANGE_PUSH,
-  RETIRE = 1 << CHANGE_RETIRE,
+  PLAIN = 1 << CHANGE_PLAIN,
   TENANT = 1 << CHANGE_TENANT,
   SWITCH = 1 << CHANGE_SWITCH,
   WISH = 1 << CHANGE_WISH,
   READY = 1 << CHANGE_READY,
   SEEN = 1 << CHANGE_SEEN,
   MOVES = SWITCH | WISH | READY,   /* a version comes into memory */
-  WAITED = PUSH | RETIRE | SWITCH, /* somebody waits for what is written */
+  WAITED = PUSH | PLAIN | SWITCH, /* somebody waits for what is written */
   SHOWS = WAITED | READY | SEEN,
 };
 
@@ -24,7 +24,7 @@ static const struct row {
   enum change_state next;
   unsigned deeds;
 } rows[] = {
-    {PUSH | RETIRE | TENANT, STATE_START, NEWS_BEGUN, STATE_WRITING, DO_SEND},
+    {PUSH | PLAIN | TENANT, STATE_START, NEWS_BEGUN, STATE_WRITING, DO_SEND},
     {SWITCH | READY, STATE_START, NEWS_BEGUN, STATE_LOADING, DO_LOAD},
     {WISH, STATE_START, NEWS_BEGUN, STATE_ASKING, DO_ASK},
     {WISH, STATE_START, NEWS_RESUMED, STATE_LOADING, DO_LOAD},
@@ -45,7 +45,7 @@ static const struct row {
 
     {WAITED, STATE_WRITING, NEWS_WRITTEN, STATE_SETTLING, DO_FOLD | DO_LEAVE},
     {TENANT | WISH, STATE_WRITING, NEWS_WRITTEN, STATE_ENDED, DO_FOLD | DO_LEAVE},
-    {PUSH | RETIRE, STATE_WRITING, NEWS_UNWRITTEN, STATE_ENDED, DO_BLAME | DO_ANSWER},
+    {PUSH | PLAIN, STATE_WRITING, NEWS_UNWRITTEN, STATE_ENDED, DO_BLAME | DO_ANSWER},
     /* a world has shown it on its way */
     {SWITCH, STATE_WRITING, NEWS_UNWRITTEN, STATE_SETTLING, DO_BLAME | DO_LEAVE},
     {TENANT | WISH, STATE_WRITING, NEWS_UNWRITTEN, STATE_WRITE_LATER, 0},
@@ -128,7 +128,7 @@ static bool event_fits(const struct change *change)
     return kind == EVENT_VERSION_REFUSED;
   switch (change->kind) {
     case CHANGE_PUSH: return kind == EVENT_MODEL_CREATED || kind == EVENT_VERSION_PUSHED;
-    case CHANGE_RETIRE: return kind == EVENT_VERSION_RETIRED;
+    case CHANGE_PLAIN: return kind == EVENT_VERSION_RETIRED || kind >= EVENT_RELEASE_STARTED;
     case CHANGE_TENANT: return kind == EVENT_TENANT_CREATED;
     default: return kind == change->effect;
   }

@@ -6,7 +6,7 @@
  *     |--WISH--> ASKING --written-----'    |  \              |
  *     |            (now it is answered)  ready `-READY--.    |
  *     |                                    v            v    v
- *     |--PUSH, RETIRE, TENANT---------> WRITING -----> SETTLING --> SHOWN --> ENDED
+ *     |--PUSH, PLAIN, TENANT----------> WRITING -----> SETTLING --> SHOWN --> ENDED
  *     |                                    ^            ^
  *     |                                    v            |
  *     |                               WRITE_LATER       |
@@ -26,7 +26,7 @@
 
 enum change_kind {
   CHANGE_PUSH,
-  CHANGE_RETIRE,
+  CHANGE_PLAIN, /* events that are there, and what they change shows: all but the others here */
   CHANGE_TENANT, /* creates one; nobody waits */
   CHANGE_SWITCH, /* a deploy or rollback; who asked waits until it serves */
   CHANGE_WISH,   /* the same, answered when it is written down as asked for; or taken up again after
@@ -93,7 +93,7 @@ struct change {
   struct placed *placed;             /* wanted for its sake: from LOADING until DO_LEAVE */
   enum event_kind effect;            /* SWITCH, WISH: VERSION_DEPLOYED or ROLLED_BACK */
   struct err err;                    /* the answer, with: */
-  uint32_t version;
+  uint32_t version, release;
   uint64_t seq;
   uint64_t round, serial;      /* SHOWN: seen when this pulse is done and desks have this world */
   struct letter_append append; /* its arena lives as long as the change */

@@ -17,7 +17,7 @@ struct decision {
   enum decision_kind kind;
   struct err err;
   struct catalog_model *model; /* SWITCH */
-  uint32_t version;
+  uint32_t version, release;
   uint64_t seq;
   enum event_kind
       effect; /* SWITCH: VERSION_DEPLOYED, ROLLED_BACK; EVENT_NONE: it serves already, it

@@ -35,8 +35,9 @@ void change_answer(struct change *change)
   struct mail *next;
   for (struct mail *mail = change->command ? &change->command->mail : NULL; mail; mail = next) {
     next = mail->next;
-    command_answer(LETTER_OF(mail, struct letter_command), &change->err, change->version,
-                   change->seq);
+    struct letter_command *command = LETTER_OF(mail, struct letter_command);
+    command->release = change->release;
+    command_answer(command, &change->err, change->version, change->seq);
   }
   change->command = NULL;
 }
@@ -107,7 +108,8 @@ static bool model_is_busy(struct control *control, const struct catalog_model *m
   for (struct link *link = control->changes.next; link != &control->changes; link = link->next) {
     const struct change *change = LIST_OF(link, struct change, link);
     const struct event *event = &change->append.events[0];
-    if (change->kind == CHANGE_RETIRE && change_at_scribe(change) &&
+    if (change->kind == CHANGE_PLAIN && event->kind == EVENT_VERSION_RETIRED &&
+        change_at_scribe(change) &&
         slice_eq(event->tenant, model->tenant->name) && slice_eq(event->model, model->name))
       return true;
   }

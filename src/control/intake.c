@@ -77,10 +77,11 @@ static bool joined(struct control *control, struct letter_command *command)
 static struct change *command_append(struct control *control, struct letter_command *command,
                                      const struct decision *decision)
 {
-  enum change_kind kind = command->kind == COMMAND_PUSH ? CHANGE_PUSH : CHANGE_RETIRE;
+  enum change_kind kind = command->kind == COMMAND_PUSH ? CHANGE_PUSH : CHANGE_PLAIN;
   struct change *change = change_new(control, kind, command);
   struct letter_append *letter = &change->append;
   change->version = decision->version;
+  change->release = decision->release;
   letter->n_events = decision->n_events;
   for (uint32_t i = 0; i < decision->n_events; i++)
     must(event_copy(&letter->arena, &decision->events[i], &letter->events[i]));
