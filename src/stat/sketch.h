@@ -75,8 +75,8 @@ uint64_t sketch_below(const struct sketch *sketch, uint64_t edge);
 enum { SKETCH_BYTES_MAX = 2 + 2 + SKETCH_BUCKETS * (2 + VARINT_BYTES_MAX) };
 void sketch_encode(const struct sketch *sketch, struct varint_out *out);
 /* Eats one sketch from the front of *bytes and adds it to `into`. Bytes may come from anywhere:
- * E_CORRUPT, with `into` and *bytes as they were, for what encode would not have written and for
- * sums above 2^53. */
+ * E_INVALID_ARGUMENT, with `into` and *bytes as they were, for what encode would not have written
+ * and for sums above 2^53. */
 CHECKED enum code sketch_decode(struct sketch *into, struct slice *bytes, struct err *err);
 
 #endif
