@@ -3,7 +3,8 @@
  *
  * k of n values lie below x. If x were the p-quantile, k would be the count of an arm with share p:
  * log_m is the two-arm log_e of ratio.h with K = 1000, and x lies outside when log_m >= ln(1/a).
- * The interval runs from the lowest to the highest bucket edge inside.
+ * The interval runs from the lowest to the highest bucket edge inside; the quantile itself may lie
+ * up to one bucket (1/64) beyond either end.
  * Source: Howard, Ramdas, "Sequential estimation of quantiles" (2022).
  * SPDX-License-Identifier: MIT */
 #ifndef STAT_QUANTILE_H
@@ -18,7 +19,7 @@ double quantile_log_m(uint64_t k, uint64_t n, double p);
 void quantile_inside(uint64_t n, double p, double alpha, uint64_t *least, uint64_t *greatest);
 
 struct quantile_interval {
-  uint64_t low_us, high_us; /* edges; high is UINT64_MAX when nothing bounds it */
+  uint64_t low_us, high_us; /* edges; UINT64_MAX when nothing bounds it */
 };
 /* Where no edge is inside (one bucket holds too much): the edges of that bucket. Empty: 0 to
  * UINT64_MAX. */

@@ -1,0 +1,71 @@
+/* slope_test.c - the golden series, thinning, and verdicts about memory.
+ * SPDX-License-Identifier: MIT */
+#include "stat/slope.h"
+
+#include "golden/figures.h"
+#include "near.h"
+
+TEST(golden_memory)
+{
+  for (size_t i = 0; i < FIGURES(figures_slope); i++) {
+    const struct figure_slope *f = &figures_slope[i];
+    struct slope slope = {0};
+    for (unsigned j = 0; j < f->n; j++) slope_add(&slope, f->x[j], f->y[j], f->y[j]);
+    EXPECT_NEAR(slope_of(&slope), f->slope, 1e-12);
+    EXPECT_NEAR(slope_tau(&slope), f->tau, 1e-12);
+    EXPECT_NEAR(slope_level(&slope) / f->stable, f->level, 1e-12);
+  }
+}
+
+TEST(nothing_yet)
+{
+  struct slope slope = {0};
+  EXPECT(slope_of(&slope) == 0 && slope_tau(&slope) == 0 && isnan(slope_level(&slope)));
+  slope_add(&slope, 1, 100, 120);
+  EXPECT(slope_of(&slope) == 0 && slope_level(&slope) == 100 && slope.peak == 120);
+  slope_add(&slope, 1, 200, 110); /* no requests between: no slope, but a rise */
+  EXPECT(slope_of(&slope) == 0 && slope_tau(&slope) == 1 && slope_level(&slope) == 150);
+  EXPECT(slope.peak == 120);
+}
+
+/* A day of windows in 64 points: the slope of a line stays, and the points span it all. */
+TEST(a_long_series_is_thinned_evenly)
+{
+  struct slope slope = {0};
+  for (int window = 0; window < 1440; window++) {
+    slope_add(&slope, window, 1000 + 0.5 * window, 0);
+    EXPECT(slope.n <= SLOPE_POINTS_MAX && (window < 40 || slope.n > SLOPE_POINTS_MAX / 2 - 1));
+    EXPECT(window < 1 || fabs(slope_of(&slope) - 0.5) < 1e-9);
+    EXPECT(slope.x[0] == 0 && slope.x[slope.n - 1] > window - (1 << slope.every_bits));
+  }
+  for (uint32_t i = 1; i < slope.n; i++)
+    EXPECT(slope.x[i] - slope.x[i - 1] == 1 << slope.every_bits);
+  EXPECT_NEAR(slope_level(&slope), 1000 + 0.5 * 1438, 0);
+  EXPECT_INT(slope.windows, 1440);
+}
+
+static enum slope_says judged(int windows, double grows, double peak, double stable_slope)
+{
+  struct slope slope = {0};
+  struct slope_spec spec = {.stable_level = 1000,
+                            .stable_peak = 1200,
+                            .stable_slope = stable_slope,
+                            .kilo_requests_day = 86400};
+  for (int i = 0; i < windows; i++) slope_add(&slope, i * 60, 1000 + grows * i * 60, peak);
+  return slope_judge(&slope, &spec);
+}
+
+TEST(verdicts_about_memory)
+{
+  EXPECT_INT(judged(2, 100, 5000, 0), SLOPE_INCONCLUSIVE);
+  EXPECT_INT(judged(3, 0, 1200, 0), SLOPE_INCONCLUSIVE);
+  EXPECT_INT(judged(3, 2, 1200, 0), SLOPE_HARM_LEVEL);
+  EXPECT_INT(judged(3, 0, 1400, 0), SLOPE_HARM_LEVEL);
+  EXPECT_INT(judged(5, 0.01, 1200, 0), SLOPE_INCONCLUSIVE);
+  EXPECT_INT(judged(6, 0.01, 1200, 0), SLOPE_HARM_SLOPE);        /* 864 a day of 1000 */
+  EXPECT_INT(judged(6, 0.01, 1200, 0.0095), SLOPE_NON_INFERIOR); /* stable grows as well */
+  EXPECT_INT(judged(6, 0.001, 1200, 0), SLOPE_NON_INFERIOR);     /* 86 a day */
+  EXPECT_INT(judged(6, -0.01, 1200, 0), SLOPE_NON_INFERIOR);
+  struct slope slope = {.windows = 9, .n = 0};
+  EXPECT_INT(slope_judge(&slope, &(struct slope_spec){0}), SLOPE_INCONCLUSIVE);
+}
