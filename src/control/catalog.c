@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "control/flag.h"
 
 #define CATALOG_BYTES_MAX ((size_t)1 << 36) /* no limit of its own: each tenant's quotas are */
 
@@ -48,6 +49,7 @@ struct catalog *catalog_new(const unsigned char hash_key[16])
 void catalog_free(struct catalog *catalog)
 {
   if (!catalog) return;
+  for (uint32_t i = 0; i < catalog->n_tenants; i++) ungrab(catalog->tenants[i]->flags_text);
   arena_deinit(&catalog->arena);
   ungrab(catalog);
 }
@@ -314,7 +316,8 @@ static void model_event_apply(struct catalog *catalog, struct catalog_model *mod
 enum code catalog_apply(struct catalog *catalog, const struct event *event, struct err *err)
 {
   must(event->kind > EVENT_NONE && event->kind < EVENT_KINDS);
-  if (event->kind >= EVENT_RELEASE_STARTED) return misfit(event, err, "not built yet");
+  bool flags = event->kind == EVENT_FLAGS_SET || event->kind == EVENT_FLAG_REMOVED;
+  if (event->kind >= EVENT_RELEASE_STARTED && !flags) return misfit(event, err, "not built yet");
   if (event->seq != catalog->seq + 1) return misfit(event, err, "wrong sequence number");
   struct catalog_tenant *tenant = catalog_tenant(catalog, event->tenant);
   struct catalog_model *model = NULL;
@@ -326,6 +329,8 @@ enum code catalog_apply(struct catalog *catalog, const struct event *event, stru
     tenant = catalog_tenant(catalog, event->tenant);
   } else if (!tenant) {
     return misfit(event, err, "no such tenant");
+  } else if (flags) {
+    if (flag_fold(tenant, event, err)) return err->code;
   } else if (event->kind == EVENT_MODEL_CREATED) {
     if (!event->model.len || catalog_model_like(tenant, event->model))
       return misfit(event, err, "the model exists");
@@ -424,6 +429,9 @@ struct digest catalog_digest(const struct catalog *catalog)
     add_text(&sha, tenant->name);
     add_number(&sha, tenant->n_models);
     for (uint32_t k = 0; k < tenant->n_models; k++) add_model(&sha, tenant->models[k]);
+    if (!tenant->flags.len) continue;
+    add_number(&sha, tenant->flags_seq);
+    add_text(&sha, tenant->flags);
   }
   add_keys(&sha, catalog);
   return sha256_end(&sha);

@@ -2,7 +2,8 @@
  * Thread: control (main before it starts). Pure: no clock, no disk, no chance; the same events make
  * the same catalog on every machine, for ever (test/golden/ledger-*.jsonl).
  *
- * Nothing is ever removed, so everything lies in one arena and pointers stay valid until the end.
+ * Nothing is ever removed, so everything but flag files lies in one arena and pointers stay valid
+ * until the end.
  * Readers may look at the structs; only catalog_apply changes them.
  *
  * What a rollback goes back to is a stack: a deploy puts the version that served on it, a rollback
@@ -62,6 +63,9 @@ struct catalog_tenant {
   uint32_t slot;
   struct catalog_model **models; /* ascending by name without regard to case: unique so */
   uint32_t n_models, models_cap;
+  struct slice flags; /* the flag file, JSON; empty: none was ever set */
+  uint64_t flags_seq; /* of the event that set it */
+  char *flags_text;   /* its memory: flag.c's */
 };
 
 struct catalog {

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "control/command.h"
 
+#include "control/flag.h"
 #include "world/model.h"
 
 static void refuse(struct decision *decision, enum code code)
@@ -204,6 +205,10 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
   }
   if (texts_check(wish, &decision->err)) {
     refuse(decision, decision->err.code);
+    return;
+  }
+  if (command->kind == COMMAND_FLAG_SET || command->kind == COMMAND_FLAG_REMOVE) {
+    flag_decide(tenant, command, decision);
     return;
   }
   if (command->kind >= COMMAND_RELEASE) {

