@@ -46,8 +46,7 @@ static bool member_set(struct value *map, struct slice key, const struct value *
 
 /* The file with the flag replaced, added, or (definition at NULL) left out. */
 static enum code edit(struct slice file, struct slice key, struct slice definition,
-                      struct arena *scratch, struct arena *arena, struct slice *to,
-                      struct err *err)
+                      struct arena *scratch, struct arena *arena, struct slice *to, struct err *err)
 {
   struct value tree, flags = {.kind = VALUE_MAP}, flag;
   if (!file.len) file = SLICE("{\"flags\":{}}");

@@ -56,8 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   if (value_read(text, VALUE_AS_WRITTEN, &arena, &file, &err) == OK) {
     written_reads_back(&file, &arena);
     if (value_read(rest, VALUE_SORTED, &arena, &context, &err) != OK) context = VALUE_OF_NULL;
-    if (flag_context_check(&context, &err) == OK &&
-        flags_make(&file, &arena, &flags, &err) == OK) {
+    if (flag_context_check(&context, &err) == OK && flags_make(&file, &arena, &flags, &err) == OK) {
       (void)!flags_check(&flags, &err);
       for (uint32_t i = 0; i < flags.n && i < 20; i++) flag_try(&flags.all[i], &context);
     }
