@@ -26,7 +26,7 @@ enum code history_open(struct history **out, const struct datadir *dir, struct e
 {
   struct history *history = grab_zero(1, sizeof *history);
   *out = NULL;
-  if (sql_open(&history->db, dir, NULL, false, err) ||
+  if (sql_open(&history->db, dir, "ledger", NULL, false, err) ||
       sql_run(history->db, "PRAGMA query_only=ON", err) ||
       sql_prepare(history->db,
                   "SELECT " SQL_ROW " FROM events WHERE tenant = ?1 AND seq < ?2"

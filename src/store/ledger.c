@@ -214,7 +214,7 @@ static int wal_fold(struct ledger *ledger)
 static enum code handles_open(struct ledger *ledger, const char *vfs, struct err *err)
 {
   if (head_open(&ledger->head_file, ledger->dir->fd, err) ||
-      sql_open(&ledger->db, ledger->dir, vfs, true, err))
+      sql_open(&ledger->db, ledger->dir, "ledger", vfs, true, err))
     return err->code;
   /* SQLite's own checkpoint at close would throw away a damaged log */
   sqlite3_db_config(ledger->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

@@ -67,9 +67,13 @@ void sql_die(sqlite3 *db, int rc, const char *doing)
 /* --- connections ------------------------------------------------------------------------------ */
 
 /* The file is ours before SQLite opens it by name: no link, no stranger's mode. */
-static enum code file_check(const struct datadir *dir, bool writer, struct err *err)
+static enum code file_check(const struct datadir *dir, const char *name, bool writer,
+                            struct err *err)
 {
-  static const char *const names[] = {"ledger.db", "ledger.db-wal", "ledger.db-shm"};
+  static const char *const tails[] = {".db", ".db-wal", ".db-shm"};
+  char names[sizeof tails / sizeof *tails][32];
+  for (size_t i = 0; i < sizeof tails / sizeof *tails; i++)
+    snprintf(names[i], sizeof names[i], "%s%s", name, tails[i]);
   if (writer) {
     int fd = openat(dir->fd, names[0], O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return fail_errno(err, errno, "the ledger");
@@ -103,13 +107,13 @@ static enum code hardened(sqlite3 *db, bool writer, struct err *err)
                  err);
 }
 
-enum code sql_open(sqlite3 **db, const struct datadir *dir, const char *vfs, bool writer,
-                   struct err *err)
+enum code sql_open(sqlite3 **db, const struct datadir *dir, const char *name, const char *vfs,
+                   bool writer, struct err *err)
 {
-  char path[PATH_MAX + 16];
+  char path[PATH_MAX + 32];
   *db = NULL;
-  if (file_check(dir, writer, err)) return err->code;
-  snprintf(path, sizeof path, "%s/ledger.db", dir->path);
+  if (file_check(dir, name, writer, err)) return err->code;
+  snprintf(path, sizeof path, "%s/%s.db", dir->path, name);
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE |
               (writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
   int rc = sqlite3_open_v2(path, db, flags, vfs);

@@ -9,10 +9,10 @@
 #include "store/datadir.h"
 #include "world/event.h"
 
-/* Opens DATA/ledger.db with every safety switch on: no following of links, defensive, untrusted
+/* Opens DATA/NAME.db with every safety switch on: no following of links, defensive, untrusted
  * schema, no memory map, cells checked. writer: the one that may write and checkpoint. */
-CHECKED enum code sql_open(sqlite3 **db, const struct datadir *dir, const char *vfs, bool writer,
-                           struct err *err);
+CHECKED enum code sql_open(sqlite3 **db, const struct datadir *dir, const char *name,
+                           const char *vfs, bool writer, struct err *err);
 CHECKED enum code sql_run(sqlite3 *db, const char *statements, struct err *err);
 CHECKED enum code sql_prepare(sqlite3 *db, const char *text, sqlite3_stmt **stmt, struct err *err);
 
