@@ -23,7 +23,8 @@ void count_step_set(struct count_step *step, enum count_side side, double s, dou
 
 void count_logs(const struct count_step *step, uint64_t n_c, uint64_t n_b, double l[COUNT_GRID])
 {
-  for (int i = 0; i < COUNT_GRID; i++) l[i] = (double)n_c * step->c[i] + (double)n_b * step->b[i];
+  double c = n_c <= M_COUNT_MAX ? (double)n_c : M_NAN, b = n_b <= M_COUNT_MAX ? (double)n_b : M_NAN;
+  for (int i = 0; i < COUNT_GRID; i++) l[i] = c * step->c[i] + b * step->b[i];
 }
 
 double count_log_e(const struct count_step *step, uint64_t n_c, uint64_t n_b)

@@ -34,7 +34,7 @@ struct count_step {
 
 /* s outside (0, 1): all zero. m must be at least 0. */
 void count_step_set(struct count_step *step, enum count_side side, double s, double m);
-/* l_i of one look or of a whole step. */
+/* l_i of one look or of a whole step. A count above M_COUNT_MAX is no evidence: all NaN. */
 void count_logs(const struct count_step *step, uint64_t n_c, uint64_t n_b, double l[COUNT_GRID]);
 /* ln of the mean over the grid. */
 double count_log_e(const struct count_step *step, uint64_t n_c, uint64_t n_b);

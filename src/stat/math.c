@@ -14,6 +14,12 @@
 
 static const double ln2_high = 0x1.62e42fefa38p-1, ln2_low = 0x1.ef35793c7673p-45;
 static const double half_ln_2pi = 0x1.d67f1c864beb5p-1;
+/* 1/2!, 1/3!, ... 1/14!: the next term is below 2^-57 of the result */
+enum { EXP_TERMS = 13 };
+static const double inverse_factorial[EXP_TERMS] = {
+    1.0 / 2,         1.0 / 6,          1.0 / 24,         1.0 / 120,     1.0 / 720,
+    1.0 / 5040,      1.0 / 40320,      1.0 / 362880,     1.0 / 3628800, 1.0 / 39916800,
+    1.0 / 479001600, 1.0 / 6227020800, 1.0 / 87178291200};
 
 static uint64_t bits_of(double x)
 {
@@ -79,9 +85,9 @@ double m_exp(double x)
   int k = (int)(x * 0x1.71547652b82fep+0 + (x < 0 ? -0.5 : 0.5));
   double high = x - k * ln2_high, low = k * ln2_low, r = high - low;
   double rest = (high - r) - low;
-  double p = 1.0 / 14;
-  for (int n = 13; n >= 3; n--) p = (1 + r * p) / n;
-  double y = 1 + (r + (r * r * 0.5 * (1 + r * p) + rest));
+  double p = inverse_factorial[EXP_TERMS - 1];
+  for (int n = EXP_TERMS - 2; n >= 0; n--) p = p * r + inverse_factorial[n];
+  double y = 1 + (r + (r * r * p + rest));
   if (k > 1023) return y * 0x1p1023 * power_of_two(k - 1023);
   if (k < -1022) return y * power_of_two(k + 1022) * 0x1p-1022;
   return y * power_of_two(k);

@@ -83,6 +83,9 @@ TEST(millions_of_nats_do_not_overflow)
   double rows[3] = {1e6, -1e6, 0};
   EXPECT_NEAR(count_gate(rows, 3), 1e6 - log(3), 0);
   EXPECT(count_gate(rows, 0) == -INFINITY);
+  EXPECT(isfinite(log_e(COUNT_HARM, M_COUNT_MAX, M_COUNT_MAX, 0.5, 0.25)));
+  EXPECT(isnan(log_e(COUNT_HARM, M_COUNT_MAX + 1, 0, 0.5, 0.25)));
+  EXPECT(isnan(log_e(COUNT_PASS, 0, M_COUNT_MAX + 1, 0.5, 0.25)));
 }
 
 TEST(an_arm_without_requests_says_nothing)
