@@ -28,7 +28,7 @@ struct arm {
 enum sticky { STICKY_REQUEST, STICKY_HEADER, STICKY_PARAMETER, STICKY_TENANT };
 
 /* How the answers of a pair are compared, and how one is read for prediction shift. */
-enum alike { ALIKE_LABEL, ALIKE_SCORE, ALIKE_OVERLAP };
+enum compare { COMPARE_LABEL, COMPARE_SCORE, COMPARE_OVERLAP };
 
 enum {
   SHIFT_BINS = 32,  /* labels, or between edges of scores */
@@ -47,9 +47,9 @@ struct split {
   uint32_t shadow_weight;     /* share of requests copied, of WEIGHT_WHOLE */
   /* A loop sends the candidate no more than this many live requests between two pulses. */
   uint32_t unjudged_max;
-  enum alike compare;
-  double distance;            /* ALIKE_SCORE: further apart is a disagreement */
-  uint32_t overlap_k;         /* ALIKE_OVERLAP */
+  enum compare compare;
+  double distance;            /* COMPARE_SCORE: further apart is a disagreement */
+  uint32_t overlap_k;         /* COMPARE_OVERLAP */
   uint64_t slow_us[SLOW_ROWS]; /* frozen thresholds; 0: none. [2] (p99) also judges segments */
   uint32_t n_edges;           /* of scores, ascending; bins are one more. 0: bins are labels */
   float edges[SHIFT_BINS - 1];
