@@ -1,0 +1,83 @@
+/* look.h - one pulse as the judge sees it: whole numbers, nothing else, and their journal form.
+ * Thread: any, pure; a look belongs to whoever fills it. About 10 KiB in memory, some 100 bytes at
+ * rest when little happened.
+ *
+ * Filled by control from merged tallies (and by the simulator): sums over loops and nodes, so any
+ * split of the same requests gives the same look. A tally that comes late belongs to the look that
+ * receives it. A missed pulse makes one larger look with its elapsed_ms.
+ *
+ * What counts: requests are answers of success and server-caused failures (5xx, timeout, worker
+ * death, contract-breaking answer); client-caused outcomes are not in here at all. A timeout is an
+ * error and, by look_latency, slow in every row; other failures have no latency. A request that
+ * chose its arm itself, or had no sticky key, is not in here.
+ * In a shadow step arms hold pairs only: requests that both versions answered or failed to.
+ *
+ * Journal form: a version byte, then varints; zero stretches cost two bytes. Reading takes bytes
+ * from anywhere: E_INVALID_ARGUMENT for what look_write would not have written; nothing is
+ * allocated.
+ * SPDX-License-Identifier: MIT */
+#ifndef JUDGE_LOOK_H
+#define JUDGE_LOOK_H
+
+#include "judge/plan.h"
+#include "stat/agree.h"
+#include "stat/mean.h"
+#include "stat/slow.h"
+
+enum { LOOK_VERSION = 1, LOOK_BINS_MAX = 32 };
+enum { LOOK_BYTES_MAX = 64 << 10 }; /* no look is longer at rest */
+
+struct look_arm {
+  uint64_t requests; /* answers that count */
+  uint64_t errors;   /* of these, failures; timeouts among them */
+  uint64_t timeouts;
+  uint64_t timed;           /* answers with a latency: successes and timeouts */
+  uint64_t slow[SLOW_ROWS]; /* of these, at or above the step's threshold */
+  uint64_t units; /* units (users, or requests without sticky_by) seen first in this look */
+  uint64_t cpu_us;
+  uint64_t steady_bytes, peak_bytes; /* of one instance, now; 0: not measured */
+  uint64_t bins[LOOK_BINS_MAX];      /* answers by frozen bin or label */
+  uint64_t inputs[LOOK_BINS_MAX];    /* inputs by frozen bin */
+  struct mean_arm metric;            /* outcomes that matured in this look */
+};
+
+/* Errors and slow-at-p99 of one segment (a value of a declared field); [0] candidate, [1] stable. A
+ * segment keeps its place for the whole release; the values' names are the caller's. */
+struct look_segment {
+  uint64_t requests[2], errors[2], slow[2];
+};
+
+struct look {
+  uint64_t number;                 /* over the release, from 0, no gaps */
+  uint64_t elapsed_ms;             /* monotonic, since the look before or the start of the step */
+  uint64_t loaded_ms;              /* since the youngest instance of a non-stable arm was loaded */
+  uint32_t n_arms;                 /* candidate, stable, more */
+  uint32_t weights[PLAN_ARMS_MAX]; /* in force during the look, of PLAN_WHOLE */
+  uint32_t copied;                 /* shadow: share of requests copied, of PLAN_WHOLE */
+  bool stale;                      /* tallies of a node were missing */
+  bool killed;                     /* a node's kill rule sent the candidate to zero */
+  uint32_t n_segments;             /* known so far */
+  struct look_arm arms[PLAN_ARMS_MAX];
+  struct look_segment segments[PLAN_SEGMENTS_MAX];
+  struct agree agree;     /* shadow: pairs by disagreement */
+  uint64_t copies_failed; /* shadow: copies the candidate failed on */
+  uint64_t copies_shed;   /* shadow: copies not made under load; shown, never judged */
+};
+
+void look_init(struct look *look, uint64_t number, uint32_t n_arms); /* all zero but these */
+/* Fills timed and slow from the sketch of successes of this look, adding the timeouts that
+ * `arm->timeouts` already says. */
+void look_latency(struct look_arm *arm, const struct slow *slow, const struct sketch *seen);
+/* Adds the counts of `from`; both are of the same look (nodes), or `from` is the next one (then
+ * elapsed_ms adds up, which a merge of nodes must set itself). Numbers, weights stay into's. */
+void look_merge(struct look *into, const struct look *from);
+/* E_VALUE_OUT_OF_RANGE for a count above 2^53, slow > timed, errors > requests, timeouts > errors,
+ * more arms than PLAN_ARMS_MAX, weights over PLAN_WHOLE; the field is named. */
+CHECKED enum code look_check(const struct look *look, struct err *err);
+
+/* Writes to out (cap LOOK_BYTES_MAX is always enough); equal looks give equal bytes. */
+void look_write(const struct look *look, struct varint_out *out);
+/* Eats one look from the front of *bytes, checked; *bytes stays as it was on failure. */
+CHECKED enum code look_read(struct look *look, struct slice *bytes, struct err *err);
+
+#endif
