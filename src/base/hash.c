@@ -1,9 +1,14 @@
-/* hash.c - SHA-256 through OpenSSL, SipHash-2-4 by hand.
+/* hash.c - SHA-256 and HMAC through OpenSSL, SipHash-2-4 by hand.
  * Thread: any.
+ * HMAC is made of the plain SHA-256 functions, whose state is a struct that can be copied:
+ * OpenSSL's own HMAC takes memory for each, and the request path must not.
  * SPDX-License-Identifier: MIT */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/hash.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include "base/err.h"
 
@@ -66,6 +71,57 @@ bool digest_from_hex(struct slice hex, struct digest *digest)
   }
   return true;
 }
+
+bool digest_same(const struct digest *a, const struct digest *b)
+{
+  return CRYPTO_memcmp(a->at, b->at, SHA256_LEN) == 0;
+}
+
+_Static_assert(sizeof(SHA256_CTX) <= sizeof((struct hmac *)0)->inner, "room for a state");
+
+static void pad_state(uint64_t state[16], const unsigned char key[SHA256_CBLOCK],
+                      unsigned char with)
+{
+  unsigned char block[SHA256_CBLOCK];
+  SHA256_CTX sha;
+  for (int i = 0; i < SHA256_CBLOCK; i++) block[i] = key[i] ^ with;
+  must(SHA256_Init(&sha) == 1 && SHA256_Update(&sha, block, sizeof block) == 1);
+  memset(state, 0, sizeof(uint64_t[16]));
+  memcpy(state, &sha, sizeof sha);
+  OPENSSL_cleanse(block, sizeof block);
+  OPENSSL_cleanse(&sha, sizeof sha);
+}
+
+void hmac_init(struct hmac *hmac, struct slice key)
+{
+  unsigned char block[SHA256_CBLOCK] = {0};
+  struct digest digest;
+  if (key.len > sizeof block) {
+    digest = sha256_of(key);
+    key = slice_of((const char *)digest.at, SHA256_LEN);
+  }
+  if (key.len) memcpy(block, key.at, key.len);
+  pad_state(hmac->inner, block, 0x36);
+  pad_state(hmac->outer, block, 0x5c);
+  OPENSSL_cleanse(block, sizeof block);
+}
+
+static void state_end(const uint64_t state[16], const void *bytes, size_t len, unsigned char *to)
+{
+  SHA256_CTX sha;
+  memcpy(&sha, state, sizeof sha);
+  must(SHA256_Update(&sha, bytes, len) == 1 && SHA256_Final(to, &sha) == 1);
+}
+
+struct digest hmac_of(const struct hmac *hmac, struct slice bytes)
+{
+  struct digest inner, outer;
+  state_end(hmac->inner, bytes.at ? bytes.at : "", bytes.len, inner.at);
+  state_end(hmac->outer, inner.at, SHA256_LEN, outer.at);
+  return outer;
+}
+
+void hmac_deinit(struct hmac *hmac) { OPENSSL_cleanse(hmac, sizeof *hmac); }
 
 static uint64_t rotl(uint64_t x, int k) { return x << k | x >> (64 - k); }
 

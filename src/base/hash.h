@@ -1,6 +1,7 @@
-/* hash.h - SHA-256 for content, SipHash for tables that strangers fill.
+/* hash.h - SHA-256 for content, HMAC for secrets, SipHash for tables that strangers fill.
  * Thread: any; a running sha256 belongs to one.
- * Source: FIPS 180-4 through OpenSSL's EVP; SipHash-2-4 (Aumasson, Bernstein 2012), own code.
+ * Source: FIPS 180-4 through OpenSSL; HMAC: RFC 2104; SipHash-2-4 (Aumasson, Bernstein 2012), own
+ * code.
  * SPDX-License-Identifier: MIT */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
@@ -25,6 +26,18 @@ struct digest sha256_of(struct slice bytes);
 
 void digest_hex(const struct digest *digest, char to[SHA256_HEX_LEN + 1]);
 bool digest_from_hex(struct slice hex, struct digest *digest); /* lower case, 64 digits, only */
+
+/* Whether the two are equal, in a time that does not tell where they differ. */
+bool digest_same(const struct digest *a, const struct digest *b);
+
+/* HMAC-SHA-256 with one key, which is hashed once: making one takes no memory and may be done by
+ * many threads at once. Wiped by hmac_deinit. */
+struct hmac {
+  uint64_t inner[16], outer[16]; /* OpenSSL's states after the padded key */
+};
+void hmac_init(struct hmac *hmac, struct slice key);
+struct digest hmac_of(const struct hmac *hmac, struct slice bytes);
+void hmac_deinit(struct hmac *hmac);
 
 /* key: 16 bytes drawn at start, so that nobody outside can make keys collide. */
 uint64_t siphash(const unsigned char key[16], struct slice bytes);

@@ -66,12 +66,15 @@ void append_refuse(struct change *change)
   event->code = change->err.code;
 }
 
-void append_tenant(struct control *control, struct slice name)
+void append_tenant(struct control *control, struct slice name, const struct event *first_key)
 {
   struct change *change = change_new(control, CHANGE_TENANT, NULL);
-  change->append.n_events = 1;
-  change->append.events[0] =
-      (struct event){.kind = EVENT_TENANT_CREATED, .tenant = name, .actor = SLICE("slipway")};
+  struct letter_append *letter = &change->append;
+  if (!catalog_tenant(control->catalog, name))
+    letter->events[letter->n_events++] =
+        (struct event){.kind = EVENT_TENANT_CREATED, .tenant = name, .actor = SLICE("slipway")};
+  if (first_key)
+    must(event_copy(&letter->arena, first_key, &letter->events[letter->n_events++]));
   change_news(control, change, NEWS_BEGUN, NULL);
 }
 

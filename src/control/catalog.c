@@ -317,7 +317,8 @@ enum code catalog_apply(struct catalog *catalog, const struct event *event, stru
 {
   must(event->kind > EVENT_NONE && event->kind < EVENT_KINDS);
   bool flags = event->kind == EVENT_FLAGS_SET || event->kind == EVENT_FLAG_REMOVED;
-  if (event->kind >= EVENT_RELEASE_STARTED && !flags) return misfit(event, err, "not built yet");
+  if (event->kind >= EVENT_RELEASE_STARTED && !flags && !key_event_is(event->kind))
+    return misfit(event, err, "not built yet");
   if (event->seq != catalog->seq + 1) return misfit(event, err, "wrong sequence number");
   struct catalog_tenant *tenant = catalog_tenant(catalog, event->tenant);
   struct catalog_model *model = NULL;
@@ -331,6 +332,8 @@ enum code catalog_apply(struct catalog *catalog, const struct event *event, stru
     return misfit(event, err, "no such tenant");
   } else if (flags) {
     if (flag_fold(tenant, event, err)) return err->code;
+  } else if (key_event_is(event->kind)) {
+    if (key_event_apply(catalog, tenant, event, err)) return err->code;
   } else if (event->kind == EVENT_MODEL_CREATED) {
     if (!event->model.len || catalog_model_like(tenant, event->model))
       return misfit(event, err, "the model exists");
@@ -429,6 +432,7 @@ struct digest catalog_digest(const struct catalog *catalog)
     add_text(&sha, tenant->name);
     add_number(&sha, tenant->n_models);
     for (uint32_t k = 0; k < tenant->n_models; k++) add_model(&sha, tenant->models[k]);
+    keyring_digest(&tenant->keyring, &sha);
     if (!tenant->flags.len) continue;
     add_number(&sha, tenant->flags_seq);
     add_text(&sha, tenant->flags);

@@ -14,6 +14,7 @@
 #ifndef CONTROL_CATALOG_H
 #define CONTROL_CATALOG_H
 
+#include "control/key.h"
 #include "world/event.h"
 
 enum { BACKS_MAX = 64 }; /* versions to go back to; the eldest is forgotten first */
@@ -66,6 +67,7 @@ struct catalog_tenant {
   struct slice flags; /* the flag file, JSON; empty: none was ever set */
   uint64_t flags_seq; /* of the event that set it */
   char *flags_text;   /* its memory: flag.c's */
+  struct keyring keyring;
 };
 
 struct catalog {
@@ -79,6 +81,7 @@ struct catalog {
   uint32_t n_keys, keys_cap;
   struct catalog_tenant **names; /* the same, over tenants */
   uint32_t names_cap;
+  struct key_index key_index; /* API keys of all tenants, revoked ones, too */
   unsigned char hash_key[16];
 };
 

@@ -27,7 +27,7 @@
 enum change_kind {
   CHANGE_PUSH,
   CHANGE_PLAIN, /* events that are there, and what they change shows: all but the others here */
-  CHANGE_TENANT, /* creates one; nobody waits */
+  CHANGE_TENANT, /* creates one, its first key, or both; nobody waits */
   CHANGE_SWITCH, /* a deploy or rollback; who asked waits until it serves */
   CHANGE_WISH,   /* the same, answered when it is written down as asked for; or taken up again after
                   * a restart. Promised from then on */

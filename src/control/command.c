@@ -36,10 +36,12 @@ static bool key_kind_fits(enum command_kind command, enum event_kind event)
   return false;
 }
 
-static bool key_fits(const struct catalog_key *key, const struct letter_command *command)
+static bool key_fits(const struct catalog *catalog, const struct catalog_key *key,
+                     const struct letter_command *command)
 {
   const struct event *event = &command->event;
   if (!key_kind_fits(command->kind, key->kind)) return false;
+  if (key_command_is(command)) return key_command_replays(catalog, command, key->seq);
   if (!key->model || !slice_eq(key->model->name, event->model)) return false;
   if (command->kind != COMMAND_PUSH) return !event->version || event->version == key->version;
   const struct catalog_version *version = catalog_version(key->model, key->version);
@@ -62,7 +64,7 @@ static bool key_decide(const struct catalog *catalog, const struct catalog_tenan
   const struct catalog_key *key = catalog_key(catalog, tenant, command->event.idempotency);
   if (!key) return false;
   decision->kind = DECISION_ANSWER;
-  if (!key_fits(key, command)) {
+  if (!key_fits(catalog, key, command)) {
     fail(&decision->err, E_IDEMPOTENCY_MISMATCH,
          "the Idempotency-Key '%.*s' was used for another request; use a fresh one",
          SLICE_ARG(key->key));
@@ -211,11 +213,15 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
     flag_decide(tenant, command, decision);
     return;
   }
-  if (command->kind >= COMMAND_RELEASE) {
+  if (command->kind >= COMMAND_RELEASE && !key_command_is(command)) {
     refuse(decision, fail(&decision->err, E_NOT_IMPLEMENTED, "this is not built yet"));
     return;
   }
   if (key_decide(catalog, tenant, command, decision)) return;
+  if (key_command_is(command)) {
+    key_command_decide(tenant, catalog, command, decision);
+    return;
+  }
   if (command->kind == COMMAND_PUSH) {
     push_decide(tenant, command, decision);
     return;

@@ -105,7 +105,8 @@ static void begin(struct control *control)
   control->started = true;
   control->dirty = true;
   pulse_ask(&control->pulse, control->now_us); /* a loop has its tally before its first world */
-  if (!catalog_tenant(catalog, first_tenant())) append_tenant(control, first_tenant());
+  if (!catalog_tenant(catalog, first_tenant()) || control->opts.first_key)
+    append_tenant(control, first_tenant(), control->opts.first_key);
   for (uint32_t i = 0; i < catalog->n_models; i++) {
     struct catalog_model *model = catalog->models[i];
     if (model->serving) {

@@ -39,6 +39,8 @@ struct control_opts {
   uint32_t worlds_max; /* worlds alive at once before publishing waits; 0: 1024 */
   unsigned char hash_key[16]; /* rand_secret: for tables that strangers fill */
   int64_t started_us;         /* clock_us at start, for the uptime in stats */
+  /* KEY_ADDED for a ledger that has none yet, lent until the first turn; NULL: there are keys */
+  const struct event *first_key;
 };
 
 /* post is read from control_main on, so its mailboxes may be filled in later; lent for life. */

@@ -86,6 +86,7 @@ void append_refuse(struct change *change);
 void append_send(struct control *control, struct change *change); /* the events that are there */
 void append_fold(struct control *control, struct change *change);
 void append_home(struct control *control, struct letter_append *letter);
-void append_tenant(struct control *control, struct slice name); /* creates one; nobody waits */
+/* Creates a tenant, its first key (control_opts.first_key), or both; nobody waits. */
+void append_tenant(struct control *control, struct slice name, const struct event *first_key);
 
 #endif

@@ -8,9 +8,14 @@
 #define WORLD_KEY_H
 
 #include "base/hash.h"
+#include "base/ip.h"
 #include "base/role.h"
 
 enum { KEY_ID_LEN = 12 };
+
+enum { KEY_PERSON_MAX = 64, KEY_NOTE_MAX = 200 };
+/* Whoever asks without a key where none is needed: actor and person. No key may be this one's. */
+#define PERSON_ANONYMOUS "anonymous"
 
 struct key {
   char id[KEY_ID_LEN]; /* lower-case letters and digits; unique over all tenants */
@@ -18,6 +23,15 @@ struct key {
   struct slice person;  /* keys of one person count as one where two must agree */
   struct digest hash;
   int64_t expires_ms; /* Unix time; 0: never */
+  int64_t added_ms;
+  struct slice note, added_by;
+  const struct cidr *cidrs; /* where it may be used from; none: anywhere */
+  uint32_t n_cidrs;
 };
+
+static inline struct slice key_id(const struct key *key)
+{
+  return slice_of(key->id, KEY_ID_LEN);
+}
 
 #endif

@@ -19,8 +19,15 @@ struct world {
   struct tenant *tenants;
   uint32_t n_tenants, n_buckets, n_slots, n_releases;
   uint32_t *buckets; /* over tenants: index + 1, 0 empty */
+  struct key_place *keys; /* over the keys of all tenants */
+  uint32_t n_key_buckets;
   bool ready, draining;
   unsigned char hash_key[16];
+};
+
+struct key_place {
+  const struct key *key; /* NULL: empty */
+  const struct tenant *tenant;
 };
 
 static _Atomic uint64_t worlds_built, worlds_freed;
@@ -132,8 +139,31 @@ static void keys_lay(struct arena *arena, const struct tenant *from, struct tena
   for (uint32_t i = 0; i < from->n_keys; i++) {
     keys[i] = from->keys[i];
     keys[i].person = text_copy(arena, from->keys[i].person);
+    keys[i].note = text_copy(arena, from->keys[i].note);
+    keys[i].added_by = text_copy(arena, from->keys[i].added_by);
+    struct cidr *cidrs = need(arena, keys[i].n_cidrs, sizeof *cidrs);
+    if (keys[i].n_cidrs) memcpy(cidrs, from->keys[i].cidrs, keys[i].n_cidrs * sizeof *cidrs);
+    keys[i].cidrs = cidrs;
   }
   to->keys = keys;
+}
+
+/* One table over all tenants: a request brings a key, and its tenant follows from that. */
+static void key_table_lay(struct world *world)
+{
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < world->n_tenants; i++) n += world->tenants[i].n_keys;
+  world->n_key_buckets = bucket_count(n);
+  world->keys = need(&world->arena, world->n_key_buckets, sizeof *world->keys);
+  for (uint32_t i = 0; i < world->n_tenants; i++) {
+    const struct tenant *tenant = &world->tenants[i];
+    for (uint32_t k = 0; k < tenant->n_keys; k++) {
+      uint32_t mask = world->n_key_buckets - 1;
+      uint32_t at = (uint32_t)siphash(world->hash_key, key_id(&tenant->keys[k])) & mask;
+      while (world->keys[at].key) at = (at + 1) & mask;
+      world->keys[at] = (struct key_place){&tenant->keys[k], tenant};
+    }
+  }
 }
 
 static void tenant_lay(struct world *world, const struct tenant *from, struct tenant *to)
@@ -174,6 +204,7 @@ struct world *world_build(const struct world_plan *plan, uint64_t serial)
     tenant_lay(world, &plan->tenants[i], &world->tenants[i]);
     bucket_put(world, world->buckets, world->n_buckets, world->tenants[i].name, i);
   }
+  key_table_lay(world);
   atomic_fetch_add_explicit(&worlds_built, 1, memory_order_relaxed);
   return world;
 }
@@ -220,6 +251,19 @@ const struct model *world_model(const struct world *world, const struct tenant *
   for (; tenant->buckets[at]; at = (at + 1) & mask) {
     const struct model *model = &tenant->models[tenant->buckets[at] - 1];
     if (slice_eq(model->name, name)) return model;
+  }
+  return NULL;
+}
+
+const struct key *world_key(const struct world *world, struct slice id,
+                            const struct tenant **tenant)
+{
+  if (!world->n_key_buckets) return NULL;
+  uint32_t mask = world->n_key_buckets - 1, at = (uint32_t)siphash(world->hash_key, id) & mask;
+  for (; world->keys[at].key; at = (at + 1) & mask) {
+    if (!slice_eq(key_id(world->keys[at].key), id)) continue;
+    *tenant = world->keys[at].tenant;
+    return world->keys[at].key;
   }
   return NULL;
 }

@@ -78,3 +78,32 @@ TEST(siphash_vectors)
   key[0] ^= 1;
   EXPECT(siphash(key, slice_of((char *)bytes, 15)) != 0xa129ca6149be45e5u);
 }
+
+/* RFC 4231: test cases 1, 2, 6 (a key longer than a block). */
+TEST(hmac_vectors)
+{
+  char key[131], hex[SHA256_HEX_LEN + 1];
+  struct hmac hmac;
+  memset(key, 0x0b, 20);
+  hmac_init(&hmac, slice_of(key, 20));
+  struct digest digest = hmac_of(&hmac, SLICE("Hi There"));
+  digest_hex(&digest, hex);
+  EXPECT_STR(hex, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+  hmac_init(&hmac, SLICE("Jefe"));
+  digest = hmac_of(&hmac, SLICE("what do ya want for nothing?"));
+  digest_hex(&digest, hex);
+  EXPECT_STR(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  memset(key, 0xaa, sizeof key);
+  hmac_init(&hmac, slice_of(key, sizeof key));
+  for (int i = 0; i < 2; i++) { /* one key, many messages */
+    digest = hmac_of(&hmac, SLICE("Test Using Larger Than Block-Size Key - Hash Key First"));
+    digest_hex(&digest, hex);
+    EXPECT_STR(hex, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+  }
+  struct digest other = digest;
+  EXPECT(digest_same(&digest, &other));
+  other.at[31] ^= 1;
+  EXPECT(!digest_same(&digest, &other));
+  hmac_deinit(&hmac);
+  for (size_t i = 0; i < sizeof hmac; i++) EXPECT(((unsigned char *)&hmac)[i] == 0);
+}

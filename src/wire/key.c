@@ -1,0 +1,65 @@
+/* key.c - reading and writing the text of API keys.
+ * Thread: any; pure.
+ * SPDX-License-Identifier: MIT */
+#include "wire/key.h"
+
+#include <zlib.h>
+
+static const char hex[] = "0123456789abcdef";
+
+static void crc_write(struct slice of, char to[KEY_TEXT_CRC])
+{
+  unsigned long crc = crc32(0, (const unsigned char *)of.at, (unsigned)of.len);
+  for (int i = KEY_TEXT_CRC - 1; i >= 0; i--, crc >>= 4) to[i] = hex[crc & 15];
+}
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool key_text_read(struct slice text, struct key_text *key)
+{
+  char crc[KEY_TEXT_CRC];
+  const size_t secret = 4 + KEY_TEXT_ID + 1, check = secret + KEY_TEXT_SECRET + 1;
+  if (text.len != KEY_TEXT_LEN || !slice_starts(text, SLICE("slw_"))) return false;
+  if (text.at[secret - 1] != '_' || text.at[check - 1] != '_') return false;
+  key->id = slice_of(text.at + 4, KEY_TEXT_ID);
+  key->secret = slice_of(text.at + secret, KEY_TEXT_SECRET);
+  for (size_t i = 0; i < key->id.len; i++)
+    if (!is_digit(key->id.at[i]) && !(key->id.at[i] >= 'a' && key->id.at[i] <= 'z')) return false;
+  for (size_t i = 0; i < key->secret.len; i++)
+    if (!is_digit(key->secret.at[i]) && !(key->secret.at[i] >= 'a' && key->secret.at[i] <= 'f'))
+      return false;
+  crc_write(slice_of(text.at, check - 1), crc);
+  return memcmp(crc, text.at + check, KEY_TEXT_CRC) == 0;
+}
+
+void key_text_make(const unsigned char random[KEY_RANDOM], char to[KEY_TEXT_LEN + 1])
+{
+  static const char letters[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* 32: each as likely */
+  char *at = to;
+  memcpy(at, "slw_", 4), at += 4;
+  for (int i = 0; i < KEY_TEXT_ID; i++) *at++ = letters[*random++ & 31];
+  *at++ = '_';
+  for (int i = 0; i < KEY_TEXT_SECRET / 2; i++, random++) {
+    *at++ = hex[*random >> 4];
+    *at++ = hex[*random & 15];
+  }
+  crc_write(slice_of(to, (size_t)(at - to)), at + 1);
+  *at = '_';
+  to[KEY_TEXT_LEN] = '\0';
+}
+
+bool key_of_head(const struct http_head *head, struct slice *text)
+{
+  struct slice bearer = http_head_get(head, FIELD_AUTHORIZATION);
+  struct slice plain = http_head_get(head, FIELD_X_API_KEY);
+  *text = SLICE_NONE;
+  if (!bearer.at && !plain.at) return false;
+  if (bearer.at) {
+    if (bearer.len < 7 || !slice_eq_nocase(slice_of(bearer.at, 7), SLICE("Bearer "))) return true;
+    bearer = slice_from(bearer, 7);
+    while (bearer.len && bearer.at[0] == ' ') bearer = slice_from(bearer, 1);
+    if (!bearer.len || (plain.at && !slice_eq(bearer, plain))) return true;
+  }
+  *text = bearer.at ? bearer : plain;
+  return true;
+}
