@@ -72,6 +72,7 @@ void release_tally_merge(struct release_tally *into, const struct release_tally 
 {
   if (!from->touched) return;
   into->touched = true;
+  for (int i = 0; i < ARMS_MAX; i++) into->assigned[i] += from->assigned[i];
   into->keyless += from->keyless;
   into->unjudged += from->unjudged;
   into->killed = into->killed || from->killed;

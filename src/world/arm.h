@@ -29,17 +29,17 @@ enum { SIDE_CANDIDATE, SIDE_STABLE, SIDES };
 
 /* Of one version, live requests only. */
 struct arm_tally {
-  uint64_t requests; /* that count: answered, or failed by the server's fault */
-  uint64_t errors;   /* of them: 5xx, timeout, a broken answer */
-  uint64_t timeouts; /* of the errors */
-  uint64_t run_ns;   /* the engine's time for the answered */
+  uint64_t requests;     /* that count: answered, or failed by the server's fault */
+  uint64_t errors;       /* of them: 5xx, timeout, a broken answer */
+  uint64_t timeouts;     /* of the errors */
+  uint64_t run_ns;       /* the engine's time for the answered */
   uint64_t memory_bytes; /* the most the model held, as seen when it answered; merged by maximum */
   /* From the head's arrival to the answer. Errors are left out, but for timeouts, which count as
    * slow at every threshold (the overflow bucket). */
   struct sketch32 total_us;
-  uint32_t shift[SHIFT_BINS];  /* answers by the release's bins */
-  float scores[SCORES_KEPT];   /* a sample, for edges yet to be chosen */
-  uint32_t n_scores;           /* seen; min(n_scores, SCORES_KEPT) are kept */
+  uint32_t shift[SHIFT_BINS];   /* answers by the release's bins */
+  float scores[SCORES_KEPT];    /* a sample, for edges yet to be chosen */
+  uint32_t n_scores;            /* seen; min(n_scores, SCORES_KEPT) are kept */
   char ids[IDS_KEPT][ID_BYTES]; /* request ids of errors and slow answers, first come */
   uint8_t id_lens[IDS_KEPT], n_ids;
 };
@@ -54,7 +54,7 @@ struct pair_sample {
 };
 
 struct segment_tally {
-  uint64_t hash; /* of field and value; 0: unused */
+  uint64_t hash;               /* of field and value; 0: unused */
   char text[SEGMENT_TEXT_MAX]; /* "x-country=de", cut */
   uint8_t text_len;
   uint32_t requests[SIDES], errors[SIDES], slow[SIDES]; /* slow: at p99 */
@@ -63,11 +63,14 @@ struct segment_tally {
 /* Of one running release. */
 struct release_tally {
   bool touched;
-  uint64_t keyless;   /* requests without the sticky key: served by stable, no evidence */
-  uint64_t unjudged;  /* live requests that were the candidate's by lot and went to stable because
+  /* Requests as the lot gave them out, before any of them ran: what a sample ratio is judged by
+   * where each request is a unit of its own. */
+  uint64_t assigned[ARMS_MAX];
+  uint64_t keyless;  /* requests without the sticky key: served by stable, no evidence */
+  uint64_t unjudged; /* live requests that were the candidate's by lot and went to stable because
                        * of unjudged_max or the local kill rule */
-  bool killed;        /* the local kill rule has fired */
-  uint64_t agree[AGREE_COUNTS]; /* shadow pairs by disagreement */
+  bool killed;       /* the local kill rule has fired */
+  uint64_t agree[AGREE_COUNTS];                  /* shadow pairs by disagreement */
   uint64_t pairs, shadow_dropped, shadow_errors; /* compared; not sent for lack of room; failed */
   uint64_t shadow_run_ns, stable_run_ns;         /* engine's time over the compared pairs */
   struct sketch32 shadow_us, stable_us;          /* queue and engine, over the compared pairs */
@@ -80,6 +83,16 @@ struct release_tally {
   uint8_t unit_arm[UNITS_KEPT];
   uint32_t n_units;
   struct segment_tally segments[SEGMENTS_MAX];
+};
+
+/* What a loop keeps of a running release from pulse to pulse. It lies in the tally, so that there
+ * is one for each release slot, and the loop carries it over to the next one. */
+struct release_memory {
+  uint64_t of;                /* which release: its model's slot and its number; 0: none yet */
+  uint32_t sent;              /* to candidates since the pulse */
+  uint32_t failed[ARMS_MAX];  /* the last answers of each arm, newest in bit 0: 1 is a failure */
+  uint8_t answered[ARMS_MAX]; /* how many of those bits are answers */
+  bool killed;
 };
 
 void arm_tally_merge(struct arm_tally *into, const struct arm_tally *from);

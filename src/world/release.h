@@ -4,7 +4,7 @@
  * Thread: any, once its world is sealed.
  *
  *   key     = the value of sticky_name, or the request id
- *   bucket  = murmur3-32(seed, key) scaled to WEIGHT_WHOLE       stat/bucket.h
+ *   bucket  = murmur3-32(seed, key) scaled to WEIGHT_WHOLE       stat/assign.h
  *   arm     = the first whose weights so far add up to more
  *
  * The candidate is arm 0 and owns [0, w): raising w adds units and moves none out. A missing key in
@@ -31,29 +31,36 @@ enum sticky { STICKY_REQUEST, STICKY_HEADER, STICKY_PARAMETER, STICKY_TENANT };
 enum compare { COMPARE_LABEL, COMPARE_SCORE, COMPARE_OVERLAP };
 
 enum {
-  SHIFT_BINS = 32,  /* labels, or between edges of scores */
+  SHIFT_BINS = 32, /* labels, or between edges of scores */
   SEGMENTS_MAX = 64,
   SEGMENT_FIELDS_MAX = 4,
 };
 
 struct split {
-  uint32_t number;            /* per model: "fraud/17" */
-  uint32_t slot;              /* its place in tallies */
-  uint32_t step;              /* from 0 */
-  struct slice seed;          /* "fraud/17", or what the plan says */
+  uint32_t number;   /* per model: "fraud/17" */
+  uint32_t slot;     /* its place in tallies */
+  uint32_t step;     /* from 0 */
+  struct slice seed; /* "fraud/17", or what the plan says */
   enum sticky sticky;
-  struct slice sticky_name;   /* header or parameter; empty for the other two */
+  struct slice sticky_name; /* header or parameter; empty for the other two */
+  /* "header:x-arm" or "parameter:arm": a request whose value there is "stable", "candidate" or an
+   * arm's place (0, 1...) gets that arm and is no evidence; another value means nothing. Empty: the
+   * plan allows no choice. */
+  struct slice selector;
   const struct version *shadow; /* gets a copy of requests, answers nobody; NULL: none */
-  uint32_t shadow_weight;     /* share of requests copied, of WEIGHT_WHOLE */
-  /* A loop sends the candidate no more than this many live requests between two pulses. */
+  uint32_t shadow_weight;       /* share of requests copied, of WEIGHT_WHOLE */
+  /* A loop sends the candidates no more than this many live requests between two pulses; 0: none.
+   * Past it requests go to stable, and no request is evidence, of either side, until the pulse:
+   * what is left would be no fair draw. */
   uint32_t unjudged_max;
   enum compare compare;
-  double distance;            /* COMPARE_SCORE: further apart is a disagreement */
-  uint32_t overlap_k;         /* COMPARE_OVERLAP */
+  double distance;             /* COMPARE_SCORE: further apart is a disagreement */
+  uint32_t overlap_k;          /* COMPARE_OVERLAP */
   uint64_t slow_us[SLOW_ROWS]; /* frozen thresholds; 0: none. [2] (p99) also judges segments */
-  uint32_t n_edges;           /* of scores, ascending; bins are one more. 0: bins are labels */
+  uint32_t n_edges;            /* of scores, ascending; bins are one more. 0: bins are labels */
   float edges[SHIFT_BINS - 1];
-  struct slice segments[SEGMENT_FIELDS_MAX]; /* "header:x-country", "parameter:plan" */
+  struct slice segments[SEGMENT_FIELDS_MAX]; /* "header:x-country", "parameter:plan",
+                                             * "tenant" */
   uint32_t n_segments;
 };
 

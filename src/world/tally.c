@@ -20,7 +20,10 @@ struct tally *tally_new(uint32_t n_slots, uint32_t arms, uint32_t releases)
     tally->arms = grab_zero(n_slots, sizeof(struct arm_tally *));
     tally->pool = grab_zero(arms, sizeof *tally->pool);
   }
-  if (releases) tally->releases = grab_zero(releases, sizeof *tally->releases);
+  if (releases) {
+    tally->releases = grab_zero(releases, sizeof *tally->releases);
+    tally->memory = grab_zero(releases, sizeof *tally->memory);
+  }
   return tally;
 }
 
@@ -30,6 +33,7 @@ void tally_free(struct tally *tally)
   ungrab(tally->arms);
   ungrab(tally->pool);
   ungrab(tally->releases);
+  ungrab(tally->memory);
   ungrab(tally);
 }
 

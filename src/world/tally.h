@@ -36,7 +36,7 @@ struct version_tally {
 };
 
 struct tally {
-  uint32_t n_slots; /* of this tally's world or newer */
+  uint32_t n_slots;    /* of this tally's world or newer */
   uint32_t n_releases; /* the same for releases */
   uint64_t requests, connections, bytes_in, bytes_out, slow_turns;
   uint64_t by_status[6];        /* [1] 1xx ... [5] 5xx */
@@ -46,8 +46,9 @@ struct tally {
    * release. A total has no pool and no releases: sums of these are the releases' own. */
   struct arm_tally **arms, *pool;
   uint32_t pool_cap, pool_used;
-  uint64_t arms_missed; /* answers not counted in an arm for lack of pool */
+  uint64_t arms_missed;           /* answers not counted in an arm for lack of pool */
   struct release_tally *releases; /* n_releases of them */
+  struct release_memory *memory;  /* the same; the loop's own, control leaves them alone */
   struct version_tally slots[];
 };
 
