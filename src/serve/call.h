@@ -46,7 +46,8 @@ struct answer {
   bool has_json_length;        /* Inference-Header-Content-Length: json_length */
   size_t json_length;
   struct slice model, version; /* x-slipway-model, -version; len 0: none */
-  const char *arm;             /* x-slipway-arm */
+  const char *arm;             /* x-slipway-arm; NULL: none */
+  uint32_t release;            /* x-slipway-release: its model and this number; 0: none */
   struct slice allow, etag;    /* of the control plane's answers; len 0: none */
   struct slice *parts;         /* the body */
   uint32_t n_parts;
@@ -91,7 +92,9 @@ struct call {
   struct slice model_name; /* as came; the world's own once it is found */
   const struct model *model;
   const struct version *version;
-  const struct arm *arm; /* NULL: the version was named */
+  const struct arm *arm;     /* NULL: the version was named */
+  const struct split *split; /* the release it was chosen by; NULL: none runs, or it was named */
+  bool counts;               /* the answer is evidence: chosen by lot, or no release runs */
   enum zip_coding coding, answer_coding;
   enum call_form form;
   enum predict_form predict;
@@ -106,7 +109,8 @@ struct call {
   struct arena scratch;
   struct err err; /* why it failed; code OK: it did not */
   struct answer answer;
-  struct slice part_one;         /* room for a body of one part */
+  struct slice part_one; /* room for a body of one part */
+  char version_digits[TEXT_NUMBER_MAX];
   char error_json[ERR_JSON_MAX]; /* last: not zeroed */
 };
 

@@ -1,25 +1,34 @@
-/* choose.c - which version answers: the one the client named, else by its split's shares.
+/* choose.c - which version answers: the one the client named, else by its release's lot.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
-#include "serve/stages_int.h"
+#include "serve/release_int.h"
 
-/* Arms by share of WEIGHT_WHOLE; a lone arm draws no lot. */
-static const struct arm *arm_draw(const struct model *model, struct rand *rand)
+/* A call whose body took its time is answered by the newest world, if that still has its model: a
+ * candidate that was rolled back meanwhile gets nothing more. */
+static void world_renew(struct call *call)
 {
-  if (model->n_arms == 1) return &model->arms[0];
-  uint64_t lot = rand_u64(rand) % WEIGHT_WHOLE;
-  for (uint32_t i = 0; i < model->n_arms; i++) {
-    if (lot < model->arms[i].weight) return &model->arms[i];
-    lot -= model->arms[i].weight;
-  }
-  must(!"the shares of a split add up to WEIGHT_WHOLE");
-  return NULL;
+  struct serve *serve = call->serve;
+  const struct world *world = serve_newest(serve);
+  if (call->lease == serve->newest || !world) return;
+  const struct tenant *tenant = world_tenant(world, call->came.tenant->name);
+  const struct model *model = tenant ? world_model(world, tenant, call->model_name) : NULL;
+  if (!model || !model->n_arms) return;
+  lease_drop(serve, call->lease);
+  call->lease = lease_take(serve);
+  call->world = world;
+  call->came.tenant = tenant;
+  call->model = model;
+  call->model_name = model->name;
 }
 
 enum step choose_stage(struct call *call)
 {
-  if (call->version) return STEP_NEXT;
-  call->arm = arm_draw(call->model, &call->serve->rand);
+  if (call->version) return STEP_NEXT; /* named: no evidence, of nobody */
+  world_renew(call);
+  const struct model *model = call->model;
+  must(model->release || model->n_arms == 1); /* shares are a release's */
+  call->counts = !model->release;
+  call->arm = model->release ? release_choose(call) : &model->arms[0];
   call->version = call->arm->version;
   must(call->version->state == VERSION_READY);
   return STEP_NEXT;

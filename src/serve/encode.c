@@ -3,8 +3,6 @@
  * SPDX-License-Identifier: MIT */
 #include "serve/stages_int.h"
 
-#include "base/text.h"
-
 static enum code v1_write(struct call *call)
 {
   struct answer *answer = &call->answer;
@@ -67,24 +65,12 @@ static void answer_zip(struct call *call)
 
 enum step encode_stage(struct call *call)
 {
-  const struct version *version = call->version;
   if (call->task.err.code != OK) {
     call->err = call->task.err;
     return STEP_REPLY;
   }
-  char *number = arena_get(&call->arena, TEXT_NUMBER_MAX);
-  if (!number) {
-    fail(&call->err, E_OUT_OF_MEMORY, "the answer needs more memory than one may have");
-    return STEP_REPLY;
-  }
-  call->answer = (struct answer){
-      .status = 200,
-      .model = call->model_name,
-      .version = slice_of(number, text_print_u64(number, version->number)),
-      .arm = version == call->model->stable ? "stable"
-             : call->arm                    ? "candidate"
-                                            : NULL,
-  };
+  call->answer = (struct answer){.status = 200};
+  answer_sign(call);
   if (call->form == FORM_V1 ? v1_write(call) : v2_write(call)) return STEP_REPLY;
   answer_zip(call);
   return STEP_NEXT;

@@ -71,6 +71,7 @@ enum step record_stage(struct call *call)
   struct version_tally *slot = slot_of(call);
   int64_t total_us = call->serve->now_us - call->began_us;
   if (!slot) return STEP_NEXT;
+  arm_answered(call, total_us);
   if (call->err.code == OK) {
     success_add(slot, call, total_us);
   } else {

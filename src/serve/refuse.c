@@ -3,6 +3,31 @@
  * SPDX-License-Identifier: MIT */
 #include "serve/refuse.h"
 
+#include "serve/stages_int.h"
+
+/* "candidate" where there is one, else by place: an A/B test has several. */
+static const char *arm_name(const struct call *call)
+{
+  static const char *const names[ARMS_MAX] = {"candidate-1", "candidate-2", "candidate-3",
+                                              "candidate-4", "candidate-5", "candidate-6",
+                                              "candidate-7", "candidate-8"};
+  const struct model *model = call->model;
+  if (call->version == model->stable) return "stable";
+  if (!call->arm) return NULL;
+  return model->n_arms == 2 ? "candidate" : names[call->arm - model->arms];
+}
+
+void answer_sign(struct call *call)
+{
+  struct answer *answer = &call->answer;
+  if (!call->version) return;
+  answer->model = call->model_name;
+  answer->version =
+      slice_of(call->version_digits, text_print_u64(call->version_digits, call->version->number));
+  answer->arm = arm_name(call);
+  answer->release = call->split ? call->split->number : 0;
+}
+
 void refuse(struct call *call)
 {
   must(call->err.code != OK);
@@ -18,4 +43,5 @@ void refuse(struct call *call)
       .n_parts = 1,
       .bytes = call->part_one.len,
   };
+  answer_sign(call);
 }

@@ -18,6 +18,7 @@ struct serve *serve_new(const struct serve_opts *opts)
   }
   serve->tally = tally_new(0, 0, 0); /* counts who knocks before the first TALLY; no version yet */
   serve->resting = grab_zero(opts->calls_max, sizeof *serve->resting);
+  serve->units_seen = grab_zero(UNITS_SEEN, sizeof *serve->units_seen);
   list_init(&serve->lent);
   uint64_t seed;
   rand_secret(&seed, sizeof seed);
@@ -35,7 +36,7 @@ struct serve *serve_new(const struct serve_opts *opts)
 
 uint64_t serve_boot_bytes(uint32_t calls_max)
 {
-  return sizeof(struct serve) +
+  return sizeof(struct serve) + UNITS_SEEN * sizeof(uint64_t) +
          ((uint64_t)calls_max + 2) * (sizeof(struct lease) + sizeof(struct arena));
 }
 
@@ -44,6 +45,7 @@ void serve_free(struct serve *serve)
   must(serve->calls == 0 && !serve->newest);
   budget_deinit(serve->opts.bodies);
   while (serve->n_resting) arena_deinit(&serve->resting[--serve->n_resting]);
+  ungrab(serve->units_seen);
   ungrab(serve->resting);
   tally_free(serve->tally);
   ungrab(serve->leases);
@@ -56,9 +58,21 @@ void serve_turn(struct serve *serve, int64_t now_us, int64_t wall_us)
   serve->wall_us = wall_us;
 }
 
+/* What is kept of releases from pulse to pulse goes on in the new tally. */
+static void memory_carry(const struct tally *from, struct tally *to)
+{
+  uint32_t n = from->n_releases < to->n_releases ? from->n_releases : to->n_releases;
+  if (!to->n_releases) return;
+  if (n) memcpy(to->memory, from->memory, n * sizeof *to->memory);
+  memset(to->memory + n, 0, (to->n_releases - n) * sizeof *to->memory);
+  for (uint32_t i = 0; i < n; i++) to->memory[i].sent = 0;
+}
+
 void serve_tally(struct serve *serve, struct letter_tally *letter)
 {
   must(letter->tally->n_slots >= serve->tally->n_slots); /* control's never shrink */
+  must(letter->tally->n_releases >= serve->tally->n_releases);
+  memory_carry(serve->tally, letter->tally);
   struct tally *full = serve->tally;
   serve->tally = letter->tally;
   letter->tally = full;

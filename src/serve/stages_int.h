@@ -30,7 +30,10 @@ struct serve {
   uint64_t ids;
   int64_t slow_ns; /* the longest stage of this turn that was timed, and its name */
   const char *slow_stage;
+  uint64_t *units_seen; /* UNITS_SEEN marks of units that were sent lately */
 };
+
+enum { UNITS_SEEN = 1 << 15 };
 
 enum step find_stage(struct call *call);
 enum step media_stage(struct call *call);
@@ -60,6 +63,12 @@ void lease_drop(struct serve *serve, struct lease *lease); /* NULL is fine */
 
 /* Puts a scratch arena to rest, or gives it back. */
 void scratch_rest(struct serve *serve, struct arena *scratch);
+
+/* Counts an answer, or a failure, into the tally of its version and what its release keeps. */
+void arm_answered(struct call *call, int64_t total_us);
+
+/* Says in the answer who gave it, as far as that is known: model, version, arm, release. */
+void answer_sign(struct call *call);
 
 /* Counts a task that left for its lane, and one that came home. */
 void record_lent(struct call *call);

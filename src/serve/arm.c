@@ -1,0 +1,76 @@
+/* arm.c - what an answer says of the version that gave it: counts, time, what it predicted.
+ * Thread: its loop.
+ * Source: release statistics, section 1, rule 9: errors are the server's failures; what the client
+ * caused counts nowhere; a timeout is slow at every threshold, other failures are no latency.
+ * SPDX-License-Identifier: MIT */
+#include "serve/reading.h"
+#include "serve/release_int.h"
+
+enum { HTTP_FAILURE = 500, SLOW_P99 = 2 };
+
+static void id_keep(struct arm_tally *arm, struct slice id)
+{
+  if (arm->n_ids == IDS_KEPT) return;
+  memcpy(arm->ids[arm->n_ids], id.at, id.len);
+  arm->id_lens[arm->n_ids++] = (uint8_t)id.len;
+}
+
+/* Every score of the pulse is as likely as any other to be among those kept. */
+static void score_keep(struct arm_tally *arm, struct rand *rand, float score)
+{
+  uint32_t at = arm->n_scores++;
+  if (at >= SCORES_KEPT) at = (uint32_t)((rand_u64(rand) >> 32) * arm->n_scores >> 32);
+  if (at < SCORES_KEPT) arm->scores[at] = score;
+}
+
+static uint32_t shift_bin(const struct split *split, const struct reading *reading)
+{
+  static const unsigned char fixed[16] = "slipway labels1";
+  uint32_t bin = 0;
+  if (split->n_edges) {
+    if (!reading->has_score || reading->score != reading->score) return split->n_edges;
+    while (bin < split->n_edges && reading->score >= split->edges[bin]) bin++;
+    return bin;
+  }
+  if (reading->named) return (uint32_t)siphash(fixed, reading->text) % SHIFT_BINS;
+  return (uint32_t)((uint64_t)reading->label % SHIFT_BINS);
+}
+
+/* One row of each request, its first: rows of one batch are no independent answers. */
+static void answer_count(struct arm_tally *arm, struct call *call)
+{
+  struct reader reader;
+  struct reading reading;
+  reader_init(&reader, &call->version->contract, call->task.outputs, call->task.wanted,
+              call->task.rows);
+  if (!reader.label && !reader.floats && !reader.score) return;
+  reader_read(&reader, 0, &reading);
+  if (reading.has_score) score_keep(arm, &call->serve->rand, (float)reading.score);
+  if (!call->split || (!call->split->n_edges && !reading.has_label)) return;
+  arm->shift[shift_bin(call->split, &reading)]++;
+}
+
+void arm_answered(struct call *call, int64_t total_us)
+{
+  const struct task *task = &call->task;
+  const struct split *split = call->split;
+  enum code code = call->err.code;
+  bool failed = code != OK, late = code == E_DEADLINE_EXCEEDED;
+  if (!call->counts || (failed && code_http(code) < HTTP_FAILURE)) return;
+  uint64_t us = total_us > 0 ? (uint64_t)total_us : 0;
+  uint64_t slow_us = split ? split->slow_us[SLOW_P99] : 0;
+  bool slow = late || (!failed && slow_us && us >= slow_us);
+  if (split) release_answered(call, failed, slow);
+  struct arm_tally *arm = tally_arm(call->serve->tally, call->version->slot);
+  if (!arm) return;
+  arm->requests++;
+  arm->errors += failed;
+  arm->timeouts += late;
+  if (failed || slow) id_keep(arm, call_id(call));
+  if (late) us = UINT64_MAX;
+  if (late || !failed) sketch32_add(&arm->total_us, us);
+  if (failed) return;
+  arm->run_ns += (uint64_t)(task->infer_ns - task->input_ns);
+  if (task->model_bytes > arm->memory_bytes) arm->memory_bytes = task->model_bytes;
+  answer_count(arm, call);
+}

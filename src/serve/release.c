@@ -1,0 +1,236 @@
+/* release.c - a request among the arms of a release: its lot, and what this loop may decide alone.
+ * Thread: its loop.
+ *
+ * Evidence is what the lot gave out. A request that chose its arm, has no key, or went to stable
+ * because the candidate had enough (unjudged_max) or was killed here is answered, not counted.
+ * SPDX-License-Identifier: MIT */
+#include "serve/release_int.h"
+
+#include "base/hash.h"
+#include "stat/assign.h"
+
+enum { KILL_ANSWERS = 20 };
+_Static_assert((int)WEIGHT_WHOLE == (int)ASSIGN_TOTAL, "one scale of weights");
+_Static_assert(KILL_ANSWERS <= 32, "the last answers are bits of one word");
+
+/* --- what a request says ---------------------------------------------------------------------- */
+
+static struct slice header_value(const struct call *call, struct slice name)
+{
+  uint16_t from = 0;
+  return http_head_find(call->came.head, name, &from);
+}
+
+static struct slice parameter_value(const struct call *call, struct slice name)
+{
+  const struct infer_request *request = &call->request;
+  for (uint32_t i = 0; i < request->n_others; i++)
+    if (slice_eq(request->others[i].key, name)) return request->others[i].value;
+  return SLICE_NONE;
+}
+
+struct slice release_field(const struct call *call, struct slice field)
+{
+  struct slice header = SLICE("header:"), parameter = SLICE("parameter:");
+  if (slice_starts(field, header)) return header_value(call, slice_from(field, header.len));
+  if (slice_starts(field, parameter))
+    return parameter_value(call, slice_from(field, parameter.len));
+  return slice_eq(field, SLICE("tenant")) ? call->came.tenant->name : SLICE_NONE;
+}
+
+static struct slice sticky_key(const struct call *call, const struct split *split)
+{
+  switch (split->sticky) {
+    case STICKY_REQUEST: return call_id(call);
+    case STICKY_HEADER: return header_value(call, split->sticky_name);
+    case STICKY_PARAMETER: return parameter_value(call, split->sticky_name);
+    case STICKY_TENANT: return call->came.tenant->name;
+  }
+  return SLICE_NONE;
+}
+
+/* --- where it is counted ---------------------------------------------------------------------- */
+
+static uint64_t release_name(const struct model *model, const struct split *split)
+{
+  return (uint64_t)model->slot << 32 | split->number;
+}
+
+/* Whether the newest world still runs this very release. */
+static bool release_runs(const struct call *call, const struct split *split)
+{
+  struct serve *serve = call->serve;
+  if (call->lease == serve->newest) return true;
+  const struct world *world = serve_newest(serve);
+  const struct tenant *tenant = world ? world_tenant(world, call->came.tenant->name) : NULL;
+  const struct model *model = tenant ? world_model(world, tenant, call->model_name) : NULL;
+  return model && model->slot == call->model->slot && model->release &&
+         model->release->number == split->number && model->release->slot == split->slot;
+}
+
+bool release_here(const struct call *call, const struct split *split, struct release_place *place)
+{
+  struct tally *tally = call->serve->tally;
+  if (!release_runs(call, split)) return false;
+  must(split->slot < tally->n_releases); /* serve_world sees to it */
+  place->tally = &tally->releases[split->slot];
+  place->memory = &tally->memory[split->slot];
+  place->tally->touched = true;
+  uint64_t name = release_name(call->model, split);
+  if (place->memory->of != name) *place->memory = (struct release_memory){.of = name};
+  return true;
+}
+
+/* --- units ------------------------------------------------------------------------------------ */
+
+/* A unit goes to control when this loop has not sent it lately; control counts it once. The hash is
+ * the same on every loop, and not the one the lot is drawn with. */
+static void unit_note(struct serve *serve, const struct release_place *place, struct slice key,
+                      uint32_t arm)
+{
+  static const unsigned char fixed[16] = "slipway units 1";
+  struct release_tally *tally = place->tally;
+  uint64_t hash = siphash(fixed, key), mark = hash ^ place->memory->of * 0x9e3779b97f4a7c15u;
+  uint64_t *seen = &serve->units_seen[mark & (UNITS_SEEN - 1)];
+  if (*seen == mark || tally->n_units == UNITS_KEPT) return;
+  *seen = mark;
+  tally->units[tally->n_units] = hash;
+  tally->unit_arm[tally->n_units++] = (uint8_t)arm;
+}
+
+/* --- choosing --------------------------------------------------------------------------------- */
+
+static const struct arm *stable_arm(const struct model *model)
+{
+  return &model->arms[model->n_arms - 1];
+}
+
+/* The arm that a request asks for, where the plan lets it; NULL: it asks for none. */
+static const struct arm *arm_asked(const struct call *call, const struct split *split)
+{
+  uint64_t place;
+  if (!split->selector.len) return NULL;
+  struct slice value = release_field(call, split->selector);
+  if (!value.len) return NULL;
+  if (slice_eq(value, SLICE("stable"))) return stable_arm(call->model);
+  if (slice_eq(value, SLICE("candidate"))) return &call->model->arms[0];
+  if (!text_read_u64(value, call->model->n_arms - 1, &place)) return NULL;
+  return &call->model->arms[place];
+}
+
+static uint32_t arm_drawn(const struct model *model, struct slice seed, struct slice key)
+{
+  uint32_t bucket = assign_bucket(assign_hash(seed, key), WEIGHT_WHOLE);
+  for (uint32_t i = 0; i < model->n_arms; i++) {
+    if (bucket < model->arms[i].weight) return i;
+    bucket -= model->arms[i].weight;
+  }
+  must(!"the weights of a split add up to WEIGHT_WHOLE");
+  return 0;
+}
+
+/* What the candidate may not have any more goes to stable. */
+static const struct arm *arm_allowed(struct call *call, const struct split *split,
+                                     const struct release_place *place, uint32_t drawn)
+{
+  const struct model *model = call->model;
+  struct release_memory *memory = place->memory;
+  bool candidate = drawn < model->n_arms - 1, full = memory->sent >= split->unjudged_max;
+  place->tally->killed = memory->killed;
+  call->counts = !(full && model->arms[model->n_arms - 1].weight < WEIGHT_WHOLE);
+  if (!candidate) return &model->arms[drawn];
+  if (!full && !memory->killed) {
+    memory->sent++;
+    return &model->arms[drawn];
+  }
+  place->tally->unjudged++;
+  call->counts = false;
+  return stable_arm(model);
+}
+
+const struct arm *release_choose(struct call *call)
+{
+  const struct model *model = call->model;
+  const struct split *split = model->release;
+  struct release_place place;
+  call->split = split;
+  if (!release_here(call, split, &place)) return stable_arm(model);
+  const struct arm *asked = arm_asked(call, split);
+  if (asked && !(place.memory->killed && asked != stable_arm(model))) return asked;
+  if (asked) return stable_arm(model);
+  struct slice key = sticky_key(call, split);
+  if (!key.len) {
+    place.tally->keyless++;
+    return stable_arm(model);
+  }
+  uint32_t drawn = arm_drawn(model, split->seed, key);
+  const struct arm *arm = arm_allowed(call, split, &place, drawn);
+  if (!call->counts) return arm;
+  place.tally->assigned[drawn]++;
+  if (split->sticky != STICKY_REQUEST) unit_note(call->serve, &place, key, drawn);
+  return arm;
+}
+
+/* --- what answers say ------------------------------------------------------------------------- */
+
+static uint32_t failures(const struct release_memory *memory, uint32_t arm)
+{
+  uint32_t last = memory->failed[arm] & (uint32_t)((UINT64_C(1) << KILL_ANSWERS) - 1);
+  return (uint32_t)__builtin_popcount(last);
+}
+
+/* More than half of the last answers of a candidate are the server's failures, stable's are not:
+ * this loop sends it nothing more, before control has seen a thing. */
+static void kill_check(const struct release_place *place, uint32_t arm, uint32_t stable)
+{
+  struct release_memory *memory = place->memory;
+  if (memory->answered[arm] < KILL_ANSWERS || failures(memory, arm) * 2 <= KILL_ANSWERS) return;
+  if (failures(memory, stable) * 2 > memory->answered[stable]) return;
+  memory->killed = place->tally->killed = true;
+}
+
+static void segment_add(struct release_tally *tally, struct slice field, struct slice value,
+                        uint32_t side, bool failed, bool slow)
+{
+  static const unsigned char fixed[16] = "slipway fields1";
+  struct slice name = field;
+  for (size_t i = 0; i < field.len; i++)
+    if (field.at[i] == ':') name = slice_from(field, i + 1);
+  uint64_t hash = siphash(fixed, value) ^ siphash(fixed, field) * 3;
+  if (!hash) hash = 1;
+  for (uint32_t i = 0; i < SEGMENTS_MAX; i++) {
+    struct segment_tally *to = &tally->segments[i];
+    if (to->hash && to->hash != hash) continue;
+    if (!to->hash) {
+      struct slice parts[] = {name, SLICE("="), value};
+      to->hash = hash;
+      for (int k = 0; k < 3; k++) {
+        size_t room = sizeof to->text - to->text_len, n = parts[k].len;
+        if (n > room) n = room;
+        if (n) memcpy(to->text + to->text_len, parts[k].at, n);
+        to->text_len = (uint8_t)(to->text_len + n);
+      }
+    }
+    to->requests[side]++;
+    to->errors[side] += failed;
+    to->slow[side] += slow;
+    return;
+  }
+}
+
+void release_answered(struct call *call, bool failed, bool slow)
+{
+  const struct split *split = call->split;
+  struct release_place place;
+  if (!release_here(call, split, &place)) return;
+  uint32_t arm = (uint32_t)(call->arm - call->model->arms), stable = call->model->n_arms - 1;
+  struct release_memory *memory = place.memory;
+  memory->failed[arm] = memory->failed[arm] << 1 | failed;
+  if (memory->answered[arm] < KILL_ANSWERS) memory->answered[arm]++;
+  if (failed && arm != stable && !memory->killed) kill_check(&place, arm, stable);
+  uint32_t side = arm == stable ? SIDE_STABLE : SIDE_CANDIDATE;
+  for (uint32_t i = 0; i < split->n_segments; i++) {
+    struct slice value = release_field(call, split->segments[i]);
+    if (value.len) segment_add(place.tally, split->segments[i], value, side, failed, slow);
+  }
+}

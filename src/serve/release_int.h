@@ -1,0 +1,32 @@
+/* release_int.h - what the stages count of the release that a call belongs to.
+ * Thread: its loop.
+ *
+ * A call is bound to a release by the choose stage, if by lot: call->split. The slot of a release
+ * may be another's by the time the call is answered, so what is counted later asks again whether it
+ * still runs (release_here).
+ * SPDX-License-Identifier: MIT */
+#ifndef SERVE_RELEASE_INT_H
+#define SERVE_RELEASE_INT_H
+
+#include "serve/stages_int.h"
+
+/* A running release as this loop counts it. */
+struct release_place {
+  struct release_tally *tally; /* touched */
+  struct release_memory *memory;
+};
+
+/* The text of "header:NAME", "parameter:NAME" or "tenant" in this request; at NULL: it has none.
+ * Valid while its client waits. */
+struct slice release_field(const struct call *call, struct slice field);
+
+/* Where to count what concerns split, which call's world has; false: it runs no more. */
+bool release_here(const struct call *call, const struct split *split, struct release_place *place);
+
+/* Which of the model's arms answers. Says in the call whether its answer is evidence. */
+const struct arm *release_choose(struct call *call);
+
+/* What an answer that is evidence says of its release: the kill rule, the segments. */
+void release_answered(struct call *call, bool failed, bool slow);
+
+#endif
