@@ -28,6 +28,8 @@
 #include "base/list.h"
 #include "store/history.h"
 
+struct flag_desk;
+
 enum desk_step { DESK_DONE, DESK_LATER };
 
 enum {
@@ -73,6 +75,7 @@ struct desk {
   struct letter_world *lease; /* of the newest world; NULL before the first */
   struct link asks;           /* all that are open */
   struct history *history;    /* this desk's own reader; NULL before the first use */
+  struct flag_desk *flags;    /* api/flag/desk_int.h; NULL before the first use */
 
   /* One snapshot of all counters shared by those who do not need a fresh one. */
   struct link stats_waiting;

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "api/flag/desk_int.h"
 #include "api/handlers_int.h"
 #include "api/routes.h"
 #include "base/log.h"
@@ -61,6 +62,7 @@ void desk_free(struct desk *desk)
   mailbox_deinit(&desk->box);
   tally_free(desk->stats_last.tally);
   blob_drop(desk->metrics);
+  flag_desk_free(desk->flags);
   if (desk->history) history_close(desk->history);
   ungrab(desk);
 }
@@ -74,6 +76,7 @@ void desk_limits_list(struct limits *to, uint32_t n_desks, uint32_t n_asks)
                                "--desks", NULL});
   limit_add(to, (struct limit){"one control-plane request at its desk", ask, "bytes", ask * n_asks,
                                NULL, "parsed JSON and answers of the control plane"});
+  flag_limits_list(to, n_desks);
   limit_add(to, (struct limit){"one answer of the control plane", ASK_ANSWER_MAX, "bytes", 0, NULL,
                                NULL});
 }

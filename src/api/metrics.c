@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "api/flag/desk_int.h"
 #include "api/handlers_int.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -320,6 +321,7 @@ static enum desk_step metrics_then(struct ask *ask, const struct stats *stats)
                                              .facts = &facts,
                                              .cpu_utilization = cpu_utilization(desk, &facts),
                                              .log_dropped = log_dropped()});
+  flag_metrics_write(desk, ask->letter->tenant, &buf);
   must(!buf.full);
   blob_drop(desk->metrics);
   desk->metrics = blob_copy(buf_lend(&buf));

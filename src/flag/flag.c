@@ -49,7 +49,9 @@ static enum code variants_read(const struct value *variants, struct flag *to, st
   }
   enum value_kind kind = variants->first->kind;
   for (const struct value *variant = variants->first; variant; variant = variant->next) {
-    if (variant->kind == VALUE_NULL || variant->kind == VALUE_LIST)
+    if (!variant->key.len || variant->key.len > FLAG_KEY_MAX)
+      fail(err, E_BAD_NAME, "a variant's name has 1 to %d bytes", FLAG_KEY_MAX);
+    else if (variant->kind == VALUE_NULL || variant->kind == VALUE_LIST)
       fail(err, E_WRONG_TYPE, "a variant is %s; it may be a boolean, string, number or object",
            value_kind_name(variant->kind));
     else if (variant->kind != kind)

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "flag/number.h"
+#include "wire/json.h"
 #include "wire/yaml.h"
 
 static enum code no_room(struct err *err)
@@ -42,6 +43,24 @@ const char *value_kind_name(enum value_kind kind)
   static const char *const names[] = {"nothing",  "null",   "a boolean", "a number",
                                       "a string", "a list", "an object"};
   return names[kind];
+}
+
+uint32_t value_depth(const struct value *value)
+{
+  const struct value *open[VALUE_DEPTH_MAX];
+  uint32_t depth = 0, most = 0;
+  for (;;) {
+    bool list = value->kind == VALUE_LIST || value->kind == VALUE_MAP;
+    if (list && depth + 1 > most) most = depth + 1;
+    if (list && value->first && depth + 1 < VALUE_DEPTH_MAX) {
+      open[depth++] = value;
+      value = value->first;
+      continue;
+    }
+    while (depth && !value->next) value = open[--depth];
+    if (!depth) return most;
+    value = value->next;
+  }
 }
 
 /* --- from JSON ------------------------------------------------------------------------------- */

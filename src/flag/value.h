@@ -6,7 +6,8 @@
 #ifndef FLAG_VALUE_H
 #define FLAG_VALUE_H
 
-#include "wire/json.h"
+#include "base/err.h"
+#include "wire/json_out.h"
 
 enum value_kind {
   VALUE_NONE, /* nothing there: an argument that was not given */
@@ -45,6 +46,8 @@ void value_write(struct json_out *to, const struct value *value);
 
 /* NULL when map is no map or has no such member. */
 const struct value *value_get(const struct value *map, struct slice key);
+/* How deep lists and maps are nested in it: 0 for others, 1 for [1]; VALUE_DEPTH_MAX at most. */
+uint32_t value_depth(const struct value *value);
 const char *value_kind_name(enum value_kind kind); /* "a string" */
 
 static inline struct value value_of_bool(bool yes)

@@ -72,7 +72,8 @@ static void letter_fill(struct errand *errand, const struct conn *conn, const st
     errand->letter.headers[i] = http_head_get(head, header_fields[i]);
 }
 
-static struct errand *errand_make(struct conn *conn, const struct route *route)
+static struct errand *errand_make(struct conn *conn, const struct route *route,
+                                  const struct who *who)
 {
   struct loop *loop = conn->loop;
   struct errand *errand = pool_get(&loop->asks);
@@ -80,7 +81,9 @@ static struct errand *errand_make(struct conn *conn, const struct route *route)
   *errand = (struct errand){.loop = loop, .client = conn, .arena = conn->arena};
   errand->upload = route->kind == ROUTE_UPLOAD;
   errand->arena.max = ERRAND_EXTRA + (errand->upload ? 0 : 3 * route->body_max);
-  errand->desk = loop->post->desks[loop->next_desk++ % loop->post->n_desks];
+  uint32_t desk = who->tenant ? who->tenant->slot : 0;
+  if (route->kind != ROUTE_HOME) desk = loop->next_desk++;
+  errand->desk = loop->post->desks[desk % loop->post->n_desks];
   arena_init(&conn->arena, ARENA_HEAD_MAX, &loop->blocks.source);
   conn->errand = errand;
   loop->n_asks++;
@@ -109,7 +112,7 @@ void errand_begin(struct conn *conn, const struct route *route, const struct url
     errand_refuse(conn, err);
     return;
   }
-  struct errand *errand = errand_make(conn, route);
+  struct errand *errand = errand_make(conn, route, who);
   if (!errand) {
     fail(err, E_OVERLOADED, "too many requests are in work at once; retry in a moment");
     errand_refuse(conn, err);

@@ -182,6 +182,7 @@ static void request_route(struct conn *conn, const struct url *url)
     case ROUTE_LIVE:
     case ROUTE_READY: asset_answer(conn, route); break;
     case ROUTE_ASK:
+    case ROUTE_HOME:
     case ROUTE_UPLOAD: errand_begin(conn, route, url, params, &who); break;
   }
 }

@@ -10,7 +10,7 @@
 
 struct history {
   sqlite3 *db;
-  sqlite3_stmt *by_tenant, *by_model;
+  sqlite3_stmt *by_tenant, *by_model, *of_flags;
   int64_t deadline_us;
 };
 
@@ -35,7 +35,11 @@ enum code history_open(struct history **out, const struct datadir *dir, struct e
       sql_prepare(history->db,
                   "SELECT " SQL_ROW " FROM events WHERE tenant = ?1 AND seq < ?2 AND model = ?4"
                   " AND model <> '' ORDER BY seq DESC LIMIT ?3",
-                  &history->by_model, err)) {
+                  &history->by_model, err) ||
+      sql_prepare(history->db,
+                  "SELECT " SQL_ROW " FROM events WHERE tenant = ?1 AND seq < ?2"
+                  " AND kind IN ('flags_set', 'flag_removed') ORDER BY seq DESC LIMIT ?3",
+                  &history->of_flags, err)) {
     history_close(history);
     return err->code;
   }
@@ -49,28 +53,25 @@ void history_close(struct history *history)
   if (!history) return;
   sqlite3_finalize(history->by_tenant);
   sqlite3_finalize(history->by_model);
+  sqlite3_finalize(history->of_flags);
   must(sqlite3_close(history->db) == SQLITE_OK);
   ungrab(history);
 }
 
-enum code history_read(struct history *history, struct slice tenant, struct slice model,
-                       uint64_t before, uint32_t limit, int64_t deadline_us, history_fn fn,
-                       void *arg, struct err *err)
+static enum code rows_read(struct history *history, sqlite3_stmt *stmt, struct slice tenant,
+                           uint64_t before, uint32_t limit, int64_t deadline_us, history_fn fn,
+                           void *arg, struct err *err)
 {
-  if (limit < 1 || limit > HISTORY_LIMIT_MAX)
-    return fail(err, E_INVALID_ARGUMENT, "limit must be 1 to %d, got %u", HISTORY_LIMIT_MAX, limit);
   struct arena arena;
   struct sql_row row;
   enum code code = OK;
   int rc;
-  sqlite3_stmt *stmt = model.len ? history->by_model : history->by_tenant;
   if (before == 0 || before > INT64_MAX) before = INT64_MAX;
   history->deadline_us = deadline_us;
   arena_init(&arena, 2 * EVENT_LINE_MAX, NULL);
   sql_bind_text(stmt, 1, tenant);
   sqlite3_bind_int64(stmt, 2, (int64_t)before);
   sqlite3_bind_int64(stmt, 3, limit);
-  if (model.len) sql_bind_text(stmt, 4, model);
   while (!code && (rc = sqlite3_step(stmt)) != SQLITE_DONE) {
     arena_reset(&arena);
     if (rc != SQLITE_ROW)
@@ -82,4 +83,28 @@ enum code history_read(struct history *history, struct slice tenant, struct slic
   sqlite3_clear_bindings(stmt);
   arena_deinit(&arena);
   return code;
+}
+
+static enum code limit_check(uint32_t limit, struct err *err)
+{
+  if (limit >= 1 && limit <= HISTORY_LIMIT_MAX) return OK;
+  return fail(err, E_INVALID_ARGUMENT, "limit must be 1 to %d, got %u", HISTORY_LIMIT_MAX, limit);
+}
+
+enum code history_read(struct history *history, struct slice tenant, struct slice model,
+                       uint64_t before, uint32_t limit, int64_t deadline_us, history_fn fn,
+                       void *arg, struct err *err)
+{
+  sqlite3_stmt *stmt = model.len ? history->by_model : history->by_tenant;
+  if (limit_check(limit, err)) return err->code;
+  if (model.len) sql_bind_text(stmt, 4, model);
+  return rows_read(history, stmt, tenant, before, limit, deadline_us, fn, arg, err);
+}
+
+enum code history_flags(struct history *history, struct slice tenant, uint64_t before,
+                        uint32_t limit, int64_t deadline_us, history_fn fn, void *arg,
+                        struct err *err)
+{
+  if (limit_check(limit, err)) return err->code;
+  return rows_read(history, history->of_flags, tenant, before, limit, deadline_us, fn, arg, err);
 }

@@ -27,4 +27,9 @@ CHECKED enum code history_read(struct history *history, struct slice tenant, str
                                uint64_t before, uint32_t limit, int64_t deadline_us, history_fn fn,
                                void *arg, struct err *err);
 
+/* The same, of a tenant's feature flags only. */
+CHECKED enum code history_flags(struct history *history, struct slice tenant, uint64_t before,
+                                uint32_t limit, int64_t deadline_us, history_fn fn, void *arg,
+                                struct err *err);
+
 #endif

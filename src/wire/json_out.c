@@ -1,11 +1,12 @@
 /* json_out.c - the writer: the last byte tells whether a comma is due.
  * Thread: any, pure.
  * SPDX-License-Identifier: MIT */
+#include "wire/json_out.h"
+
 #include <math.h>
 
 #include "base/text.h"
 #include "base/utf8.h"
-#include "wire/json.h"
 
 enum { OUT_FIRST = 256 };
 

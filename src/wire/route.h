@@ -25,6 +25,7 @@ enum route_kind {
   ROUTE_LIVE,   /* the same in V2's words */
   ROUTE_READY,  /* does everything that should serve? on the loop */
   ROUTE_ASK,    /* to a desk, whole body in memory */
+  ROUTE_HOME,   /* the same, always to the desk that keeps what it knows of the tenant */
   ROUTE_UPLOAD, /* to a desk, body streamed */
 };
 

@@ -1,0 +1,315 @@
+#!/usr/bin/env python3
+"""flag_test.py - feature flags through the running daemon: each line of the OFREP contract, and the
+control plane of flags.
+
+SPDX-License-Identifier: MIT
+"""
+import json
+import os
+import sys
+import urllib.parse
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from slipway import Daemon, cases, expect, expect_eq, expect_in, main, test  # noqa: E402
+
+ON_OFF = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off"}
+
+
+def flag(**more):
+    return dict(ON_OFF, **more)
+
+
+def put(d, key, definition, status=200):
+    reply = d.ask("PUT", "/api/v1/flags/" + urllib.parse.quote(key, safe=""),
+                  json.dumps(definition).encode())
+    expect_eq(reply.status, status, reply)
+    return reply.json()
+
+
+def single(d, key, context=None, body=None):
+    body = json.dumps({"context": context or {}}).encode() if body is None else body
+    return d.ask("POST", "/ofrep/v1/evaluate/flags/" + urllib.parse.quote(key, safe=""), body)
+
+
+def bulk(d, context=None, headers=None, body=None, query=""):
+    body = json.dumps({"context": context or {}}).encode() if body is None else body
+    return d.ask("POST", "/ofrep/v1/evaluate/flags" + query, body, headers or {})
+
+
+def answers(reply, status, want):
+    expect_eq((reply.status, reply.json()), (status, want), reply)
+    expect_eq(reply.headers["content-type"], "application/json")
+
+
+def refused(reply, status, key, code):
+    got = reply.json()
+    expect_eq((reply.status, got.get("errorCode")), (status, code), reply)
+    expect_eq(set(got), {"key", "errorCode", "errorDetails"} if key else
+              {"errorCode", "errorDetails"})
+    if key:
+        expect_eq(got["key"], key)
+    expect(isinstance(got["errorDetails"], str) and got["errorDetails"])
+
+
+@test
+def each_reason_is_answered_as_the_table_says():
+    with Daemon() as d:
+        put(d, "off", flag(state="DISABLED"))
+        put(d, "plain", ON_OFF)
+        put(d, "rule", flag(targeting={"if": [{"var": "x"}, "on"]}))
+        put(d, "nil", {"state": "ENABLED", "variants": {"a": "x"}, "defaultVariant": None})
+        put(d, "half", flag(targeting={"fractional": [["on", 1], ["off", 1]]}))
+        answers(single(d, "off"), 200, {"key": "off", "reason": "DISABLED"})
+        answers(single(d, "plain"), 200,
+                {"key": "plain", "reason": "STATIC", "variant": "off", "value": False})
+        answers(single(d, "rule", {"x": 1}), 200,
+                {"key": "rule", "reason": "TARGETING_MATCH", "variant": "on", "value": True})
+        answers(single(d, "rule"), 200,
+                {"key": "rule", "reason": "DEFAULT", "variant": "off", "value": False})
+        answers(single(d, "nil"), 200, {"key": "nil", "reason": "DEFAULT"})
+        expect_eq(single(d, "half", {"targetingKey": "u"}).json()["reason"], "TARGETING_MATCH")
+
+
+@test
+def values_keep_their_type_and_numbers_their_form():
+    with Daemon() as d:
+        put(d, "b", ON_OFF)
+        reply = d.ask("PUT", "/api/v1/flags/n", b'{"state":"ENABLED","variants":{"f":1.0,"i":1,'
+                      b'"e":12345678901234567890,"s":1.50},"targeting":{"var":"v"}}')
+        expect_eq(reply.status, 200, reply)
+        put(d, "s", {"state": "ENABLED", "variants": {"a": "gr\u00fcn"}, "defaultVariant": "a"})
+        put(d, "o", {"state": "ENABLED", "variants": {"a": {"x": [1, {"y": None}]}},
+                     "defaultVariant": "a"})
+        for v, text in (("f", b'"value":1.0}'), ("i", b'"value":1}'), ("s", b'"value":1.50}'),
+                        ("e", b'"value":12345678901234567890}')):
+            expect_in(text, single(d, "n", {"v": v}).body)
+        expect_eq(single(d, "s").json()["value"], "gr\u00fcn")
+        expect_eq(single(d, "o").json()["value"], {"x": [1, {"y": None}]})
+
+
+@test
+def metadata_of_the_file_and_of_the_flag_come_along():
+    with Daemon() as d:
+        file = {"flags": {"a": flag(metadata={"team": "search", "n": 1.5}), "b": ON_OFF},
+                "metadata": {"team": "all", "live": True}}
+        expect_eq(d.ask("PUT", "/api/v1/flags", json.dumps(file).encode()).status, 200)
+        expect_eq(single(d, "a").json()["metadata"], {"live": True, "team": "search", "n": 1.5})
+        expect_eq(single(d, "b").json()["metadata"], {"team": "all", "live": True})
+        expect_eq(bulk(d).json()["metadata"], {"team": "all", "live": True})
+
+
+@test
+def errors_are_the_protocols_own():
+    with Daemon() as d:
+        put(d, "half", flag(targeting={"fractional": [["on", 1], ["off", 1]]}))
+        put(d, "ghost", flag(targeting={"var": "v"}))
+        refused(single(d, "nope"), 404, "nope", "FLAG_NOT_FOUND")
+        refused(single(d, "half"), 400, "half", "TARGETING_KEY_MISSING")
+        refused(single(d, "half", {"targetingKey": ""}), 400, "half", "TARGETING_KEY_MISSING")
+        refused(single(d, "ghost", {"v": "casper"}), 400, "ghost", "GENERAL")
+        refused(single(d, "ghost", {"v": [1]}), 400, "ghost", "GENERAL")
+
+
+BODIES = [("not JSON", b"{", "PARSE_ERROR"),
+          ("a key twice", b'{"context":{"a":1,"a":2}}', "PARSE_ERROR"),
+          ("not UTF-8", b'{"context":{"a":"\xff"}}', "PARSE_ERROR"),
+          ("a list", b"[]", "INVALID_CONTEXT"),
+          ("a context that is a text", b'{"context":"u1"}', "INVALID_CONTEXT"),
+          ("a key that is a number", b'{"context":{"targetingKey":7}}', "INVALID_CONTEXT"),
+          ("33 levels", b'{"context":' + b'{"a":' * 33 + b"1" + b"}" * 34, "INVALID_CONTEXT"),
+          ("70 levels", b'{"context":' + b'{"a":' * 70 + b"1" + b"}" * 71, "INVALID_CONTEXT"),
+          ("over 64 KiB", b'{"context":{"a":"' + b"x" * (64 << 10) + b'"}}', "INVALID_CONTEXT"),
+          ("over 1 MiB", b'{"context":{"a":"' + b"x" * (1 << 20) + b'"}}', "INVALID_CONTEXT")]
+
+
+@cases(BODIES)
+def a_bad_body_is_refused_by_both(body, code):
+    with Daemon() as d:
+        put(d, "f", ON_OFF)
+        refused(single(d, "f", body=body), 400, "f", code)
+        refused(bulk(d, body=body), 400, None, code)
+        expect_eq(single(d, "f").status, 200)
+
+
+@test
+def a_context_may_be_left_out_and_the_rest_is_not_looked_at():
+    with Daemon() as d:
+        put(d, "f", ON_OFF)
+        for body in (b"", b"{}", b'{"context":null}', b'{"context":{},"more":[1]}',
+                     b'{"context":' + b'{"a":' * 31 + b"1" + b"}" * 32):
+            expect_eq(single(d, "f", body=body).status, 200, body)
+        expect_eq(single(d, "f", body=b'{"context":{"a":"' + b"x" * 65000 + b'"}}').status, 200)
+
+
+@test
+def the_key_in_the_path_is_decoded_once():
+    with Daemon() as d:
+        for key in ("a b", "100%41", "gr\u00fcn", "a:b", "x.y", "q?=&#+"):
+            put(d, key, ON_OFF)
+            answers(single(d, key), 200,
+                    {"key": key, "reason": "STATIC", "variant": "off", "value": False})
+        refused(single(d, "100A"), 404, "100A", "FLAG_NOT_FOUND")
+        refused(d.ask("POST", "/ofrep/v1/evaluate/flags/a/b", b"{}"), 404, "a/b", "FLAG_NOT_FOUND")
+        expect_eq(d.ask("POST", "/ofrep/v1/evaluate/flags/a%2Fb", b"{}").status, 400)
+        expect_eq(d.ask("GET", "/ofrep/v1/evaluate/flags/x.y").status, 405)
+
+
+@test
+def what_flagd_injects_is_there_and_cannot_be_forged():
+    with Daemon() as d:
+        put(d, "k", {"state": "ENABLED", "variants": {"k": 1, "x": 2},
+                     "targeting": {"var": "$flagd.flagKey"}})
+        put(d, "t", flag(targeting={"if": [{">": [{"var": "$flagd.timestamp"}, 1700000000]},
+                                           "on", "off"]}))
+        forged = {"$flagd": {"flagKey": "x", "timestamp": 1}}
+        expect_eq(single(d, "k", forged).json()["variant"], "k")
+        expect_eq(single(d, "t", forged).json()["variant"], "on")
+
+
+@test
+def bulk_answers_every_flag_in_place():
+    with Daemon() as d:
+        expect_eq(bulk(d).json()["flags"], [])
+        put(d, "b", flag(targeting={"fractional": [["on", 1], ["off", 1]]}))
+        put(d, "a", ON_OFF)
+        put(d, "c", flag(state="DISABLED"))
+        got = bulk(d).json()
+        expect_eq([(f["key"], f.get("errorCode"), f.get("reason")) for f in got["flags"]],
+                  [("a", None, "STATIC"), ("b", "TARGETING_KEY_MISSING", None),
+                   ("c", None, "DISABLED")])
+        expect_eq(got["eventStreams"], [{"type": "sse", "inactivityDelaySec": 120,
+                                         "endpoint": {"requestUri": "/ofrep/v1/events"}}])
+        expect_eq(bulk(d, query="?flagConfigEtag=x&flagConfigLastModified=1").status, 200)
+
+
+@test
+def an_etag_stands_for_flags_and_context_and_gives_304():
+    with Daemon() as d:
+        put(d, "a", ON_OFF)
+        first = bulk(d, {"targetingKey": "u", "n": {"x": 1, "y": [1, 2]}})
+        etag = first.headers["etag"]
+        expect(etag.startswith('"') and etag.endswith('"'), etag)
+        same = {"n": {"y": [1, 2], "x": 1}, "targetingKey": "u"}
+        for value in (etag, 'W/"x", ' + etag, "W/" + etag):
+            again = bulk(d, same, {"If-None-Match": value})
+            expect_eq((again.status, again.body, again.headers["etag"]), (304, b"", etag), value)
+        expect_eq(bulk(d, same, {"If-None-Match": '"x"'}).status, 200)
+        other = bulk(d, {"targetingKey": "v"}, {"If-None-Match": etag})
+        expect(other.status == 200 and other.headers["etag"] != etag)
+        put(d, "a", flag(defaultVariant="on"))
+        changed = bulk(d, same, {"If-None-Match": etag})
+        expect(changed.status == 200 and changed.headers["etag"] != etag)
+        d.stop()
+        d.start()
+        expect_eq(bulk(d, same).headers["etag"], changed.headers["etag"])
+
+
+@test
+def a_flag_that_looks_at_the_clock_makes_bulk_uncacheable():
+    with Daemon() as d:
+        put(d, "t", flag(targeting={"if": [{">": [{"var": "$flagd.timestamp"}, 5]}, "on"]}))
+        reply = bulk(d)
+        expect("etag" not in reply.headers, reply.headers)
+        expect_eq(bulk(d, headers={"If-None-Match": '"x"'}).status, 200)
+        expect_eq(bulk(d, headers={"If-None-Match": "*"}).status, 200)
+
+
+@test
+def a_rule_that_runs_away_ends_in_an_error():
+    with Daemon() as d:
+        put(d, "slow", flag(targeting={"map": [{"var": "l"}, {"map": [list(range(500)), {
+            "+": [{"var": ""}, 1]}]}]}))
+        both = {"cat": [{"var": "accumulator"}, {"var": "accumulator"}]}
+        put(d, "wide", flag(targeting={"reduce": [{"var": "l"}, both, "ab"]}))
+        put(d, "f", ON_OFF)
+        for key in ("slow", "wide"):
+            reply = single(d, key, {"l": [1] * 2000})
+            refused(reply, 400, key, "GENERAL")
+            expect_in("takes too m", reply.json()["errorDetails"])
+        got = bulk(d, {"l": [1] * 2000}).json()["flags"]
+        expect_eq([f.get("errorCode") for f in got], [None, "GENERAL", "GENERAL"])
+        expect_eq(single(d, "f").status, 200)
+
+
+# --- the control plane --------------------------------------------------------------------------
+
+@test
+def flags_are_set_shown_removed_and_remembered():
+    with Daemon() as d:
+        put(d, "a", ON_OFF)
+        put(d, "b", flag(state="DISABLED"))
+        seq = put(d, "a", flag(defaultVariant="on"))["seq"]
+        expect_eq(put(d, "a", flag(defaultVariant="on"))["seq"], seq, "said twice, done once")
+        expect_eq(d.get("/api/v1/flags/a").json(),
+                  {"seq": seq, "key": "a", "definition": flag(defaultVariant="on")})
+        expect_eq(d.get("/api/v1/flags/x").status, 404)
+        d.stop()
+        d.start()
+        expect_eq(d.get("/api/v1/flags").json()["file"],
+                  {"flags": {"a": flag(defaultVariant="on"), "b": flag(state="DISABLED")}})
+        expect_eq(single(d, "a").json()["variant"], "on")
+        expect_eq(d.ask("DELETE", "/api/v1/flags/a?note=gone").status, 200)
+        expect_eq(d.ask("DELETE", "/api/v1/flags/a").status, 404)
+        refused(single(d, "a"), 404, "a", "FLAG_NOT_FOUND")
+        events = d.get("/api/v1/flag-history").json()["events"]
+        expect_eq([(e["what"], e["flag"], e["who"]) for e in events],
+                  [("flag_removed", "a", "anonymous"), ("flags_set", "a", "anonymous"),
+                   ("flags_set", "b", "anonymous"), ("flags_set", "a", "anonymous")])
+        expect_eq(events[0]["note"], "gone")
+        older = d.get("/api/v1/flag-history?limit=1&before=%d" % events[1]["seq"]).json()
+        expect_eq([e["flag"] for e in older["events"]], ["b"])
+
+
+@test
+def a_whole_file_is_set_in_one_step_json_or_yaml():
+    yaml = (b"flags:\n  a:\n    state: ENABLED\n    variants: {on: true, off: false}\n"
+            b"    defaultVariant: off\n    targeting: {if: [{$ref: tester}, on]}\n"
+            b"$evaluators:\n  tester: {in: [{var: who}, [ann, bob]]}\n")
+    with Daemon() as d:
+        put(d, "old", ON_OFF)
+        reply = d.ask("PUT", "/api/v1/flags", yaml, {"Content-Type": "application/yaml"})
+        expect_eq(reply.status, 200, reply)
+        expect_eq(single(d, "a", {"who": "bob"}).json()["variant"], "on")
+        expect_eq(single(d, "a", {"who": "eve"}).json()["variant"], "off")
+        expect_eq(single(d, "old").status, 404)
+        put(d, "b", flag(targeting={"if": [{"$ref": "tester"}, "on"]}))
+        expect_eq(single(d, "b", {"who": "ann"}).json()["variant"], "on")
+        file = d.get("/api/v1/flags").json()["file"]
+        expect_eq(d.ask("PUT", "/api/v1/flags", json.dumps(file).encode()).status, 200)
+
+
+@cases([("an unknown operator", {"targeting": {"nope": 1}}, "there is no operator"),
+        ("a misspelt member", {"targetting": {}}, "no member 'targetting'"),
+        ("a weight below zero", {"targeting": {"fractional": [["on", -1]]}}, "weight"),
+        ("weights over the total", {"targeting": {"fractional": [["on", 2147483647], ["off"]]}},
+         "add up to"),
+        ("an evaluator that is not there", {"targeting": {"$ref": "x"}}, "$evaluators has no 'x'"),
+        ("a default that is no variant", {"defaultVariant": "maybe"}, "none of the variants"),
+        ("two types", {"variants": {"on": True, "off": 0}}, "one type"),
+        ("a state in lower case", {"state": "enabled"}, "ENABLED")])
+def a_flag_that_cannot_work_changes_nothing(more, why):
+    with Daemon() as d:
+        put(d, "a", ON_OFF)
+        reply = put(d, "a", flag(**more), 400)
+        expect_in(why, reply["error"])
+        expect_eq(d.get("/api/v1/flags/a").json()["definition"], ON_OFF)
+        whole = d.ask("PUT", "/api/v1/flags", json.dumps({"flags": {"a": flag(**more)}}).encode())
+        expect_eq(whole.status, 400)
+        expect_in(why, whole.json()["error"])
+
+
+@test
+def evaluations_are_counted_by_flag_variant_and_reason():
+    with Daemon() as d:
+        put(d, "a", ON_OFF)
+        for _ in range(3):
+            single(d, "a")
+        bulk(d)
+        text = d.get("/metrics").body.decode()
+        name = 'slipway_flag_evaluations_total{flag="a",variant="off",reason="STATIC",asked="%s"} %d'
+        expect_in(name % ("single", 3), text)
+        expect_in(name % ("bulk", 1), text)
+
+
+if __name__ == "__main__":
+    main()
