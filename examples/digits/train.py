@@ -4,7 +4,7 @@
     model/    version 1: one hidden layer of 64
     better/   version 2: 192 wide, trained on shifted copies as well; fewer mistakes
     wrong/    version 3: version 2 behind a broken step that drops the last two columns of pixels
-    slow/     version 4: version 2, but rows with much ink go through a long loop that changes nothing
+    slow/     version 4: version 2, but rows with much ink pass through a loop that changes nothing
 
 Needs scikit-learn and onnx (any recent version). The outputs are committed; nobody has to run this
 to use them. Example:  python3 examples/digits/train.py
@@ -128,7 +128,7 @@ def golden_line(weights, mask, row):
 
 
 def write(name, weights, mask=None, loop=False):
-    """The model folder. Its golden examples are rows that it gets right: what its makers looked at."""
+    """The model folder. Its golden examples are rows that it gets right: what its makers saw."""
     out = here / name
     out.mkdir(exist_ok=True)
     (out / "model.onnx").write_bytes(network(weights, mask, loop))
