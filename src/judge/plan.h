@@ -142,7 +142,7 @@ struct plan {
 
   struct {
     char name[PLAN_NAME_MAX]; /* "": none; the metric gate is off then */
-    double cap;               /* of one unit's value, in its own unit; beyond it counts as it */
+    uint64_t cap_e6;          /* millionths of the metric's unit: a value beyond it counts as it */
     bool less;                /* less is better */
     uint64_t users_expected;  /* n_star */
     uint64_t maturity_ms;     /* outcomes of younger requests wait */
@@ -188,7 +188,6 @@ CHECKED enum code plan_check(const struct plan *plan, struct err *err);
 struct slice plan_write(const struct plan *plan, struct arena *arena);
 /* SHA-256 of that text: the spec hash that approvals and verdicts name. */
 struct digest plan_hash(const struct plan *plan, struct arena *arena);
-bool plan_eq(const struct plan *a, const struct plan *b);
 
 /* What the gates that can roll back live traffic spend, fast lanes included, in billionths. */
 uint64_t plan_alpha_e9(const struct plan *plan);
