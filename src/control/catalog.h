@@ -65,7 +65,8 @@ struct catalog_tenant {
   struct catalog_model **models; /* ascending by name without regard to case: unique so */
   uint32_t n_models, models_cap;
   struct slice flags; /* the flag file, JSON; empty: none was ever set */
-  uint64_t flags_seq; /* of the event that set it */
+  uint64_t flags_seq; /* of the event that set it, and when that was: */
+  int64_t flags_ms;
   char *flags_text;   /* its memory: flag.c's */
   struct keyring keyring;
 };

@@ -64,5 +64,6 @@ enum code flag_fold(struct catalog_tenant *tenant, const struct event *event, st
   memcpy(tenant->flags_text, file.at, file.len);
   tenant->flags = slice_of(tenant->flags_text, file.len);
   tenant->flags_seq = event->seq;
+  tenant->flags_ms = event->wall_ms;
   return OK;
 }

@@ -144,6 +144,7 @@ static void tenant_plan(struct publish *publish, struct book *book,
       .name = from->name, .slot = from->slot, .models = models, .n_models = from->n_models};
   to->flags = from->flags;
   to->flags_seq = from->flags_seq;
+  to->flags_ms = from->flags_ms;
   keyring_plan(&from->keyring, &publish->scratch, to);
 }
 

@@ -101,7 +101,7 @@ static void stash_rest(struct conn *conn)
 {
   struct slice rest = conn->in;
   conn->in = SLICE_NONE;
-  if (rest.len == 0 || conn->state >= CONN_LINGER) return;
+  if (rest.len == 0 || conn->state >= CONN_STREAM) return;
   if (!stash_make(conn)) {
     conn_close(conn);
     return;
@@ -152,6 +152,7 @@ static void conn_ended(struct conn *conn)
 
 static void conn_got(struct conn *conn, char *at, size_t n)
 {
+  if (conn->state == CONN_STREAM) return; /* nothing a client says there is a request */
   if (conn->state == CONN_LINGER) {
     conn->left += n;
     if (conn->left > SKIP_MAX) conn_close(conn);
@@ -201,7 +202,7 @@ void conn_go(struct conn *conn)
     conn->stash_len = (uint32_t)conn->in.len;
     conn->in = SLICE_NONE;
   }
-  if (conn->state >= CONN_LINGER) conn->stash_len = 0;
+  if (conn->state >= CONN_STREAM) conn->stash_len = 0;
   if (conn->stash_len == 0) stash_drop(conn);
   if (conn->state == CONN_CLOSED) return;
   if (conn->eof && conn->state != CONN_BUSY && conn->state != CONN_SEND && !conn->again.next) {
@@ -264,6 +265,7 @@ static void on_closed(uv_handle_t *handle)
 static void conn_end(struct conn *conn)
 {
   if (conn->call || conn->errand) request_left(conn);
+  stream_end(conn);
   conn->state = CONN_CLOSED;
   list_remove(&conn->again);
 }
@@ -377,6 +379,7 @@ void conn_sweep(struct conn *conn)
     case CONN_LINGER:
       if (span_us > limits->linger_us) conn_close(conn);
       break;
+    case CONN_STREAM: stream_sweep(conn); break;
     case CONN_BUSY: /* the call's deadline watches over it */
     case CONN_CLOSED: break;
   }

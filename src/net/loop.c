@@ -50,6 +50,7 @@ struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uin
   addresses_init(&loop->addresses, loop->limits.connections_max);
   list_init(&loop->open);
   list_init(&loop->again);
+  list_init(&loop->streams);
   budget_init(&loop->bodies, loop->limits.bodies_max);
   loop->serve = serve_new(&(struct serve_opts){
       .post = post,
@@ -147,6 +148,7 @@ static void drain_step(struct loop *loop)
   if (loop->drain == DRAIN_DELAY && now_us >= loop->drain_us) {
     loop->drain = DRAIN_CLOSING;
     door_close(loop);
+    streams_cut(loop);
     for (struct link *link = loop->open.next; link != &loop->open; link = link->next) {
       struct conn *conn = LIST_OF(link, struct conn, link);
       if (conn_is_idle(conn)) conn_close(conn);
@@ -183,7 +185,10 @@ static void letter_handle(struct loop *loop, struct mail *mail)
     case LETTER_ANSWER: call_home(loop, mail); break;
     case LETTER_ASK_HOME: errand_home(mail); break;
     case LETTER_CHUNK_HOME: errand_chunk_home(mail); break;
-    case LETTER_WORLD: serve_world(loop->serve, LETTER_OF(mail, struct letter_world)); break;
+    case LETTER_WORLD:
+      serve_world(loop->serve, LETTER_OF(mail, struct letter_world));
+      streams_look(loop);
+      break;
     case LETTER_TALLY: serve_tally(loop->serve, LETTER_OF(mail, struct letter_tally)); break;
     case LETTER_DRAIN: drain_begin(loop, LETTER_OF(mail, struct letter_note)); break;
     case LETTER_STOP: stop_begin(loop); break;

@@ -12,6 +12,8 @@
  *        READY <--rest of the body read-- SKIP <--body still on its way, short-----------+
  *        CLOSED <--end, 256 KiB, 3 s-- LINGER <--last answer of this connection----------+
  *
+ *        READY --head of a stream--> STREAM --client leaves or is slow, we stop--> CLOSED
+ *
  * One request at a time: what a client sends ahead waits in the stash (64 KiB), past that in its
  * socket. So answers keep their order without a queue, and a client that pipelines holds one
  * call.
@@ -46,6 +48,7 @@ enum {
   ACCEPTS_MAX = 64,     /* connections taken in one turn */
   ADDRESS_CONNS = 256,  /* of one address over all loops, where nobody said otherwise */
   ASKS_MAX = 256,       /* control-plane requests in work */
+  STREAMS_MAX = 1024,   /* connections that wait for events */
   PARTS_MAX = TENSORS_MAX + 4,
 };
 
@@ -55,11 +58,20 @@ enum conn_state {
   CONN_BUSY,
   CONN_SEND,
   CONN_SKIP,
+  CONN_STREAM, /* answered with events until somebody hangs up (stream.c) */
   CONN_LINGER,
   CONN_CLOSED
 };
 
 struct errand;
+
+/* What a connection in CONN_STREAM tells, and how far its client knows it. */
+struct stream {
+  struct link link; /* loop->streams */
+  const struct stream_topic *topic;
+  uint32_t tenant; /* its slot */
+  uint64_t told;   /* the newest version that was */
+};
 
 struct conn {
   uv_tcp_t tcp; /* first: libuv's handle is the connection */
@@ -68,6 +80,7 @@ struct conn {
   struct link link;  /* loop->open */
   struct link again; /* loop->again: more to do in the next turn */
   enum conn_state state;
+  struct stream stream;
   bool keep;     /* another request may follow the answer */
   bool whole;    /* the message in work has been read to its end */
   bool bodyless; /* HEAD */
@@ -116,8 +129,8 @@ struct loop {
   struct blocks blocks;
   struct pool conns, calls, asks;
   struct addresses addresses;
-  struct link open, again;
-  uint32_t n_open, n_asks, next_desk;
+  struct link open, again, streams;
+  uint32_t n_open, n_streams, n_asks, next_desk;
   bool clock_fresh;
   int64_t now_us;  /* read once a turn */
   int64_t wall_us; /* Unix time minus it, read now and then */
@@ -177,6 +190,16 @@ enum send_memory { SEND_COPY, SEND_CALL, SEND_BLOB };
 void send_answer(struct conn *conn, const struct answer *answer, enum send_memory memory);
 void send_error(struct conn *conn, const struct err *err, const char *allow);
 void send_continue(struct conn *conn);
+
+/* The head of an answer that has no end but the connection's. */
+void send_stream_head(struct conn *conn);
+
+/* stream.c */
+void stream_open(struct conn *conn, const struct route *route, const struct who *who);
+void stream_end(struct conn *conn);       /* it is closed: off the list */
+void stream_sweep(struct conn *conn);     /* once a second */
+void streams_look(struct loop *loop);     /* there is a new world */
+void streams_cut(struct loop *loop);      /* the loop drains */
 
 /* asset.c */
 void asset_answer(struct conn *conn, const struct route *route);

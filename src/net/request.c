@@ -181,6 +181,7 @@ static void request_route(struct conn *conn, const struct url *url)
     case ROUTE_ALIVE:
     case ROUTE_LIVE:
     case ROUTE_READY: asset_answer(conn, route); break;
+    case ROUTE_STREAM_FLAGS: stream_open(conn, route, &who); break;
     case ROUTE_ASK:
     case ROUTE_HOME:
     case ROUTE_UPLOAD: errand_begin(conn, route, url, params, &who); break;

@@ -52,7 +52,10 @@ static size_t head_write(char *to, const struct conn *conn, const struct answer 
 {
   char *at = put_status(to, answer->status);
   if (answer->content_type) at = PUT_FIELD(at, "Content-Type: ", slice_str(answer->content_type));
-  if (has_body(answer->status)) at = PUT_NUMBER(at, "Content-Length: ", answer->bytes);
+  if (answer->endless)
+    at = PUT(at, "Cache-Control: no-cache\r\n");
+  else if (has_body(answer->status))
+    at = PUT_NUMBER(at, "Content-Length: ", answer->bytes);
   if (answer->has_json_length)
     at = PUT_NUMBER(at, "Inference-Header-Content-Length: ", answer->json_length);
   if (answer->encoding) at = PUT_FIELD(at, "Content-Encoding: ", slice_str(answer->encoding));
@@ -241,6 +244,16 @@ void send_error(struct conn *conn, const struct err *err, const char *allow)
   };
   if (err->code == E_UNSUPPORTED_MEDIA) answer.accept_encoding = "gzip, deflate";
   send_answer(conn, &answer, SEND_COPY);
+}
+
+void send_stream_head(struct conn *conn)
+{
+  struct loop *loop = conn->loop;
+  struct answer answer = {.status = 200, .content_type = "text/event-stream", .endless = true};
+  size_t n = head_write(loop->head_buf, conn, &answer);
+  uv_buf_t buf = uv_buf_init(loop->head_buf, (unsigned)n);
+  serve_count_answer(loop->serve, answer.status, OK, n);
+  if (uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1) != (int)n) conn_close(conn);
 }
 
 void send_continue(struct conn *conn)

@@ -52,6 +52,7 @@ struct answer {
   struct slice *parts;         /* the body */
   uint32_t n_parts;
   size_t bytes; /* of all parts: Content-Length */
+  bool endless; /* no Content-Length: the body ends with the connection, and is not to be kept */
 };
 
 enum { REQUEST_ID_MAX = ERR_ID_MAX };

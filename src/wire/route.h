@@ -24,6 +24,7 @@ enum route_kind {
   ROUTE_ALIVE,  /* is the process alive? on the loop */
   ROUTE_LIVE,   /* the same in V2's words */
   ROUTE_READY,  /* does everything that should serve? on the loop */
+  ROUTE_STREAM_FLAGS, /* events without end, on the loop (net/stream.h) */
   ROUTE_ASK,    /* to a desk, whole body in memory */
   ROUTE_HOME,   /* the same, always to the desk that keeps what it knows of the tenant */
   ROUTE_UPLOAD, /* to a desk, body streamed */

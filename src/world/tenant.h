@@ -19,6 +19,7 @@ struct tenant {
   uint32_t n_keys;
   struct slice flags;      /* the flag file, flagd's format as JSON; empty: no flags */
   uint64_t flags_seq;      /* of the event that set it: another number, another file */
+  int64_t flags_ms;        /* Unix time of that event */
   const uint32_t *buckets; /* hash table over models: index + 1, 0 empty */
   uint32_t n_buckets;      /* a power of two */
 };
