@@ -240,12 +240,20 @@ void conn_open(struct loop *loop, int fd, const struct sockaddr *peer)
   conn_feed_on(conn);
 }
 
+/* The memory of an answer that is out, or that nobody waits for any more. */
+static void conn_memory_end(struct conn *conn)
+{
+  if (conn->shadow) shadow_memory(conn->shadow, &conn->arena, &conn->scratch);
+  conn->shadow = NULL;
+  arena_deinit(&conn->arena);
+  if (conn->scratch.source) arena_deinit(&conn->scratch);
+}
+
 static void conn_release(struct conn *conn)
 {
   struct loop *loop = conn->loop;
   stash_drop(conn);
-  arena_deinit(&conn->arena);
-  if (conn->scratch.source) arena_deinit(&conn->scratch);
+  conn_memory_end(conn);
   blob_drop(conn->blob);
   budget_give(&loop->bodies, conn->pinned);
 }
@@ -308,8 +316,7 @@ static void conn_linger(struct conn *conn)
 void conn_sent(struct conn *conn)
 {
   struct loop *loop = conn->loop;
-  arena_deinit(&conn->arena);
-  if (conn->scratch.source) arena_deinit(&conn->scratch);
+  conn_memory_end(conn);
   arena_init(&conn->arena, ARENA_HEAD_MAX, &loop->blocks.source);
   arena_init(&conn->scratch, 0, NULL);
   blob_drop(conn->blob);

@@ -174,6 +174,7 @@ static void stop_begin(struct loop *loop)
   loop->stop = true;
   loop->stop_us = loop_now(loop) + STOP_WAIT_US;
   door_close(loop);
+  shadows_stop(loop->serve);
   conns_cut(loop);
 }
 
@@ -293,18 +294,50 @@ static void busy_set(struct loop *loop, bool busy)
 
 void loop_stir(struct loop *loop) { busy_set(loop, true); }
 
+/* Until all is quiet. False: it was from the start. */
+static bool rounds(struct loop *loop, bool *busy)
+{
+  *busy = true;
+  int round = 0;
+  for (; round < ROUNDS_MAX && *busy; round++) {
+    *busy = again_handle(loop);
+    if (loop->opts.resident_turn && loop->opts.resident_turn(loop->opts.resident)) {
+      loop_now(loop);
+      *busy = true;
+    }
+    if (mail_handle(loop)) *busy = true;
+  }
+  return round > 1;
+}
+
+static void on_shadow_rest(uv_timer_t *timer) { loop_stir(timer->data); }
+
+/* Shadows get what a turn leaves: all its answers are written by now. A resident's needs a turn in
+ * which nothing else happened, and is run and compared at once. True: the next turn is for them. */
+static bool shadows_go(struct loop *loop, bool idle)
+{
+  struct serve *serve = loop->serve;
+  bool busy = false;
+  int64_t when_us = shadows_when(serve);
+  if (when_us == INT64_MAX) return false;
+  if (when_us <= loop_now(loop) && shadows_turn(serve, idle)) {
+    rounds(loop, &busy);
+    shadows_turn(serve, false);
+  }
+  when_us = shadows_when(serve);
+  if (busy || when_us <= loop_now(loop)) return true;
+  if (when_us < INT64_MAX && !uv_is_active((uv_handle_t *)&loop->shadow_rest))
+    uv_timer_start(&loop->shadow_rest, on_shadow_rest,
+                   (uint64_t)(when_us - loop_now(loop)) / 1000 + 1, 0);
+  return false;
+}
+
 static void on_check(uv_check_t *check)
 {
   struct loop *loop = check->data;
-  bool busy = true;
-  for (int round = 0; round < ROUNDS_MAX && busy; round++) {
-    busy = again_handle(loop);
-    if (loop->opts.resident_turn && loop->opts.resident_turn(loop->opts.resident)) {
-      loop_now(loop);
-      busy = true;
-    }
-    if (mail_handle(loop)) busy = true;
-  }
+  bool busy, idle = loop->turn_us == 0;
+  if (rounds(loop, &busy)) idle = false;
+  if (shadows_go(loop, idle)) busy = true;
   if (loop->drain != DRAIN_NO) drain_step(loop);
   alarm_set(loop);
   busy_set(loop, busy);
@@ -323,6 +356,7 @@ static void on_sweep(uv_timer_t *timer)
     link = link->next;
     conn_sweep(conn);
   }
+  shadows_sweep(loop->serve);
   if (++loop->sweeps % BLOCKS_SWEEPS == 0) blocks_sweep(&loop->blocks);
   slow_log(loop);
 }
@@ -338,8 +372,9 @@ static void handles_open(struct loop *loop)
   must(uv_timer_init(&loop->uv, &loop->sweep) == 0);
   must(uv_timer_init(&loop->uv, &loop->alarm) == 0);
   must(uv_timer_init(&loop->uv, &loop->door_rest) == 0);
+  must(uv_timer_init(&loop->uv, &loop->shadow_rest) == 0);
   loop->prepare.data = loop->check.data = loop->idle.data = loop->sweep.data = loop;
-  loop->alarm.data = loop->door_rest.data = loop->door.data = loop;
+  loop->alarm.data = loop->shadow_rest.data = loop->door_rest.data = loop->door.data = loop;
 }
 
 void loop_main(void *arg)
@@ -391,6 +426,7 @@ void loop_free(struct loop *loop)
   loop_here = loop; /* nobody else is left to be woken for */
   conns_cut(loop);
   while (mail_handle(loop)) continue; /* what came home late */
+  shadows_turn(loop->serve, false);
   uv_walk(&loop->uv, handle_end, NULL);
   uv_run(&loop->uv, UV_RUN_DEFAULT);
   must(uv_loop_close(&loop->uv) == 0);

@@ -87,8 +87,9 @@ struct conn {
   bool eof;      /* the client will send no more */
   bool reading, pumping, in_head, loopback;
   struct h1 h1;
-  struct arena arena;   /* the head being read, then what an unwritten answer needs */
-  struct arena scratch; /* of an unwritten answer */
+  struct arena arena;    /* the head being read, then what an unwritten answer needs */
+  struct arena scratch;  /* of an unwritten answer */
+  struct shadow *shadow; /* gets both once that is written; NULL: nobody */
   struct call *call;
   struct errand *errand;
   struct blob *blob; /* body of an unwritten answer */
@@ -113,7 +114,7 @@ struct loop {
   uv_prepare_t prepare;
   uv_check_t check;
   uv_idle_t idle;
-  uv_timer_t sweep, alarm, door_rest;
+  uv_timer_t sweep, alarm, door_rest, shadow_rest;
   uv_poll_t door;
   int door_fd, spare_fd; /* spare: given up to accept and refuse when descriptors run out */
   bool door_open, busy, stop;

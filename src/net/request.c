@@ -115,6 +115,11 @@ static void infer_begin(struct conn *conn, const struct route *route, const stru
 
 void call_home(struct loop *loop, struct mail *answer)
 {
+  struct shadow *shadow = shadow_of_task(loop->serve, answer);
+  if (shadow) {
+    shadow_home(shadow);
+    return;
+  }
   struct call *call = call_of_task(answer);
   struct conn *conn = call->client;
   if (call->state == CALL_GONE) {

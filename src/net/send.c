@@ -163,7 +163,7 @@ static void send_rest(struct conn *conn, uv_buf_t *bufs, unsigned n, size_t writ
   } else {
     if (memory == SEND_CALL) {
       arena_deinit(&conn->arena);
-      conn->pinned = path_pin(conn->call, &conn->arena, &conn->scratch);
+      conn->pinned = path_pin(conn->call, &conn->arena, &conn->scratch, &conn->shadow);
       conn->arena.max += COPY_MAX; /* for the list of what is left */
     }
     kept = rest_pin(conn, bufs, n, head_left);

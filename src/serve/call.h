@@ -95,6 +95,7 @@ struct call {
   const struct version *version;
   const struct arm *arm;     /* NULL: the version was named */
   const struct split *split; /* the release it was chosen by; NULL: none runs, or it was named */
+  bool copied;               /* a shadow gets the request once stable has answered it */
   bool counts;               /* the answer is evidence: chosen by lot, or no release runs */
   enum zip_coding coding, answer_coding;
   enum call_form form;

@@ -142,9 +142,11 @@ void path_gone_home(struct call *call)
   call->state = CALL_DONE;
 }
 
-uint64_t path_pin(struct call *call, struct arena *arena, struct arena *scratch)
+uint64_t path_pin(struct call *call, struct arena *arena, struct arena *scratch,
+                  struct shadow **shadow)
 {
   must(call->state == CALL_DONE);
+  *shadow = shadow_begin(call);
   uint64_t counted = call->bytes_counted;
   *arena = call->arena;
   *scratch = call->scratch;
@@ -158,6 +160,8 @@ void path_end(struct call *call)
 {
   must(call->state == CALL_DONE || call->state == CALL_BODY);
   struct serve *serve = call->serve;
+  struct shadow *shadow = shadow_begin(call);
+  if (shadow) shadow_memory(shadow, &call->arena, &call->scratch);
   scratch_rest(serve, &call->scratch);
   arena_deinit(&call->arena);
   budget_give(serve->opts.bodies, call->bytes_counted);

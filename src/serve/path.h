@@ -23,6 +23,7 @@
 
 #include "serve/call.h"
 #include "serve/serve.h"
+#include "serve/shadow.h"
 
 enum step { STEP_NEXT, STEP_WAIT, STEP_REPLY };
 
@@ -45,8 +46,11 @@ void path_late(struct call *call);
 /* The task of a GONE call is home: path_end is next. */
 void path_gone_home(struct call *call);
 /* Takes a DONE call's memory out of it: an answer that is not written yet outlives its call.
- * Returns the bytes that the caller, from now on, has to give back to the bodies' budget. */
-CHECKED uint64_t path_pin(struct call *call, struct arena *arena, struct arena *scratch);
+ * Returns the bytes that the caller, from now on, has to give back to the bodies' budget. *shadow:
+ * who gets that memory once the answer is out (serve/shadow.h); NULL: nobody, the caller frees
+ * it. */
+CHECKED uint64_t path_pin(struct call *call, struct arena *arena, struct arena *scratch,
+                          struct shadow **shadow);
 /* Gives back lease and memory. The state is FREE afterwards; the call itself is its pool's. */
 void path_end(struct call *call);
 

@@ -57,26 +57,27 @@ static uint64_t release_name(const struct model *model, const struct split *spli
 }
 
 /* Whether the newest world still runs this very release. */
-static bool release_runs(const struct call *call, const struct split *split)
+static bool release_runs(const struct serve *serve, const struct release_ref *ref)
 {
-  struct serve *serve = call->serve;
-  if (call->lease == serve->newest) return true;
+  if (ref->lease == serve->newest) return true;
   const struct world *world = serve_newest(serve);
-  const struct tenant *tenant = world ? world_tenant(world, call->came.tenant->name) : NULL;
-  const struct model *model = tenant ? world_model(world, tenant, call->model_name) : NULL;
-  return model && model->slot == call->model->slot && model->release &&
-         model->release->number == split->number && model->release->slot == split->slot;
+  const struct tenant *tenant = world ? world_tenant(world, ref->tenant->name) : NULL;
+  const struct model *model = tenant ? world_model(world, tenant, ref->model->name) : NULL;
+  const struct split *split = model ? model->release : NULL;
+  return split && model->slot == ref->model->slot && split->number == ref->split->number &&
+         split->slot == ref->split->slot;
 }
 
-bool release_here(const struct call *call, const struct split *split, struct release_place *place)
+bool release_here(struct serve *serve, const struct release_ref *ref, struct release_place *place)
 {
-  struct tally *tally = call->serve->tally;
-  if (!release_runs(call, split)) return false;
+  struct tally *tally = serve->tally;
+  const struct split *split = ref->split;
+  if (!release_runs(serve, ref)) return false;
   must(split->slot < tally->n_releases); /* serve_world sees to it */
   place->tally = &tally->releases[split->slot];
   place->memory = &tally->memory[split->slot];
   place->tally->touched = true;
-  uint64_t name = release_name(call->model, split);
+  uint64_t name = release_name(ref->model, split);
   if (place->memory->of != name) *place->memory = (struct release_memory){.of = name};
   return true;
 }
@@ -148,13 +149,18 @@ static const struct arm *arm_allowed(struct call *call, const struct split *spli
   return stable_arm(model);
 }
 
-const struct arm *release_choose(struct call *call)
+static struct release_ref call_ref(const struct call *call)
+{
+  return (struct release_ref){call->lease, call->came.tenant, call->model, call->split};
+}
+
+static const struct arm *arm_choose(struct call *call)
 {
   const struct model *model = call->model;
-  const struct split *split = model->release;
+  const struct split *split = call->split;
+  struct release_ref ref = call_ref(call);
   struct release_place place;
-  call->split = split;
-  if (!release_here(call, split, &place)) return stable_arm(model);
+  if (!release_here(call->serve, &ref, &place)) return stable_arm(model);
   const struct arm *asked = arm_asked(call, split);
   if (asked && !(place.memory->killed && asked != stable_arm(model))) return asked;
   if (asked) return stable_arm(model);
@@ -168,6 +174,27 @@ const struct arm *release_choose(struct call *call)
   if (!call->counts) return arm;
   place.tally->assigned[drawn]++;
   if (split->sticky != STICKY_REQUEST) unit_note(call->serve, &place, key, drawn);
+  return arm;
+}
+
+/* Whether a shadow gets a copy: by a lot of its own, drawn with the same key. */
+static bool copy_drawn(const struct call *call, const struct split *split)
+{
+  if (split->shadow_weight == WEIGHT_WHOLE) return true;
+  struct slice key = sticky_key(call, split);
+  if (!key.len) key = call_id(call);
+  uint32_t hash = assign_hash(split->seed, key) ^ 0x5bd1e995;
+  hash = (hash ^ hash >> 16) * 0x85ebca6b;
+  hash = (hash ^ hash >> 13) * 0xc2b2ae35;
+  return assign_bucket(hash ^ hash >> 16, WEIGHT_WHOLE) < split->shadow_weight;
+}
+
+const struct arm *release_choose(struct call *call)
+{
+  call->split = call->model->release;
+  const struct arm *arm = arm_choose(call);
+  if (call->split->shadow && arm == stable_arm(call->model))
+    call->copied = copy_drawn(call, call->split);
   return arm;
 }
 
@@ -221,8 +248,9 @@ static void segment_add(struct release_tally *tally, struct slice field, struct 
 void release_answered(struct call *call, bool failed, bool slow)
 {
   const struct split *split = call->split;
+  struct release_ref ref = call_ref(call);
   struct release_place place;
-  if (!release_here(call, split, &place)) return;
+  if (!release_here(call->serve, &ref, &place)) return;
   uint32_t arm = (uint32_t)(call->arm - call->model->arms), stable = call->model->n_arms - 1;
   struct release_memory *memory = place.memory;
   memory->failed[arm] = memory->failed[arm] << 1 | failed;

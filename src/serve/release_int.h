@@ -20,10 +20,11 @@ struct release_place {
  * Valid while its client waits. */
 struct slice release_field(const struct call *call, struct slice field);
 
-/* Where to count what concerns split, which call's world has; false: it runs no more. */
-bool release_here(const struct call *call, const struct split *split, struct release_place *place);
+/* Where to count what concerns it; false: it runs no more. */
+bool release_here(struct serve *serve, const struct release_ref *ref, struct release_place *place);
 
-/* Which of the model's arms answers. Says in the call whether its answer is evidence. */
+/* Which of the model's arms answers. Says in the call whether its answer is evidence, and whether a
+ * shadow gets a copy. */
 const struct arm *release_choose(struct call *call);
 
 /* What an answer that is evidence says of its release: the kill rule, the segments. */

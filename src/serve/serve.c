@@ -19,6 +19,7 @@ struct serve *serve_new(const struct serve_opts *opts)
   serve->tally = tally_new(0, 0, 0); /* counts who knocks before the first TALLY; no version yet */
   serve->resting = grab_zero(opts->calls_max, sizeof *serve->resting);
   serve->units_seen = grab_zero(UNITS_SEEN, sizeof *serve->units_seen);
+  shadows_init(&serve->shadows, opts->calls_max, opts->bodies->max);
   list_init(&serve->lent);
   uint64_t seed;
   rand_secret(&seed, sizeof seed);
@@ -36,13 +37,14 @@ struct serve *serve_new(const struct serve_opts *opts)
 
 uint64_t serve_boot_bytes(uint32_t calls_max)
 {
-  return sizeof(struct serve) + UNITS_SEEN * sizeof(uint64_t) +
+  return sizeof(struct serve) + shadows_boot_bytes(calls_max) + UNITS_SEEN * sizeof(uint64_t) +
          ((uint64_t)calls_max + 2) * (sizeof(struct lease) + sizeof(struct arena));
 }
 
 void serve_free(struct serve *serve)
 {
   must(serve->calls == 0 && !serve->newest);
+  shadows_deinit(&serve->shadows);
   budget_deinit(serve->opts.bodies);
   while (serve->n_resting) arena_deinit(&serve->resting[--serve->n_resting]);
   ungrab(serve->units_seen);
@@ -95,9 +97,13 @@ enum serve_state serve_state(const struct serve *serve)
   return world_ready(world) ? SERVE_READY : SERVE_WAITING;
 }
 
-void serve_drain(struct serve *serve) { serve->draining = true; }
+void serve_drain(struct serve *serve)
+{
+  serve->draining = true;
+  shadows_stop(serve);
+}
 
-uint32_t serve_calls(const struct serve *serve) { return serve->calls; }
+uint32_t serve_calls(const struct serve *serve) { return serve->calls + serve->shadows.in_use; }
 
 const char *serve_slow_stage(struct serve *serve)
 {

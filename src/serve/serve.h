@@ -17,9 +17,9 @@ struct serve_opts {
   uint32_t loop, calls_max;
   uint64_t call_bytes_max, scratch_kept_max;
   int64_t deadline_us, deadline_max_us; /* as in net/loop.h */
-  struct arena_source *blocks; /* the loop's block cache */
-  struct arena_source *heap;   /* for memory that lane owners take; NULL: uncounted */
-  struct budget *bodies;       /* the loop's, of all body bytes */
+  struct arena_source *blocks;          /* the loop's block cache */
+  struct arena_source *heap;            /* for memory that lane owners take; NULL: uncounted */
+  struct budget *bodies;                /* the loop's, of all body bytes */
 };
 
 struct serve *serve_new(const struct serve_opts *opts);
@@ -47,7 +47,7 @@ const struct world *serve_newest(const struct serve *serve);
 enum serve_state { SERVE_READY, SERVE_STARTING, SERVE_WAITING, SERVE_DRAINING };
 enum serve_state serve_state(const struct serve *serve);
 void serve_drain(struct serve *serve);           /* never READY again */
-uint32_t serve_calls(const struct serve *serve); /* begun and not ended */
+uint32_t serve_calls(const struct serve *serve); /* begun and not ended; shadows, too */
 
 /* When serve_late should be called next: the earliest deadline of a call whose task is out;
  * INT64_MAX: there is none. */

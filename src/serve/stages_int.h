@@ -6,6 +6,7 @@
 
 #include "base/rand.h"
 #include "serve/path.h"
+#include "serve/shadow_int.h"
 
 /* What the path keeps for all calls of one loop. */
 struct serve {
@@ -30,6 +31,7 @@ struct serve {
   uint64_t ids;
   int64_t slow_ns; /* the longest stage of this turn that was timed, and its name */
   const char *slow_stage;
+  struct shadows shadows;
   uint64_t *units_seen; /* UNITS_SEEN marks of units that were sent lately */
 };
 
@@ -61,6 +63,9 @@ struct lease {
 struct lease *lease_take(struct serve *serve); /* of the newest world; NULL: there is none */
 void lease_drop(struct serve *serve, struct lease *lease); /* NULL is fine */
 
+/* Where a task of this version runs next, and the memory it is lent. */
+const struct seat *seat_of(struct serve *serve, const struct version *version);
+void scratch_take(struct serve *serve, struct arena *scratch, bool resident);
 /* Puts a scratch arena to rest, or gives it back. */
 void scratch_rest(struct serve *serve, struct arena *scratch);
 

@@ -7,7 +7,7 @@
 
 /* Scratch of a resident's task comes from the loop's own blocks; any other lane runs on another
  * thread, so its scratch lives on the heap and is kept warm from task to task. */
-static void scratch_take(struct serve *serve, struct arena *scratch, bool resident)
+void scratch_take(struct serve *serve, struct arena *scratch, bool resident)
 {
   if (resident) {
     arena_init(scratch, serve->opts.call_bytes_max, serve->opts.blocks);
@@ -34,10 +34,8 @@ void scratch_rest(struct serve *serve, struct arena *scratch)
   if (scratch->source) arena_deinit(scratch);
 }
 
-static const struct seat *seat_choose(struct call *call)
+const struct seat *seat_of(struct serve *serve, const struct version *version)
 {
-  const struct version *version = call->version;
-  struct serve *serve = call->serve;
   must(version->n_seats > 0);
   if (version->resident) return &version->seats[serve->opts.loop % version->n_seats];
   return &version->seats[serve->turn++ % version->n_seats];
@@ -71,7 +69,7 @@ enum step submit_stage(struct call *call)
     return STEP_REPLY;
   }
   scratch_take(serve, &call->scratch, call->version->resident);
-  const struct seat *seat = seat_choose(call);
+  const struct seat *seat = seat_of(serve, call->version);
   task->mail.kind = LETTER_TASK;
   task->home = serve->opts.home;
   task->lane = seat->lane;

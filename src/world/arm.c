@@ -49,6 +49,33 @@ static void worst_merge(struct release_tally *into, const struct release_tally *
   }
 }
 
+static uint32_t label_place(struct release_tally *into, const struct label_text *label)
+{
+  for (uint32_t i = 0; i < into->n_labels; i++)
+    if (into->labels[i].len == label->len && memcmp(into->labels[i].at, label->at, label->len) == 0)
+      return i;
+  if (into->n_labels == LABELS_KEPT - 1) return LABELS_KEPT - 1;
+  into->labels[into->n_labels] = *label;
+  return into->n_labels++;
+}
+
+uint32_t release_tally_label(struct release_tally *into, struct slice text)
+{
+  struct label_text label = {.len =
+                                 (uint8_t)(text.len < LABEL_TEXT_MAX ? text.len : LABEL_TEXT_MAX)};
+  if (label.len) memcpy(label.at, text.at, label.len);
+  return label_place(into, &label);
+}
+
+static void flips_merge(struct release_tally *into, const struct release_tally *from)
+{
+  uint32_t place[LABELS_KEPT];
+  for (uint32_t i = 0; i < LABELS_KEPT; i++)
+    place[i] = i < from->n_labels ? label_place(into, &from->labels[i]) : LABELS_KEPT - 1;
+  for (int i = 0; i < LABELS_KEPT; i++)
+    for (int k = 0; k < LABELS_KEPT; k++) into->flips[place[i]][place[k]] += from->flips[i][k];
+}
+
 /* Segments past the table's end are left out: they are declared to be few. */
 static void segment_merge(struct release_tally *into, const struct segment_tally *from)
 {
@@ -78,14 +105,14 @@ void release_tally_merge(struct release_tally *into, const struct release_tally 
   into->killed = into->killed || from->killed;
   for (int i = 0; i < AGREE_COUNTS; i++) into->agree[i] += from->agree[i];
   into->pairs += from->pairs;
+  into->repeats += from->repeats;
   into->shadow_dropped += from->shadow_dropped;
   into->shadow_errors += from->shadow_errors;
   into->shadow_run_ns += from->shadow_run_ns;
   into->stable_run_ns += from->stable_run_ns;
   sketch32_merge(&into->shadow_us, &from->shadow_us);
   sketch32_merge(&into->stable_us, &from->stable_us);
-  for (int i = 0; i < LABELS_KEPT; i++)
-    for (int k = 0; k < LABELS_KEPT; k++) into->flips[i][k] += from->flips[i][k];
+  flips_merge(into, from);
   worst_merge(into, from);
   for (uint32_t i = 0; i < from->n_units && into->n_units < UNITS_KEPT; i++) {
     into->units[into->n_units] = from->units[i];

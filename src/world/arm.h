@@ -21,7 +21,8 @@ enum {
   UNITS_KEPT = 512,
   LABELS_KEPT = 16,
   PAIRS_KEPT = 4,
-  PAIR_TEXT_MAX = 200,
+  LABEL_TEXT_MAX = 24,
+  PAIR_TEXT_MAX = 256,
   SEGMENT_TEXT_MAX = 32,
 };
 
@@ -53,6 +54,11 @@ struct pair_sample {
   char text[PAIR_TEXT_MAX]; /* JSON: both answers and the beginning of the inputs */
 };
 
+struct label_text {
+  char at[LABEL_TEXT_MAX]; /* cut; numbers as decimals */
+  uint8_t len;
+};
+
 struct segment_tally {
   uint64_t hash;               /* of field and value; 0: unused */
   char text[SEGMENT_TEXT_MAX]; /* "x-country=de", cut */
@@ -70,11 +76,16 @@ struct release_tally {
   uint64_t unjudged; /* live requests that were the candidate's by lot and went to stable because
                        * of unjudged_max or the local kill rule */
   bool killed;       /* the local kill rule has fired */
-  uint64_t agree[AGREE_COUNTS];                  /* shadow pairs by disagreement */
-  uint64_t pairs, shadow_dropped, shadow_errors; /* compared; not sent for lack of room; failed */
-  uint64_t shadow_run_ns, stable_run_ns;         /* engine's time over the compared pairs */
-  struct sketch32 shadow_us, stable_us;          /* queue and engine, over the compared pairs */
-  uint32_t flips[LABELS_KEPT][LABELS_KEPT]; /* [stable][shadow]; the last row and column: others */
+  /* Shadow pairs: requests that stable and the shadow both answered. */
+  uint64_t agree[AGREE_COUNTS]; /* by disagreement; the same inputs once a minute and loop */
+  uint64_t pairs, repeats; /* in agree; left out there, for their inputs were compared lately */
+  uint64_t shadow_dropped, shadow_errors;    /* not sent for lack of room; failed: no pair */
+  uint64_t shadow_run_ns, stable_run_ns;     /* engine's time over pairs and repeats */
+  struct sketch32 shadow_us, stable_us;      /* queue and engine, over the same */
+  struct label_text labels[LABELS_KEPT - 1]; /* as they came */
+  uint32_t n_labels;
+  uint32_t flips[LABELS_KEPT][LABELS_KEPT]; /* [stable][shadow], rows of answers, by place in
+                                             * labels; the last row and column: others */
   struct pair_sample worst[PAIRS_KEPT];     /* ascending by nothing: replace the least apart */
   uint32_t n_worst;
   /* Hashes of units seen for the first time by this loop, as the arms got them: control counts each
@@ -93,9 +104,12 @@ struct release_memory {
   uint32_t failed[ARMS_MAX];  /* the last answers of each arm, newest in bit 0: 1 is a failure */
   uint8_t answered[ARMS_MAX]; /* how many of those bits are answers */
   bool killed;
+  int64_t rest_until_us; /* its shadow runs on this loop no earlier */
 };
 
 void arm_tally_merge(struct arm_tally *into, const struct arm_tally *from);
 void release_tally_merge(struct release_tally *into, const struct release_tally *from);
+/* The row of flips a label counts into, which may be the one of others. */
+uint32_t release_tally_label(struct release_tally *into, struct slice text);
 
 #endif

@@ -18,7 +18,7 @@ static struct post post = {.control = &control};
 static struct serve *serve;
 static struct budget bodies;
 static struct letter_tally tally_letter;
-static struct letter_world world_letters[2];
+static struct letter_world world_letters[8];
 static uint32_t worlds; /* sent */
 static struct call calls[FAKE_CALLS];
 static int64_t now_us;
@@ -29,9 +29,18 @@ static struct tensor_spec fake_outputs[2] = {
     {.name = SLICE("x"), .dtype = DT_FP32, .shape = {.rank = 2, .dims = {-1, -1}}},
     {.name = SLICE("label"), .dtype = DT_INT64, .shape = {.rank = 1, .dims = {-1}}}};
 
-/* What the next world's release is; weights: of versions 2, 3 (where three arms are wanted), 1. */
+/* What the next world's release is. shadow: any pointer stands for version 2. weights: of versions
+ * 2, 3 (where three arms are wanted) and 1. */
 static struct split split;
 static uint32_t weights[FAKE_VERSIONS], n_arms;
+static bool resident; /* versions 2 and 3 */
+
+static void worlds_end(void)
+{
+  for (struct mail *mail = mailbox_take(&control); mail; mail = mail->next)
+    if (mail->kind == LETTER_WORLD_HOME)
+      world_free((struct world *)(uintptr_t)LETTER_OF(mail, struct letter_world)->world);
+}
 
 /* A pulse: the tally so far; valid until the next. Every world must have had one before. */
 static struct tally *pulse(void)
@@ -40,9 +49,7 @@ static struct tally *pulse(void)
   tally_letter = (struct letter_tally){.mail.kind = LETTER_TALLY,
                                        .tally = tally_new(FAKE_VERSIONS, FAKE_VERSIONS, 2)};
   serve_tally(serve, &tally_letter);
-  for (struct mail *mail = mailbox_take(&control); mail; mail = mail->next)
-    if (mail->kind == LETTER_WORLD_HOME)
-      world_free((struct world *)(uintptr_t)LETTER_OF(mail, struct letter_world)->world);
+  worlds_end();
   return tally_letter.tally;
 }
 
@@ -65,6 +72,7 @@ static void publish(void)
                                    .contract = {&fake_spec, fake_outputs, 1, 2, true},
                                    .seats = &seats[i],
                                    .n_seats = 1,
+                                   .resident = i && resident,
                                    .deadline_us = 1000000};
   }
   struct split with = split;
@@ -79,9 +87,10 @@ static void publish(void)
   struct tenant tenant = {.name = SLICE("default"), .models = &model, .n_models = 1};
   struct world_plan plan = {
       .tenants = &tenant, .n_tenants = 1, .n_slots = FAKE_VERSIONS, .n_releases = 2, .ready = true};
-  struct letter_world *letter = &world_letters[worlds++ % 2];
+  struct letter_world *letter = &world_letters[worlds++ % 8];
   *letter = (struct letter_world){.mail.kind = LETTER_WORLD, .world = world_build(&plan, worlds)};
   serve_world(serve, letter);
+  worlds_end();
 }
 
 /* Candidate's weight of two arms. */
@@ -102,6 +111,7 @@ static void fake_up(void)
   memset(&tally_letter, 0, sizeof tally_letter);
   memset(weights, 0, sizeof weights);
   worlds = n_arms = 0;
+  resident = false;
   now_us = 1000000;
   split = (struct split){.number = 17, .seed = SLICE("m/17"), .unjudged_max = UINT32_MAX};
   serve = serve_new(&(struct serve_opts){.post = &post,
