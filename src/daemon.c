@@ -34,6 +34,7 @@
 #include "infer/worker.h"
 #include "jobs/job.h"
 #include "keeper.h"
+#include "keys.h"
 #include "net/loop.h"
 #include "options.h"
 #include "store/ledger.h"
@@ -66,6 +67,8 @@ struct daemon {
   struct loop_limits loop_limits;
   char host[256], data_path[OPTION_TEXT_MAX], log_path[4096 + 32];
   uint16_t port;
+  bool keys_only, in_the_clear;
+  struct keys keys;
   int64_t started_us;
   struct thread loop_threads[THREADS_MAX], worker_threads[THREADS_MAX], desk_threads[THREADS_MAX];
   struct thread control_thread, scribe_thread, job_thread;
@@ -112,12 +115,17 @@ static enum code listen_parse(struct daemon *d, struct err *err)
   if (strcmp(d->host, "localhost") == 0) snprintf(d->host, sizeof d->host, "127.0.0.1");
   d->port = (uint16_t)port;
   bool loopback = strncmp(d->host, "127.", 4) == 0 || strcmp(d->host, "::1") == 0;
-  if (!loopback && !option_number(&d->options, OPTION_anonymous))
+  bool anonymous = option_number(&d->options, OPTION_anonymous) != 0;
+  if (!loopback && !anonymous && !option_number(&d->options, OPTION_insecure))
     return fail(
         err, E_DENIED,
-        "refusing to listen on '%s': without keys anybody who reaches it could deploy models; "
-        "listen on 127.0.0.1, or say --anonymous if that is what you want",
+        "refusing to listen on '%s': keys and data would cross the network in the clear; listen on "
+        "127.0.0.1, or say --insecure to go on (callers need a key), or --anonymous (they do not)",
         d->host);
+  if (anonymous && option_number(&d->options, OPTION_keys_only))
+    return fail(err, E_BAD_CONFIG, "'anonymous' and 'keys_only' say the opposite of each other");
+  d->keys_only = option_number(&d->options, OPTION_keys_only) || (!loopback && !anonymous);
+  d->in_the_clear = !loopback;
   return OK;
 }
 
@@ -194,6 +202,7 @@ static enum code loops_make(struct daemon *d, struct err *err)
                            .port = d->port,
                            .routes = route_compile(routes, n_routes, &d->arena),
                            .resident_turn = home_turn,
+                           .who = {.pepper = &d->keys.pepper, .keys_only = d->keys_only},
                            .drain_delay_us = option_number(&d->options, OPTION_drain_delay),
                            .limits = d->loop_limits};
   for (uint32_t i = 0; i < d->post.n_loops; i++) {
@@ -214,6 +223,7 @@ static void desks_make(struct daemon *d)
   snprintf(d->log_path, sizeof d->log_path, "%s/log/slipway.jsonl", d->datadir.path);
   d->desk_opts = (struct desk_opts){.version = SLIPWAY_VERSION,
                                     .log_path = d->log_path,
+                                    .pepper = &d->keys.pepper,
                                     .datadir = &d->datadir};
   limits_list(d);
   for (uint32_t i = 0; i < d->post.n_desks; i++) {
@@ -251,6 +261,9 @@ static enum code rooms_make(struct daemon *d, struct err *err)
   d->control = control_new(&opts, &d->post);
   d->post.control = control_mailbox(d->control);
   if (ledger_replay(d->ledger, 1, control_apply, d->control, err)) return err->code;
+  if (keys_open(&d->keys, &d->datadir, d->control,
+                option_number(&d->options, OPTION_accept_key_loss) != 0, err))
+    return err->code;
   d->scribe = scribe_new(d->ledger);
   d->post.scribe = scribe_mailbox(d->scribe);
   d->watch = watch_new();
@@ -357,6 +370,7 @@ static void rooms_free(struct daemon *d)
   watch_free(d->watch);
   job_free(d->job);
   scribe_free(d->scribe);
+  keys_close(&d->keys);
   ungrab(d->post.loops);
   ungrab(d->post.residents);
   ungrab(d->post.workers);
@@ -364,12 +378,18 @@ static void rooms_free(struct daemon *d)
   ungrab(d->post.jobs);
 }
 
-static void announce(const struct daemon *d)
+static void announce(struct daemon *d)
 {
   bool v6 = strchr(d->host, ':') != NULL;
   printf("slipway %s listens on http://%s%s%s:%u, data in %s\n", SLIPWAY_VERSION, v6 ? "[" : "",
          d->host, v6 ? "]" : "", d->port, d->datadir.path);
+  keys_announce(&d->keys, &d->datadir);
   fflush(stdout);
+  if (d->in_the_clear)
+    log_event(LOG_WARN, "listening_in_the_clear", "reason",
+              d->keys_only ? "there is no TLS: whoever is on the way can read keys"
+                           : "anybody who reaches it may do everything",
+              NULL);
   log_event(LOG_INFO, "listening", "version", SLIPWAY_VERSION, "host", d->host, "port",
             log_num(d->port), "loops", log_num(d->post.n_loops), "workers",
             log_num(d->post.n_workers), "ready_us", log_num(clock_us() - d->started_us), NULL);

@@ -12,6 +12,7 @@ struct blob *blob_new(size_t len)
   struct blob *blob = grab(sizeof *blob + len);
   atomic_init(&blob->holders, 1);
   blob->len = len;
+  blob->secret = false;
   return blob;
 }
 
@@ -34,5 +35,7 @@ void blob_drop(struct blob *blob)
   if (!blob) return;
   uint32_t before = atomic_fetch_sub_explicit(&blob->holders, 1, memory_order_acq_rel);
   must(before > 0);
-  if (before == 1) ungrab(blob);
+  if (before != 1) return;
+  if (blob->secret) explicit_bzero(blob->bytes, blob->len);
+  ungrab(blob);
 }

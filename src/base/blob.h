@@ -11,6 +11,7 @@
 
 struct blob {
   _Atomic uint32_t holders;
+  bool secret; /* the maker may say so before the first share: wiped when the last one drops it */
   size_t len; /* the maker may shorten it before the first share */
   char bytes[];
 };

@@ -44,6 +44,14 @@ enum code control_apply(void *arg, const struct event *event, struct err *err)
   return catalog_apply(control->catalog, event, err);
 }
 
+uint32_t control_keys(const struct control *control) { return control->catalog->key_index.n; }
+
+void control_first_key(struct control *control, const struct event *key)
+{
+  must(!control->started);
+  control->first_key = key;
+}
+
 /* --- statistics ------------------------------------------------------------------------------- */
 
 static void stats_fill(const struct control *control, struct stats *stats)
@@ -105,8 +113,8 @@ static void begin(struct control *control)
   control->started = true;
   control->dirty = true;
   pulse_ask(&control->pulse, control->now_us); /* a loop has its tally before its first world */
-  if (!catalog_tenant(catalog, first_tenant()) || control->opts.first_key)
-    append_tenant(control, first_tenant(), control->opts.first_key);
+  if (!catalog_tenant(catalog, first_tenant()) || control->first_key)
+    append_tenant(control, first_tenant(), control->first_key);
   for (uint32_t i = 0; i < catalog->n_models; i++) {
     struct catalog_model *model = catalog->models[i];
     if (model->serving) {

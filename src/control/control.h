@@ -39,8 +39,6 @@ struct control_opts {
   uint32_t worlds_max; /* worlds alive at once before publishing waits; 0: 1024 */
   unsigned char hash_key[16]; /* rand_secret: for tables that strangers fill */
   int64_t started_us;         /* clock_us at start, for the uptime in stats */
-  /* KEY_ADDED for a ledger that has none yet, lent until the first turn; NULL: there are keys */
-  const struct event *first_key;
 };
 
 /* post is read from control_main on, so its mailboxes may be filled in later; lent for life. */
@@ -50,6 +48,10 @@ struct mailbox *control_mailbox(struct control *control);
 /* Folds one event of the ledger; only before control_main. E_INTERNAL: it does not fit what came
  * before, the text says how. The signature is ledger_fn's. */
 CHECKED enum code control_apply(void *control, const struct event *event, struct err *err);
+/* How many API keys there ever were; only before control_main. */
+uint32_t control_keys(const struct control *control);
+/* Adds this key (KEY_ADDED of TENANT_DEFAULT) in the first turn; lent until then. */
+void control_first_key(struct control *control, const struct event *key);
 void control_main(void *control); /* the thread's main: until LETTER_STOP is done */
 
 /* For tests: one turn at the given times. Handles the letters that are there; returns when it wants

@@ -29,6 +29,7 @@ struct control {
   struct publish publish;
   struct pulse pulse;
   struct link changes;
+  const struct event *first_key; /* NULL: none is to be added */
   struct mail *stats_now;   /* LETTER_STATS that the pulse under way answers */
   struct mail *stats_later; /* and the one after */
   int64_t now_us, wall_ms;
@@ -86,7 +87,7 @@ void append_refuse(struct change *change);
 void append_send(struct control *control, struct change *change); /* the events that are there */
 void append_fold(struct control *control, struct change *change);
 void append_home(struct control *control, struct letter_append *letter);
-/* Creates a tenant, its first key (control_opts.first_key), or both; nobody waits. */
+/* Creates a tenant, its first key (control_first_key), or both; nobody waits. */
 void append_tenant(struct control *control, struct slice name, const struct event *first_key);
 
 #endif

@@ -177,7 +177,7 @@ static void revoke_decide(const struct catalog_tenant *tenant, const struct cata
   const struct key_entry *entry = key_entry(catalog, id);
   struct err *err = &decision->err;
   if (!entry || entry->tenant != tenant)
-    refuse(decision, fail(err, E_NOT_FOUND, "there is no key '%.*s'", SLICE_ARG(id)));
+    refuse(decision, fail(err, E_KEY_NOT_FOUND, "there is no key '%.*s'", SLICE_ARG(id)));
   else if (entry->revoked_seq)
     *decision = (struct decision){.kind = DECISION_ANSWER, .seq = entry->revoked_seq};
   else if (is_last_admin(&tenant->keyring, entry, command->event.wall_ms))

@@ -15,7 +15,6 @@ static const enum http_field_id header_fields[ASK_HEADERS_MAX] = {
     [ASK_IF_NONE_MATCH] = FIELD_IF_NONE_MATCH,
     [ASK_IF_MATCH] = FIELD_IF_MATCH,
     [ASK_IDEMPOTENCY_KEY] = FIELD_IDEMPOTENCY_KEY,
-    [ASK_AUTHORIZATION] = FIELD_AUTHORIZATION,
 };
 
 void errand_release(struct errand *errand)
@@ -45,7 +44,18 @@ static void errand_refuse(struct conn *conn, const struct err *err)
   errand_release(errand);
 }
 
-static void letter_fill(struct errand *errand, const struct conn *conn, const struct route *route,
+/* A world's names do not outlive it, an errand may. */
+static bool who_keep(struct errand *errand, const struct who *who)
+{
+  struct letter_ask *letter = &errand->letter;
+  letter->role = who->role;
+  letter->tenant = arena_copy(&errand->arena, who->tenant_name);
+  letter->actor = arena_copy(&errand->arena, who->actor);
+  letter->person = arena_copy(&errand->arena, who->person);
+  return letter->tenant.at && letter->actor.at && letter->person.at;
+}
+
+static bool letter_fill(struct errand *errand, const struct conn *conn, const struct route *route,
                         const struct url *url, const struct slice *params, const struct who *who)
 {
   const struct http_head *head = &conn->h1.head;
@@ -54,10 +64,6 @@ static void letter_fill(struct errand *errand, const struct conn *conn, const st
       .home = &conn->loop->box,
       .loop = conn->loop->number,
       .route = route->id,
-      .tenant = who->tenant_name,
-      .actor = who->actor,
-      .person = who->person,
-      .role = who->role,
       .method = head->verb,
       .path = url->path,
       .query = url->query,
@@ -70,6 +76,7 @@ static void letter_fill(struct errand *errand, const struct conn *conn, const st
   for (int i = 0; i < PARAMS_MAX; i++) errand->letter.params[i] = params[i];
   for (int i = 0; i < ASK_HEADERS_MAX; i++)
     errand->letter.headers[i] = http_head_get(head, header_fields[i]);
+  return who_keep(errand, who);
 }
 
 static struct errand *errand_make(struct conn *conn, const struct route *route,
@@ -118,7 +125,11 @@ void errand_begin(struct conn *conn, const struct route *route, const struct url
     errand_refuse(conn, err);
     return;
   }
-  letter_fill(errand, conn, route, url, params, who);
+  if (!letter_fill(errand, conn, route, url, params, who)) {
+    fail(err, E_OUT_OF_MEMORY, "there is no memory for this request; retry in a moment");
+    errand_refuse(conn, err);
+    return;
+  }
   uint64_t bytes = head->chunked ? BODY_UNKNOWN : head->content_length;
   if (errand->upload) {
     errand_send(errand);

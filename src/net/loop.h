@@ -29,6 +29,7 @@
 #define NET_LOOP_H
 
 #include "base/limit.h"
+#include "serve/who.h"
 #include "world/letters.h"
 
 struct route_table; /* wire/route.h */
@@ -62,6 +63,7 @@ struct loop_opts {
   const struct route_table *routes;      /* outlives the loop */
   bool (*resident_turn)(void *resident); /* NULL: nobody lives here */
   void *resident;
+  struct who_rules who;   /* all zero: callers without a key may do everything */
   int64_t drain_delay_us; /* 0: the door closes as soon as DRAIN comes */
   struct loop_limits limits;
 };

@@ -173,9 +173,11 @@ static void request_route(struct conn *conn, const struct url *url)
     route_missing(conn, allow);
     return;
   }
-  const struct world *world = serve_newest(loop->serve);
   struct who who;
-  if (who_of(world, &conn->h1.head, conn->loopback, &who, &loop->err) ||
+  struct who_asks asks = {.world = serve_newest(loop->serve), .head = &conn->h1.head};
+  asks.wall_ms = (loop_now(loop) + loop->wall_us) / 1000;
+  memcpy(asks.peer.at, conn->address.at, sizeof asks.peer.at);
+  if (who_of(&loop->opts.who, &asks, &who, &loop->err) ||
       who_may(&who, route->role, &loop->err)) {
     request_refuse(conn, &loop->err);
     return;

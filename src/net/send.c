@@ -72,6 +72,7 @@ static size_t head_write(char *to, const struct conn *conn, const struct answer 
   if (answer->accept_encoding)
     at = PUT_FIELD(at, "Accept-Encoding: ", slice_str(answer->accept_encoding));
   if (answer->retry_after_s) at = PUT_NUMBER(at, "Retry-After: ", answer->retry_after_s);
+  if (answer->status == 401) at = PUT(at, "WWW-Authenticate: Bearer\r\n");
   if (answer->allow.len) at = PUT_FIELD(at, "Allow: ", answer->allow);
   if (answer->etag.len) at = PUT_FIELD(at, "ETag: ", answer->etag);
   if (!conn->keep)

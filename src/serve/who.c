@@ -3,24 +3,87 @@
  * SPDX-License-Identifier: MIT */
 #include "serve/who.h"
 
-enum code who_of(const struct world *world, const struct http_head *head, bool loopback,
-                 struct who *who, struct err *err)
+#include "base/log.h"
+#include "wire/key.h"
+
+/* A key's hash is 256 bits of an HMAC whose pepper nobody outside has: none is all zero. */
+static const struct digest nobodys;
+
+static void anonymous(const struct who_rules *rules, const struct world *world, struct who *who)
 {
-  (void)head, (void)loopback, (void)err; /* what keys will be read from, and refused with */
   struct slice name = slice_str(TENANT_DEFAULT);
-  *who = (struct who){
-      .tenant = world ? world_tenant(world, name) : NULL,
-      .tenant_name = name,
-      .actor = SLICE("anonymous"),
-      .person = SLICE("anonymous"),
-      .role = ROLE_OPERATOR,
-  };
+  *who = (struct who){.tenant_name = SLICE(""),
+                      .actor = SLICE(PERSON_ANONYMOUS),
+                      .person = SLICE(PERSON_ANONYMOUS)};
+  if (rules->keys_only) return;
+  who->tenant = world ? world_tenant(world, name) : NULL;
+  who->tenant_name = name;
+  who->role = ROLE_OPERATOR;
+}
+
+static bool may_come_from(const struct key *key, const struct ip *peer)
+{
+  for (uint32_t i = 0; i < key->n_cidrs; i++)
+    if (cidr_holds(&key->cidrs[i], peer)) return true;
+  return key->n_cidrs == 0;
+}
+
+/* NULL, or why the key is none. The HMAC is made and compared in every case. */
+static const char *key_check(const struct who_rules *rules, const struct who_asks *asks,
+                             struct slice text, const struct key **key,
+                             const struct tenant **tenant)
+{
+  struct key_text parts = {.secret = slice_of("", 0)};
+  bool whole = text.at && key_text_read(text, &parts);
+  *key = whole ? world_key(asks->world, parts.id, tenant) : NULL;
+  struct digest digest = hmac_of(rules->pepper, parts.secret);
+  bool same = digest_same(&digest, *key ? &(*key)->hash : &nobodys);
+  if (!whole) return "it is no key";
+  if (!*key) return "there is no such key";
+  if (!same) return "its secret is wrong";
+  if ((*key)->expires_ms && (*key)->expires_ms <= asks->wall_ms) return "it has expired";
+  if (!may_come_from(*key, &asks->peer)) return "it may not be used from there";
+  return NULL;
+}
+
+enum code who_of(const struct who_rules *rules, const struct who_asks *asks, struct who *who,
+                 struct err *err)
+{
+  struct slice text;
+  const struct key *key = NULL;
+  const struct tenant *tenant = NULL;
+  if (!key_of_head(asks->head, &text)) {
+    anonymous(rules, asks->world, who);
+    return OK;
+  }
+  if (!asks->world) return fail(err, E_NOT_READY, "the server is starting");
+  if (!world_tenants(asks->world) && world_draining(asks->world))
+    return fail(err, E_DRAINING, "the server is stopping");
+  const char *why = rules->pepper ? key_check(rules, asks, text, &key, &tenant)
+                                  : "no keys are known here";
+  if (why) {
+    char peer[IP_TEXT_MAX];
+    ip_text(&asks->peer, peer);
+    log_event(LOG_INFO, "key_refused", "reason", why, "key", key ? log_slice(key_id(key)) : NULL,
+              "peer", peer, NULL);
+    return fail(err, E_UNAUTHENTICATED,
+                "this key is not valid here: it may be mistyped, revoked, expired or meant for "
+                "another network");
+  }
+  *who = (struct who){.tenant = tenant,
+                      .tenant_name = tenant->name,
+                      .actor = key_id(key),
+                      .person = key->person,
+                      .role = key->role};
   return OK;
 }
 
 enum code who_may(const struct who *who, enum role needed, struct err *err)
 {
   if (role_may(who->role, needed)) return OK;
+  if (who->role == ROLE_ANYBODY)
+    return fail(err, E_UNAUTHENTICATED,
+                "this needs a key; send it as 'Authorization: Bearer slw_...'");
   return fail(err, E_DENIED, "this needs the role %s; \"%.*s\" has %s", role_name(needed),
               SLICE_ARG(who->actor), role_name(who->role));
 }

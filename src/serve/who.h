@@ -1,8 +1,16 @@
 /* who.h - who asks, and whether they may: one place for predictions and control plane.
  * Thread: its loop.
- * Keys are not built yet: every caller is "anonymous" of TENANT_DEFAULT and may do everything. The
- * daemon refuses to listen beyond loopback unless its configuration says `anonymous: true`, so
- * nobody is let in by accident.
+ *
+ *   a key          decides tenant, role, person; a wrong one is refused wherever it is sent
+ *   no key         TENANT_DEFAULT and everything, where anonymous callers are let in: on loopback,
+ *                  or where the configuration says `anonymous: true`
+ *   neither        only routes for anybody, and no tenant
+ *
+ * A key that is cut, unknown, revoked, expired or used from elsewhere is answered with the same
+ * words after the same work: which of these it was is in the log. Nothing is remembered from one
+ * request to the next: a key is looked up in the newest world each time, so that a revocation holds
+ * from the next request on, on open connections, too.
+ * Source: robustness rules, section 8.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_WHO_H
 #define SERVE_WHO_H
@@ -11,16 +19,30 @@
 #include "wire/http.h"
 #include "world/world.h"
 
+struct who_rules {
+  const struct hmac *pepper; /* keys are kept as HMAC(pepper, secret); NULL: no key is known */
+  bool keys_only;            /* whoever brings none is nobody */
+};
+
+struct who_asks {
+  const struct world *world; /* the newest, or NULL before the first */
+  const struct http_head *head;
+  struct ip peer;
+  int64_t wall_ms;
+};
+
 struct who {
-  const struct tenant *tenant;     /* the world's; NULL: it has nothing there yet */
-  struct slice tenant_name, actor, person; /* literals: they may outlive world and head */
+  const struct tenant *tenant; /* the world's; NULL: it has nothing there yet, or is nobody */
+  struct slice tenant_name, actor, person; /* literals or the world's */
   enum role role;
 };
 
-/* world: the newest, or NULL before the first. E_UNAUTHENTICATED: a key that is not one. */
-CHECKED enum code who_of(const struct world *world, const struct http_head *head, bool loopback,
+/* E_UNAUTHENTICATED: a key that is not one. E_NOT_READY, E_DRAINING: it cannot be told, since there
+ * is no world yet, or none any more. */
+CHECKED enum code who_of(const struct who_rules *rules, const struct who_asks *asks,
                          struct who *who, struct err *err);
-/* E_DENIED when the caller's role is less than what is needed. */
+/* E_DENIED when the caller's role does not hold what is needed, E_UNAUTHENTICATED when it has
+ * none. */
 CHECKED enum code who_may(const struct who *who, enum role needed, struct err *err);
 
 #endif

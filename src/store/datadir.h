@@ -6,6 +6,8 @@
  *   DATA/head        newest change acknowledged: tells when the ledger has lost its end
  *   DATA/reserve     bytes given up when the disk is full, so that a rollback can still be written
  *   DATA/objects/    artifacts by digest: "ab/abcdef..." (store/artifact.h)
+ *   DATA/pepper      what API keys are hashed with (store/secret.h)
+ *   DATA/admin.key   the key made at the first start, for whoever may read this folder
  *   DATA/staging/    uploads not yet whole; swept at start
  *
  * Everything is opened below a directory descriptor with O_NOFOLLOW and O_CLOEXEC, folders are 0700

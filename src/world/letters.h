@@ -78,11 +78,11 @@ struct letter_tally {
 
 /* --- the control plane's questions ------------------------------------------------------------ */
 
-enum { PARAMS_MAX = 4, ASK_HEADERS_MAX = 8 };
+enum { PARAMS_MAX = 4, ASK_HEADERS_MAX = 7 };
 
 enum ask_header { ASK_ACCEPT, ASK_CONTENT_TYPE, ASK_HOST, ASK_ORIGIN, ASK_IF_NONE_MATCH,
-                  ASK_IF_MATCH, ASK_IDEMPOTENCY_KEY, ASK_AUTHORIZATION };
-_Static_assert(ASK_AUTHORIZATION + 1 == ASK_HEADERS_MAX, "one slot per header");
+                  ASK_IF_MATCH, ASK_IDEMPOTENCY_KEY };
+_Static_assert(ASK_IDEMPOTENCY_KEY + 1 == ASK_HEADERS_MAX, "one slot per header");
 
 struct ask_reply {
   int status;               /* 0: not answered yet */

@@ -148,7 +148,7 @@ TEST(AU_108_the_last_admin_stays)
   EXPECT_INT(decide_revoke("a", "aaaaaaaaaaaa", ""), E_CONFLICT); /* cy's expired at 4000 */
   EXPECT_INT(fold(key_event("a", "eeeeeeeeeeee", "operator", "eve", "9000", NULL)), OK);
   EXPECT_INT(decide_revoke("a", "aaaaaaaaaaaa", ""), OK);
-  EXPECT_INT(decide_revoke("b", "aaaaaaaaaaaa", ""), E_NOT_FOUND); /* AU-110: not b's */
+  EXPECT_INT(decide_revoke("b", "aaaaaaaaaaaa", ""), E_KEY_NOT_FOUND); /* AU-110: not b's */
   catalog_free(catalog);
 }
 
