@@ -378,12 +378,25 @@ static void rooms_free(struct daemon *d)
   ungrab(d->post.jobs);
 }
 
+/* The first key is shown once, and only where a person sees it: elsewhere output is kept. */
+static void first_key_show(struct daemon *d)
+{
+  char *key = d->keys.first;
+  if (!key[0]) return;
+  if (isatty(STDOUT_FILENO))
+    printf("the first key, shown this once and kept in %s/admin.key:\n  %s\n", d->datadir.path,
+           key);
+  else
+    printf("the first key is kept in %s/admin.key\n", d->datadir.path);
+  explicit_bzero(key, sizeof d->keys.first);
+}
+
 static void announce(struct daemon *d)
 {
   bool v6 = strchr(d->host, ':') != NULL;
   printf("slipway %s listens on http://%s%s%s:%u, data in %s\n", SLIPWAY_VERSION, v6 ? "[" : "",
          d->host, v6 ? "]" : "", d->port, d->datadir.path);
-  keys_announce(&d->keys, &d->datadir);
+  first_key_show(d);
   fflush(stdout);
   if (d->in_the_clear)
     log_event(LOG_WARN, "listening_in_the_clear", "reason",

@@ -3,9 +3,6 @@
  * SPDX-License-Identifier: MIT */
 #include "keys.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/role.h"
@@ -83,17 +80,6 @@ enum code keys_open(struct keys *keys, const struct datadir *dir, struct control
   if (first_make(keys, dir, err)) return err->code;
   control_first_key(control, &keys->event);
   return OK;
-}
-
-void keys_announce(struct keys *keys, const struct datadir *dir)
-{
-  if (!keys->first[0]) return;
-  if (isatty(STDOUT_FILENO))
-    printf("the first key, shown this once and kept in %s/admin.key:\n  %s\n", dir->path,
-           keys->first);
-  else
-    printf("the first key is kept in %s/admin.key\n", dir->path);
-  explicit_bzero(keys->first, sizeof keys->first);
 }
 
 void keys_close(struct keys *keys) { explicit_bzero(keys, sizeof *keys); }

@@ -19,7 +19,7 @@ struct control;
 
 struct keys {
   struct hmac pepper;
-  char first[KEY_TEXT_LEN + 1]; /* until announced; empty: there are keys already */
+  char first[KEY_TEXT_LEN + 1]; /* whoever prints it wipes it; empty: there are keys already */
   char id[KEY_TEXT_ID], hash[SHA256_HEX_LEN + 1];
   struct event_fact facts[5];
   struct event event;
@@ -29,8 +29,6 @@ struct keys {
  * missing is made anew although keys were hashed with it. */
 CHECKED enum code keys_open(struct keys *keys, const struct datadir *dir, struct control *control,
                             bool accept_loss, struct err *err);
-/* Prints the first key, once, and only where a person sees it; elsewhere, where it lies. */
-void keys_announce(struct keys *keys, const struct datadir *dir);
 void keys_close(struct keys *keys);
 
 #endif

@@ -68,7 +68,7 @@ static bool person_read(struct ask *ask, struct slice *person)
     good = false;
   if (good) return true;
   fail(&ask->err, E_INVALID_ARGUMENT,
-       "say whose key it is: 'person' is 1 to %d bytes without blanks, and not anonymous or slipway",
+       "say whose key it is: 'person' is 1 to %d bytes without blanks, not anonymous or slipway",
        KEY_PERSON_MAX);
   fail_at(&ask->err, "person");
   return false;

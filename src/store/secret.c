@@ -49,7 +49,8 @@ enum code secret_write(const struct datadir *dir, const char *name, struct slice
   char fresh[64];
   struct iovec parts[2] = {{(void *)(uintptr_t)text.at, text.len}, {"\n", 1}};
   must((size_t)snprintf(fresh, sizeof fresh, "%s.new", name) < sizeof fresh);
-  if (unlinkat(dir->fd, fresh, 0) != 0 && errno != ENOENT) return fail_errno(err, errno, "a secret");
+  if (unlinkat(dir->fd, fresh, 0) != 0 && errno != ENOENT)
+    return fail_errno(err, errno, "a secret");
   int fd = openat(dir->fd, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return fail_errno(err, errno, "a secret");
   bool good = writev(fd, parts, 2) == (ssize_t)(text.len + 1) && fsync(fd) == 0;

@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+"""key_test.py - API keys at the running daemon, named after the rows of the robustness rules.
+
+SPDX-License-Identifier: MIT
+"""
+import glob
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from slipway import BIN, Daemon, expect, expect_eq, expect_in, main, test  # noqa: E402
+import models  # noqa: E402
+
+
+def admin(d):
+    with open(os.path.join(d.data, "admin.key")) as f:
+        return f.read().strip()
+
+
+def auth(key):
+    return {"authorization": "Bearer " + key}
+
+
+def add(d, role, person="ann", by=None, **more):
+    reply = d.post("/api/v1/keys", dict(role=role, person=person, **more),
+                   auth(by or admin(d)))
+    expect_eq(reply.status, 201, reply)
+    return reply.json()
+
+
+def keys_of(d, key):
+    return d.get("/api/v1/keys", auth(key)).json()["keys"]
+
+
+ROLES = ["viewer", "auditor", "invoker", "deployer", "approver", "admin", "operator"]
+HOLDS = {"viewer": {"viewer"}, "auditor": {"viewer", "auditor"}, "invoker": {"viewer", "invoker"},
+         "deployer": {"viewer", "invoker", "deployer"},
+         "approver": {"viewer", "invoker", "deployer", "approver"},
+         "admin": set(ROLES) - {"operator"}, "operator": set(ROLES)}
+
+
+@test
+def AU_101_the_matrix_of_every_route_and_role():
+    """[AU-101] every route x every role x {no key, expired, revoked}, from the daemon's own table"""
+    with Daemon("--keys-only") as d:
+        keys = {role: add(d, role, role)["key"] for role in ROLES}
+        expired = add(d, "operator", "late", expires="1s")["key"]
+        gone = add(d, "operator", "gone")
+        expect_eq(d.ask("DELETE", "/api/v1/keys/" + gone["id"], None, auth(admin(d))).status, 200)
+        tree = d.get("/api/v1/openapi.json").json()
+        rows = [(verb.upper(), path.replace("{version}", "1").replace("{", "").replace("}", ""),
+                 operation["x-role"])
+                for path, operations in tree["paths"].items()
+                for verb, operation in operations.items()]
+        expect(len(rows) > 60)
+        time.sleep(1.1)
+        with d.conn() as c:
+            for verb, path, needed in rows:
+                body = None if verb in ("GET", "DELETE") else b"{"  # no body of a handler's: 400s
+                for key in (expired, gone["key"]):
+                    expect_eq(c.ask(verb, path, body, auth(key)).status, 401, verb, path)
+                status = c.ask(verb, path, body).status
+                expect_eq(status == 401, needed != "anybody", verb, path, status)
+                for role in ROLES:
+                    if role in ("admin", "operator") and verb == "DELETE":
+                        continue  # these would do it
+                    reply = c.ask(verb, path, body, auth(keys[role]))
+                    may = needed == "anybody" or needed in HOLDS[role]
+                    expect(reply.status != 401, verb, path, role)
+                    denied = reply.status == 403 and "this needs the role" in reply.body.decode()
+                    expect_eq(denied, not may, verb, path, role, reply)
+
+
+@test
+def AU_102_a_wrong_key_is_401_even_where_anonymous_would_do():
+    """[AU-102] cut, one character changed, bad checksum, long, in the query string"""
+    with Daemon() as d:
+        good = admin(d)
+        bodies = set()
+        for bad in (good[:-1], good + "0", good[:30] + "x" + good[31:], "slw_", "x",
+                    good[:-8] + "00000000", good * 80, "slw_%s_%s_%s" % ("a" * 12, "0" * 64, "0" * 8)):
+            for headers in (auth(bad), {"x-api-key": bad}):
+                reply = d.get("/api/v1/models", headers)
+                expect_eq(reply.status, 401, bad)
+                expect_eq(reply.headers["www-authenticate"], "Bearer")
+                bodies.add(reply.json()["error"])
+        expect_eq(len(bodies), 1)
+        expect_eq(d.get("/api/v1/models", {"authorization": "Basic c2x3Og=="}).status, 401)
+        both = dict(auth(good), **{"x-api-key": good})
+        expect_eq(d.get("/api/v1/models", both).status, 200)
+        both["x-api-key"] = good[:-1]
+        expect_eq(d.get("/api/v1/models", both).status, 401)
+        with d.conn() as c:
+            c.send(b"GET /api/v1/models HTTP/1.1\r\nhost: x\r\nx-api-key: a\0b\r\n\r\n")
+            expect_eq(c.reply().status, 400)
+        expect_eq(d.get("/v2", {"x-api-key": "k" * (1 << 20)}).status, 431)
+    with Daemon("--keys-only") as d:
+        expect_eq(d.get("/api/v1/models?key=%s&api_key=%s" % (admin(d), admin(d))).status, 401)
+
+
+@test
+def AU_103_a_revoked_key_is_refused_within_a_second_on_open_connections_under_load():
+    """[AU-103]"""
+    with Daemon("--keys-only") as d:
+        key = add(d, "viewer")
+        stop, refused, errors = threading.Event(), [], []
+
+        def hammer():
+            with d.conn() as c:
+                while not stop.is_set():
+                    status = c.ask("GET", "/api/v1/models", None, auth(key["key"])).status
+                    if status == 401:
+                        refused.append(time.monotonic())
+                        return
+                    if status != 200:
+                        errors.append(status)
+                        return
+
+        threads = [threading.Thread(target=hammer) for _ in range(8)]
+        for t in threads:
+            t.start()
+        time.sleep(0.5)
+        expect_eq((refused, errors), ([], []))
+        began = time.monotonic()
+        reply = d.ask("DELETE", "/api/v1/keys/" + key["id"], None, auth(admin(d)))
+        acknowledged = time.monotonic()
+        expect_eq(reply.status, 200)
+        for t in threads:
+            t.join(10)
+        stop.set()
+        expect_eq((len(refused), errors), (8, []))
+        expect(max(refused) - began < 1, max(refused) - began)
+        # once acknowledged, every loop has seen it: only what was on its way may be later
+        expect(max(refused) - acknowledged < 0.25, max(refused) - acknowledged)
+        expect_eq(d.get("/api/v1/models", auth(key["key"])).status, 401)
+
+
+@test
+def AU_108_the_last_admin_stays():
+    """[AU-108]"""
+    with Daemon() as d:
+        first = keys_of(d, admin(d))[0]["id"]
+        reply = d.ask("DELETE", "/api/v1/keys/" + first)
+        expect_eq((reply.status, reply.json()["code"]), (409, "CONFLICT"))
+        other = add(d, "admin", "bob")
+        expect_eq(d.ask("DELETE", "/api/v1/keys/" + first).status, 200)
+        expect_eq(d.ask("DELETE", "/api/v1/keys/" + first).status, 200)  # it is so already
+        expect_eq(d.ask("DELETE", "/api/v1/keys/" + other["id"]).status, 409)
+        expect_eq(d.ask("DELETE", "/api/v1/keys/unknown").status, 404)
+        expect_eq(d.ask("DELETE", "/api/v1/keys/" + "z" * 12).status, 404)
+
+
+@test
+def AU_111_another_spelling_of_a_route_is_the_same_route():
+    """[AU-111]"""
+    with Daemon("--keys-only") as d:
+        viewer = auth(add(d, "viewer")["key"])
+        for verb, path, headers in (
+                ("POST", "/api/v1/keys", {"x-http-method-override": "GET"}),
+                ("POST", "/api/v1/keys?_method=GET", {}),
+                ("POST", "/api/v1/%6beys", {})):
+            reply = d.ask(verb, path, b"{}", dict(viewer, **headers))
+            expect_eq(reply.status, 403, verb, path, reply)
+        for path in ("/api/v1/keys/", "/API/v1/keys", "/api/v1/Keys", "//api/v1/keys",
+                     "/api/v1/./keys"):
+            expect(d.post(path, b"{}", viewer).status in (400, 403, 404), path)
+        expect_eq(d.ask("HEAD", "/api/v1/keys", None, viewer).status, 403)
+        expect_eq(d.ask("HEAD", "/api/v1/keys", None, {}).status, 401)
+
+
+@test
+def AU_112_metrics_logs_and_limits_need_a_key():
+    """[AU-112]"""
+    with tempfile.TemporaryDirectory() as data:
+        with Daemon(data=data) as d:
+            models.serve(d, "secret", models.linear([[1.0]], [0.0]))
+        with Daemon("--keys-only", data=data) as d:
+            AU_112_look(d)
+
+
+def AU_112_look(d):
+    for path in ("/metrics", "/api/v1/logs", "/api/v1/doctor", "/api/v1/status", "/v2/models"):
+        expect_eq(d.get(path).status, 401, path)
+    for path in ("/healthz", "/readyz", "/v2/health/ready", "/v2"):
+        expect_eq(d.get(path).status, 200, path)
+    expect_eq(d.get("/v2/models/secret/ready").status, 404)  # as if it were not there
+    expect_eq(d.get("/v2/models/secret/ready", auth(admin(d))).status, 200)
+    rows = {"instances": [[1.0]]}
+    expect_eq(d.post("/v1/models/secret:predict", rows).status, 401)
+    expect_eq(d.post("/v1/models/secret:predict", rows, auth(admin(d))).status, 200)
+    viewer, app = add(d, "viewer")["key"], add(d, "invoker")["key"]
+    expect_eq(d.post("/v1/models/secret:predict", rows, auth(viewer)).status, 403)
+    expect_eq(d.post("/v1/models/secret:predict", rows, auth(app)).status, 200)
+
+
+@test
+def AU_114_a_key_is_nowhere_but_in_its_answer():
+    """[AU-114] logs, the data directory, /proc, errors, the list"""
+    with Daemon("--log-level", "debug") as d:
+        made = add(d, "deployer", note="laptop")
+        secret = made["key"].split("_")[2]
+        for headers in (auth(made["key"]), {"x-api-key": made["key"]}):
+            for path in ("/api/v1/models", "/api/v1/keys", "/nowhere", "/api/v1/logs",
+                         "/v2/models/x"):
+                expect(secret not in d.get(path, headers).body.decode(), path)
+        expect(secret not in d.get("/v2", auth(made["key"][:-1] + "z")).body.decode())
+        with open("/proc/%d/environ" % d.proc.pid) as f:
+            expect(secret not in f.read())
+        with open("/proc/%d/cmdline" % d.proc.pid) as f:
+            expect(secret not in f.read())
+        expect(secret not in d.stderr())
+        for path in glob.glob(d.data + "/**", recursive=True):
+            if os.path.isfile(path):
+                with open(path, "rb") as f:
+                    expect(secret.encode() not in f.read(), path)
+        for name in ("pepper", "admin.key"):
+            expect_eq(stat.S_IMODE(os.stat(os.path.join(d.data, name)).st_mode), 0o600)
+
+
+@test
+def AU_115_beyond_loopback_it_starts_with_keys_or_not_at_all():
+    """[AU-115]"""
+    with tempfile.TemporaryDirectory() as data:
+        for flags, rc, word in (([], 3, "--insecure"),
+                                (["--anonymous", "--keys-only"], 2, "the opposite")):
+            done = subprocess.run([BIN, "serve", "--data", data, "--listen", "0.0.0.0:0"] + flags,
+                                  capture_output=True, text=True, timeout=30)
+            expect_eq(done.returncode, rc)
+            expect_in(word, done.stderr)
+
+    class Everywhere(Daemon):
+        def start(self):
+            self.host = "0.0.0.0"
+            return Daemon.start(self)
+
+    with Everywhere("--insecure") as d:
+        expect_eq(d.get("/api/v1/models").status, 401)
+        expect_eq(d.get("/api/v1/models", auth(admin(d))).status, 200)
+        expect(any(line["event"] == "listening_in_the_clear" for line in d.log()))
+    with Everywhere("--anonymous") as d:
+        expect_eq(d.get("/api/v1/models").status, 200)
+
+
+@test
+def nobody_grants_or_takes_more_than_they_hold():
+    with Daemon("--keys-only") as d:
+        boss = add(d, "admin", "boss")["key"]
+        for role in ROLES:
+            reply = d.post("/api/v1/keys", {"role": role, "person": "x"}, auth(boss))
+            expect_eq(reply.status, 201 if role in HOLDS["admin"] else 403, role)
+        first = [k for k in keys_of(d, admin(d)) if k["role"] == "operator"][0]["id"]
+        reply = d.ask("DELETE", "/api/v1/keys/" + first, None, auth(boss))
+        expect_eq((reply.status, reply.json()["code"]), (403, "DENIED"))
+        deployer = add(d, "deployer")["key"]
+        expect_eq(d.post("/api/v1/keys", {"role": "viewer", "person": "x"}, auth(deployer)).status, 403)
+        expect_eq(d.get("/api/v1/keys", auth(deployer)).status, 403)
+        auditor = add(d, "auditor")["key"]
+        expect(len(keys_of(d, auditor)) > 5)
+
+
+@test
+def what_is_wrong_with_a_request_for_a_key_is_named():
+    with Daemon() as d:
+        for body, field in (({"person": "ann"}, "role"), ({"role": "god", "person": "a"}, "role"),
+                            ({"role": "anybody", "person": "a"}, "role"),
+                            ({"role": "viewer"}, "person"),
+                            ({"role": "viewer", "person": "a b"}, "person"),
+                            ({"role": "viewer", "person": "anonymous"}, "person"),
+                            ({"role": "viewer", "person": "slipway"}, "person"),
+                            ({"role": "viewer", "person": "x" * 65}, "person"),
+                            ({"role": "viewer", "person": "a", "expires": "soon"}, "expires"),
+                            ({"role": "viewer", "person": "a", "expires": "0s"}, "expires"),
+                            ({"role": "viewer", "person": "a", "expires": "-1d"}, "expires"),
+                            ({"role": "viewer", "person": "a", "expires": "9999d"}, "expires"),
+                            ({"role": "viewer", "person": "a", "expires": 90}, "expires"),
+                            ({"role": "viewer", "person": "a", "cidrs": "10.0.0.1/8"}, "cidrs"),
+                            ({"role": "viewer", "person": "a", "note": "n" * 201}, "note"),
+                            ({"role": "viewer", "person": "a", "secret": "x"}, "secret")):
+            reply = d.post("/api/v1/keys", body)
+            expect_eq(reply.status, 400, body, reply)
+            expect_eq(reply.json()["details"].get("field"), field, body)
+        expect_eq(len(d.get("/api/v1/keys").json()["keys"]), 1)
+
+
+@test
+def a_key_is_bound_to_its_networks_and_its_time():
+    with Daemon("--keys-only") as d:
+        here = add(d, "viewer", cidrs="127.0.0.0/8,::1")
+        there = add(d, "viewer", cidrs="10.0.0.0/8")
+        expect_eq(here["cidrs"], ["127.0.0.0/8", "::1/128"])
+        expect_eq(d.get("/api/v1/models", auth(here["key"])).status, 200)
+        expect_eq(d.get("/api/v1/models", auth(there["key"])).status, 401)
+        soon = add(d, "viewer", expires="1s")
+        expect_eq(d.get("/api/v1/models", auth(soon["key"])).status, 200)
+        time.sleep(1.1)
+        expect_eq(d.get("/api/v1/models", auth(soon["key"])).status, 401)
+        states = {k["id"]: k["state"] for k in keys_of(d, admin(d))}
+        expect_eq((states[soon["id"]], states[here["id"]]), ("EXPIRED", "LIVE"))
+        ever = add(d, "viewer", expires="never")
+        expect_eq(ever["expires_at"], None)
+
+
+@test
+def who_did_it_is_the_key_and_keys_survive_a_kill():
+    with tempfile.TemporaryDirectory() as data:
+        d = Daemon("--keys-only", data=data)
+        with d:
+            first = admin(d)
+            made = add(d, "deployer")
+            gone = add(d, "deployer")
+            d.ask("DELETE", "/api/v1/keys/" + gone["id"], None, auth(first))
+            d.kill(signal.SIGKILL)
+            d.start()
+            expect_eq(admin(d), first)  # one first start, one first key
+            expect_eq(d.get("/api/v1/models", auth(first)).status, 200)
+            expect_eq(d.get("/api/v1/models", auth(made["key"])).status, 200)
+            expect_eq(d.get("/api/v1/models", auth(gone["key"])).status, 401)
+            listed = {k["id"]: k for k in keys_of(d, first)}
+            expect_eq(set(listed), {made["id"], first.split("_")[1]})
+            expect_eq(listed[made["id"]]["added_by"], first.split("_")[1])
+
+
+@test
+def two_keys_live_side_by_side_for_rotation():
+    with Daemon("--keys-only") as d:
+        old, new = add(d, "invoker", "app"), add(d, "invoker", "app")
+        for key in (old, new):
+            expect_eq(d.get("/api/v1/models", auth(key["key"])).status, 200)
+        d.ask("DELETE", "/api/v1/keys/" + old["id"], None, auth(admin(d)))
+        expect_eq(d.get("/api/v1/models", auth(old["key"])).status, 401)
+        expect_eq(d.get("/api/v1/models", auth(new["key"])).status, 200)
+
+
+@test
+def an_idempotency_key_adds_one_key_and_shows_it_once():
+    with Daemon() as d:
+        body, headers = {"role": "viewer", "person": "ann"}, {"idempotency-key": "once"}
+        expect_eq(d.post("/api/v1/keys", body, headers).status, 201)
+        again = d.post("/api/v1/keys", body, headers)
+        expect_eq((again.status, again.json()["code"]), (409, "IDEMPOTENCY_MISMATCH"))
+        expect_in("shown", again.json()["error"])
+        keys = d.get("/api/v1/keys").json()["keys"]
+        expect_eq(len(keys), 2)
+        gone = {"idempotency-key": "gone"}
+        path = "/api/v1/keys/" + keys[1]["id"]
+        one, two = d.ask("DELETE", path, None, gone), d.ask("DELETE", path, None, gone)
+        expect_eq((one.status, one.json()["seq"]), (200, two.json()["seq"]))
+
+
+@test
+def a_lost_pepper_stops_the_start_unless_it_is_said():
+    with tempfile.TemporaryDirectory() as data:
+        with Daemon(data=data) as d:
+            first = admin(d)
+        os.remove(os.path.join(data, "pepper"))
+        done = subprocess.run([BIN, "serve", "--data", data, "--listen", "127.0.0.1:0"],
+                              capture_output=True, text=True, timeout=30)
+        expect_eq(done.returncode, 7)
+        expect_in("--accept-key-loss", done.stderr)
+        with Daemon("--accept-key-loss", data=data) as d:
+            expect_eq(d.get("/api/v1/models", auth(first)).status, 401)
+            made = d.post("/api/v1/keys", {"role": "viewer", "person": "ann"}).json()["key"]
+            expect_eq(d.get("/api/v1/models", auth(made)).status, 200)
+        os.chmod(os.path.join(data, "pepper"), 0o644)
+        done = subprocess.run([BIN, "serve", "--data", data, "--listen", "127.0.0.1:0"],
+                              capture_output=True, text=True, timeout=30)
+        expect_eq(done.returncode, 3)
+        expect_in("chmod 600", done.stderr)
+
+
+main()
