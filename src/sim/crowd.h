@@ -1,0 +1,61 @@
+/* crowd.h - the requests of one run: stable's half hour before it, then second after second.
+ * Thread: one per crowd.
+ *
+ * A look needs few numbers, so few are drawn: per arm errors, and successes between neighbouring
+ * thresholds. Where exactly between them latencies lay is drawn later, given those counts, when
+ * somebody wants a sketch (history, the rivals' minute): the same distribution, a thousandth of the
+ * work. Time is the caller's: one crowd_second is one second.
+ * SPDX-License-Identifier: MIT */
+#ifndef SIM_CROWD_H
+#define SIM_CROWD_H
+
+#include "judge/look.h"
+#include "judge/past.h"
+#include "sim/draw.h"
+#include "sim/model.h"
+
+enum { CROWD_CLASSES = SLOW_ROWS + 1, CROWD_ARMS = 2, CROWD_HISTORY_S = 1800 };
+
+struct crowd_arm {
+  uint32_t burst_left; /* seconds */
+  /* Successes counted and not yet drawn in full. */
+  uint64_t pending[WHOS][MOODS][CROWD_CLASSES];
+};
+
+struct tape;
+
+struct crowd {
+  const struct model *model;
+  const struct tape *tape; /* not NULL: recorded requests instead of drawn ones (tape.h) */
+  uint32_t lag;
+  struct rand rand;
+  double rps;
+  int64_t second; /* of the release; history is below 0 */
+  struct slow slow;
+  uint32_t cut[CROWD_CLASSES + 1]; /* class k is buckets cut[k] .. cut[k + 1] - 1 */
+  struct crowd_arm arms[CROWD_ARMS]; /* candidate, stable */
+  struct sketch taped[CROWD_ARMS];   /* latencies from the tape since the last drain */
+};
+
+/* rps of both arms together, at most 1e6. */
+void crowd_init(struct crowd *crowd, const struct model *model, double rps, uint64_t seed,
+                uint64_t run);
+void crowd_play(struct crowd *crowd, const struct tape *tape); /* before the history */
+/* Stable alone for CROWD_HISTORY_S seconds, with bursts as the scenario has them. */
+void crowd_history(struct crowd *crowd, struct past *past);
+/* Thresholds of the step that begins. What is pending is forgotten: drain it before. */
+void crowd_cut(struct crowd *crowd, const struct slow *slow);
+
+struct crowd_seen {
+  uint64_t requests, errors, timed, slow[SLOW_ROWS];
+};
+/* One second with these parts (0..1) of the requests at each arm; in a shadow step both may be 1. */
+void crowd_second(struct crowd *crowd, const double part[CROWD_ARMS],
+                  struct crowd_seen seen[CROWD_ARMS]);
+/* Adds the latencies of successes since the last drain to the sketch. */
+void crowd_drain(struct crowd *crowd, uint32_t arm, struct sketch *into);
+/* What a look says beside errors and latency, where both arms are alike: answers and inputs by
+ * decile, units, CPU time, memory. */
+void crowd_fill(struct crowd *crowd, const struct crowd_seen *seen, struct look_arm *arm);
+
+#endif
