@@ -48,8 +48,7 @@ static void case_make(struct bars *bars, struct trial_of *it, const char *scenar
 static void case_measure(struct bars *bars, struct trial_of *it)
 {
   char what[BAR_TEXT_MAX];
-  snprintf(what, sizeof what, "%s, %g rps, %u runs", it->of.scenario.name, it->of.rps,
-           it->of.runs);
+  snprintf(what, sizeof what, "%s, %g rps, %u runs", it->of.scenario.name, it->of.rps, it->of.runs);
   if (bars->began) bars->began(bars->arg, what);
   it->results = grab_zero(it->of.runs, sizeof *it->results);
   sim_case_run(&it->of, &bars->crew, it->results);
@@ -127,8 +126,7 @@ static void bursts(struct bars *bars)
       it.of.plan.gates[GATE_LATENCY].lanes = blocks ? LANES_BLOCKS : LANES_ALL;
       it.of.plan.gates[GATE_ERRORS].lanes = blocks ? LANES_BLOCKS : LANES_ALL;
       case_measure(bars, &it);
-      false_alarms(bars, "B2", &it, blocks ? "lanes blocks" : "all lanes", 0.02,
-                   blocks || i == 0);
+      false_alarms(bars, "B2", &it, blocks ? "lanes blocks" : "all lanes", 0.02, blocks || i == 0);
       case_end(&it);
     }
 }
@@ -188,8 +186,7 @@ static void budget(struct bars *bars)
     beyond += more > (double)result->last_look;
     over = more > over ? more : over;
   }
-  snprintf(what, sizeof what, "%s without other gates: harm budget overrun",
-           it.of.scenario.name);
+  snprintf(what, sizeof what, "%s without other gates: harm budget overrun", it.of.scenario.name);
   snprintf(got, sizeof got, "%.1f answers at most; %u of %u stopped by it, %u beyond a look", over,
            spent, it.of.runs, beyond);
   bar_tell(bars, "B7", spent == it.of.runs && beyond == 0 ? BAR_HOLDS : BAR_FAILS, what,

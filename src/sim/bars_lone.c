@@ -26,9 +26,9 @@ static void lone_one(void *arg, uint32_t i, void *scratch)
   (void)scratch;
   draw_seed(&rand, work->seed, i);
   switch (work->what) {
-  case LONE_ROW: got = lone_restarted(&rand, &work->row); break;
-  case LONE_RATIO: got = lone_ratio(&rand, work->p_true, work->p, work->most, work->alpha); break;
-  case LONE_AGREE: got = lone_agree(&rand, work->p_true, work->p, work->most, work->alpha); break;
+    case LONE_ROW: got = lone_restarted(&rand, &work->row); break;
+    case LONE_RATIO: got = lone_ratio(&rand, work->p_true, work->p, work->most, work->alpha); break;
+    case LONE_AGREE: got = lone_agree(&rand, work->p_true, work->p, work->most, work->alpha); break;
   }
   work->out[i] = got == LONE_NEVER ? M_INF : (double)got;
 }
@@ -110,13 +110,13 @@ void bars_lone(struct bars *bars)
 {
   bool quick = bars->quick;
   struct lone_work ratio = {
-    .what = LONE_RATIO, .p_true = 0.05, .p = 0.05, .most = 1000000, .alpha = 0.001};
+      .what = LONE_RATIO, .p_true = 0.05, .p = 0.05, .most = 1000000, .alpha = 0.001};
   quiet(bars, "B8", ratio, quick ? 1000 : 10000, 0.001, "sample ratio as planned, 1 M units");
   ratio.p_true = 0.055;
   found(bars, "B8", ratio, quick ? 2000 : 10000, 0.90, 60000, "sample ratio 5.5 % instead of 5.0 %",
         "units");
   struct lone_work agree = {
-    .what = LONE_AGREE, .p_true = 0.04, .p = 0.02, .most = 100000, .alpha = 0.01};
+      .what = LONE_AGREE, .p_true = 0.04, .p = 0.02, .most = 100000, .alpha = 0.01};
   found(bars, "B9", agree, quick ? 1000 : 10000, 0.95, 2000, "4 % disagree, limit 2 %", "pairs");
   agree.p_true = 0.10;
   found(bars, "B9", agree, quick ? 1000 : 10000, 0.95, 250, "10 % disagree, limit 2 %", "pairs");

@@ -1,5 +1,5 @@
 /* crowd.c - counts drawn from a model, and latencies given counts.
- * Thread: one per crowd.
+ * Thread: own; one per crowd.
  * SPDX-License-Identifier: MIT */
 #include "sim/crowd.h"
 
@@ -78,8 +78,8 @@ static void block_draw(struct crowd *crowd, const double mean[MOODS], struct ske
   const double *burst = crowd->model->above[WHO_STABLE][MOOD_BURST];
   double all = mean[MOOD_CALM] + mean[MOOD_BURST];
   for (uint32_t i = 0; i < SKETCH_BUCKETS && all > 0; i++) {
-    double here = mean[MOOD_CALM] * (calm[i] - calm[i + 1]) +
-                  mean[MOOD_BURST] * (burst[i] - burst[i + 1]);
+    double here =
+        mean[MOOD_CALM] * (calm[i] - calm[i + 1]) + mean[MOOD_BURST] * (burst[i] - burst[i + 1]);
     uint64_t k = here > 0 ? draw_poisson(&crowd->rand, here) : 0;
     into->at[i] += k;
     into->count += k;
@@ -149,8 +149,8 @@ void crowd_second(struct crowd *crowd, const double part[CROWD_ARMS],
   double rate = rate_now(crowd);
   enum model_mood mood[CROWD_ARMS];
   mood[PLAN_STABLE] = arm_mood(crowd, &crowd->arms[PLAN_STABLE]);
-  mood[PLAN_CANDIDATE] = model->scenario.shared ? mood[PLAN_STABLE]
-                                               : arm_mood(crowd, &crowd->arms[PLAN_CANDIDATE]);
+  mood[PLAN_CANDIDATE] =
+      model->scenario.shared ? mood[PLAN_STABLE] : arm_mood(crowd, &crowd->arms[PLAN_CANDIDATE]);
   for (uint32_t arm = 0; arm < CROWD_ARMS; arm++) {
     enum model_who who = arm == PLAN_CANDIDATE && changed ? WHO_CHANGED : WHO_STABLE;
     const double *above = model->above[who][mood[arm]];

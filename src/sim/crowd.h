@@ -1,5 +1,5 @@
 /* crowd.h - the requests of one run: stable's half hour before it, then second after second.
- * Thread: one per crowd.
+ * Thread: own; one per crowd.
  *
  * A look needs few numbers, so few are drawn: per arm errors, and successes between neighbouring
  * thresholds. Where exactly between them latencies lay is drawn later, given those counts, when
@@ -32,7 +32,7 @@ struct crowd {
   double rps;
   int64_t second; /* of the release; history is below 0 */
   struct slow slow;
-  uint32_t cut[CROWD_CLASSES + 1]; /* class k is buckets cut[k] .. cut[k + 1] - 1 */
+  uint32_t cut[CROWD_CLASSES + 1];   /* class k is buckets cut[k] .. cut[k + 1] - 1 */
   struct crowd_arm arms[CROWD_ARMS]; /* candidate, stable */
   struct sketch taped[CROWD_ARMS];   /* latencies from the tape since the last drain */
 };
@@ -49,7 +49,8 @@ void crowd_cut(struct crowd *crowd, const struct slow *slow);
 struct crowd_seen {
   uint64_t requests, errors, timed, slow[SLOW_ROWS];
 };
-/* One second with these parts (0..1) of the requests at each arm; in a shadow step both may be 1. */
+/* One second with these parts (0..1) of the requests at each arm; in a shadow step both may be
+ * 1. */
 void crowd_second(struct crowd *crowd, const double part[CROWD_ARMS],
                   struct crowd_seen seen[CROWD_ARMS]);
 /* Adds the latencies of successes since the last drain to the sketch. */

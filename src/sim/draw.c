@@ -1,5 +1,5 @@
 /* draw.c - Poisson, binomial, geometric, normal.
- * Thread: one per generator.
+ * Thread: own; one per generator.
  * SPDX-License-Identifier: MIT */
 #include "sim/draw.h"
 
@@ -83,9 +83,10 @@ uint64_t draw_binomial(struct rand *rand, uint64_t n, double p)
 {
   if (n == 0 || p <= 0) return 0;
   if (p >= 1) return n;
-  if (p > 0.5) return n - draw_binomial(rand, n, 1 - p);
-  return (double)n * p < SMALL_MEAN ? binomial_small(rand, (double)n, p)
-                                    : binomial_large(rand, (double)n, p);
+  double less = p > 0.5 ? 1 - p : p;
+  uint64_t k = (double)n * less < SMALL_MEAN ? binomial_small(rand, (double)n, less)
+                                             : binomial_large(rand, (double)n, less);
+  return p > 0.5 ? n - k : k;
 }
 
 /* ---- others ---- */

@@ -1,5 +1,5 @@
 /* draw.h - whole numbers by chance: how many of many happened, without drawing each.
- * Thread: one per generator.
+ * Thread: own; one per generator.
  *
  * All are exact but for the rounding of doubles: inversion where the mean is small, rejection from
  * a shifted ratio of uniforms where it is large. A draw takes 20 to 60 ns whatever its mean.

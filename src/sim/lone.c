@@ -44,7 +44,8 @@ uint64_t lone_ratio(struct rand *rand, double p_true, double p, uint64_t units_m
   return LONE_NEVER;
 }
 
-uint64_t lone_agree(struct rand *rand, double p_true, double limit, uint64_t pairs_max, double alpha)
+uint64_t lone_agree(struct rand *rand, double p_true, double limit, uint64_t pairs_max,
+                    double alpha)
 {
   struct agree agree = {0};
   double bar = -m_ln(alpha);

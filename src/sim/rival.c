@@ -1,5 +1,5 @@
 /* rival.c - the rules that releases are judged by elsewhere.
- * Thread: one per set of rivals; the table of cuts is made once, by whoever comes first.
+ * Thread: own; one per set of rivals; the table of cuts is made once, by whoever comes first.
  * SPDX-License-Identifier: MIT */
 #include "sim/rival.h"
 
@@ -41,8 +41,8 @@ double sketch_point(const struct sketch *sketch, double q)
 static uint32_t cuts[RIVAL_MINUTES + 1];
 static pthread_once_t cuts_made = PTHREAD_ONCE_INIT;
 
-/* Number of subsets of size n among 2n ranks by their rank sum, n = 1, 2, ...: the counts for (n, n)
- * come from those of (n, n - 1) and (n - 1, n); kept as probabilities, so nothing overflows. */
+/* Number of subsets of size n among 2n ranks by their rank sum, n = 1, 2, ...: the counts for (n,
+ * n) come from those of (n, n - 1) and (n - 1, n); kept as probabilities, so nothing overflows. */
 static void cuts_make(void)
 {
   enum { W = RIVAL_MINUTES * RIVAL_MINUTES + 1 };

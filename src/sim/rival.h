@@ -1,5 +1,5 @@
 /* rival.h - how rollouts are judged elsewhere, on the same traffic second by second.
- * Thread: one per set of rivals; pure.
+ * Thread: own; one per set of rivals; pure.
  *
  *   threshold   p99 of a minute above 1.2 times stable's; the third such minute fails (strikes add)
  *   kayenta     each minute, over the series of minute p99s: Mann-Whitney, 98 % interval [L, U] of

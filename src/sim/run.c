@@ -109,9 +109,8 @@ static void look_fill(struct bench *bench, const struct crowd_seen seen[CROWD_AR
     crowd_fill(&bench->crowd, &seen[arm], &look->arms[arm]);
   }
   if (!copied) return;
-  uint64_t pairs = seen[PLAN_CANDIDATE].timed < seen[PLAN_STABLE].timed
-                     ? seen[PLAN_CANDIDATE].timed
-                     : seen[PLAN_STABLE].timed;
+  uint64_t pairs = seen[PLAN_CANDIDATE].timed < seen[PLAN_STABLE].timed ? seen[PLAN_CANDIDATE].timed
+                                                                        : seen[PLAN_STABLE].timed;
   uint64_t differ = draw_binomial(&bench->crowd.rand, pairs, PAIRS_DIFFER);
   look->agree.at[0] = pairs - differ;
   look->agree.at[AGREE_PARTS] = differ;
@@ -186,8 +185,8 @@ static void bench_run(struct bench *bench, uint32_t run, struct sim_result *resu
 void sim_case_init(struct sim_case *of, struct slice scenario, double rps, double share,
                    uint32_t seconds, uint32_t runs, uint64_t seed)
 {
-  *of = (struct sim_case){
-    .p0 = MODEL_P0, .rps = rps, .seconds = seconds, .runs = runs, .seed = seed};
+  *of =
+      (struct sim_case){.p0 = MODEL_P0, .rps = rps, .seconds = seconds, .runs = runs, .seed = seed};
   must(scenario_read(&of->scenario, scenario, NULL) == OK);
   plan_default(&of->plan, STRATEGY_CANARY);
   of->plan.n_steps = 1;

@@ -36,10 +36,10 @@ struct sim_result {
   uint32_t harm_s;          /* when it was rolled back; RUN_NEVER */
   enum gate_id gate;        /* of harm */
   enum judge_lane lane;
-  uint32_t paused;      /* bit per gate that asked for a pause */
-  uint64_t harmed;      /* candidate answers from the change on */
-  uint64_t last_look;   /* candidate answers of the look that ended it */
-  double spent;         /* harm budget */
+  uint32_t paused;       /* bit per gate that asked for a pause */
+  uint64_t harmed;       /* candidate answers from the change on */
+  uint64_t last_look;    /* candidate answers of the look that ended it */
+  double spent;          /* harm budget */
   uint32_t said[RIVALS]; /* seconds into the release; RIVAL_NEVER */
 };
 
@@ -56,7 +56,7 @@ struct sim_summary {
   uint32_t runs, early, caught, completed, paused; /* early: rolled back before any change */
   uint32_t by[GATE_COUNT][LANES];                  /* rollbacks by what fired first */
   uint32_t paused_by[GATE_COUNT];
-  double delay_s[3];  /* p50 p90 p99 from the change on, over all runs; infinite: never */
+  double delay_s[3]; /* p50 p90 p99 from the change on, over all runs; infinite: never */
   double harmed[3];
   double rival_early[RIVALS]; /* share of runs in which it said no without reason */
   double rival_caught[RIVALS];

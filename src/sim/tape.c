@@ -245,7 +245,7 @@ void tape_play(struct crowd *crowd, const double part[CROWD_ARMS],
       if (rand_unit(&crowd->rand) < part[PLAN_STABLE])
         success(crowd, PLAN_STABLE, us[i], &seen[PLAN_STABLE]);
     seen[PLAN_STABLE].errors =
-      draw_binomial(&crowd->rand, now->errors[PLAN_STABLE], part[PLAN_STABLE]);
+        draw_binomial(&crowd->rand, now->errors[PLAN_STABLE], part[PLAN_STABLE]);
     play_candidate(crowd, at + crowd->lag, n, &seen[PLAN_CANDIDATE]);
   }
   for (int arm = 0; arm < CROWD_ARMS; arm++)

@@ -6,7 +6,10 @@
 
 enum { DRAWS = 200000, CELLS = 400 };
 
-static double poisson_mass(double mean, double k) { return exp(k * log(mean) - mean - lgamma(k + 1)); }
+static double poisson_mass(double mean, double k)
+{
+  return exp(k * log(mean) - mean - lgamma(k + 1));
+}
 
 static double binomial_mass(double n, double p, double k)
 {
@@ -70,8 +73,8 @@ TEST(binomial_has_its_distribution)
   static const struct {
     uint64_t n;
     double p;
-  } cases[] = {{1, 0.3},    {7, 0.5},    {1000, 0.05}, {1000, 0.009}, {40, 0.25}, {41, 0.25},
-               {300, 0.97}, {100, 0.88}, {350, 0.5},   {950, 0.1}};
+  } cases[] = {{1, 0.3},   {7, 0.5},    {1000, 0.05}, {1000, 0.009}, {40, 0.25},
+               {41, 0.25}, {300, 0.97}, {100, 0.88},  {350, 0.5},    {950, 0.1}};
   for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
     static uint64_t seen[CELLS];
     static double mass[CELLS];

@@ -43,8 +43,8 @@ static void minute(struct rivals *rivals, uint64_t us_c, uint64_t us_b, uint64_t
     rivals_add(rivals, (uint32_t)arm, &sketch);
   }
   for (int s = 0; s < 60; s++) {
-    struct crowd_seen seen[CROWD_ARMS] = {
-      {.requests = 10, .timed = 10, .slow = {0, 0, slow_c, 0}}, {.requests = 10, .timed = 10}};
+    struct crowd_seen seen[CROWD_ARMS] = {{.requests = 10, .timed = 10, .slow = {0, 0, slow_c, 0}},
+                                          {.requests = 10, .timed = 10}};
     rivals_second(rivals, seen);
   }
 }

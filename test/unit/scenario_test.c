@@ -31,10 +31,23 @@ TEST(scenarios_are_read)
 
 TEST(what_is_no_scenario_is_named)
 {
-  static const char *const bad[] = {"",          "x",         "b0",      "b6",        "tail",
-                                    "tail:",     "tail:-2",   "tail:0.5", "onset:1.5", "uniform:nan",
-                                    "null+",     "+null",     "shared",   "errors:1e9", "uniform:0",
-                                    "tail:2+uniform:2", "onset:99999999999"};
+  static const char *const bad[] = {"",
+                                    "x",
+                                    "b0",
+                                    "b6",
+                                    "tail",
+                                    "tail:",
+                                    "tail:-2",
+                                    "tail:0.5",
+                                    "onset:1.5",
+                                    "uniform:nan",
+                                    "null+",
+                                    "+null",
+                                    "shared",
+                                    "errors:1e9",
+                                    "uniform:0",
+                                    "tail:2+uniform:2",
+                                    "onset:99999999999"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     struct scenario scenario;
     struct err err = {0};
