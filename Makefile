@@ -47,6 +47,7 @@ UNIT := $(call built,unit)
 FUZZERS := $(patsubst test/fuzz/%_fuzz.c,$(OUT)/fuzz/%,$(wildcard test/fuzz/*_fuzz.c))
 ORT := build/deps/onnxruntime/version-$(ORT_VERSION)
 VENV := build/deps/venv/ready
+NODE := build/deps/node/ready
 FUZZ = $(MAKE) -s MODE=fuzz fuzzers
 
 .PHONY: all bin deps deps-test deps-bench test check unit race sim asan ubsan tsan fuzz fuzzers \
@@ -103,13 +104,15 @@ $(ORT): | build/deps.mk
 	@tools/deps onnxruntime $(ORT_VERSION) $(@D)
 $(VENV): tools/requirements.txt | build/deps.mk
 	@tools/deps venv $< $(@D)
+$(NODE): tools/node/package-lock.json | build/deps.mk
+	@tools/deps node $< $(@D)
 
 deps:                   ## install what building and running needs (nothing to do: nothing done)
 	@tools/deps build
 	@$(MAKE) -s $(ORT)
 deps-test: deps         ## install what the tests need as well
 	@tools/deps test
-	@$(MAKE) -s $(VENV)
+	@$(MAKE) -s $(VENV) $(NODE)
 deps-bench: deps        ## install what the benchmarks need as well
 	@tools/deps bench
 
