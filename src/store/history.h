@@ -6,8 +6,7 @@
 #ifndef STORE_HISTORY_H
 #define STORE_HISTORY_H
 
-#include "store/datadir.h"
-#include "world/event.h"
+#include "store/journal.h"
 
 struct history;
 
@@ -30,6 +29,12 @@ CHECKED enum code history_read(struct history *history, struct slice tenant, str
 /* The same, of a tenant's feature flags only. */
 CHECKED enum code history_flags(struct history *history, struct slice tenant, uint64_t before,
                                 uint32_t limit, int64_t deadline_us, history_fn fn, void *arg,
+                                struct err *err);
+
+/* Looks of the release that `of` names, from of->look on, in order, at most `limit`
+ * (1..HISTORY_LIMIT_MAX). */
+CHECKED enum code history_looks(struct history *history, const struct journal_row *of,
+                                uint32_t limit, int64_t deadline_us, journal_fn fn, void *arg,
                                 struct err *err);
 
 #endif

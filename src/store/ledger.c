@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "store/codec.h"
 #include "store/head_int.h"
-#include "store/sql_int.h"
+#include "store/ledger_int.h"
 
 enum {
   APPLICATION = 0x534c5057, /* "SLPW", in the file's head */
@@ -41,7 +41,9 @@ struct ledger {
   bool accept_loss;
 };
 
-static const char schema_1[] =
+sqlite3 *ledger_db(struct ledger *ledger) { return ledger->db; }
+
+static const char schema_now[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
     "INSERT INTO meta VALUES ('needs_slipway', '" LEDGER_NEEDS
     "');"
@@ -53,7 +55,12 @@ static const char schema_1[] =
     " tenant_prev BLOB NOT NULL, tenant_hash BLOB NOT NULL) STRICT;"
     "CREATE INDEX events_tenant ON events (tenant, seq);"
     "CREATE INDEX events_model ON events (tenant, model, seq) WHERE model <> '';"
-    "CREATE INDEX events_key ON events (tenant, idempotency) WHERE idempotency <> '';";
+    "CREATE INDEX events_key ON events (tenant, idempotency) WHERE idempotency <> '';"
+    JOURNAL_TABLE;
+
+/* Looks came beside the events, which stay as they are. */
+static const char schema_1_to_2[] =
+    "BEGIN IMMEDIATE; " JOURNAL_TABLE " PRAGMA user_version=2; COMMIT;";
 
 /* --- the reserve ------------------------------------------------------------------------------ */
 
@@ -128,26 +135,27 @@ static enum code loss_refuse(const struct ledger *ledger, uint64_t last, struct 
 
 static enum code schema_check(struct ledger *ledger, struct err *err)
 {
-  int64_t schema = 0, application = 0, objects = 0;
+  int64_t version = 0, application = 0, objects = 0;
   sqlite3 *db = ledger->db;
-  if (number_get(db, "PRAGMA user_version", &schema, err) ||
+  if (number_get(db, "PRAGMA user_version", &version, err) ||
       number_get(db, "PRAGMA application_id", &application, err) ||
       number_get(db, "SELECT count(*) FROM sqlite_schema", &objects, err))
     return err->code;
-  if (schema == 0 && application == 0 && objects == 0) {
+  if (version == 0 && application == 0 && objects == 0) {
     if (ledger->head_file.seq && !ledger->accept_loss) return loss_refuse(ledger, 0, err);
-    char text[sizeof schema_1 + 160];
+    char text[sizeof schema_now + 160];
     snprintf(text, sizeof text,
              "BEGIN IMMEDIATE; %s PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT;",
-             schema_1, APPLICATION, LEDGER_SCHEMA);
+             schema_now, APPLICATION, LEDGER_SCHEMA);
     return sql_run(db, text, err);
   }
   if (application != APPLICATION)
     return fail(err, E_UNAVAILABLE, "the ledger's file is not one of slipway's; move it away");
-  if (schema > LEDGER_SCHEMA) return newer_refuse(db, schema, err);
-  if (schema != LEDGER_SCHEMA)
+  if (version > LEDGER_SCHEMA) return newer_refuse(db, version, err);
+  if (version < 1)
     return fail(err, E_UNAVAILABLE, "the ledger has schema %lld, which never existed; restore it",
-                (long long)schema);
+                (long long)version);
+  if (version == 1) return sql_run(db, schema_1_to_2, err);
   return OK;
 }
 
@@ -362,8 +370,7 @@ static int event_insert(struct ledger *ledger, struct event *event)
   return SQLITE_OK;
 }
 
-/* Ends the process when nobody can know what is on disk; else answers. */
-static enum code write_fail(struct ledger *ledger, int rc, const char *doing, struct err *err)
+enum code ledger_write_fail(struct ledger *ledger, int rc, const char *doing, struct err *err)
 {
   if (sql_fatal(ledger->db, rc)) sql_die(ledger->db, rc, doing);
   ledger->was_full = ledger->was_full || sql_full(ledger->db, rc);
@@ -388,7 +395,7 @@ enum code ledger_group_begin(struct ledger *ledger, struct err *err)
   ledger->group_seq = ledger->last_seq;
   ledger->group_hash = ledger->head_hash;
   int rc = statement(ledger, "BEGIN IMMEDIATE");
-  return rc ? write_fail(ledger, rc, "beginning to write", err) : OK;
+  return rc ? ledger_write_fail(ledger, rc, "beginning to write", err) : OK;
 }
 
 enum code ledger_group_add(struct ledger *ledger, struct event *events, uint32_t n, struct err *err)
@@ -403,12 +410,12 @@ enum code ledger_group_add(struct ledger *ledger, struct event *events, uint32_t
   for (uint32_t i = 0; i < n && rc == SQLITE_OK; i++) rc = event_insert(ledger, &events[i]);
   if (rc == SQLITE_OK) rc = statement(ledger, "RELEASE one");
   if (rc == SQLITE_OK) return OK;
-  enum code code = write_fail(ledger, rc, "writing", err);
+  enum code code = ledger_write_fail(ledger, rc, "writing", err);
   ledger->group_seq = seq;
   ledger->group_hash = hash;
   if (!sqlite3_get_autocommit(ledger->db)) {
     rc = statement(ledger, "ROLLBACK TO one; RELEASE one");
-    if (rc) code = write_fail(ledger, rc, "taking back", err);
+    if (rc) code = ledger_write_fail(ledger, rc, "taking back", err);
   }
   return code;
 }
@@ -418,7 +425,7 @@ enum code ledger_group_commit(struct ledger *ledger, struct err *err)
   if (sqlite3_get_autocommit(ledger->db)) return sql_fail(ledger->db, SQLITE_FULL, err);
   int rc = statement(ledger, "COMMIT");
   if (rc) {
-    enum code code = write_fail(ledger, rc, "committing", err);
+    enum code code = ledger_write_fail(ledger, rc, "committing", err);
     group_leave(ledger);
     return code;
   }
@@ -443,10 +450,14 @@ static enum code append_once(struct ledger *ledger, struct event *events, uint32
 /* Events that take traffic away from a version must reach the ledger even when the disk is full. */
 static bool events_protect(const struct event *events, uint32_t n)
 {
-  for (uint32_t i = 0; i < n; i++)
-    if (events[i].kind != EVENT_ROLLED_BACK && events[i].kind != EVENT_VERSION_RETIRED &&
-        events[i].kind != EVENT_VERSION_REFUSED)
+  for (uint32_t i = 0; i < n; i++) {
+    struct slice state = event_fact(&events[i], "state");
+    bool stopped = events[i].kind == EVENT_RELEASE_MOVED &&
+                   (slice_eq(state, SLICE("rolled_back")) || slice_eq(state, SLICE("aborted")));
+    if (!stopped && events[i].kind != EVENT_ROLLED_BACK &&
+        events[i].kind != EVENT_VERSION_RETIRED && events[i].kind != EVENT_VERSION_REFUSED)
       return false;
+  }
   return true;
 }
 

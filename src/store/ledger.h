@@ -24,7 +24,7 @@
 struct ledger;
 
 /* written by this binary; older ones are migrated, newer ones refused */
-enum { LEDGER_SCHEMA = 1 };
+enum { LEDGER_SCHEMA = 2 };
 
 struct ledger_opts {
   const char *vfs;        /* SQLite's name of a file system; NULL: the default. For fault tests */

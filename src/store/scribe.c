@@ -7,6 +7,7 @@
 #include "store/scribe.h"
 
 #include "base/mem.h"
+#include "store/journal.h"
 
 enum { GROUP_MAX = 256 };
 
@@ -33,12 +34,34 @@ void scribe_free(struct scribe *scribe)
 
 struct mailbox *scribe_mailbox(struct scribe *scribe) { return &scribe->box; }
 
+/* Into the group that is open. Rows without their events are looks all the same; events without
+ * their rows would be verdicts that nobody can judge again. */
+static enum code letter_add(struct ledger *ledger, struct letter_append *letter)
+{
+  struct err *err = &letter->err;
+  if (letter->n_rows && journal_add(ledger, letter->rows, letter->n_rows, err)) return err->code;
+  return letter->n_events ? ledger_group_add(ledger, letter->events, letter->n_events, err) : OK;
+}
+
+static enum code rows_append(struct ledger *ledger, struct letter_append *letter, struct err *err)
+{
+  if (!letter->n_rows) return OK;
+  if (ledger_group_begin(ledger, err)) return err->code;
+  enum code code = journal_add(ledger, letter->rows, letter->n_rows, err);
+  struct err late = {0};
+  if (ledger_group_commit(ledger, &late) == OK || code) return code;
+  *err = late;
+  return err->code;
+}
+
 /* Each by itself: after a group failed as a whole, so that the small ones still get in. */
 static void append_singly(struct ledger *ledger, struct letter_append **group, uint32_t n)
 {
   for (uint32_t i = 0; i < n; i++) {
     struct err err = {0};
-    err.code = ledger_append(ledger, group[i]->events, group[i]->n_events, &err);
+    err.code = rows_append(ledger, group[i], &err);
+    if (err.code == OK && group[i]->n_events)
+      err.code = ledger_append(ledger, group[i]->events, group[i]->n_events, &err);
     group[i]->err = err;
   }
 }
@@ -51,7 +74,7 @@ static void group_write(struct ledger *ledger, struct letter_append **group, uin
   if (ledger_group_begin(ledger, &err) == OK) {
     for (uint32_t i = 0; i < n; i++) {
       struct letter_append *letter = group[i];
-      letter->err.code = ledger_group_add(ledger, letter->events, letter->n_events, &letter->err);
+      letter->err.code = letter_add(ledger, letter);
       full = full || letter->err.code == E_STORAGE_FULL;
     }
     if (ledger_group_commit(ledger, &err) == OK && !full) return;

@@ -20,7 +20,7 @@ static int fault_close(sqlite3_file *f)
 {
   return REAL(f)->pMethods ? REAL(f)->pMethods->xClose(REAL(f)) : SQLITE_OK;
 }
-static int fault_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
+static int fault_file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 {
   return REAL(f)->pMethods->xRead(REAL(f), to, n, at);
 }
@@ -77,7 +77,7 @@ static int fault_shm_unmap(sqlite3_file *f, int drop)
 
 static const sqlite3_io_methods fault_methods = {2,
                                                  fault_close,
-                                                 fault_read,
+                                                 fault_file_read,
                                                  fault_write,
                                                  fault_truncate,
                                                  fault_sync,

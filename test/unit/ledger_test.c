@@ -202,7 +202,7 @@ TEST(a_newer_schema_is_refused_with_the_version_it_needs)
   EXPECT_INT(ledger_open(&ledger, &dir, NULL, &err), E_UNAVAILABLE);
   EXPECT_STR(err.text,
              "the data directory needs slipway 3.1.4 or newer: its ledger has schema 7, "
-             "this one reads up to 1");
+             "this one reads up to 2");
   EXPECT(ledger == NULL);
   tamper("PRAGMA user_version=1; PRAGMA application_id=5");
   EXPECT_INT(ledger_open(&ledger, &dir, NULL, &err), E_UNAVAILABLE);
