@@ -416,5 +416,83 @@ def evaluations_are_counted_by_flag_variant_and_reason():
         expect_in(name % ("bulk", 1), text)
 
 
+# --- the command line ---------------------------------------------------------------------------
+
+def said(d, *args, rc=0, input=None):
+    done = d.cli("flag", *args, input=input)
+    expect_eq(done.returncode, rc, args, done.stdout, done.stderr)
+    return done.stdout if rc == 0 else done.stderr
+
+
+@test
+def the_command_line_makes_flips_shows_and_removes_a_flag():
+    with Daemon() as d:
+        expect_in("no flags", said(d, "list"))
+        expect_eq(said(d, "set", "new ranker", "on", "--note", "let us see"),
+                  "flag new ranker is set\n")
+        expect_eq(single(d, "new ranker").json()["value"], True)
+        said(d, "set", "new ranker", "off")
+        expect_eq(single(d, "new ranker").json()["value"], False)
+        said(d, "set", "new ranker", "--disable")
+        expect_eq(single(d, "new ranker").json()["reason"], "DISABLED")
+        said(d, "set", "new ranker", "on", "--enable")
+        expect_eq(json.loads(said(d, "get", "new ranker")), flag(defaultVariant="on"))
+        expect_eq([line.split() for line in said(d, "list").splitlines()],
+                  [["KEY", "STATE", "TYPE", "DEFAULT", "VARIANTS", "RULES"],
+                   ["new", "ranker", "ENABLED", "boolean", "on", "2", "-"]])
+        expect_eq(json.loads(said(d, "list", "--json"))["file"]["flags"],
+                  {"new ranker": flag(defaultVariant="on")})
+        expect_eq(said(d, "remove", "new ranker", "--note", "gone & done"),
+                  "flag new ranker is removed\n")
+        events = d.get("/api/v1/flag-history").json()["events"]
+        expect_eq((events[0]["note"], events[-1]["note"]), ("gone & done", "let us see"))
+        expect_in("there is no flag", said(d, "remove", "new ranker", rc=4))
+
+
+@test
+def the_command_line_takes_files():
+    with Daemon() as d:
+        one = json.dumps(flag(targeting={"if": [{"var": "x"}, "on"]}))
+        said(d, "set", "a", "--file", "-", input=one)
+        expect_in("rules", d.cli("flag", "set", "a", "on").stderr)
+        path = os.path.join(d.data, "flags.yaml")
+        with open(path, "w") as f:
+            f.write("flags:\n  b:\n    state: ENABLED\n    variants: {x: 1.0, y: 2}\n"
+                    "    defaultVariant: x\n")
+        said(d, "set", "--file", path)
+        expect_in(b'"value":1.0}', single(d, "b").body)
+        expect_eq(single(d, "a").status, 404)
+        with open(path, "w") as f:
+            f.write("state: ENABLED\nvariants: {on: yes}\n")
+        said(d, "set", "c", "--file", path)
+        expect_eq(json.loads(said(d, "get", "c"))["variants"], {"on": "yes"})
+        whole = said(d, "get")
+        said(d, "set", "--file", "-", input=whole)
+        expect_eq(said(d, "get"), whole)
+
+
+@cases([("no action", [], 2, "flag"), ("another word", ["flip"], 2, "none of set, get"),
+        ("nothing to set", ["set", "a"], 2, "say what to set"),
+        ("both switches", ["set", "a", "--enable", "--disable"], 2, "do not go together"),
+        ("a file and a variant", ["set", "a", "on", "--file", "x"], 2, "says it all"),
+        ("no such file", ["set", "a", "--file", "/nowhere"], 4, "cannot open"),
+        ("no such flag", ["get", "a"], 4, "there is no flag"),
+        ("a new flag with a strange variant", ["set", "a", "blue"], 4, "on or off"),
+        ("too many words", ["list", "a"], 2, "too many words"),
+        ("which one", ["remove"], 2, "say which flag")])
+def a_command_that_cannot_be_says_why(args, rc, why):
+    with Daemon() as d:
+        expect_in(why, said(d, *args, rc=rc))
+        expect_eq(d.get("/api/v1/flags").json(), {"seq": 0, "file": {"flags": {}}})
+
+
+@test
+def a_variant_that_is_none_is_refused_by_the_server():
+    with Daemon() as d:
+        said(d, "set", "a", "on")
+        expect_in("none of the variants", said(d, "set", "a", "blue", rc=2))
+        expect_eq(d.ask("PUT", "/api/v1/flags?format=xml", b"{}").status, 400)
+
+
 if __name__ == "__main__":
     main()

@@ -96,7 +96,7 @@ static enum desk_step flags_command(struct ask *ask, enum command_kind kind,
   return ask_command(ask, changed);
 }
 
-static bool is_yaml(struct slice type)
+static bool type_is_yaml(struct slice type)
 {
   static const char *const types[] = {"application/yaml", "application/x-yaml", "text/yaml"};
   for (size_t i = 0; i < sizeof types / sizeof *types; i++)
@@ -106,17 +106,51 @@ static bool is_yaml(struct slice type)
   return false;
 }
 
+/* By ?format=yaml or the body's type. */
+static bool is_yaml(struct ask *ask, bool *yaml)
+{
+  struct slice format, type = ask->letter->headers[ASK_CONTENT_TYPE];
+  *yaml = false;
+  if (!ask_query(ask, "format", &format)) return false;
+  if (format.at && !slice_eq(format, SLICE("yaml")) && !slice_eq(format, SLICE("json"))) {
+    fail(&ask->err, E_INVALID_ARGUMENT, "?format= is '%.*s', neither json nor yaml",
+         SLICE_ARG(format));
+    fail_at(&ask->err, "format");
+    return false;
+  }
+  *yaml = format.at ? slice_eq(format, SLICE("yaml")) : type_is_yaml(type);
+  return true;
+}
 enum desk_step flag_file_set(struct ask *ask)
 {
   struct slice file;
-  bool yaml = is_yaml(ask->letter->headers[ASK_CONTENT_TYPE]);
+  bool yaml;
+  if (!is_yaml(ask, &yaml)) return ask_fail(ask);
   if (flags_take(ask->letter->body, yaml, &ask->arena, &file, &ask->err)) return ask_fail(ask);
   return flags_command(ask, COMMAND_FLAG_SET, &(struct event_fact){SLICE("flags"), file}, 1);
+}
+
+static bool definition_of_yaml(struct ask *ask, struct slice *definition)
+{
+  struct arena arena;
+  struct value value = VALUE_OF_NULL;
+  struct json_out out;
+  arena_init(&arena, FLAG_MEMORY_MAX, NULL);
+  enum code code = value_read_yaml(*definition, &arena, &value, &ask->err);
+  json_out_init(&out, &ask->arena, ask->letter->body.len);
+  if (!code) value_write(&out, &value);
+  if (!code && out.full) code = fail(&ask->err, E_LIMIT_EXCEEDED, "the flag is too long");
+  arena_deinit(&arena);
+  *definition = json_out_lend(&out);
+  return code == OK;
 }
 
 enum desk_step flag_set(struct ask *ask)
 {
   struct slice definition = ask->letter->body;
+  bool yaml;
+  if (!is_yaml(ask, &yaml)) return ask_fail(ask);
+  if (yaml && !definition_of_yaml(ask, &definition)) return ask_fail(ask);
   if (!definition.len) {
     fail(&ask->err, E_BAD_JSON, "the body is empty; it is the flag's definition");
     return ask_fail(ask);
