@@ -47,6 +47,15 @@ enum desk_step key_list(struct ask *ask)
   return ask_json(ask, 200, json_pack("{so}", "keys", list));
 }
 
+enum desk_step key_whoami(struct ask *ask)
+{
+  const struct letter_ask *letter = ask->letter;
+  return ask_json(ask, 200,
+                  json_pack("{so,so,so,ss}", "tenant", json_slice(letter->tenant), "actor",
+                            json_slice(letter->actor), "person", json_slice(letter->person), "role",
+                            role_name(letter->role)));
+}
+
 /* ---- adding ---- */
 
 struct made {

@@ -219,7 +219,7 @@ static enum code bench_model(struct cli *cli, const struct args *args, struct be
            (long long)version);
   opts->url = client_url(client);
   opts->path = infer;
-  opts->bearer = getenv("SLIPWAY_KEY");
+  opts->bearer = client_key(client);
   opts->bodies = bodies;
   if (err->code == OK) (void)!bench_run(bench, opts, seconds, err);
   answer_free(&answer);

@@ -9,56 +9,27 @@
 
 #include "base/mem.h"
 
-enum { URL_MAX = 512, CONNECT_SECONDS = 5, CALL_SECONDS = 30, STALL_SECONDS = 60 };
+enum { CONNECT_SECONDS = 5, CALL_SECONDS = 30, STALL_SECONDS = 60 };
 
 struct client {
   CURL *curl;
   struct curl_slist *headers;
+  char key[KEY_TEXT_LEN + 1]; /* empty: none; it and its header are wiped with the client */
   char url[URL_MAX];
 };
 
 /* ---- where ---- */
 
-static enum code url_take(struct client *client, const struct cli *cli, struct err *err)
+static void key_set(struct client *client, const char *key)
 {
-  const char *url = cli->args.url;
-  if (!url || !url[0]) url = getenv("SLIPWAY_URL");
-  if (!url || !url[0]) url = "http://127.0.0.1:8080";
-  size_t len = strlen(url);
-  while (len && url[len - 1] == '/') len--;
-  bool scheme = strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
-  if (!scheme || len >= URL_MAX || strcspn(url, " \t\r\n\"<>\\^`{|}") < len)
-    return fail(err, E_INVALID_ARGUMENT, "'%.64s' is not a URL like http://127.0.0.1:8080", url);
-  memcpy(client->url, url, len);
-  client->url[len] = '\0';
-  return OK;
-}
-
-static bool url_is_loopback(const char *url)
-{
-  const char *host = strstr(url, "://") + 3;
-  const char *at = strchr(host, '@');
-  if (at) host = at + 1;
-  return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 ||
-         strncmp(host, "[::1]", 5) == 0;
-}
-
-static enum code key_take(struct client *client, struct err *err)
-{
-  const char *key = getenv("SLIPWAY_KEY");
-  if (!key || !key[0]) return OK;
-  char header[1024];
-  for (const char *c = key; *c; c++)
-    if (*c < 0x21 || *c > 0x7e)
-      return fail(err, E_INVALID_ARGUMENT, "SLIPWAY_KEY holds something that no key holds");
-  int len = snprintf(header, sizeof header, "Authorization: Bearer %s", key);
-  if (len < 0 || (size_t)len >= sizeof header)
-    return fail(err, E_INVALID_ARGUMENT, "SLIPWAY_KEY is too long");
+  char header[sizeof "Authorization: Bearer " + KEY_TEXT_LEN];
+  snprintf(header, sizeof header, "Authorization: Bearer %s", key);
   client->headers = curl_slist_append(client->headers, header);
-  return OK;
+  memcpy(client->key, key, sizeof client->key);
+  explicit_bzero(header, sizeof header);
 }
 
-enum code client_new(struct client **to, const struct cli *cli, struct err *err)
+enum code client_new_with(struct client **to, const struct settings *settings, struct err *err)
 {
   struct client *client = grab_zero(1, sizeof *client);
   curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -67,19 +38,45 @@ enum code client_new(struct client **to, const struct cli *cli, struct err *err)
   must(client->curl != NULL);
   client->headers = curl_slist_append(NULL, "Content-Type: application/json");
   client->headers = curl_slist_append(client->headers, "Expect:");
-  if (url_take(client, cli, err) == OK && key_take(client, err) == OK) return OK;
-  client_free(client);
+  memcpy(client->url, settings->url, sizeof client->url);
+  if (settings->key[0]) key_set(client, settings->key);
+  err->code = OK;
+  return OK;
+}
+
+enum code client_new(struct client **to, const struct cli *cli, struct err *err)
+{
+  struct settings settings;
   *to = NULL;
-  return err->code;
+  if (settings_read(&settings, cli->args.url, err) != OK) return err->code;
+  enum code code = client_new_with(to, &settings, err);
+  settings_wipe(&settings);
+  return code;
+}
+
+/* A daemon on this machine that wants a key: the one it made at its first start, when it is this
+ * user's to read. */
+static bool key_found(struct client *client)
+{
+  char key[KEY_TEXT_LEN + 1];
+  if (client->key[0] || !url_is_local(client->url) || !local_key_read(key)) return false;
+  key_set(client, key);
+  explicit_bzero(key, sizeof key);
+  return true;
 }
 
 void client_free(struct client *client)
 {
   if (!client) return;
+  for (struct curl_slist *header = client->headers; header; header = header->next)
+    explicit_bzero(header->data, strlen(header->data));
+  explicit_bzero(client->key, sizeof client->key);
   curl_slist_free_all(client->headers);
   curl_easy_cleanup(client->curl);
   ungrab(client);
 }
+
+const char *client_key(const struct client *client) { return client->key[0] ? client->key : NULL; }
 
 const char *client_url(const struct client *client) { return client->url; }
 
@@ -171,7 +168,7 @@ static enum code call_run(struct client *client, const char *path, struct answer
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_came);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer->body);
-  if (url_is_loopback(client->url)) curl_easy_setopt(curl, CURLOPT_PROXY, "");
+  if (url_is_local(client->url)) curl_easy_setopt(curl, CURLOPT_PROXY, "");
   CURLcode rc = curl_easy_perform(curl);
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
   /* A refusal that came before the whole upload was read is the answer, not a broken pipe. */
@@ -198,6 +195,9 @@ enum code client_call(struct client *client, const char *method, const char *pat
   }
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
   curl_easy_setopt(curl, CURLOPT_TIMEOUT, seconds_max ? seconds_max : (long)CALL_SECONDS);
+  enum code code = call_run(client, path, answer, err);
+  if (answer->status != 401 || !key_found(client)) return code;
+  answer_free(answer);
   return call_run(client, path, answer, err);
 }
 
@@ -232,5 +232,8 @@ enum code client_put(struct client *client, const char *path, FILE *file, uint64
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, put_progress);
   curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &put);
+  enum code code = call_run(client, path, answer, err);
+  if (answer->status != 401 || fseeko(file, 0, SEEK_SET) != 0 || !key_found(client)) return code;
+  answer_free(answer);
   return call_run(client, path, answer, err);
 }

@@ -1,7 +1,6 @@
 /* client.h - calls to a slipway's API.
  * Thread: main (own). libcurl; no redirects, no proxy for loopback, every call has a time limit.
- * Where: --url, else $SLIPWAY_URL, else http://127.0.0.1:8080. $SLIPWAY_KEY, when set, goes along
- * as a bearer token; it is never printed and never taken from the command line.
+ * Where, and the key that goes along as a bearer token: cli/settings.h.
  * SPDX-License-Identifier: MIT */
 #ifndef CLI_CLIENT_H
 #define CLI_CLIENT_H
@@ -9,6 +8,7 @@
 #include <jansson.h>
 
 #include "cli/command.h"
+#include "cli/settings.h"
 
 struct client;
 
@@ -21,8 +21,13 @@ struct answer {
 };
 
 CHECKED enum code client_new(struct client **client, const struct cli *cli, struct err *err);
+/* The same, told where and with what key. */
+CHECKED enum code client_new_with(struct client **client, const struct settings *settings,
+                                  struct err *err);
 void client_free(struct client *client);
 const char *client_url(const struct client *client);
+/* The key that goes along; NULL: none does. Gone with the client. */
+const char *client_key(const struct client *client);
 
 /* One call. body at NULL: none. seconds_max 0: 30 s. OK: a 2xx with JSON in the answer. Errors are
  * the server's, told by its code and text, or E_UNAVAILABLE when there is none to talk to. The

@@ -20,6 +20,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from slipway import BIN, ROOT, expect, expect_eq, expect_in, main, test, wait_for  # noqa: E402
 
+KEY = "slw_0123456789ab_%s_65f2b367" % bytes(range(32)).hex()
 GOLDEN = os.path.join(ROOT, "test", "golden", "cli")
 
 
@@ -224,12 +225,13 @@ def a_push_sends_each_file_and_names_them():
 @test
 def a_key_goes_along_and_is_never_shown():
     with Fake() as fake:
-        done = run(["status", "nope"], fake.url, SLIPWAY_KEY="slw_secret")
+        done = run(["status", "nope"], fake.url, SLIPWAY_KEY=KEY)
         expect_eq(done.returncode, 4)
-        expect_eq(fake.seen[0][2]["Authorization"], "Bearer slw_secret")
-        expect("slw_secret" not in done.stdout + done.stderr)
-        done = run(["status"], fake.url, SLIPWAY_KEY="two\r\nlines: x")
-        expect_eq(done.returncode, 2)
+        expect_eq(fake.seen[0][2]["Authorization"], "Bearer " + KEY)
+        expect(KEY not in done.stdout + done.stderr)
+        for bad in ("two\r\nlines: x", "slw_secret", KEY[:-1], KEY + "0"):
+            done = run(["status"], fake.url, SLIPWAY_KEY=bad)
+            expect_eq((done.returncode, bad in done.stdout + done.stderr), (2, False))
 
 
 @test

@@ -374,4 +374,65 @@ def a_lost_pepper_stops_the_start_unless_it_is_said():
         expect_in("chmod 600", done.stderr)
 
 
+def cli(d, *words, home=None, input=None, **env):
+    full = dict(os.environ, HOME=home or d.data, **env)
+    full.pop("SLIPWAY_URL", None)
+    return subprocess.run([BIN, *words], input=input, env=full, text=True, timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@test
+def the_cli_adds_lists_and_revokes_and_uses_what_lies_on_this_machine():
+    with Daemon("--keys-only") as d:
+        url = ["--url", d.url()]
+        done = cli(d, "key", "list", *url)
+        expect_eq(done.returncode, 3, done)  # no key to be found
+        done = cli(d, "key", "add", "--role", "deployer", "--person", "ann", "--note", "laptop",
+                   *url, SLIPWAY_DATA=d.data)
+        expect_eq(done.returncode, 0, done)
+        key = done.stdout.strip()
+        expect_eq(len(key), 90)
+        expect(key not in done.stderr)
+        expect_in("deployer, of ann", done.stderr)
+        done = cli(d, "key", "list", *url, SLIPWAY_KEY=key)
+        expect_eq(done.returncode, 3, done)
+        expect_in("auditor", done.stderr)
+        done = cli(d, "status", *url, SLIPWAY_KEY=key)
+        expect_eq(done.returncode, 0, done)
+        done = cli(d, "key", "list", *url, SLIPWAY_DATA=d.data)
+        expect_in("laptop", done.stdout)
+        expect_in("ann", done.stdout)
+        done = cli(d, "key", "revoke", key.split("_")[1], *url, SLIPWAY_DATA=d.data)
+        expect_eq((done.returncode, done.stdout), (0, "key %s is revoked\n" % key.split("_")[1]))
+        expect_eq(cli(d, "status", *url, SLIPWAY_KEY=key).returncode, 3)
+        expect_eq(cli(d, "key", "revoke", "z" * 12, *url, SLIPWAY_DATA=d.data).returncode, 4)
+        for words in (["key"], ["key", "rotate"], ["key", "revoke"], ["key", "list", "x"],
+                      ["key", "add"], ["key", "add", "--role", "viewer"]):
+            expect_eq(cli(d, *words, *url, SLIPWAY_DATA=d.data).returncode, 2, words)
+        os.chmod(os.path.join(d.data, "admin.key"), 0o644)
+        expect_eq(cli(d, "key", "list", *url, SLIPWAY_DATA=d.data).returncode, 3)
+
+
+@test
+def login_keeps_url_and_key_where_only_their_owner_reads_them():
+    with Daemon("--keys-only") as d, tempfile.TemporaryDirectory() as home:
+        key = add(d, "auditor")["key"]
+        path = os.path.join(home, ".config", "slipway", "config.yaml")
+        expect_eq(cli(d, "login", d.url(), home=home).returncode, 3)  # it wants one
+        expect_eq(cli(d, "login", d.url(), "--key-file", "-", input=key[:-1] + "\n",
+                      home=home).returncode, 2)
+        done = cli(d, "login", d.url(), "--key-file", "-", input=key + "\n", home=home)
+        expect_eq((done.returncode, done.stdout),
+                  (0, "%s knows you as ann of default, auditor\n" % d.url()))
+        expect_eq(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        expect_eq(cli(d, "key", "list", home=home).returncode, 0)
+        with Daemon("--keys-only") as other:  # the key goes to the URL it stands with, nowhere else
+            expect_eq(cli(d, "key", "list", "--url", other.url(), home=home).returncode, 3)
+            expect(not any(line["event"] == "key_refused" for line in other.log()))
+        os.chmod(path, 0o640)
+        done = cli(d, "key", "list", home=home)
+        expect_eq(done.returncode, 3)
+        expect_in("chmod 600", done.stderr)
+
+
 main()
