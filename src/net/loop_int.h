@@ -71,6 +71,8 @@ struct stream {
   const struct stream_topic *topic;
   uint32_t tenant; /* its slot */
   uint64_t told;   /* the newest version that was */
+  bool keyed;      /* opened with a key, which is looked at again with every world and second */
+  char key[KEY_ID_LEN];
 };
 
 struct conn {

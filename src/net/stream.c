@@ -69,6 +69,14 @@ static const struct tenant *tenant_of(struct loop *loop, uint32_t slot)
   return tenant->slot == slot ? tenant : NULL;
 }
 
+static bool stream_stays(const struct conn *conn)
+{
+  struct loop *loop = conn->loop;
+  int64_t now_ms = (loop_now(loop) + loop->wall_us) / 1000;
+  if (!conn->stream.keyed) return true;
+  return who_stays(serve_newest(loop->serve), slice_of(conn->stream.key, KEY_ID_LEN), now_ms);
+}
+
 static void stream_refuse(struct conn *conn)
 {
   request_unread(conn);
@@ -107,6 +115,8 @@ void stream_open(struct conn *conn, const struct route *route, const struct who 
   conn->keep = false;
   conn->stream = (struct stream){.topic = topic_of(route->kind), .tenant = who->tenant->slot};
   conn->stream.told = told_at_first(conn, who->tenant);
+  conn->stream.keyed = who->key != NULL;
+  if (who->key) memcpy(conn->stream.key, who->key->id, KEY_ID_LEN);
   if (conn->bodyless) { /* HEAD */
     send_stream_head(conn);
     conn_close(conn);
@@ -135,7 +145,10 @@ void stream_end(struct conn *conn)
 
 void stream_sweep(struct conn *conn)
 {
-  if (loop_now(conn->loop) - conn->since_us >= COMMENT_US) stream_write(conn, ":\n\n", 3);
+  if (!stream_stays(conn))
+    conn_close(conn);
+  else if (loop_now(conn->loop) - conn->since_us >= COMMENT_US)
+    stream_write(conn, ":\n\n", 3);
 }
 
 void streams_look(struct loop *loop)
@@ -144,6 +157,10 @@ void streams_look(struct loop *loop)
     struct conn *conn = LIST_OF(link, struct conn, stream.link);
     const struct tenant *tenant = tenant_of(loop, conn->stream.tenant);
     next = link->next; /* telling may close */
+    if (!stream_stays(conn)) {
+      conn_close(conn);
+      continue;
+    }
     if (!tenant) continue;
     uint64_t version = conn->stream.topic->version(tenant);
     if (version != conn->stream.told) stream_tell(conn, version);

@@ -71,11 +71,20 @@ enum code who_of(const struct who_rules *rules, const struct who_asks *asks, str
                 "another network");
   }
   *who = (struct who){.tenant = tenant,
+                      .key = key,
                       .tenant_name = tenant->name,
                       .actor = key_id(key),
                       .person = key->person,
                       .role = key->role};
   return OK;
+}
+
+bool who_stays(const struct world *world, struct slice id, int64_t wall_ms)
+{
+  const struct tenant *tenant;
+  if (!world || !world_tenants(world)) return true; /* the server starts or stops: not the key */
+  const struct key *key = world_key(world, id, &tenant);
+  return key && (!key->expires_ms || key->expires_ms > wall_ms);
 }
 
 enum code who_may(const struct who *who, enum role needed, struct err *err)

@@ -33,6 +33,7 @@ struct who_asks {
 
 struct who {
   const struct tenant *tenant; /* the world's; NULL: it has nothing there yet, or is nobody */
+  const struct key *key;       /* the world's; NULL: none */
   struct slice tenant_name, actor, person; /* literals or the world's */
   enum role role;
 };
@@ -41,6 +42,8 @@ struct who {
  * is no world yet, or none any more. */
 CHECKED enum code who_of(const struct who_rules *rules, const struct who_asks *asks,
                          struct who *who, struct err *err);
+/* Whether a key that was good is good still: for what stays open long after it was looked at. */
+bool who_stays(const struct world *world, struct slice key_id, int64_t wall_ms);
 /* E_DENIED when the caller's role does not hold what is needed, E_UNAUTHENTICATED when it has
  * none. */
 CHECKED enum code who_may(const struct who *who, enum role needed, struct err *err);

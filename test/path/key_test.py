@@ -14,7 +14,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from slipway import BIN, Daemon, expect, expect_eq, expect_in, main, test  # noqa: E402
+from slipway import BIN, Daemon, expect, expect_eq, expect_in, main, request, test  # noqa: E402
 import models  # noqa: E402
 
 
@@ -54,10 +54,11 @@ def AU_101_the_matrix_of_every_route_and_role():
         gone = add(d, "operator", "gone")
         expect_eq(d.ask("DELETE", "/api/v1/keys/" + gone["id"], None, auth(admin(d))).status, 200)
         tree = d.get("/api/v1/openapi.json").json()
+        # an event stream ends never: the test below is about those
         rows = [(verb.upper(), path.replace("{version}", "1").replace("{", "").replace("}", ""),
                  operation["x-role"])
                 for path, operations in tree["paths"].items()
-                for verb, operation in operations.items()]
+                for verb, operation in operations.items() if not path.endswith("/events")]
         expect(len(rows) > 60)
         time.sleep(1.1)
         with d.conn() as c:
@@ -139,6 +140,34 @@ def AU_103_a_revoked_key_is_refused_within_a_second_on_open_connections_under_lo
         # once acknowledged, every loop has seen it: only what was on its way may be later
         expect(max(refused) - acknowledged < 0.25, max(refused) - acknowledged)
         expect_eq(d.get("/api/v1/models", auth(key["key"])).status, 401)
+
+
+@test
+def AU_103_an_event_stream_ends_with_its_key():
+    """[AU-103] revoked, expired"""
+    with Daemon("--keys-only") as d:
+        gone, late, stays = add(d, "invoker"), add(d, "invoker", expires="2s"), add(d, "invoker")
+        conns = []
+        for key in (gone, late, stays):
+            c = d.conn()
+            c.send(request("GET", "/ofrep/v1/events", headers=auth(key["key"])))
+            expect_in(b"200 OK", c._until(b"\r\n\r\n"))
+            conns.append(c)
+        d.ask("DELETE", "/api/v1/keys/" + gone["id"], None, auth(admin(d)))
+        began = time.monotonic()
+        while conns[0]._more():
+            pass
+        expect(time.monotonic() - began < 1, time.monotonic() - began)
+        while conns[1]._more():
+            pass
+        expect(time.monotonic() - began < 5, time.monotonic() - began)
+        conns[2].sock.settimeout(0.3)
+        try:
+            while conns[2]._more():
+                pass
+            expect(False, "a good key's stream was ended")
+        except TimeoutError:
+            pass
 
 
 @test
