@@ -27,6 +27,8 @@ struct loop_limits loop_limits_filled(struct loop_limits limits, uint32_t n_loop
   limits.idle_us = or_else(limits.idle_us, 60000000);
   limits.rate_us = or_else(limits.rate_us, 10000000);
   limits.write_us = or_else(limits.write_us, 60000000);
+  limits.comment_us = or_else(limits.comment_us, 30000000);
+  if (!limits.streams_max) limits.streams_max = 1024;
   limits.linger_us = or_else(limits.linger_us, 3000000);
   limits.deadline_us = or_else(limits.deadline_us, 30000000);
   limits.deadline_max_us = or_else(limits.deadline_max_us, 300000000);
@@ -63,6 +65,7 @@ void loop_limits_list(struct limits *to, const struct loop_limits *l, uint32_t n
        "--connections-per-address-max", NULL},
       {"requests in work per network thread", l->calls_max, "", 0, "--calls-max", NULL},
       {"control-plane requests per network thread", ASKS_MAX, "", 0, NULL, NULL},
+      {"event streams per network thread", l->streams_max, "", 0, NULL, NULL},
       {"reserved at start per network thread", boot_bytes(l), "bytes", boot_bytes(l) * n,
        "--calls-max", NULL},
       {"memory of requests per network thread", l->memory_max, "bytes", l->memory_max * n,

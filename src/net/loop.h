@@ -38,6 +38,7 @@ struct route_table; /* wire/route.h */
 struct loop_limits {
   uint32_t calls_max;       /* 1024: requests in work; one more is 503 OVERLOADED */
   uint32_t connections_max; /* 8192, capped by half the process's descriptors over n_loops */
+  uint32_t streams_max;     /* 1024: connections that wait for events; one more is 503 */
   uint32_t address_max;     /* connections of one address: 256 / n_loops, none for loopback peers;
                                one more is 429 */
   uint64_t body_max;        /* 64 MiB: inference bodies, raw and decoded; a route may say less */
@@ -51,6 +52,7 @@ struct loop_limits {
   int64_t idle_us;          /* 60 s: between requests */
   int64_t rate_us;          /* 10 s: the window over which a body must bring 1 KiB/s */
   int64_t write_us;         /* 60 s: an answer without progress */
+  int64_t comment_us;       /* 30 s: a stream without an event gets a comment */
   int64_t linger_us;        /* 3 s: how long a closing connection drains what still comes */
   int64_t deadline_us;      /* 30 s: a request where neither it nor its version says */
   int64_t deadline_max_us;  /* 5 min: the most a request may ask for, unless its version has more */

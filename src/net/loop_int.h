@@ -48,7 +48,6 @@ enum {
   ACCEPTS_MAX = 64,     /* connections taken in one turn */
   ADDRESS_CONNS = 256,  /* of one address over all loops, where nobody said otherwise */
   ASKS_MAX = 256,       /* control-plane requests in work */
-  STREAMS_MAX = 1024,   /* connections that wait for events */
   PARTS_MAX = TENSORS_MAX + 4,
 };
 

@@ -20,7 +20,7 @@
 #include "base/text.h"
 #include "net/loop_int.h"
 
-enum { COMMENT_US = 30000000, RECENT_MS = 10000, EVENT_BYTES_MAX = 256 };
+enum { RECENT_MS = 10000, EVENT_BYTES_MAX = 256 };
 
 struct stream_topic {
   enum route_kind kind;
@@ -106,9 +106,9 @@ void stream_open(struct conn *conn, const struct route *route, const struct who 
     stream_refuse(conn);
     return;
   }
-  if (loop->n_streams >= STREAMS_MAX) {
-    fail(&loop->err, E_OVERLOADED, "%d clients wait for events here already; retry in a moment",
-         STREAMS_MAX);
+  if (loop->n_streams >= loop->limits.streams_max) {
+    fail(&loop->err, E_OVERLOADED, "%u clients wait for events here already; retry in a moment",
+         loop->limits.streams_max);
     stream_refuse(conn);
     return;
   }
@@ -145,9 +145,10 @@ void stream_end(struct conn *conn)
 
 void stream_sweep(struct conn *conn)
 {
+  int64_t quiet_us = loop_now(conn->loop) - conn->since_us;
   if (!stream_stays(conn))
     conn_close(conn);
-  else if (loop_now(conn->loop) - conn->since_us >= COMMENT_US)
+  else if (quiet_us >= conn->loop->limits.comment_us)
     stream_write(conn, ":\n\n", 3);
 }
 

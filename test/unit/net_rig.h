@@ -54,6 +54,8 @@ struct rig {
   struct arena routes_arena;
   struct rig_model models[RIG_MODELS];
   uint64_t serial;
+  uint64_t flags_seq; /* of the next world's tenant */
+  int64_t flags_ms;
   uint32_t worlds_out, tallies_out; /* letters not yet home */
   uint32_t n_slots;                 /* of every loop's tally, its first one included */
   struct tally *sums;               /* merged by rig_pulse */
@@ -221,7 +223,11 @@ static void rig_publish(struct rig *rig, uint32_t n_slots)
     models[i].arms[0] = (struct arm){serves, WEIGHT_WHOLE};
     models[i].n_arms = 1;
   }
-  struct tenant tenant = {.name = SLICE("default"), .models = models, .n_models = RIG_MODELS};
+  struct tenant tenant = {.name = SLICE("default"),
+                          .models = models,
+                          .n_models = RIG_MODELS,
+                          .flags_seq = rig->flags_seq,
+                          .flags_ms = rig->flags_ms};
   struct world_plan plan = {.tenants = &tenant, .n_tenants = 1, .n_slots = n_slots, .ready = true};
   rig->serial++;
   for (uint32_t i = 0; i < rig->n_loops; i++) {
