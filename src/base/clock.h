@@ -5,7 +5,10 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "base/slice.h"
 
 int64_t clock_us(void);      /* monotonic, microseconds: deadlines, latencies */
 int64_t clock_ns(void);      /* monotonic, nanoseconds: stage timings */
@@ -13,5 +16,8 @@ int64_t clock_ns(void);      /* monotonic, nanoseconds: stage timings */
 int64_t clock_wall_ms(void);
 /* "2026-01-31T23:59:59.123Z" to `to`, 25 bytes with its NUL. */
 void clock_text(int64_t wall_ms, char to[25]);
+/* RFC 3339 as people write it: "2026-01-31", "2026-01-31T18:00Z", "2026-01-31 18:00:30.5+01:00".
+ * Without a zone it is UTC. False, and *wall_ms as it was, for anything else. */
+bool clock_read(struct slice text, int64_t *wall_ms);
 
 #endif

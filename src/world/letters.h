@@ -126,9 +126,15 @@ struct letter_chunk {
 
 enum command_kind {
   COMMAND_PUSH, COMMAND_DEPLOY, COMMAND_RETIRE, COMMAND_ROLLBACK,
-  COMMAND_RELEASE,     /* facts plan (canonical), supersede ("true"); event.version: candidate */
-  COMMAND_SAY,         /* a person's word on the running release: fact word, one of promote pause
-                        * resume approve reject abort; fact person; note: why */
+  /* event.version: the candidate (0: newest). Facts person and role (the caller's: who submits),
+   * plan (canonical), supersede ("true"), rehearse (world/fault.h; the candidate is then a copy of
+   * what serves); note: why */
+  COMMAND_RELEASE,
+  /* A person's word on the running release: fact word, one of promote pause resume approve reject
+   * abort override_freeze; facts person, role (the caller's, base/role.h). event.release: the one
+   * the person saw (0: whichever runs); facts step and spec (64 hex digits) the same, absent: as it
+   * is now. note: why */
+  COMMAND_SAY,
   COMMAND_FREEZE,      /* facts as EVENT_FREEZE_SET, or lift ("true") */
   COMMAND_KEY_ADD,     /* facts as EVENT_KEY_ADDED */
   COMMAND_KEY_REVOKE,  /* fact key */

@@ -33,3 +33,39 @@ TEST(texts)
   clock_text(INT64_C(253402300799999), text);
   EXPECT_STR(text, "9999-12-31T23:59:59.999Z");
 }
+
+TEST(times_that_people_write_are_read)
+{
+  static const struct {
+    const char *text, *means; /* NULL: refused */
+  } rows[] = {
+      {"2026-01-31", "2026-01-31T00:00:00.000Z"},
+      {"2026-01-31T18:00", "2026-01-31T18:00:00.000Z"},
+      {"2026-01-31 18:00:05Z", "2026-01-31T18:00:05.000Z"},
+      {"2026-01-31T23:59:59.123Z", "2026-01-31T23:59:59.123Z"},
+      {"2026-01-31T23:59:59.12345Z", "2026-01-31T23:59:59.123Z"},
+      {"2024-02-29T00:30+01:00", "2024-02-28T23:30:00.000Z"},
+      {"2026-12-31T20:00:00.5-05:30", "2027-01-01T01:30:00.500Z"},
+      {"2026-02-29", NULL},
+      {"2026-13-01", NULL},
+      {"1969-12-31", NULL},
+      {"2026-01-31T24:00", NULL},
+      {"2026-01-31T18", NULL},
+      {"2026-01-31T18:00:", NULL},
+      {"2026-01-31T18:00.", NULL},
+      {"2026-01-31T18:00+1", NULL},
+      {"2026-01-31T18:00 CET", NULL},
+      {"2026-1-31", NULL},
+      {"tomorrow", NULL},
+      {"", NULL},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char text[25] = "";
+    int64_t ms = -1;
+    bool read = clock_read(slice_str(rows[i].text), &ms);
+    EXPECT(read == (rows[i].means != NULL));
+    if (read) clock_text(ms, text);
+    if (rows[i].means) EXPECT_STR(text, rows[i].means);
+    if (!read) EXPECT(ms == -1);
+  }
+}
