@@ -38,6 +38,7 @@
 #include "net/loop.h"
 #include "options.h"
 #include "store/ledger.h"
+#include "store/outcome.h"
 #include "store/scribe.h"
 
 enum { THREADS_MAX = 64 };
@@ -53,6 +54,7 @@ struct daemon {
   struct options options;
   struct datadir datadir;
   struct ledger *ledger;
+  struct outcomes *outcomes; /* NULL: they cannot be kept */
   struct arena arena; /* the route table */
   struct post post;
   struct watch *watch;
@@ -264,7 +266,7 @@ static enum code rooms_make(struct daemon *d, struct err *err)
   if (keys_open(&d->keys, &d->datadir, d->control,
                 option_number(&d->options, OPTION_accept_key_loss) != 0, err))
     return err->code;
-  d->scribe = scribe_new(d->ledger);
+  d->scribe = scribe_new(d->ledger, d->outcomes);
   d->post.scribe = scribe_mailbox(d->scribe);
   d->watch = watch_new();
   for (uint32_t i = 0; i < d->post.n_workers; i++) {
@@ -416,6 +418,9 @@ static enum code run(struct daemon *d, struct err *err)
   struct ledger_opts ledger = {
       .accept_loss = option_number(&d->options, OPTION_accept_ledger_loss) != 0};
   if (ledger_open(&d->ledger, &d->datadir, &ledger, err)) return err->code;
+  struct err why = {.code = OK}; /* models are served without them */
+  if (outcomes_open(&d->outcomes, &d->datadir, NULL, true, &why) != OK)
+    log_event(LOG_ERROR, "outcomes_not_kept", "reason", why.text, NULL);
   if (rooms_make(d, err)) return err->code;
   threads_start(d);
   announce(d);
@@ -424,6 +429,7 @@ static enum code run(struct daemon *d, struct err *err)
   drain(d);
   threads_stop(d);
   rooms_free(d);
+  outcomes_close(d->outcomes);
   ledger_close(d->ledger);
   log_event(LOG_INFO, "stopped", NULL);
   keeper_stop();

@@ -1,106 +1,128 @@
-/* outcome.c - predictions and outcomes in SQLite.
- * Thread: scribe for the writer, desk for a reader: each handle has one owner.
+/* outcome.c - predictions and outcomes in SQLite: written by the scribe, measured by desks.
+ * Thread: scribe, desk; each with its own handle.
  * SPDX-License-Identifier: MIT */
 #include "store/outcome.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "base/mem.h"
 #include "store/sql_int.h"
 
+enum { PAGE_BYTES = 4096, TIDY_PAGES = 512 };
+
 struct outcomes {
   sqlite3 *db;
-  sqlite3_stmt *model_add, *model_find, *predict, *known, *told, *tell, *keep, *sweep, *orphans,
-      *measure, *ages;
+  bool grouped; /* a group is open */
+  bool broken;  /* what is on disk is not known */
+  int log_pages;
+  int64_t swept;                /* the model of the last step */
+  char cursor[PREDICTION_ID_MAX + 1]; /* how far its outcomes were looked at */
+  size_t cursor_len;
+  sqlite3_stmt *model_find, *model_add, *model_keep, *model_next; /* the writer's up to `prune` */
+  sqlite3_stmt *predict, *known, *told, *tell, *keep, *sweep[3], *page, *prune;
+  sqlite3_stmt *measure;
 };
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS models (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL,"
-    " model TEXT NOT NULL, UNIQUE (tenant, model)) STRICT;"
-    "CREATE TABLE IF NOT EXISTS predictions (model INTEGER NOT NULL, request TEXT NOT NULL,"
-    " wall_ms INTEGER NOT NULL, release INTEGER NOT NULL, version INTEGER NOT NULL,"
-    " arm INTEGER NOT NULL, weight INTEGER NOT NULL, unit INTEGER NOT NULL, label INTEGER,"
-    " score REAL, PRIMARY KEY (model, request)) STRICT, WITHOUT ROWID;"
+    " model TEXT NOT NULL, keep_ms INTEGER NOT NULL, UNIQUE (tenant, model)) STRICT;"
+    "CREATE TABLE IF NOT EXISTS predictions (seq INTEGER PRIMARY KEY, model INTEGER NOT NULL,"
+    " request TEXT NOT NULL, wall_ms INTEGER NOT NULL, release INTEGER NOT NULL,"
+    " version INTEGER NOT NULL, arm INTEGER NOT NULL, weight INTEGER NOT NULL,"
+    " unit INTEGER NOT NULL, label INTEGER, score REAL, UNIQUE (model, request)) STRICT;"
     "CREATE INDEX IF NOT EXISTS predictions_age ON predictions (model, wall_ms);"
-    "CREATE INDEX IF NOT EXISTS predictions_release ON predictions (model, release, wall_ms);"
     "CREATE TABLE IF NOT EXISTS outcomes (model INTEGER NOT NULL, request TEXT NOT NULL,"
     " told_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, outcome TEXT NOT NULL, value REAL,"
-    " weight REAL NOT NULL, PRIMARY KEY (model, request)) STRICT, WITHOUT ROWID;"
+    " label INTEGER, weight REAL NOT NULL, PRIMARY KEY (model, request)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS outcomes_before (model INTEGER NOT NULL, request TEXT NOT NULL,"
-    " told_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, outcome TEXT NOT NULL) STRICT;";
+    " told_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, outcome TEXT NOT NULL,"
+    " weight REAL NOT NULL) STRICT;"
+    "CREATE INDEX IF NOT EXISTS outcomes_before_of ON outcomes_before (model, request);";
 
-/* One row per arm and unit, so that the caller forms the sums in one fixed order. An outcome counts
- * when it happened within the maturity. */
+/* By arm and unit, so that a unit's mean is formed in one walk and always in the same order. */
 static const char measure_text[] =
-    "SELECT p.arm, p.unit, count(*), count(o.request), sum(max(-?5, min(?5, o.value)) * o.weight),"
-    " sum(o.weight), sum(p.label IS NOT NULL AND p.label = o.value),"
-    " sum((p.score - o.value) * (p.score - o.value)), sum(p.score IS NOT NULL AND o.value NOTNULL),"
-    " sum(o.value NOTNULL)"
+    "SELECT p.arm, p.unit, p.label, p.score, o.at_ms - p.wall_ms, o.value, o.label, o.weight"
     " FROM predictions p LEFT JOIN outcomes o ON o.model = p.model AND o.request = p.request"
-    "  AND o.at_ms - p.wall_ms <= ?4"
-    " WHERE p.model = ?1 AND p.release = ?2 AND p.wall_ms <= ?3"
-    " GROUP BY p.arm, p.unit ORDER BY p.arm, p.unit";
+    "  AND o.at_ms - p.wall_ms <= ?5"
+    " WHERE p.model = ?1 AND p.wall_ms BETWEEN ?3 AND ?4 AND p.release = ?2"
+    " ORDER BY p.arm, p.unit, p.request";
 
-static const char ages_text[] =
-    "SELECT p.arm, o.at_ms - p.wall_ms FROM predictions p"
-    " JOIN outcomes o ON o.model = p.model AND o.request = p.request"
-    " WHERE p.model = ?1 AND p.release = ?2 AND p.wall_ms <= ?3 AND o.at_ms - p.wall_ms <= ?4";
+#define DUE                                                                                  \
+  "(SELECT request FROM predictions WHERE model = ?1 AND wall_ms < ?2 ORDER BY wall_ms, seq" \
+  " LIMIT ?3)"
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
 static enum code writer_prepare(struct outcomes *outcomes, struct err *err)
 {
-  sqlite3 *db = outcomes->db;
   const struct {
     sqlite3_stmt **stmt;
     const char *text;
   } all[] = {
-      {&outcomes->model_add, "INSERT OR IGNORE INTO models (tenant, model) VALUES (?1, ?2)"},
+      {&outcomes->model_add, "INSERT INTO models (tenant, model, keep_ms) VALUES (?1, ?2, ?3)"},
+      {&outcomes->model_keep, "UPDATE models SET keep_ms = ?2 WHERE id = ?1"},
+      {&outcomes->model_next,
+       "SELECT id, keep_ms FROM models ORDER BY id <= ?1, id LIMIT 1"},
       {&outcomes->predict,
-       "INSERT OR IGNORE INTO predictions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"},
+       "INSERT OR IGNORE INTO predictions (model, request, wall_ms, release, version, arm, weight,"
+       " unit, label, score) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"},
       {&outcomes->known, "SELECT 1 FROM predictions WHERE model = ?1 AND request = ?2"},
-      {&outcomes->told,
-       "SELECT outcome, at_ms, weight FROM outcomes"
-       " WHERE model = ?1 AND request = ?2"},
-      {&outcomes->tell, "INSERT OR REPLACE INTO outcomes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
+      {&outcomes->told, "SELECT outcome, weight FROM outcomes WHERE model = ?1 AND request = ?2"},
+      {&outcomes->tell, "INSERT OR REPLACE INTO outcomes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
       {&outcomes->keep,
-       "INSERT INTO outcomes_before SELECT model, request, told_ms, at_ms, outcome"
+       "INSERT INTO outcomes_before SELECT model, request, told_ms, at_ms, outcome, weight"
        " FROM outcomes WHERE model = ?1 AND request = ?2"},
-      {&outcomes->sweep,
-       "DELETE FROM predictions WHERE (model, request) IN (SELECT model, request"
-       " FROM predictions WHERE model = ?1 AND wall_ms < ?2 LIMIT ?3)"},
-      {&outcomes->orphans,
-       "DELETE FROM outcomes WHERE (model, request) IN (SELECT o.model, o.request FROM outcomes o"
-       " WHERE o.model = ?1 AND o.told_ms < ?2 AND NOT EXISTS (SELECT 1 FROM predictions p"
-       " WHERE p.model = o.model AND p.request = o.request) LIMIT ?3)"},
+      {&outcomes->sweep[0], "DELETE FROM outcomes_before WHERE model = ?1 AND request IN " DUE},
+      {&outcomes->sweep[1], "DELETE FROM outcomes WHERE model = ?1 AND request IN " DUE},
+      {&outcomes->sweep[2], "DELETE FROM predictions WHERE model = ?1 AND request IN " DUE},
+      {&outcomes->page,
+       "SELECT max(request), count(*) FROM (SELECT request FROM outcomes WHERE model = ?1"
+       " AND request > ?2 ORDER BY request LIMIT ?3)"},
+      {&outcomes->prune,
+       "DELETE FROM outcomes WHERE model = ?1 AND request > ?2 AND request <= ?3 AND told_ms < ?4"
+       " AND NOT EXISTS (SELECT 1 FROM predictions p WHERE p.model = outcomes.model"
+       " AND p.request = outcomes.request)"},
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-    if (sql_prepare(db, all[i].text, all[i].stmt, err)) return err->code;
+    if (sql_prepare(outcomes->db, all[i].text, all[i].stmt, err)) return err->code;
   return OK;
 }
 
-static enum code handle_open(struct outcomes *outcomes, const struct datadir *dir, bool writer,
-                             struct err *err)
+static int pages_logged(void *arg, sqlite3 *db, const char *name, int pages)
 {
-  if (sql_open(&outcomes->db, dir, "outcomes", NULL, writer, err)) return err->code;
-  if (writer &&
-      (sql_run(outcomes->db, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=1000;", err) ||
-       sql_run(outcomes->db, schema, err) || writer_prepare(outcomes, err)))
-    return err->code;
-  if (sql_prepare(outcomes->db, "SELECT id FROM models WHERE tenant = ?1 AND model = ?2",
-                  &outcomes->model_find, err) ||
-      sql_prepare(outcomes->db, measure_text, &outcomes->measure, err) ||
-      sql_prepare(outcomes->db, ages_text, &outcomes->ages, err))
-    return err->code;
-  return OK;
+  struct outcomes *outcomes = arg;
+  (void)db, (void)name;
+  outcomes->log_pages = pages;
+  return SQLITE_OK;
 }
 
-enum code outcomes_open(struct outcomes **out, const struct datadir *dir, bool writer,
-                        struct err *err)
+static enum code handle_open(struct outcomes *outcomes, const struct datadir *dir, const char *vfs,
+                             bool writer, struct err *err)
+{
+  if (sql_open(&outcomes->db, dir, "outcomes", vfs, writer, err)) return err->code;
+  if (writer) {
+    char size[64];
+    snprintf(size, sizeof size, "PRAGMA max_page_count=%lld;",
+             (long long)(OUTCOME_BYTES_MAX / PAGE_BYTES));
+    if (sql_run(outcomes->db, "PRAGMA page_size=4096; PRAGMA journal_mode=WAL;", err) ||
+        sql_run(outcomes->db, size, err) || sql_run(outcomes->db, schema, err) ||
+        writer_prepare(outcomes, err))
+      return err->code;
+    sqlite3_wal_hook(outcomes->db, pages_logged, outcomes);
+  }
+  if (sql_prepare(outcomes->db, "SELECT id, keep_ms FROM models WHERE tenant = ?1 AND model = ?2",
+                  &outcomes->model_find, err))
+    return err->code;
+  return sql_prepare(outcomes->db, measure_text, &outcomes->measure, err);
+}
+
+enum code outcomes_open(struct outcomes **out, const struct datadir *dir, const char *vfs,
+                        bool writer, struct err *err)
 {
   struct outcomes *outcomes = grab_zero(1, sizeof *outcomes);
   *out = NULL;
-  if (handle_open(outcomes, dir, writer, err)) {
+  if (handle_open(outcomes, dir, vfs, writer, err)) {
     outcomes_close(outcomes);
     return err->code;
   }
@@ -111,23 +133,31 @@ enum code outcomes_open(struct outcomes **out, const struct datadir *dir, bool w
 void outcomes_close(struct outcomes *outcomes)
 {
   if (!outcomes) return;
-  sqlite3_stmt *all[] = {outcomes->model_add, outcomes->model_find, outcomes->predict,
-                         outcomes->known,     outcomes->told,       outcomes->tell,
-                         outcomes->keep,      outcomes->sweep,      outcomes->orphans,
-                         outcomes->measure,   outcomes->ages};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) sqlite3_finalize(all[i]);
+  sqlite3_stmt *stmt;
+  while ((stmt = sqlite3_next_stmt(outcomes->db, NULL))) sqlite3_finalize(stmt);
   must(sqlite3_close(outcomes->db) == SQLITE_OK);
   ungrab(outcomes);
 }
 
 /* --- small steps ------------------------------------------------------------------------------ */
 
+/* What went wrong, in words about outcomes; the store's own speak of the ledger. */
+static enum code said(struct outcomes *outcomes, int rc, struct err *err)
+{
+  if (sql_fatal(outcomes->db, rc)) outcomes->broken = true;
+  enum code code = sql_fail(outcomes->db, rc, err);
+  if (code == E_STORAGE_FULL)
+    return fail(err, code, "no space is left for outcomes; free some, then try again");
+  return fail(err, code == E_INVALID_ARGUMENT ? E_UNAVAILABLE : code,
+              "outcomes cannot be stored now: %s", sqlite3_errstr(rc));
+}
+
 /* Runs a statement to its first row (*row true) or its end. */
 static enum code step(struct outcomes *outcomes, sqlite3_stmt *stmt, bool *row, struct err *err)
 {
   int rc = sqlite3_step(stmt);
   if (row) *row = rc == SQLITE_ROW;
-  return rc == SQLITE_ROW || rc == SQLITE_DONE ? OK : sql_fail(outcomes->db, rc, err);
+  return rc == SQLITE_ROW || rc == SQLITE_DONE ? OK : said(outcomes, rc, err);
 }
 
 static enum code once(struct outcomes *outcomes, sqlite3_stmt *stmt, struct err *err)
@@ -137,27 +167,62 @@ static enum code once(struct outcomes *outcomes, sqlite3_stmt *stmt, struct err 
   return code;
 }
 
-/* 0: there is none of that name yet. */
-static enum code model_id(struct outcomes *outcomes, const struct outcome_of *of, int64_t *id,
-                          struct err *err)
+static enum code run(struct outcomes *outcomes, const char *text, struct err *err)
+{
+  int rc = sqlite3_exec(outcomes->db, text, NULL, NULL, NULL);
+  return rc ? said(outcomes, rc, err) : OK;
+}
+
+static enum code begin(struct outcomes *outcomes, const char *text, struct err *err)
+{
+  if (outcomes->broken)
+    return fail(err, E_UNAVAILABLE,
+                "outcomes are not stored since the disk failed; check it, then start again");
+  return run(outcomes, text, err);
+}
+
+/* Commits when code is OK; else, or when that fails, all is as if it had not been. */
+static enum code end(struct outcomes *outcomes, enum code code, struct err *err)
+{
+  struct err ignored = {0};
+  if (code == OK) code = run(outcomes, "COMMIT", err);
+  if (code != OK && !sqlite3_get_autocommit(outcomes->db))
+    outcomes->broken = run(outcomes, "ROLLBACK", &ignored) != OK || outcomes->broken;
+  return code;
+}
+
+/* *id 0: there is none of that name yet. */
+static enum code model_id(struct outcomes *outcomes, struct slice tenant, struct slice model,
+                          int64_t *id, int64_t *keep_ms, struct err *err)
 {
   bool row = false;
-  sql_bind_text(outcomes->model_find, 1, of->tenant);
-  sql_bind_text(outcomes->model_find, 2, of->model);
+  sql_bind_text(outcomes->model_find, 1, tenant);
+  sql_bind_text(outcomes->model_find, 2, model);
   enum code code = step(outcomes, outcomes->model_find, &row, err);
   *id = row ? sqlite3_column_int64(outcomes->model_find, 0) : 0;
+  *keep_ms = row ? sqlite3_column_int64(outcomes->model_find, 1) : OUTCOME_KEEP_MS;
   sqlite3_reset(outcomes->model_find);
   return code;
 }
 
-static enum code model_make(struct outcomes *outcomes, const struct outcome_of *of, int64_t *id,
-                            struct err *err)
+/* keep_wanted 0: whatever it is. */
+static enum code model_make(struct outcomes *outcomes, struct slice tenant, struct slice model,
+                            int64_t keep_wanted, int64_t *id, int64_t *keep_ms, struct err *err)
 {
-  if (model_id(outcomes, of, id, err) || *id) return err->code;
-  sql_bind_text(outcomes->model_add, 1, of->tenant);
-  sql_bind_text(outcomes->model_add, 2, of->model);
+  if (model_id(outcomes, tenant, model, id, keep_ms, err)) return err->code;
+  if (*id && (!keep_wanted || keep_wanted == *keep_ms)) return OK;
+  if (keep_wanted) *keep_ms = keep_wanted;
+  if (*id) {
+    sqlite3_bind_int64(outcomes->model_keep, 1, *id);
+    sqlite3_bind_int64(outcomes->model_keep, 2, *keep_ms);
+    return once(outcomes, outcomes->model_keep, err);
+  }
+  sql_bind_text(outcomes->model_add, 1, tenant);
+  sql_bind_text(outcomes->model_add, 2, model);
+  sqlite3_bind_int64(outcomes->model_add, 3, *keep_ms);
   if (once(outcomes, outcomes->model_add, err)) return err->code;
-  return model_id(outcomes, of, id, err);
+  *id = sqlite3_last_insert_rowid(outcomes->db);
+  return OK;
 }
 
 static void key_bind(sqlite3_stmt *stmt, int64_t model, struct slice id)
@@ -166,56 +231,78 @@ static void key_bind(sqlite3_stmt *stmt, int64_t model, struct slice id)
   sql_bind_text(stmt, 2, id);
 }
 
-/* Ends a transaction: committed when code is OK, else as if it had not been. */
-static enum code end(struct outcomes *outcomes, enum code code, struct err *err)
+static void number_bind(sqlite3_stmt *stmt, int at, double value)
 {
-  struct err ignored = {0};
-  if (code == OK) code = sql_run(outcomes->db, "COMMIT", err);
-  if (code != OK && sql_run(outcomes->db, "ROLLBACK", &ignored) != OK) return code;
-  return code;
+  if (isfinite(value))
+    sqlite3_bind_double(stmt, at, value);
+  else
+    sqlite3_bind_null(stmt, at);
+}
+
+static void label_bind(sqlite3_stmt *stmt, int at, int64_t label)
+{
+  if (label == LABEL_NONE)
+    sqlite3_bind_null(stmt, at);
+  else
+    sqlite3_bind_int64(stmt, at, label);
 }
 
 /* --- predictions ------------------------------------------------------------------------------ */
 
-static enum code prediction_add(struct outcomes *outcomes, int64_t model, uint32_t release,
+static enum code prediction_add(struct outcomes *outcomes, int64_t model,
                                 const struct prediction *row, struct err *err)
 {
   sqlite3_stmt *stmt = outcomes->predict;
   key_bind(stmt, model, slice_of(row->id, row->id_len));
   sqlite3_bind_int64(stmt, 3, row->wall_ms);
-  sqlite3_bind_int64(stmt, 4, release);
+  sqlite3_bind_int64(stmt, 4, row->release);
   sqlite3_bind_int64(stmt, 5, row->version);
   sqlite3_bind_int(stmt, 6, row->arm);
   sqlite3_bind_int64(stmt, 7, row->weight);
   sqlite3_bind_int64(stmt, 8, (int64_t)row->unit);
-  if (row->label == INT64_MIN)
-    sqlite3_bind_null(stmt, 9);
-  else
-    sqlite3_bind_int64(stmt, 9, row->label);
-  if (isfinite(row->score))
-    sqlite3_bind_double(stmt, 10, (double)row->score);
-  else
-    sqlite3_bind_null(stmt, 10);
+  label_bind(stmt, 9, row->label);
+  number_bind(stmt, 10, (double)row->score);
   return once(outcomes, stmt, err);
 }
 
-enum code outcomes_predicted(struct outcomes *outcomes, const struct outcome_of *of,
+enum code outcomes_predicted(struct outcomes *outcomes, const struct prediction_owner *owner,
                              const struct prediction *rows, uint32_t n, uint32_t *dropped,
                              struct err *err)
 {
-  int64_t model;
-  *dropped = 0;
-  if (!n) return OK;
-  if (sql_run(outcomes->db, "BEGIN IMMEDIATE", err)) return err->code;
-  enum code code = model_make(outcomes, of, &model, err);
+  int64_t model, keep_ms, wanted = owner->keep_ms ? owner->keep_ms : OUTCOME_KEEP_MS;
+  uint32_t ignored = 0;
+  *dropped = n;
+  /* No sync: the next one that feedback or the file's log needs makes these durable, too. */
+  if (begin(outcomes, "PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE", err)) return err->code;
+  enum code code =
+      model_make(outcomes, owner->tenant, owner->model, wanted, &model, &keep_ms, err);
   for (uint32_t i = 0; i < n && code == OK; i++) {
-    code = prediction_add(outcomes, model, of->release, &rows[i], err);
-    *dropped += code == OK && sqlite3_changes(outcomes->db) == 0;
+    code = prediction_add(outcomes, model, &rows[i], err);
+    ignored += code == OK && sqlite3_changes(outcomes->db) == 0;
   }
-  return end(outcomes, code, err);
+  code = end(outcomes, code, err);
+  if (code == OK) *dropped = ignored;
+  return code;
 }
 
 /* --- feedback --------------------------------------------------------------------------------- */
+
+enum code outcomes_group_begin(struct outcomes *outcomes, struct err *err)
+{
+  must(!outcomes->grouped);
+  if (begin(outcomes, "PRAGMA synchronous=FULL; BEGIN IMMEDIATE", err)) return err->code;
+  outcomes->grouped = true;
+  return OK;
+}
+
+enum code outcomes_group_end(struct outcomes *outcomes, struct err *err)
+{
+  must(outcomes->grouped);
+  outcomes->grouped = false;
+  if (sqlite3_get_autocommit(outcomes->db)) /* a failure inside has undone all of it */
+    return fail(err, E_UNAVAILABLE, "outcomes cannot be stored now; try again");
+  return end(outcomes, OK, err);
+}
 
 /* Whether it was told before, and whether with the same words. */
 static enum code told_before(struct outcomes *outcomes, int64_t model, const struct feedback *item,
@@ -225,7 +312,7 @@ static enum code told_before(struct outcomes *outcomes, int64_t model, const str
   key_bind(stmt, model, item->id);
   enum code code = step(outcomes, stmt, told, err);
   *same = *told && slice_eq(sql_text(stmt, 0), item->outcome) &&
-          sqlite3_column_double(stmt, 2) == item->weight;
+          sqlite3_column_double(stmt, 1) == item->weight;
   sqlite3_reset(stmt);
   return code;
 }
@@ -238,11 +325,9 @@ static enum code feedback_write(struct outcomes *outcomes, int64_t model,
   sqlite3_bind_int64(stmt, 3, now_ms);
   sqlite3_bind_int64(stmt, 4, item->at_ms);
   sql_bind_text(stmt, 5, item->outcome);
-  if (isfinite(item->value))
-    sqlite3_bind_double(stmt, 6, item->value);
-  else
-    sqlite3_bind_null(stmt, 6);
-  sqlite3_bind_double(stmt, 7, item->weight);
+  number_bind(stmt, 6, item->value);
+  label_bind(stmt, 7, item->label);
+  sqlite3_bind_double(stmt, 8, item->weight);
   return once(outcomes, stmt, err);
 }
 
@@ -268,97 +353,199 @@ static enum code feedback_add(struct outcomes *outcomes, int64_t model, struct f
   return feedback_write(outcomes, model, item, now_ms, err);
 }
 
-enum code outcomes_told(struct outcomes *outcomes, const struct outcome_of *of,
-                        struct feedback *items, uint32_t n, int64_t now_ms, struct err *err)
+static enum code feedback_all(struct outcomes *outcomes, struct slice tenant,
+                              struct feedback *items, uint32_t n, int64_t now_ms, uint32_t *bad,
+                              struct err *err)
 {
-  int64_t model;
-  must(n <= FEEDBACK_MAX);
-  if (sql_run(outcomes->db, "BEGIN IMMEDIATE", err)) return err->code;
-  enum code code = model_make(outcomes, of, &model, err);
-  for (uint32_t i = 0; i < n && code == OK; i++)
-    code = feedback_add(outcomes, model, &items[i], now_ms, err);
-  return end(outcomes, code, err);
-}
-
-enum code outcomes_sweep(struct outcomes *outcomes, const struct outcome_of *of, int64_t before_ms,
-                         uint32_t rows, uint32_t *gone, struct err *err)
-{
-  int64_t model;
-  *gone = 0;
-  if (model_id(outcomes, of, &model, err) || !model) return err->code;
-  sqlite3_stmt *steps[] = {outcomes->sweep, outcomes->orphans};
-  for (int i = 0; i < 2; i++) {
-    sqlite3_bind_int64(steps[i], 1, model);
-    sqlite3_bind_int64(steps[i], 2, before_ms);
-    sqlite3_bind_int64(steps[i], 3, rows);
-    if (once(outcomes, steps[i], err)) return err->code;
-    if (i == 0) *gone = (uint32_t)sqlite3_changes(outcomes->db);
+  struct slice of = SLICE_NONE;
+  int64_t model = 0, keep_ms = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    if ((i == 0 || !slice_eq(of, items[i].model)) &&
+        model_make(outcomes, tenant, items[i].model, 0, &model, &keep_ms, err))
+      return err->code;
+    of = items[i].model;
+    if (items[i].at_ms < now_ms - keep_ms) {
+      *bad = i;
+      return fail(err, E_VALUE_OUT_OF_RANGE,
+                  "this happened before the %lld days that predictions of '%.*s' are kept",
+                  (long long)(keep_ms / 86400000), SLICE_ARG(of));
+    }
+    if (feedback_add(outcomes, model, &items[i], now_ms, err)) return err->code;
   }
   return OK;
 }
 
+enum code outcomes_told(struct outcomes *outcomes, struct slice tenant, struct feedback *items,
+                        uint32_t n, int64_t now_ms, uint32_t *bad, struct err *err)
+{
+  struct err ignored = {0};
+  must(n <= FEEDBACK_MAX);
+  *bad = 0;
+  if (begin(outcomes,
+            outcomes->grouped ? "SAVEPOINT told" : "PRAGMA synchronous=FULL; BEGIN IMMEDIATE", err))
+    return err->code;
+  enum code code = feedback_all(outcomes, tenant, items, n, now_ms, bad, err);
+  if (!outcomes->grouped) return end(outcomes, code, err);
+  /* The disk being full may have ended the whole group: its end will say so. */
+  if (code && sqlite3_get_autocommit(outcomes->db)) return code;
+  if (code && run(outcomes, "ROLLBACK TO told", &ignored) != OK) outcomes->broken = true;
+  if (run(outcomes, "RELEASE told", code ? &ignored : err) != OK && code == OK) return err->code;
+  return code;
+}
+
+/* --- what goes -------------------------------------------------------------------------------- */
+
+static enum code sweep_predictions(struct outcomes *outcomes, int64_t model, int64_t before_ms,
+                                   uint32_t rows, uint32_t *gone, struct err *err)
+{
+  for (int i = 0; i < 3; i++) {
+    sqlite3_bind_int64(outcomes->sweep[i], 1, model);
+    sqlite3_bind_int64(outcomes->sweep[i], 2, before_ms);
+    sqlite3_bind_int64(outcomes->sweep[i], 3, rows);
+    if (once(outcomes, outcomes->sweep[i], err)) return err->code;
+  }
+  *gone = (uint32_t)sqlite3_changes(outcomes->db);
+  return OK;
+}
+
+/* Looks at the next `rows` outcomes of the model; the cursor is empty once all were looked at. */
+static enum code sweep_orphans(struct outcomes *outcomes, int64_t model, int64_t before_ms,
+                               uint32_t rows, struct err *err)
+{
+  bool row;
+  struct slice from = slice_of(outcomes->cursor, outcomes->cursor_len);
+  char last[sizeof outcomes->cursor];
+  key_bind(outcomes->page, model, from);
+  sqlite3_bind_int64(outcomes->page, 3, rows);
+  if (step(outcomes, outcomes->page, &row, err)) return err->code;
+  struct slice to = sql_text(outcomes->page, 0);
+  bool more = row && sqlite3_column_int64(outcomes->page, 1) == rows;
+  size_t len = to.len < sizeof last ? to.len : sizeof last;
+  if (len) memcpy(last, to.at, len);
+  sqlite3_reset(outcomes->page);
+  if (len) {
+    key_bind(outcomes->prune, model, from);
+    sql_bind_text(outcomes->prune, 3, slice_of(last, len));
+    sqlite3_bind_int64(outcomes->prune, 4, before_ms);
+    if (once(outcomes, outcomes->prune, err)) return err->code;
+  }
+  outcomes->cursor_len = more ? len : 0;
+  if (more) memcpy(outcomes->cursor, last, len);
+  return OK;
+}
+
+enum code outcomes_sweep(struct outcomes *outcomes, int64_t now_ms, uint32_t rows, uint32_t *gone,
+                         struct err *err)
+{
+  bool row = false;
+  *gone = 0;
+  if (begin(outcomes, "PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE", err)) return err->code;
+  /* The one after the last, or that one again while its outcomes are not through. */
+  sqlite3_bind_int64(outcomes->model_next, 1, outcomes->swept - (outcomes->cursor_len ? 1 : 0));
+  enum code code = step(outcomes, outcomes->model_next, &row, err);
+  int64_t model = row ? sqlite3_column_int64(outcomes->model_next, 0) : 0;
+  int64_t keep_ms = row ? sqlite3_column_int64(outcomes->model_next, 1) : 0;
+  sqlite3_reset(outcomes->model_next);
+  if (model != outcomes->swept) outcomes->cursor_len = 0;
+  outcomes->swept = model;
+  if (code == OK && row)
+    code = sweep_predictions(outcomes, model, now_ms - keep_ms, rows, gone, err);
+  if (code == OK && row) code = sweep_orphans(outcomes, model, now_ms - PENDING_MS, rows, err);
+  return end(outcomes, code, err);
+}
+
+void outcomes_tidy(struct outcomes *outcomes)
+{
+  struct err ignored;
+  if (outcomes->log_pages < TIDY_PAGES || outcomes->broken) return;
+  outcomes->log_pages = 0;
+  int rc = sqlite3_wal_checkpoint_v2(outcomes->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+  if (rc != SQLITE_OK && rc != SQLITE_BUSY) (void)said(outcomes, rc, &ignored);
+}
+
 /* --- measuring -------------------------------------------------------------------------------- */
 
-static void measure_bind(sqlite3_stmt *stmt, int64_t model, const struct outcome_of *of,
-                         int64_t mature_ms, int64_t maturity_ms)
+/* One unit on its way; its rows follow each other. */
+struct unit {
+  int64_t key;
+  int arm;
+  double sum, weight;
+};
+
+static void unit_end(struct unit *unit, struct outcome_sums *arms, double cap)
 {
-  sqlite3_bind_int64(stmt, 1, model);
-  sqlite3_bind_int64(stmt, 2, of->release);
-  sqlite3_bind_int64(stmt, 3, mature_ms);
-  sqlite3_bind_int64(stmt, 4, maturity_ms);
+  int64_t parts;
+  if (unit->weight > 0 && mean_parts(unit->sum / unit->weight, cap, &parts))
+    mean_add(&arms[unit->arm].metric, parts, 0);
+  unit->sum = unit->weight = 0;
 }
 
-static void unit_add(struct outcome_sums *sums, sqlite3_stmt *row)
+static void calibration_add(struct outcome_sums *sums, double p, double y)
 {
-  double weight = sqlite3_column_double(row, 5);
-  sums->requests += (uint64_t)sqlite3_column_int64(row, 2);
-  sums->labelled += (uint64_t)sqlite3_column_int64(row, 3);
-  sums->right += (uint64_t)sqlite3_column_int64(row, 6);
-  sums->brier += sqlite3_column_double(row, 7);
-  sums->scored += (uint64_t)sqlite3_column_int64(row, 8);
-  if (!sqlite3_column_int64(row, 9) || weight <= 0) return; /* no outcome with a number */
-  double value = sqlite3_column_double(row, 4) / weight;
-  sums->units++;
-  sums->sum += value;
-  sums->squares += value * value;
+  if (!(p >= 0 && p <= 1 && y >= 0 && y <= 1)) return;
+  int bin = (int)(p * CALIBRATION_BINS);
+  struct calibration_bin *to = &sums->bins[bin < CALIBRATION_BINS ? bin : CALIBRATION_BINS - 1];
+  to->n++;
+  to->p += p;
+  to->y += y;
+  sums->brier += (p - y) * (p - y);
 }
 
-static enum code sums_walk(struct outcomes *outcomes, struct outcome_sums *arms, struct err *err)
+/* An outcome is there; columns as measure_text has them. */
+static void outcome_add(struct outcome_sums *sums, sqlite3_stmt *row)
 {
-  bool row = true;
-  enum code code;
-  while ((code = step(outcomes, outcomes->measure, &row, err)) == OK && row) {
-    int arm = sqlite3_column_int(outcomes->measure, 0);
-    if (arm >= 0 && arm < ARMS_MAX) unit_add(&arms[arm], outcomes->measure);
-  }
-  sqlite3_reset(outcomes->measure);
-  return code;
+  int64_t age_ms = sqlite3_column_int64(row, 4);
+  bool label = sqlite3_column_type(row, 2) != SQLITE_NULL;
+  bool score = sqlite3_column_type(row, 3) != SQLITE_NULL;
+  bool value = sqlite3_column_type(row, 5) != SQLITE_NULL;
+  bool told = sqlite3_column_type(row, 6) != SQLITE_NULL;
+  sums->labelled++;
+  for (int i = 0; i < AGES; i++) sums->ages[i] += age_ms <= (int64_t)1000 << i;
+  bool right = label && told && sqlite3_column_int64(row, 2) == sqlite3_column_int64(row, 6);
+  sums->judged += label && told;
+  sums->right += right;
+  if (!score) return;
+  double p = sqlite3_column_double(row, 3);
+  if (label && told)
+    calibration_add(sums, p, right);
+  else if (!label && value)
+    calibration_add(sums, p, sqlite3_column_double(row, 5));
 }
 
-static enum code ages_walk(struct outcomes *outcomes, struct outcome_sums *arms, struct err *err)
+static void row_add(struct outcome_sums *arms, struct unit *unit, sqlite3_stmt *row, double cap)
 {
-  bool row = true;
-  enum code code;
-  while ((code = step(outcomes, outcomes->ages, &row, err)) == OK && row) {
-    int arm = sqlite3_column_int(outcomes->ages, 0);
-    int64_t age_ms = sqlite3_column_int64(outcomes->ages, 1);
-    for (int i = 0; i < AGES && arm >= 0 && arm < ARMS_MAX; i++)
-      arms[arm].ages[i] += age_ms <= (int64_t)1000 << i;
-  }
-  sqlite3_reset(outcomes->ages);
-  return code;
+  int arm = sqlite3_column_int(row, 0);
+  int64_t key = sqlite3_column_int64(row, 1);
+  if (arm < 0 || arm >= ARMS_MAX) return;
+  if (arm != unit->arm || key != unit->key) unit_end(unit, arms, cap);
+  unit->arm = arm;
+  unit->key = key;
+  arms[arm].requests++;
+  if (sqlite3_column_type(row, 4) == SQLITE_NULL) return;
+  outcome_add(&arms[arm], row);
+  if (sqlite3_column_type(row, 5) == SQLITE_NULL) return;
+  double weight = sqlite3_column_double(row, 7);
+  double value = fmin(cap, fmax(-cap, sqlite3_column_double(row, 5)));
+  unit->sum += weight * value;
+  unit->weight += weight;
 }
 
-enum code outcomes_measured(struct outcomes *outcomes, const struct outcome_of *of,
-                            int64_t mature_ms, int64_t maturity_ms, double cap,
+enum code outcomes_measured(struct outcomes *outcomes, const struct outcome_question *of,
                             struct outcome_sums arms[ARMS_MAX], struct err *err)
 {
-  int64_t model;
+  int64_t model, keep_ms;
+  bool row = true;
+  struct unit unit = {0};
+  sqlite3_stmt *stmt = outcomes->measure;
   memset(arms, 0, ARMS_MAX * sizeof *arms);
-  if (model_id(outcomes, of, &model, err) || !model) return err->code;
-  measure_bind(outcomes->measure, model, of, mature_ms, maturity_ms);
-  sqlite3_bind_double(outcomes->measure, 5, cap > 0 ? cap : HUGE_VAL);
-  measure_bind(outcomes->ages, model, of, mature_ms, maturity_ms);
-  if (sums_walk(outcomes, arms, err)) return err->code;
-  return ages_walk(outcomes, arms, err);
+  if (model_id(outcomes, of->tenant, of->model, &model, &keep_ms, err)) return err->code;
+  if (!model) return OK;
+  const int64_t numbers[] = {model, of->release, of->from_ms, of->mature_ms, of->maturity_ms};
+  for (int i = 0; i < 5; i++) sqlite3_bind_int64(stmt, i + 1, numbers[i]);
+  enum code code;
+  while ((code = step(outcomes, stmt, &row, err)) == OK && row)
+    row_add(arms, &unit, stmt, of->cap);
+  unit_end(&unit, arms, of->cap);
+  sqlite3_reset(stmt);
+  return code;
 }

@@ -2,12 +2,14 @@
  * chained, since it is data and not a decision.
  * Thread: scribe writes (main opens and closes); each desk reads through a handle of its own.
  *
- * Keyed by tenant, model and request id. Predictions are written a pulse at a time; what the last
- * second held is lost in a crash. Feedback is durable when outcome_tell returns OK.
- * Retention: predictions past the model's keep_ms go, with their outcomes, in steps of a few
- * thousand rows; past OUTCOME_ROWS_MAX per model the oldest go early and are counted.
+ * Keyed by tenant, model and request id. Predictions are written a pulse at a time and without a
+ * sync: what the last seconds held is lost when the machine fails, not when the process does.
+ * Feedback is durable when its transaction has ended well.
+ * Retention: predictions older than their model keeps them go, with their outcomes; outcomes that
+ * no prediction came for go after PENDING_MS. The file does not outgrow OUTCOME_BYTES_MAX.
  * Errors: E_STORAGE_FULL changes nothing. Unlike the ledger's, a failure here never ends the
- * process: predictions are dropped and counted, feedback is answered with the error.
+ * process: predictions are dropped and counted, feedback is answered with the error. When it is not
+ * known what is on disk (a sync failed), nothing more is written until the next start.
  * Source: release features, section 8.
  * SPDX-License-Identifier: MIT */
 #ifndef STORE_OUTCOME_H
@@ -18,37 +20,48 @@
 
 struct outcomes;
 
-enum { OUTCOME_ROWS_MAX = 20000000 };
+#define OUTCOME_BYTES_MAX (INT64_C(8) << 30)
 
-/* Whose rows these are. */
-struct outcome_of {
-  struct slice tenant, model;
-  uint32_t release; /* predictions and measures; 0: none, all */
-};
-
-CHECKED enum code outcomes_open(struct outcomes **outcomes, const struct datadir *dir, bool writer,
-                                struct err *err);
+/* vfs: NULL, or a file system for tests. */
+CHECKED enum code outcomes_open(struct outcomes **outcomes, const struct datadir *dir,
+                                const char *vfs, bool writer, struct err *err);
 void outcomes_close(struct outcomes *outcomes);
 
-/* A pulse's predictions of one release, in one transaction. An id that is there already (a client
- * that repeats ids) keeps its first prediction. `dropped`: how many. */
-CHECKED enum code outcomes_predicted(struct outcomes *outcomes, const struct outcome_of *of,
+/* Rows of one owner, in one transaction. An id that is there already (a client that repeats ids)
+ * keeps its first prediction. *dropped: how many of the rows were not written, for whatever
+ * reason. */
+CHECKED enum code outcomes_predicted(struct outcomes *outcomes,
+                                     const struct prediction_owner *owner,
                                      const struct prediction *rows, uint32_t n, uint32_t *dropped,
                                      struct err *err);
-/* All or none; each item's state is filled. now_ms: Unix time. */
-CHECKED enum code outcomes_told(struct outcomes *outcomes, const struct outcome_of *of,
-                                struct feedback *items, uint32_t n, int64_t now_ms,
-                                struct err *err);
-/* Predictions before this, at most `rows` of them; *gone: how many went. */
-CHECKED enum code outcomes_sweep(struct outcomes *outcomes, const struct outcome_of *of,
-                                 int64_t before_ms, uint32_t rows, uint32_t *gone,
-                                 struct err *err);
 
-/* Sums per arm over predictions of the release made at or before mature_ms; of outcomes only those
- * within maturity_ms of their prediction. Values are cut to +-cap (cap <= 0: not). A unit's value
- * is the mean over its requests. arms has ARMS_MAX. */
-CHECKED enum code outcomes_measured(struct outcomes *outcomes, const struct outcome_of *of,
-                                    int64_t mature_ms, int64_t maturity_ms, double cap,
+/* Several outcomes_told share one sync: what they answered holds once the group has ended well. */
+CHECKED enum code outcomes_group_begin(struct outcomes *outcomes, struct err *err);
+CHECKED enum code outcomes_group_end(struct outcomes *outcomes, struct err *err);
+/* All or none, by itself or in a group; each item's state is filled. E_VALUE_OUT_OF_RANGE: the item
+ * *bad happened before the time that its model's predictions are kept. now_ms: Unix time. */
+CHECKED enum code outcomes_told(struct outcomes *outcomes, struct slice tenant,
+                                struct feedback *items, uint32_t n, int64_t now_ms, uint32_t *bad,
+                                struct err *err);
+
+/* A step of cleaning: at most `rows` rows of one model, another one with each call. *gone: how many
+ * predictions went. */
+CHECKED enum code outcomes_sweep(struct outcomes *outcomes, int64_t now_ms, uint32_t rows,
+                                 uint32_t *gone, struct err *err);
+/* Moves what was written from the log to the file when much has gathered; the writer's, now and
+ * then. */
+void outcomes_tidy(struct outcomes *outcomes);
+
+/* Sums per arm over predictions of a release made from from_ms to mature_ms; of outcomes only those
+ * within maturity_ms of their prediction. Values are cut to +-cap (not above 0: no metric). A
+ * unit's value is the mean over its requests with an outcome, by weight. arms has ARMS_MAX. */
+struct outcome_question {
+  struct slice tenant, model;
+  uint32_t release;
+  int64_t from_ms, mature_ms, maturity_ms;
+  double cap;
+};
+CHECKED enum code outcomes_measured(struct outcomes *outcomes, const struct outcome_question *of,
                                     struct outcome_sums arms[ARMS_MAX], struct err *err);
 
 #endif

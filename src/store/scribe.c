@@ -6,22 +6,40 @@
  * SPDX-License-Identifier: MIT */
 #include "store/scribe.h"
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/journal.h"
 
-enum { GROUP_MAX = 256 };
+enum {
+  GROUP_MAX = 256,
+  TOLD_MAX = FEEDBACK_MAX, /* outcomes of one commit, or those of one letter */
+  ROWS_AT_ONCE = 256,      /* predictions of one commit: some 2 ms */
+  ROWS_WAIT_MAX = 1 << 16, /* past these, what comes is dropped */
+  SWEEP_US = 10000000, /* every so often; ten times as often while there is something to sweep */
+  SWEEP_ROWS = 512,
+};
 
 struct scribe {
   struct mailbox box;
   struct ledger *ledger;
+  struct outcomes *outcomes;
+  struct mail *told, **told_end;                 /* feedback that waits */
+  struct letter_predictions *first, **first_end; /* predictions that wait */
+  uint32_t rows_wait;
+  int64_t sweep_us; /* when to sweep next */
+  bool troubled;    /* the last predictions could not be written, and that was said */
   bool stopped;
 };
 
-struct scribe *scribe_new(struct ledger *ledger)
+struct scribe *scribe_new(struct ledger *ledger, struct outcomes *outcomes)
 {
   struct scribe *scribe = grab_zero(1, sizeof *scribe);
   mailbox_init_bell(&scribe->box);
   scribe->ledger = ledger;
+  scribe->outcomes = outcomes;
+  scribe->told_end = &scribe->told;
+  scribe->first_end = &scribe->first;
   return scribe;
 }
 
@@ -98,18 +116,142 @@ static void group_home(struct letter_append **group, uint32_t n)
   }
 }
 
-/* Writes all letters of a batch of mail, GROUP_MAX to a commit. */
+/* --- feedback --------------------------------------------------------------------------------- */
+
+static void feedback_home(struct letter_feedback **group, uint32_t n, const struct err *all)
+{
+  for (uint32_t i = 0; i < n; i++) {
+    struct letter_feedback *letter = group[i];
+    if (letter->err.code == OK && all->code != OK) letter->err = *all;
+    letter->mail.kind = LETTER_FEEDBACK_HOME;
+    mail_send(letter->home, &letter->mail);
+  }
+}
+
+/* The next group of what waits: letters whole, one at least. */
+static uint32_t feedback_take(struct scribe *scribe, struct letter_feedback *group[GROUP_MAX])
+{
+  uint32_t n = 0, items = 0;
+  while (scribe->told && n < GROUP_MAX) {
+    struct letter_feedback *letter = LETTER_OF(scribe->told, struct letter_feedback);
+    items += letter->n_items;
+    if (n && items > TOLD_MAX) break;
+    scribe->told = scribe->told->next;
+    letter->err = (struct err){.code = OK};
+    group[n++] = letter;
+  }
+  if (!scribe->told) scribe->told_end = &scribe->told;
+  return n;
+}
+
+static void feedback_write(struct scribe *scribe)
+{
+  struct letter_feedback *group[GROUP_MAX];
+  struct err err = {.code = OK};
+  uint32_t n = feedback_take(scribe, group);
+  if (!n) return;
+  if (!scribe->outcomes) {
+    fail(&err, E_UNAVAILABLE, "outcomes are not kept here");
+  } else if (outcomes_group_begin(scribe->outcomes, &err) == OK) {
+    for (uint32_t i = 0; i < n; i++) {
+      struct letter_feedback *of = group[i];
+      of->err.code = outcomes_told(scribe->outcomes, of->tenant, of->items, of->n_items,
+                                   of->now_ms, &of->bad, &of->err);
+    }
+    if (outcomes_group_end(scribe->outcomes, &err) == OK) err.code = OK;
+  }
+  feedback_home(group, n, &err);
+}
+
+/* --- predictions ------------------------------------------------------------------------------ */
+
+static void predictions_come(struct scribe *scribe, struct letter_predictions *letter)
+{
+  letter->done = letter->dropped = 0;
+  letter->behind = NULL;
+  if (!scribe->outcomes || scribe->rows_wait + letter->n_rows > ROWS_WAIT_MAX)
+    letter->dropped = letter->done = letter->n_rows;
+  scribe->rows_wait += letter->n_rows - letter->done;
+  *scribe->first_end = letter;
+  scribe->first_end = &letter->behind;
+}
+
+static const struct prediction_owner *owner_of(const struct letter_predictions *letter,
+                                               uint32_t slot)
+{
+  for (uint32_t i = 0; i < letter->n_owners; i++)
+    if (letter->owners[i].slot == slot) return &letter->owners[i];
+  return NULL;
+}
+
+/* Rows from `done` on that are of one model, in one transaction. */
+static void predictions_some(struct scribe *scribe, struct letter_predictions *letter)
+{
+  const struct prediction *rows = letter->rows + letter->done;
+  uint32_t n = 1, left = letter->n_rows - letter->done, dropped;
+  struct err err = {.code = OK};
+  while (n < left && n < ROWS_AT_ONCE && rows[n].model == rows->model) n++;
+  const struct prediction_owner *owner = owner_of(letter, rows->model);
+  dropped = n;
+  if (owner && outcomes_predicted(scribe->outcomes, owner, rows, n, &dropped, &err) != OK &&
+      !scribe->troubled)
+    log_event(LOG_WARN, "predictions_dropped", "reason", err.text, NULL);
+  scribe->troubled = err.code != OK;
+  letter->dropped += dropped;
+  letter->done += n;
+  scribe->rows_wait -= n;
+}
+
+/* A part of what waits, then home with what is done. */
+static void predictions_write(struct scribe *scribe)
+{
+  struct letter_predictions *letter = scribe->first;
+  if (letter && letter->done < letter->n_rows) predictions_some(scribe, letter);
+  while ((letter = scribe->first) && letter->done == letter->n_rows) {
+    scribe->first = letter->behind;
+    if (!scribe->first) scribe->first_end = &scribe->first;
+    letter->mail.kind = LETTER_PREDICTIONS_HOME;
+    mail_send(letter->home, &letter->mail);
+  }
+}
+
+static void outcomes_clean(struct scribe *scribe)
+{
+  struct err err = {.code = OK};
+  uint32_t gone;
+  int64_t now_us = clock_us();
+  if (!scribe->outcomes) return;
+  if (now_us >= scribe->sweep_us) {
+    bool more = outcomes_sweep(scribe->outcomes, clock_wall_ms(), SWEEP_ROWS, &gone, &err) == OK &&
+                gone;
+    scribe->sweep_us = now_us + (more ? SWEEP_US / 10 : SWEEP_US);
+  }
+  outcomes_tidy(scribe->outcomes);
+}
+
+/* --- turns ------------------------------------------------------------------------------------ */
+
+static bool idle(const struct scribe *scribe) { return !scribe->told && !scribe->first; }
+
+/* Writes all changes of a batch of mail, GROUP_MAX to a commit; the rest waits its turn. */
 static void mail_write(struct scribe *scribe, struct mail *mail)
 {
   struct letter_append *group[GROUP_MAX], *home[GROUP_MAX];
   uint32_t n = 0;
   while (mail) {
     struct mail *next = mail->next;
-    if (mail->kind == LETTER_STOP)
-      scribe->stopped = true;
-    else {
-      must(mail->kind == LETTER_APPEND);
-      group[n++] = LETTER_OF(mail, struct letter_append);
+    switch (mail->kind) {
+      case LETTER_STOP: scribe->stopped = true; break;
+      case LETTER_APPEND: group[n++] = LETTER_OF(mail, struct letter_append); break;
+      case LETTER_PREDICTIONS:
+        predictions_come(scribe, LETTER_OF(mail, struct letter_predictions));
+        break;
+      case LETTER_FEEDBACK:
+        mail->next = NULL;
+        *scribe->told_end = mail;
+        scribe->told_end = &mail->next;
+        break;
+      default: must(!"a letter that the scribe does not take");
     }
     if (n == GROUP_MAX || (n && !next)) {
       memcpy(home, group, n * sizeof *group); /* group_write sorts its own */
@@ -120,6 +262,9 @@ static void mail_write(struct scribe *scribe, struct mail *mail)
     }
     mail = next;
   }
+  feedback_write(scribe);
+  predictions_write(scribe);
+  outcomes_clean(scribe);
 }
 
 bool scribe_turn(struct scribe *scribe)
@@ -131,5 +276,9 @@ bool scribe_turn(struct scribe *scribe)
 void scribe_main(void *arg)
 {
   struct scribe *scribe = arg;
-  while (!scribe->stopped) mail_write(scribe, mailbox_wait(&scribe->box, INT64_MAX));
+  while (!scribe->stopped || !idle(scribe)) {
+    int64_t until_us = scribe->outcomes ? scribe->sweep_us : INT64_MAX;
+    mail_write(scribe, idle(scribe) ? mailbox_wait(&scribe->box, until_us)
+                                    : mailbox_take(&scribe->box));
+  }
 }

@@ -1,21 +1,24 @@
 /* scribe.h - the thread that writes: takes all waiting LETTER_APPENDs, one COMMIT for all of them
- * (group commit), then sends each home with its own outcome.
+ * (group commit), then sends each home with its own outcome. Feedback is grouped alike; predictions
+ * wait, and are written a few hundred at a time, so that no change waits for them.
  * Thread: scribe. It stops at LETTER_STOP, after writing what came before it.
  * SPDX-License-Identifier: MIT */
 #ifndef STORE_SCRIBE_H
 #define STORE_SCRIBE_H
 
 #include "store/ledger.h"
+#include "store/outcome.h"
 #include "world/letters.h"
 
 struct scribe;
 
-struct scribe *scribe_new(struct ledger *ledger); /* ledger: lent until scribe_free */
+/* Both are lent until scribe_free. outcomes NULL: predictions are dropped, feedback is refused. */
+struct scribe *scribe_new(struct ledger *ledger, struct outcomes *outcomes);
 void scribe_free(struct scribe *scribe);
 struct mailbox *scribe_mailbox(struct scribe *scribe);
 void scribe_main(void *scribe); /* the thread's main: until LETTER_STOP */
-/* Handles what is there, never waits for letters. False once a LETTER_STOP was among it. For
- * tests. */
+/* Handles what is there and a part of the predictions that wait; never waits for letters. False
+ * once a LETTER_STOP was among it. For tests. */
 bool scribe_turn(struct scribe *scribe);
 
 #endif

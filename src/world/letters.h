@@ -11,6 +11,8 @@
  *   STATS               desk     control   STATS_HOME   the desk's; asks for one fresh snapshot
  *   RELEASE             desk     control   RELEASE_HOME the desk's; how a release stands
  *   APPEND              control  scribe    APPEND_HOME  control's
+ *   PREDICTIONS         control  scribe    ..._HOME     control's; what loops remembered
+ *   FEEDBACK            desk     scribe    ..._HOME     the desk's; outcomes, durable when home
  *   LOAD, UNLOAD        control  job       LOAD_HOME..  control's
  *   LANE_OPEN, _CLOSE   control  lane own. ..._HOME     control's
  *   STOP                main     any       -            main's; finish and return
@@ -27,6 +29,7 @@
 #include "base/role.h"
 #include "world/event.h"
 #include "world/fault.h"
+#include "world/outcome.h"
 #include "world/tally.h"
 #include "world/task.h"
 #include "world/world.h"
@@ -42,6 +45,8 @@ enum letter {
   LETTER_STATS, LETTER_STATS_HOME,
   LETTER_RELEASE, LETTER_RELEASE_HOME,
   LETTER_APPEND, LETTER_APPEND_HOME,
+  LETTER_PREDICTIONS, LETTER_PREDICTIONS_HOME,
+  LETTER_FEEDBACK, LETTER_FEEDBACK_HOME,
   LETTER_LOAD, LETTER_LOAD_HOME,
   LETTER_UNLOAD, LETTER_UNLOAD_HOME,
   LETTER_LANE_OPEN, LETTER_LANE_OPEN_HOME,
@@ -214,6 +219,37 @@ struct letter_append { /* all or none, one transaction, hash-chained */
   struct arena arena; /* holds what the events point to */
   struct err err;
   void *control_state;
+};
+
+/* --- what was predicted, and what came of it -------------------------------------------------- */
+
+/* Written when nothing more urgent is there, a few at a time: home when all of it is. */
+struct letter_predictions {
+  struct mail mail;
+  struct mailbox *home;
+  struct prediction *rows; /* control's */
+  uint32_t n_rows;
+  const struct prediction_owner *owners; /* of each model that a row names */
+  uint32_t n_owners;
+  struct arena arena; /* holds the owners */
+  /* Home: */
+  uint32_t dropped; /* rows that were not written: ids that were there, no room, no disk */
+  /* The scribe's while it is there: */
+  struct letter_predictions *behind;
+  uint32_t done;
+};
+
+struct letter_feedback { /* all or none */
+  struct mail mail;
+  struct mailbox *home;
+  struct slice tenant;
+  struct feedback *items;
+  uint32_t n_items; /* up to FEEDBACK_MAX */
+  int64_t now_ms;
+  /* Home: the states are filled, or why nothing changed; with a field, that of items[bad] */
+  struct err err;
+  uint32_t bad;
+  void *desk_state;
 };
 
 /* --- models in and out of memory -------------------------------------------------------------- */

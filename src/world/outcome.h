@@ -14,6 +14,8 @@
 #ifndef WORLD_OUTCOME_H
 #define WORLD_OUTCOME_H
 
+#include "base/hash.h"
+#include "stat/mean.h"
 #include "world/release.h"
 
 enum {
@@ -21,27 +23,32 @@ enum {
   OUTCOME_TEXT_MAX = 4096, /* an outcome, as JSON */
   FEEDBACK_MAX = 1000,     /* items of one batch */
   PENDING_MS = 86400000,   /* how long an outcome waits for its prediction */
-  AGES = 16,               /* points of the curve: share of requests with an outcome, by age */
+  AGES = 22,               /* points of the curve: share of requests with an outcome, by age */
+  CALIBRATION_BINS = 10,   /* of scores, equal parts of [0, 1] */
 };
+#define OUTCOME_KEEP_MS INT64_C(2592000000) /* 30 days: how long predictions are kept at least */
+#define LABEL_NONE INT64_MIN
 
 struct prediction {
   char id[PREDICTION_ID_MAX]; /* the request's */
   uint8_t id_len;
   uint8_t arm;      /* its place in the split */
-  uint32_t slot;    /* of the release, in this world: control knows which that is */
+  uint32_t model;   /* its slot */
+  uint32_t release; /* its number; 0: none ran */
   uint32_t version;
-  uint32_t weight;  /* of WEIGHT_WHOLE: the propensity */
+  uint32_t weight; /* of WEIGHT_WHOLE: the propensity */
+  float score;     /* or NaN */
+  int64_t label;   /* or LABEL_NONE */
   int64_t wall_ms;
-  uint64_t unit;    /* hash of the unit of assignment */
-  int64_t label;    /* or INT64_MIN: none */
-  float score;      /* or NaN */
+  uint64_t unit; /* hash of the unit of assignment */
 };
 
 struct feedback {
-  struct slice id;
+  struct slice model, id;
   struct slice outcome; /* JSON: number, text or object */
   double value;         /* the number it stands for; NaN: none. Finite otherwise */
-  double weight;        /* 1 unless said */
+  int64_t label;        /* the label it stands for, or LABEL_NONE */
+  double weight;        /* 1 unless said; not negative */
   int64_t at_ms;        /* when it happened */
   /* Filled: */
   enum feedback_state {
@@ -50,21 +57,38 @@ struct feedback {
     FEEDBACK_UNKNOWN,  /* no such prediction, and too old for one to come */
     FEEDBACK_SAME,     /* told before: nothing changed */
     FEEDBACK_REPLACED, /* another outcome than before; that one is kept as history */
+    FEEDBACK_STATES,
   } state;
 };
 
-/* One arm's sums; the values are capped by the asker. */
+/* Whose predictions these are: what control knows and a loop does not. */
+struct prediction_owner {
+  uint32_t slot; /* of the model */
+  struct slice tenant, model;
+  int64_t keep_ms; /* 0: OUTCOME_KEEP_MS */
+};
+
+/* Of answers with a score p: y is whether the label was right, or without labels the outcome. */
+struct calibration_bin {
+  uint64_t n;
+  double p, y; /* sums */
+};
+
+/* One arm's sums. */
 struct outcome_sums {
-  uint64_t requests;  /* mature, with an outcome or without */
-  uint64_t labelled;  /* of them with an outcome */
-  uint64_t units;     /* distinct, among the labelled */
-  double sum, squares; /* over units, of each unit's mean value */
-  uint64_t right;     /* label equals the outcome; only where both are there */
-  double brier;       /* sum of (score - value)^2 */
-  uint64_t scored;
-  uint32_t ages[AGES]; /* labelled within 2^i seconds of the prediction, i = 0, 1, ... */
+  uint64_t requests;      /* mature, with an outcome or without */
+  uint64_t labelled;      /* of them with an outcome */
+  uint64_t judged, right; /* both said a label; the same one */
+  struct mean_arm metric; /* of units: each one's mean value, in parts of the cap */
+  struct calibration_bin bins[CALIBRATION_BINS];
+  double brier;            /* sum of (p - y)^2 over the bins' answers */
+  uint64_t ages[AGES];     /* labelled within 2^i seconds of the prediction, i = 0, 1, ... */
 };
 
 const char *feedback_state_name(enum feedback_state state); /* "joined" */
+/* A label that is a text, as predictions and outcomes hold it. */
+int64_t outcome_label(struct slice text);
+/* Expected calibration error of an arm; NaN: nothing to tell it by. */
+double outcome_ece(const struct outcome_sums *sums);
 
 #endif

@@ -6,16 +6,20 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "faultfs.h"
 #include "store.h"
 #include "store/outcome.h"
 
-static const struct outcome_of of = {SLICE("default"), SLICE("fraud"), 3};
-enum { NOW = 1700000000 };
+enum { NOW = 1700000000, DAY_MS = 86400000 };
 static const int64_t now_ms = (int64_t)NOW * 1000;
+static const struct prediction_owner owner = {
+    .slot = 1, .tenant = SLICE("default"), .model = SLICE("fraud")};
 
 static struct prediction predicted(int number, int arm, int64_t wall_ms)
 {
   struct prediction row = {.arm = (uint8_t)arm,
+                           .model = 1,
+                           .release = 3,
                            .version = 1 + (uint32_t)arm,
                            .weight = arm ? 95000000 : 5000000,
                            .wall_ms = wall_ms,
@@ -26,121 +30,223 @@ static struct prediction predicted(int number, int arm, int64_t wall_ms)
   return row;
 }
 
-static struct feedback told(const char *id, const char *outcome, double value, int64_t at_ms)
+static struct feedback told(const char *id, double value, int64_t at_ms)
 {
-  return (struct feedback){.id = slice_str(id),
-                           .outcome = slice_str(outcome),
+  static char texts[64][32];
+  static int n;
+  char *text = texts[n++ % 64];
+  snprintf(text, sizeof texts[0], "%g", value);
+  return (struct feedback){.model = owner.model,
+                           .id = slice_str(id),
+                           .outcome = slice_str(text),
                            .value = value,
+                           .label = (int64_t)value,
                            .weight = 1,
                            .at_ms = at_ms};
 }
 
-static struct outcomes *opened(struct datadir *dir)
+static const char *temp;
+
+static struct outcomes *opened(struct datadir *dir, const char *vfs)
 {
   struct outcomes *outcomes;
   struct err err = {0};
-  EXPECT_INT(datadir_open(dir, temp_dir(), &err), OK);
-  EXPECT_INT(outcomes_open(&outcomes, dir, true, &err), OK);
+  temp = temp_dir();
+  EXPECT_INT(datadir_open(dir, temp, &err), OK);
+  EXPECT_INT(outcomes_open(&outcomes, dir, vfs, true, &err), OK);
   return outcomes;
+}
+
+static void closed(struct outcomes *outcomes, struct datadir *dir)
+{
+  outcomes_close(outcomes);
+  datadir_close(dir);
+  temp_remove(temp);
+}
+
+static uint32_t predict(struct outcomes *outcomes, const struct prediction *rows, uint32_t n)
+{
+  struct err err = {0};
+  uint32_t dropped;
+  EXPECT_INT(outcomes_predicted(outcomes, &owner, rows, n, &dropped, &err), OK);
+  return dropped;
 }
 
 static enum feedback_state tell(struct outcomes *outcomes, struct feedback item)
 {
   struct err err = {0};
-  EXPECT_INT(outcomes_told(outcomes, &of, &item, 1, now_ms, &err), OK);
+  uint32_t bad;
+  EXPECT_INT(outcomes_told(outcomes, owner.tenant, &item, 1, now_ms, &bad, &err), OK);
   return item.state;
+}
+
+static void measure(struct outcomes *outcomes, int64_t mature_ms, int64_t maturity_ms, double cap,
+                    struct outcome_sums arms[ARMS_MAX])
+{
+  struct err err = {0};
+  struct outcome_question of = {.tenant = owner.tenant,
+                                .model = owner.model,
+                                .release = 3,
+                                .mature_ms = mature_ms,
+                                .maturity_ms = maturity_ms,
+                                .cap = cap};
+  EXPECT_INT(outcomes_measured(outcomes, &of, arms, &err), OK);
+}
+
+static int64_t parts(double value, double cap)
+{
+  int64_t to = -1;
+  EXPECT(mean_parts(value, cap, &to));
+  return to;
 }
 
 TEST(each_outcome_is_told_what_becomes_of_it)
 {
   struct datadir dir;
-  struct err err = {0};
-  struct outcomes *outcomes = opened(&dir);
+  struct outcomes *outcomes = opened(&dir, NULL);
   struct prediction row = predicted(1, 0, now_ms - 5000);
-  uint32_t dropped;
-  EXPECT_INT(outcomes_predicted(outcomes, &of, &row, 1, &dropped, &err), OK);
-  EXPECT_INT(dropped, 0);
-  EXPECT_INT(outcomes_predicted(outcomes, &of, &row, 1, &dropped, &err), OK);
-  EXPECT_INT(dropped, 1);
-  EXPECT_INT(tell(outcomes, told("r-1", "1", 1, now_ms)), FEEDBACK_JOINED);
-  EXPECT_INT(tell(outcomes, told("r-1", "1", 1, now_ms)), FEEDBACK_SAME);
-  EXPECT_INT(tell(outcomes, told("r-1", "0", 0, now_ms)), FEEDBACK_REPLACED);
-  EXPECT_INT(tell(outcomes, told("r-2", "1", 1, now_ms)), FEEDBACK_PENDING);
-  EXPECT_INT(tell(outcomes, told("r-9", "1", 1, now_ms - PENDING_MS - 1)), FEEDBACK_UNKNOWN);
+  EXPECT_INT(predict(outcomes, &row, 1), 0);
+  EXPECT_INT(predict(outcomes, &row, 1), 1);
+  EXPECT_INT(tell(outcomes, told("r-1", 1, now_ms)), FEEDBACK_JOINED);
+  EXPECT_INT(tell(outcomes, told("r-1", 1, now_ms)), FEEDBACK_SAME);
+  EXPECT_INT(tell(outcomes, told("r-1", 0, now_ms)), FEEDBACK_REPLACED);
+  EXPECT_INT(tell(outcomes, told("r-2", 1, now_ms)), FEEDBACK_PENDING);
+  EXPECT_INT(tell(outcomes, told("r-9", 1, now_ms - PENDING_MS - 1)), FEEDBACK_UNKNOWN);
   EXPECT_STR(feedback_state_name(FEEDBACK_REPLACED), "replaced");
-  outcomes_close(outcomes);
-  datadir_close(&dir);
+  closed(outcomes, &dir);
 }
 
 TEST(an_outcome_that_came_first_joins_its_prediction)
 {
   struct datadir dir;
-  struct err err = {0};
   struct outcome_sums arms[ARMS_MAX];
-  struct outcomes *outcomes = opened(&dir);
-  uint32_t dropped;
-  EXPECT_INT(tell(outcomes, told("r-7", "1", 1, now_ms - 100)), FEEDBACK_PENDING);
+  struct outcomes *outcomes = opened(&dir, NULL);
+  EXPECT_INT(tell(outcomes, told("r-7", 1, now_ms - 100)), FEEDBACK_PENDING);
   struct prediction row = predicted(7, 0, now_ms - 200);
-  EXPECT_INT(outcomes_predicted(outcomes, &of, &row, 1, &dropped, &err), OK);
-  EXPECT_INT(outcomes_measured(outcomes, &of, now_ms, 1000, 0, arms, &err), OK);
+  predict(outcomes, &row, 1);
+  measure(outcomes, now_ms, 1000, 1, arms);
   EXPECT_INT(arms[0].labelled, 1);
+  EXPECT_INT(arms[0].judged, 1);
   EXPECT_INT(arms[0].right, 1);
-  outcomes_close(outcomes);
-  datadir_close(&dir);
+  closed(outcomes, &dir);
 }
 
 TEST(arms_are_measured_at_one_age)
 {
   struct datadir dir;
-  struct err err = {0};
   struct outcome_sums arms[ARMS_MAX];
-  struct outcomes *outcomes = opened(&dir);
+  struct outcomes *outcomes = opened(&dir, NULL);
   struct prediction rows[40];
-  uint32_t dropped;
   /* Arm 0 and 1 in turn, one a second; number n is n seconds old. */
   for (int i = 0; i < 40; i++) rows[i] = predicted(i, i % 2, now_ms - i * 1000);
-  EXPECT_INT(outcomes_predicted(outcomes, &of, rows, 40, &dropped, &err), OK);
-  for (int i = 0; i < 40;
-       i++) { /* after one second; every fourth after twenty: too late to count */
+  EXPECT_INT(predict(outcomes, rows, 40), 0);
+  for (int i = 0; i < 40; i++) { /* after one second; every fourth after twenty: too late */
     char id[16];
     snprintf(id, sizeof id, "r-%d", i);
-    int64_t late_ms = i % 4 == 0 ? 20000 : 1000;
-    tell(outcomes, told(id, "100", 100, rows[i].wall_ms + late_ms));
+    tell(outcomes, told(id, 100, rows[i].wall_ms + (i % 4 == 0 ? 20000 : 1000)));
   }
-  EXPECT_INT(outcomes_measured(outcomes, &of, now_ms - 10000, 10000, 10, arms, &err), OK);
+  measure(outcomes, now_ms - 10000, 10000, 10, arms);
   EXPECT_INT(arms[0].requests, 15);
   EXPECT_INT(arms[1].requests, 15);
   EXPECT_INT(arms[0].labelled, 8); /* 10, 14, ... 38 */
   EXPECT_INT(arms[1].labelled, 15);
-  EXPECT_INT(arms[1].units, 15);
-  EXPECT(arms[1].sum == 150 && arms[1].squares == 1500); /* cut to 10 each */
+  EXPECT_INT(arms[1].metric.n, 15);
+  EXPECT_INT(arms[1].metric.y, 15 * parts(10, 10)); /* cut to 10 each */
   EXPECT_INT(arms[1].ages[0], 15);
   EXPECT_INT(arms[0].ages[0], 8);
-  outcomes_close(outcomes);
-  datadir_close(&dir);
+  measure(outcomes, now_ms - 10000, 10000, 0, arms); /* no cap, no metric; the rest is there */
+  EXPECT_INT(arms[1].metric.n, 0);
+  EXPECT_INT(arms[1].labelled, 15);
+  closed(outcomes, &dir);
 }
 
 TEST(a_units_requests_count_as_one)
 {
   struct datadir dir;
-  struct err err = {0};
   struct outcome_sums arms[ARMS_MAX];
-  struct outcomes *outcomes = opened(&dir);
-  uint32_t dropped;
+  struct outcomes *outcomes = opened(&dir, NULL);
   for (int i = 0; i < 6; i++) {
     struct prediction row = predicted(i, 0, now_ms - 5000);
+    struct feedback item;
     char id[16];
     row.unit = (uint64_t)i / 3;
     snprintf(id, sizeof id, "r-%d", i);
-    EXPECT_INT(outcomes_predicted(outcomes, &of, &row, 1, &dropped, &err), OK);
-    tell(outcomes, told(id, "x", i < 3 ? 3 : i, now_ms - 4000));
+    predict(outcomes, &row, 1);
+    item = told(id, i < 3 ? 3 : i, now_ms - 4000);
+    if (i == 5) item.weight = 4;
+    tell(outcomes, item);
   }
-  EXPECT_INT(outcomes_measured(outcomes, &of, now_ms, 60000, 0, arms, &err), OK);
-  EXPECT_INT(arms[0].units, 2);
-  EXPECT(arms[0].sum == 7 && arms[0].squares == 9 + 16);
+  measure(outcomes, now_ms, 60000, 8, arms);
+  int64_t a = parts(3, 8), b = parts((3 + 4 + 4 * 5) / 6.0, 8);
+  EXPECT_INT(arms[0].metric.n, 2);
+  EXPECT_INT(arms[0].metric.y, a + b);
+  EXPECT(arms[0].metric.yy == (mean_wide)a * a + (mean_wide)b * b);
   EXPECT_INT(arms[0].labelled, 6);
-  outcomes_close(outcomes);
-  datadir_close(&dir);
+  closed(outcomes, &dir);
+}
+
+TEST(scores_are_held_against_what_happened)
+{
+  struct datadir dir;
+  struct outcome_sums arms[ARMS_MAX];
+  struct outcomes *outcomes = opened(&dir, NULL);
+  /* Ten answers sure to 0.95 of which seven are right: off by a quarter. */
+  for (int i = 0; i < 10; i++) {
+    struct prediction row = predicted(i, 0, now_ms - 5000);
+    char id[16];
+    row.label = 1;
+    row.score = 0.95f;
+    snprintf(id, sizeof id, "r-%d", i);
+    predict(outcomes, &row, 1);
+    tell(outcomes, told(id, i < 7 ? 1 : 0, now_ms - 4000));
+  }
+  /* Without labels the outcome itself is what the score speaks of. */
+  for (int i = 10; i < 14; i++) {
+    struct prediction row = predicted(i, 1, now_ms - 5000);
+    char id[16];
+    row.label = LABEL_NONE;
+    row.score = i == 13 ? 1.5f : 0.5f; /* no probability: left out */
+    snprintf(id, sizeof id, "r-%d", i);
+    predict(outcomes, &row, 1);
+    tell(outcomes, told(id, i == 10, now_ms - 4000));
+  }
+  measure(outcomes, now_ms, 60000, 1, arms);
+  EXPECT_INT(arms[0].bins[9].n, 10);
+  EXPECT(fabs(outcome_ece(&arms[0]) - 0.25) < 1e-6);
+  EXPECT(fabs(arms[0].brier - (7 * 0.05 * 0.05 + 3 * 0.95 * 0.95)) < 1e-6);
+  EXPECT_INT(arms[1].judged, 0);
+  EXPECT_INT(arms[1].bins[5].n, 3);
+  EXPECT(fabs(outcome_ece(&arms[1]) - 0.5 / 3) < 1e-6);
+  EXPECT(isnan(outcome_ece(&arms[2])));
+  closed(outcomes, &dir);
+}
+
+TEST(a_batch_is_told_whole_or_not_at_all)
+{
+  struct datadir dir;
+  struct err err = {0};
+  struct outcome_sums arms[ARMS_MAX];
+  struct outcomes *outcomes = opened(&dir, NULL);
+  struct prediction rows[3];
+  uint32_t bad;
+  for (int i = 0; i < 3; i++) rows[i] = predicted(i, 0, now_ms - 5000);
+  predict(outcomes, rows, 3);
+  struct feedback items[] = {told("r-0", 1, now_ms), told("r-1", 1, now_ms),
+                             told("r-2", 1, now_ms - OUTCOME_KEEP_MS - 1)};
+  EXPECT_INT(outcomes_told(outcomes, owner.tenant, items, 3, now_ms, &bad, &err),
+             E_VALUE_OUT_OF_RANGE);
+  EXPECT_INT(bad, 2);
+  measure(outcomes, now_ms, 60000, 1, arms);
+  EXPECT_INT(arms[0].labelled, 0);
+  /* In a group only the bad one is left out. */
+  EXPECT_INT(outcomes_group_begin(outcomes, &err), OK);
+  EXPECT_INT(outcomes_told(outcomes, owner.tenant, items, 1, now_ms, &bad, &err), OK);
+  EXPECT_INT(outcomes_told(outcomes, owner.tenant, items + 1, 2, now_ms, &bad, &err),
+             E_VALUE_OUT_OF_RANGE);
+  EXPECT_INT(outcomes_group_end(outcomes, &err), OK);
+  measure(outcomes, now_ms, 60000, 1, arms);
+  EXPECT_INT(arms[0].labelled, 1);
+  closed(outcomes, &dir);
 }
 
 TEST(what_is_too_old_goes)
@@ -148,20 +254,34 @@ TEST(what_is_too_old_goes)
   struct datadir dir;
   struct err err = {0};
   struct outcome_sums arms[ARMS_MAX];
-  struct outcomes *outcomes = opened(&dir);
-  uint32_t dropped, gone;
+  struct outcomes *outcomes = opened(&dir, NULL);
+  uint32_t gone;
   for (int i = 0; i < 30; i++) {
-    struct prediction row = predicted(i, 0, now_ms - i * 1000);
-    EXPECT_INT(outcomes_predicted(outcomes, &of, &row, 1, &dropped, &err), OK);
+    struct prediction row = predicted(i, 0, now_ms - (int64_t)i * DAY_MS);
+    char id[16];
+    snprintf(id, sizeof id, "r-%d", i);
+    predict(outcomes, &row, 1);
+    tell(outcomes, told(id, 1, row.wall_ms));
   }
-  EXPECT_INT(outcomes_sweep(outcomes, &of, now_ms - 10000, 5, &gone, &err), OK);
+  int64_t later_ms = now_ms + 20 * (int64_t)DAY_MS; /* the newest are 20 days old */
+  EXPECT_INT(outcomes_sweep(outcomes, later_ms, 5, &gone, &err), OK);
   EXPECT_INT(gone, 5);
-  EXPECT_INT(outcomes_sweep(outcomes, &of, now_ms - 10000, 1000, &gone, &err), OK);
-  EXPECT_INT(gone, 14);
-  EXPECT_INT(outcomes_measured(outcomes, &of, now_ms, 1000, 0, arms, &err), OK);
+  for (uint32_t all = gone; all < 19; all += gone) {
+    EXPECT_INT(outcomes_sweep(outcomes, later_ms, 5, &gone, &err), OK);
+    if (!gone) break;
+  }
+  EXPECT_INT(gone, 4);
+  measure(outcomes, later_ms, 1000, 1, arms);
   EXPECT_INT(arms[0].requests, 11);
-  outcomes_close(outcomes);
-  datadir_close(&dir);
+  EXPECT_INT(arms[0].labelled, 11);
+  /* What is gone is unknown, and what was told of it is gone, too. */
+  EXPECT_INT(tell(outcomes, told("r-29", 1, now_ms)), FEEDBACK_PENDING);
+  /* An outcome that no prediction came for goes; one that has its prediction stays. */
+  for (int i = 0; i < 10; i++)
+    EXPECT_INT(outcomes_sweep(outcomes, now_ms + PENDING_MS + 1, 5, &gone, &err), OK);
+  EXPECT_INT(tell(outcomes, told("r-29", 1, now_ms)), FEEDBACK_PENDING);
+  EXPECT_INT(tell(outcomes, told("r-0", 1, now_ms)), FEEDBACK_SAME);
+  closed(outcomes, &dir);
 }
 
 TEST(a_reader_sees_what_the_writer_wrote_and_tenants_are_apart)
@@ -169,17 +289,56 @@ TEST(a_reader_sees_what_the_writer_wrote_and_tenants_are_apart)
   struct datadir dir;
   struct err err = {0};
   struct outcome_sums arms[ARMS_MAX];
-  struct outcomes *reader, *outcomes = opened(&dir);
+  struct outcomes *reader, *outcomes = opened(&dir, NULL);
   struct prediction row = predicted(1, 0, now_ms - 5000);
-  struct outcome_of other = {SLICE("other"), of.model, of.release};
-  uint32_t dropped;
-  EXPECT_INT(outcomes_open(&reader, &dir, false, &err), OK);
-  EXPECT_INT(outcomes_predicted(outcomes, &of, &row, 1, &dropped, &err), OK);
-  EXPECT_INT(outcomes_measured(reader, &of, now_ms, 1000, 0, arms, &err), OK);
+  EXPECT_INT(outcomes_open(&reader, &dir, NULL, false, &err), OK);
+  predict(outcomes, &row, 1);
+  measure(reader, now_ms, 1000, 1, arms);
   EXPECT_INT(arms[0].requests, 1);
-  EXPECT_INT(outcomes_measured(reader, &other, now_ms, 1000, 0, arms, &err), OK);
+  struct outcome_question of = {
+      .tenant = SLICE("other"), .model = owner.model, .release = 3, .mature_ms = now_ms};
+  EXPECT_INT(outcomes_measured(reader, &of, arms, &err), OK);
   EXPECT_INT(arms[0].requests, 0);
   outcomes_close(reader);
-  outcomes_close(outcomes);
-  datadir_close(&dir);
+  closed(outcomes, &dir);
+}
+
+static bool always(void) { return true; }
+
+TEST(a_full_disk_changes_nothing_and_passes)
+{
+  struct datadir dir;
+  struct err err = {0};
+  fault_start();
+  struct outcomes *outcomes = opened(&dir, "fault");
+  struct prediction row = predicted(1, 0, now_ms - 5000);
+  struct feedback item = told("r-1", 1, now_ms);
+  uint32_t bad, dropped;
+  fault_is_full = always;
+  EXPECT_INT(outcomes_predicted(outcomes, &owner, &row, 1, &dropped, &err), E_STORAGE_FULL);
+  EXPECT_INT(dropped, 1);
+  EXPECT_INT(outcomes_told(outcomes, owner.tenant, &item, 1, now_ms, &bad, &err), E_STORAGE_FULL);
+  fault_is_full = NULL;
+  predict(outcomes, &row, 1);
+  EXPECT_INT(tell(outcomes, item), FEEDBACK_JOINED);
+  closed(outcomes, &dir);
+}
+
+TEST(after_a_sync_that_failed_nothing_is_acknowledged)
+{
+  struct datadir dir;
+  struct err err = {0};
+  fault_start();
+  struct outcomes *outcomes = opened(&dir, "fault");
+  struct feedback item = told("r-1", 1, now_ms);
+  uint32_t bad;
+  EXPECT_INT(tell(outcomes, item), FEEDBACK_PENDING);
+  fault_sync_in = 0;
+  EXPECT_INT(outcomes_told(outcomes, owner.tenant, (struct feedback[]){told("r-2", 1, now_ms)}, 1,
+                           now_ms, &bad, &err),
+             E_UNAVAILABLE);
+  fault_sync_in = -1;
+  EXPECT_INT(outcomes_told(outcomes, owner.tenant, &item, 1, now_ms, &bad, &err), E_UNAVAILABLE);
+  EXPECT(strstr(err.text, "disk failed") != NULL);
+  closed(outcomes, &dir);
 }

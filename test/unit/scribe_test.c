@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "test.h"
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "faultfs.h"
 #include "store.h"
@@ -40,7 +41,7 @@ static void begin(struct ledger **ledger, struct scribe **scribe)
   mailbox_init_bell(&home);
   EXPECT_INT(datadir_open(&dir, temp, &err), OK);
   EXPECT_INT(ledger_open(ledger, &dir, &faulty, &err), OK);
-  *scribe = scribe_new(*ledger);
+  *scribe = scribe_new(*ledger, NULL);
 }
 
 static void end(struct ledger *ledger, struct scribe *scribe)
@@ -144,5 +145,118 @@ TEST(the_thread_writes_what_came_before_stop)
   thread_join(&thread);
   EXPECT_INT(home_count(OK), N);
   EXPECT_INT(ledger_last_seq(ledger), N);
+  end(ledger, scribe);
+}
+
+/* --- outcomes --------------------------------------------------------------------------------- */
+
+static int home_count_of(uint32_t kind)
+{
+  int n = 0;
+  for (struct mail *mail = mailbox_take(&home); mail; mail = mail->next) n += mail->kind == kind;
+  return n;
+}
+
+static struct mail *one_home(void)
+{
+  struct mail *mail = mailbox_take(&home);
+  EXPECT(mail && !mail->next);
+  return mail;
+}
+
+static struct feedback told(const char *id)
+{
+  return (struct feedback){.model = SLICE("fraud"),
+                           .id = slice_str(id),
+                           .outcome = SLICE("1"),
+                           .value = 1,
+                           .label = 1,
+                           .weight = 1,
+                           .at_ms = clock_wall_ms()};
+}
+
+TEST(predictions_wait_for_changes_and_outcomes_are_durable_when_home)
+{
+  static struct prediction rows[600];
+  struct ledger *ledger;
+  struct scribe *scribe;
+  struct outcomes *outcomes;
+  begin(&ledger, &scribe);
+  scribe_free(scribe);
+  EXPECT_INT(outcomes_open(&outcomes, &dir, "fault", true, &err), OK);
+  scribe = scribe_new(ledger, outcomes);
+  for (int i = 0; i < 600; i++) {
+    rows[i] = (struct prediction){.model = i < 100 ? 4 : 9, .wall_ms = clock_wall_ms()};
+    rows[i].id_len = (uint8_t)snprintf(rows[i].id, sizeof rows[i].id, "r-%d", i == 599 ? 0 : i);
+  }
+  const struct prediction_owner owners[] = {
+      {.slot = 9, .tenant = SLICE("default"), .model = SLICE("spam")},
+      {.slot = 4, .tenant = SLICE("default"), .model = SLICE("fraud")}};
+  struct letter_predictions sent = {.mail.kind = LETTER_PREDICTIONS,
+                                    .home = &home,
+                                    .rows = rows,
+                                    .n_rows = 600,
+                                    .owners = owners,
+                                    .n_owners = 2};
+  mail_send(scribe_mailbox(scribe), &sent.mail);
+  scribe_turn(scribe);
+  EXPECT(mailbox_empty(&home)); /* a part was written */
+  letter_fill(&letters[0], EVENT_VERSION_PUSHED);
+  mail_send(scribe_mailbox(scribe), &letters[0].mail);
+  scribe_turn(scribe);
+  EXPECT(one_home() == &letters[0].mail);
+  scribe_turn(scribe);
+  EXPECT(one_home() == &sent.mail);
+  EXPECT_INT(sent.mail.kind, LETTER_PREDICTIONS_HOME);
+  EXPECT_INT(sent.dropped, 0); /* r-0 is fraud's and spam's: one each */
+  struct feedback items[] = {told("r-0"), told("r-99"), told("r-100")};
+  struct letter_feedback first = {.mail.kind = LETTER_FEEDBACK,
+                                  .home = &home,
+                                  .tenant = SLICE("default"),
+                                  .items = items,
+                                  .n_items = 2,
+                                  .now_ms = clock_wall_ms()};
+  struct letter_feedback second = first;
+  second.items = items + 2;
+  second.n_items = 1;
+  int before = fault_sync_count;
+  mail_send(scribe_mailbox(scribe), &first.mail);
+  mail_send(scribe_mailbox(scribe), &second.mail);
+  scribe_turn(scribe);
+  EXPECT(fault_sync_count > before);
+  EXPECT_INT(home_count_of(LETTER_FEEDBACK_HOME), 2);
+  EXPECT_INT(items[0].state, FEEDBACK_JOINED);
+  EXPECT_INT(items[1].state, FEEDBACK_JOINED);
+  EXPECT_INT(items[2].state, FEEDBACK_PENDING); /* that one is spam's */
+  items[0].at_ms = 0;
+  first.mail.kind = LETTER_FEEDBACK;
+  mail_send(scribe_mailbox(scribe), &first.mail);
+  scribe_turn(scribe);
+  EXPECT(one_home() == &first.mail);
+  EXPECT_INT(first.err.code, E_VALUE_OUT_OF_RANGE);
+  outcomes_close(outcomes);
+  end(ledger, scribe);
+}
+
+TEST(where_outcomes_cannot_be_kept_that_is_said)
+{
+  struct ledger *ledger;
+  struct scribe *scribe;
+  begin(&ledger, &scribe);
+  struct prediction row = {.id = "r", .id_len = 1};
+  struct feedback item = told("r");
+  struct letter_predictions sent = {
+      .mail.kind = LETTER_PREDICTIONS, .home = &home, .rows = &row, .n_rows = 1};
+  struct letter_feedback first = {.mail.kind = LETTER_FEEDBACK,
+                                  .home = &home,
+                                  .tenant = SLICE("default"),
+                                  .items = &item,
+                                  .n_items = 1};
+  mail_send(scribe_mailbox(scribe), &sent.mail);
+  mail_send(scribe_mailbox(scribe), &first.mail);
+  scribe_turn(scribe);
+  EXPECT_INT(sent.dropped, 1);
+  EXPECT_INT(first.err.code, E_UNAVAILABLE);
+  mailbox_take(&home);
   end(ledger, scribe);
 }
