@@ -10,6 +10,7 @@
 
 #include "api/flag/desk_int.h"
 #include "api/handlers_int.h"
+#include "api/outcome/outcome_int.h"
 #include "api/routes.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -179,6 +180,15 @@ static void release_home(struct letter_release *letter)
   ask_stepped(ask, step);
 }
 
+static void told_home(struct letter_feedback *letter)
+{
+  struct ask *ask = letter->desk_state;
+  must(ask->letters_out > 0);
+  ask->letters_out--;
+  ask_look(ask);
+  ask_stepped(ask, feedback_home(ask));
+}
+
 static void chunk_came(struct letter_chunk *chunk)
 {
   struct letter_ask *letter = chunk->ask;
@@ -209,6 +219,7 @@ static void letter_came(struct desk *desk, struct mail *mail)
     case LETTER_COMMAND_HOME: command_home(LETTER_OF(mail, struct letter_command)); break;
     case LETTER_STATS_HOME: stats_home(desk, LETTER_OF(mail, struct letter_stats)); break;
     case LETTER_RELEASE_HOME: release_home(LETTER_OF(mail, struct letter_release)); break;
+    case LETTER_FEEDBACK_HOME: told_home(LETTER_OF(mail, struct letter_feedback)); break;
     case LETTER_STOP: desk->stopping = true; break;
     default: must(!"a letter that no desk takes");
   }
