@@ -19,9 +19,6 @@ struct gate {
 #include "judge/gates.def"
 #undef GATE
 
-/* alpha of both ordinary lanes together, and of each of them, for one treated arm. */
-double gate_alpha(const struct trial *trial, enum gate_id gate);
-double gate_margin(const struct trial *trial, enum gate_id gate); /* m, not 1 + m */
 /* The arms that are judged against stable: for (uint32_t arm = 0; arm < trial->n_arms; arm =
  * gate_arm_next(arm)). */
 static inline uint32_t gate_arm_next(uint32_t arm)
@@ -29,11 +26,34 @@ static inline uint32_t gate_arm_next(uint32_t arm)
   return arm == PLAN_CANDIDATE ? PLAN_MORE : arm + 1;
 }
 
-/* What one row (of detectors and blocks) says, for errors and latency alike. */
+/* alpha of the gate for one treated arm; `lanes` that spend it equally, `anew` if they start anew
+ * with each live step. */
+double gate_alpha(const struct trial *trial, enum gate_id gate, uint32_t lanes, bool anew);
+double gate_bar(double alpha);                                    /* ln(1/alpha) */
+double gate_margin(const struct trial *trial, enum gate_id gate); /* m, not 1 + m */
+double gate_max(const struct trial *trial, enum gate_id gate);
+bool gate_has_lanes(const struct trial *trial, enum gate_id gate); /* not blocks alone */
+
+/* Rows of one arm as one gate: their detectors averaged, blocks each for themselves. Rows are those
+ * of `rows` (bits) that were ever used. */
 struct row_says {
   bool harm, pass;
-  enum judge_lane lane;
-  double log_e, bar, pass_log_e, pass_bar;
+  enum judge_lane lane; /* that fired, or is nearest */
+  uint32_t row;         /* the worst */
+  double log_e, bar;
+  double pass_log_e;   /* the weakest row's */
+  double lower, upper; /* of that row's blocks when lane is BLOCKS, else of the worst row's */
+  uint64_t first_bad;
+  uint32_t episodes;
+  uint32_t used; /* J */
 };
+/* pass_rows: of these, those that must pass each. */
+struct row_says rows_judge(const struct trial *trial, enum gate_id gate, uint32_t arm,
+                           uint32_t rows, uint32_t pass_rows);
+/* Judges each treated arm; *result is the worst's: harm first, then what does not pass, then log_e
+ * against its bar. */
+void gate_arms(const struct trial *trial, struct gate_result *result,
+               struct gate_result (*judge)(const struct trial *trial, uint32_t arm,
+                                           struct gate_result result));
 
 #endif

@@ -18,6 +18,10 @@
  * are reached -> PASSED; deadline over -> OVERDUE; else UNDECIDED.
  * Errors: a look that look_check refuses, or one whose number is not the next, is not counted:
  * NO_DATA with WITHOUT_NOT_A_NUMBER, and the fault is in `refused`.
+ * Shares: with requests assigned one by one, s is the weight, and a look in which the candidate had
+ * no request counts like any other: leaving those out would choose looks by what they hold, and at
+ * ten requests a second make the candidate look twice as busy as it is. Sticky or uneven looks take
+ * the share realised; there an arm without requests says nothing.
  * Source: release-statistics 1 to 13.
  * SPDX-License-Identifier: MIT */
 #ifndef JUDGE_JUDGE_H
@@ -125,7 +129,9 @@ enum verdict_kind {
 
 struct verdict {
   enum verdict_kind kind;
-  bool decided_by_gate; /* `by` says which: HARM, PAUSE, NO_DATA */
+  enum verdict_kind otherwise; /* what it would be without the gates that pause */
+  uint32_t pausing;            /* bit per gate that wants to pause */
+  bool decided_by_gate;        /* `by` says which: HARM, PAUSE, NO_DATA */
   enum gate_id by;
   uint32_t step;
   uint64_t look;                                     /* the last one judged */
@@ -149,12 +155,15 @@ struct trial_arm {
 
 struct trial_window { /* one minute of an instance's memory */
   uint64_t steady[TRIAL_WINDOW_LOOKS], peak, requests;
-  uint32_t n;
+  uint32_t n, looks;
 };
 
-struct trial_segment {
-  double l[COUNT_GRID]; /* sum over looks, over both of its rows' events */
-  uint64_t requests[2], events[2];
+enum { SEGMENT_ERRORS, SEGMENT_SLOW, SEGMENT_ROWS };
+
+struct trial_segment {                     /* of the release */
+  struct detector_pass rows[SEGMENT_ROWS]; /* harm side, never restarted */
+  double log_e;                            /* mean over rows; NaN: no request yet */
+  uint64_t requests[2], errors[2], slow[2];
 };
 
 struct trial_counts { /* one look, for the record */
@@ -183,9 +192,13 @@ struct trial {
   double block_room[TRIAL_BLOCK_ROWS][TRIAL_BLOCKS];
   struct look_arm totals[PLAN_ARMS_MAX]; /* of the step */
   uint64_t ratio_units[PLAN_ARMS_MAX];   /* since weights changed last */
+  bool step_uneven;                      /* a look of the step was */
   struct trial_segment segments[PLAN_SEGMENTS_MAX];
+  uint32_t n_segments;
   struct agree agree;
   uint64_t copies_failed;
+  double shift_log_e[PLAN_ARMS_MAX], shift_psi[PLAN_ARMS_MAX];   /* every ten looks */
+  double inputs_log_e[PLAN_ARMS_MAX], inputs_psi[PLAN_ARMS_MAX]; /* the same */
 
   struct slope slope[PLAN_ARMS_MAX];
   struct trial_window windows[PLAN_ARMS_MAX];
@@ -220,6 +233,10 @@ double trial_share(const struct trial *trial, const struct look *look, uint32_t 
  * a verdict. False when there is none; bounds may be infinite. */
 bool result_interval(const struct trial *trial, const struct gate_result *result, double *lower,
                      double *upper);
+
+/* A/B: the arm whose metric is better than every other's by an interval clear of zero, once users,
+ * whole weeks and time are reached; UINT32_MAX: none. */
+uint32_t trial_winner(const struct trial *trial);
 
 const char *gate_state_name(enum gate_state state);          /* "non_inferior" */
 const char *no_data_reason_name(enum no_data_reason reason); /* "no_candidate_requests" */

@@ -54,9 +54,10 @@ struct look {
   uint32_t n_arms;                 /* candidate, stable, more */
   uint32_t weights[PLAN_ARMS_MAX]; /* in force during the look, of PLAN_WHOLE */
   uint32_t copied;                 /* shadow: share of requests copied, of PLAN_WHOLE */
-  bool stale;                      /* tallies of a node were missing */
-  bool killed;                     /* a node's kill rule sent the candidate to zero */
-  uint32_t n_segments;             /* known so far */
+  bool uneven; /* weights changed inside, or requests were diverted: shares are as realised */
+  bool stale;  /* tallies of a node were missing */
+  bool killed; /* a node's kill rule sent the candidate to zero */
+  uint32_t n_segments; /* known so far */
   struct look_arm arms[PLAN_ARMS_MAX];
   struct look_segment segments[PLAN_SEGMENTS_MAX];
   struct agree agree;     /* shadow: pairs by disagreement */

@@ -7,6 +7,7 @@
 
 #include "judge/plan_int.h"
 #include "stat/agree.h"
+#include "stat/slow.h"
 
 #define BAD(err, at, ...) (fail(err, E_BAD_CONFIG, __VA_ARGS__), fail_at(err, "%s", at))
 
@@ -96,6 +97,9 @@ static enum code gate_check(const struct plan *plan, int i, struct err *err)
     return gate_bad(err, i, "alpha", "should be above 0 and at most 0.2");
   if ((sets & SET_QUANTILES) && gate->quantiles == 0)
     return gate_bad(err, i, "quantiles", "is empty: switch the gate off instead");
+  if ((sets & SET_QUANTILES) && !(gate->quantiles & ((1u << SLOW_PASS_ROWS) - 1)))
+    return gate_bad(err, i, "quantiles",
+                    "has 99.9 alone, which judges harm only: such a step can never decide");
   if ((sets & SET_MAX) && gate->max_e8 == 0)
     return gate_bad(err, i, plan_gate_words[i].max_key, "is 0: nothing could ever pass");
   if (i == GATE_DISAGREEMENT && !agree_limit_is_fit((double)gate->max_e8 / PLAN_WHOLE))

@@ -84,16 +84,23 @@ static const char *const all_of_them[] = {
     "ab: {arms: [{name: a, traffic: 30%}, {name: stable, traffic: 40.5%}, {name: c, traffic: "
     "29.5%}], users_min: 500, weeks_min: 3}\n"
     "steps: [{ab: {for: 21d, users_min: 500, approve: {count: 2, role: admin}}}]\n",
-    "{\"strategy\":\t\"canary\",\n\t\"steps\": [{\"canary\": {\"traffic\": \"0.000001%\", \"for\": \"90s\","
+    "{\"strategy\":\t\"canary\",\n\t\"steps\": [{\"canary\": {\"traffic\": \"0.000001%\", \"for\": "
+    "\"90s\","
     " \"users_min\": 7, \"deadline\": \"2m\"}}],\n"
     "\"gates\": {\"errors\": \"off\", \"latency\": {\"quantiles\": [99, 50], \"lanes\": \"blocks\","
-    " \"alpha\": 0.000000001, \"on_harm\": \"pause\", \"dry_run\": true}, \"prediction\": {\"max\": 0.25},"
-    " \"sample_ratio\": {\"floor\": \"2%\"}, \"metric\": {\"max_loss\": \"1%\"}, \"cost\": {\"margin\": 2}},\n"
+    " \"alpha\": 0.000000001, \"on_harm\": \"pause\", \"dry_run\": true}, \"prediction\": "
+    "{\"max\": 0.25},"
+    " \"sample_ratio\": {\"floor\": \"2%\"}, \"metric\": {\"max_loss\": \"1%\"}, \"cost\": "
+    "{\"margin\": 2}},\n"
     "\"metric\": {\"name\": \"m\"}, \"segments\": [\"tenant\", \"parameter:plan\"],\n"
-    "\"compare\": {\"by\": \"overlap\", \"k\": 5, \"distance\": 0.125}, \"contract\": {\"changed\": true},\n"
-    "\"pause\": \"drain\", \"rollback\": \"gradual\", \"two_person\": true, \"override_freeze\": \"it burns \\\"now\\\"\",\n"
-    "\"final_step_needs_labels\": true, \"notify\": [\"https://example.org/x\"], \"choose_by\": \"header:x-arm\",\n"
-    "\"on_pause_deadline\": \"abort\", \"warm_up\": \"1500ms\", \"approval_expiry\": \"0s\", \"alpha_total\": 0.01}",
+    "\"compare\": {\"by\": \"overlap\", \"k\": 5, \"distance\": 0.125}, \"contract\": "
+    "{\"changed\": true},\n"
+    "\"pause\": \"drain\", \"rollback\": \"gradual\", \"two_person\": true, \"override_freeze\": "
+    "\"it burns \\\"now\\\"\",\n"
+    "\"final_step_needs_labels\": true, \"notify\": [\"https://example.org/x\"], \"choose_by\": "
+    "\"header:x-arm\",\n"
+    "\"on_pause_deadline\": \"abort\", \"warm_up\": \"1500ms\", \"approval_expiry\": \"0s\", "
+    "\"alpha_total\": 0.01}",
 };
 
 TEST(what_is_written_reads_back_the_same)
@@ -141,7 +148,8 @@ TEST(unknown_words_are_refused_with_line_and_column)
   REFUSED("strategy: canary\ngates: {memory: {alpha: 0.1}}", "gates.memory.alpha", "unknown key");
   REFUSED("strategy: canary\ngates: {errors: maybe}", "gates.errors", "on, off");
   REFUSED("strategy: canary\nsteps: [{canari: {}}]", "steps[0].canari", "did you mean 'canary'");
-  REFUSED("strategy: canary\nsteps: [{canary: {holdback: 1%}}]", "steps[0].canary.holdback", "unknown");
+  REFUSED("strategy: canary\nsteps: [{canary: {holdback: 1%}}]", "steps[0].canary.holdback",
+          "unknown");
   REFUSED("strategy: canary\nsticky_by: cookie:x", "sticky_by", "header:NAME");
   REFUSED("strategy: canary\nsticky_by: 'header:'", "sticky_by", "names no header");
   REFUSED("steps: []", "", "has no strategy");
@@ -152,16 +160,18 @@ TEST(unknown_words_are_refused_with_line_and_column)
 
 TEST(impossible_numbers_are_refused)
 {
-  REFUSED("strategy: canary\nsteps: [{canary: {traffic: 101%, for: 1m}}]", "steps[0].canary.traffic",
-          "at most 100%");
+  REFUSED("strategy: canary\nsteps: [{canary: {traffic: 101%, for: 1m}}]",
+          "steps[0].canary.traffic", "at most 100%");
   REFUSED("strategy: canary\nsteps: [{canary: {traffic: -5%, for: 1m}}]", "steps[0].canary.traffic",
           "share");
   REFUSED("strategy: canary\nsteps: [{canary: {traffic: 5, for: 1m}}]", "steps[0].canary.traffic",
           "share");
   REFUSED("strategy: canary\nsteps: [{canary: {traffic: 99999999999999999999999%, for: 1m}}]",
           "steps[0].canary.traffic", "share");
-  REFUSED("strategy: canary\nsteps: [{canary: {traffic: 5%, for: -10m}}]", "steps[0].canary.for", "time");
-  REFUSED("strategy: canary\nsteps: [{canary: {traffic: 5%, for: 400d}}]", "steps[0].canary.for", "366d");
+  REFUSED("strategy: canary\nsteps: [{canary: {traffic: 5%, for: -10m}}]", "steps[0].canary.for",
+          "time");
+  REFUSED("strategy: canary\nsteps: [{canary: {traffic: 5%, for: 400d}}]", "steps[0].canary.for",
+          "366d");
   REFUSED("strategy: canary\nsteps: [{canary: {traffic: 5%, for: 10m, deadline: 5m}}]",
           "steps[0].canary.deadline", "shorter");
   REFUSED("strategy: canary\nharm_budget: -1", "harm_budget", "");
@@ -170,29 +180,36 @@ TEST(impossible_numbers_are_refused)
   REFUSED("strategy: canary\ngates: {errors: {alpha: 0}}", "gates.errors.alpha", "above 0");
   REFUSED("strategy: canary\ngates: {errors: {margin: 1e3}}", "gates.errors.margin", "number");
   REFUSED("strategy: canary\ngates: {disagreement: {max: 80%}}", "gates.disagreement.max", "70%");
-  REFUSED("strategy: canary\ngates: {latency: {quantiles: []}}", "gates.latency.quantiles", "empty");
-  REFUSED("strategy: ab\nmetric: {name: m}\nab: {arms: [{name: a, traffic: 60%}, {name: b, traffic: "
-          "50%}]}",
-          "ab.arms", "110%");
-  REFUSED("strategy: ab\nmetric: {name: m}\nab: {arms: [{name: a, traffic: 50%}, {name: a, traffic: "
-          "50%}]}",
-          "ab.arms[1].name", "two arms");
+  REFUSED("strategy: canary\ngates: {latency: {quantiles: []}}", "gates.latency.quantiles",
+          "empty");
+  REFUSED(
+      "strategy: ab\nmetric: {name: m}\nab: {arms: [{name: a, traffic: 60%}, {name: b, traffic: "
+      "50%}]}",
+      "ab.arms", "110%");
+  REFUSED(
+      "strategy: ab\nmetric: {name: m}\nab: {arms: [{name: a, traffic: 50%}, {name: a, traffic: "
+      "50%}]}",
+      "ab.arms[1].name", "two arms");
 }
 
 TEST(weights_do_not_fall_and_steps_can_decide)
 {
-  REFUSED("strategy: canary\nsteps:\n- canary: {traffic: 10%, for: 1m}\n- canary: {traffic: 5%, for: 1m}\n",
-          "steps[1].canary.traffic", "line 4, column");
+  REFUSED(
+      "strategy: canary\nsteps:\n- canary: {traffic: 10%, for: 1m}\n- canary: {traffic: 5%, for: "
+      "1m}\n",
+      "steps[1].canary.traffic", "line 4, column");
   REFUSED("strategy: canary\nsteps: [{canary: {traffic: 0%, for: 1m}}]", "steps[0].canary.traffic",
           "never decide");
-  REFUSED("strategy: canary\nsteps: [{canary: {traffic: 100%, for: 1m}}]", "steps[0].canary.traffic",
-          "never decide");
+  REFUSED("strategy: canary\nsteps: [{canary: {traffic: 100%, for: 1m}}]",
+          "steps[0].canary.traffic", "never decide");
   REFUSED("strategy: canary\nsteps: [{canary: {traffic: 5%}}]", "steps[0].canary", "say `for`");
   REFUSED("strategy: canary\nsteps: []", "steps", "empty");
-  REFUSED("strategy: now\nsteps: [{canary: {traffic: 5%, for: 1m}}]", "steps[0].canary", "strategy");
-  REFUSED("strategy: canary\nsteps: [{full: {}}, {canary: {traffic: 5%, for: 1m}}]", "steps[0]", "last");
-  REFUSED("strategy: canary\nsteps: [{canary: {traffic: 5%, for: 1m}}, {shadow: {}}]", "steps[1].shadow",
-          "come first");
+  REFUSED("strategy: now\nsteps: [{canary: {traffic: 5%, for: 1m}}]", "steps[0].canary",
+          "strategy");
+  REFUSED("strategy: canary\nsteps: [{full: {}}, {canary: {traffic: 5%, for: 1m}}]", "steps[0]",
+          "last");
+  REFUSED("strategy: canary\nsteps: [{canary: {traffic: 5%, for: 1m}}, {shadow: {}}]",
+          "steps[1].shadow", "come first");
   REFUSED("strategy: canary\nfinal_step_needs_labels: true", "final_step_needs_labels", "metric");
   REFUSED("strategy: ab", "metric", "missing");
 }
@@ -206,12 +223,14 @@ TEST(alphas_over_the_total_are_refused)
                        &plan, &err),
              OK);
   EXPECT_INT(plan_alpha_e9(&plan), 5000000); /* the table of the contract, to the last digit */
-  REFUSED("strategy: canary\nmetric: {name: m}\nsegments: [tenant]\n"
-          "gates: {segments: {on_harm: rollback, alpha: 0.001}}",
-          "alpha_total", "0.005");
+  REFUSED(
+      "strategy: canary\nmetric: {name: m}\nsegments: [tenant]\n"
+      "gates: {segments: {on_harm: rollback, alpha: 0.001}}",
+      "alpha_total", "0.005");
   REFUSED("strategy: canary\ngates: {errors: {alpha: 0.01}}", "alpha_total", "0.005");
-  EXPECT_INT(read_text("strategy: canary\ngates: {errors: {alpha: 0.01, on_harm: pause}}", &plan, &err),
-             OK);
+  EXPECT_INT(
+      read_text("strategy: canary\ngates: {errors: {alpha: 0.01, on_harm: pause}}", &plan, &err),
+      OK);
 }
 
 TEST(the_default_plan_is_fit)

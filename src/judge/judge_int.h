@@ -1,0 +1,22 @@
+/* judge_int.h - between the parts of the judge: counting, gates, verdict.
+ * Thread: any, pure.
+ * SPDX-License-Identifier: MIT */
+#ifndef JUDGE_JUDGE_INT_H
+#define JUDGE_JUDGE_INT_H
+
+#include "judge/gate.h"
+
+/* Adds a look that counts to everything but the results. */
+void trial_count(struct trial *trial, const struct look *look);
+/* Stable's last ten minutes go on whether the look counts or not. */
+void trial_recent(struct trial *trial, const struct look *look);
+/* Bad answers of an arm in a look: failures, or slow at p99 where that row is used. */
+uint64_t arm_bad(const struct trial *trial, const struct look_arm *arm);
+/* Whether requests of the current step are copied, not split. */
+static inline bool trial_in_shadow(const struct trial *trial)
+{
+  return trial->plan.n_steps > trial->step && trial->plan.steps[trial->step].kind == STEP_SHADOW;
+}
+static inline uint32_t trial_treated(const struct trial *trial) { return trial->n_arms - 1; }
+
+#endif

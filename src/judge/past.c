@@ -1,0 +1,241 @@
+/* past.c - ten-second blocks packed into bytes, and what is frozen from them.
+ * Thread: any, pure.
+ * A packed sketch is a row of stretches of groups that are not empty: how many groups were empty
+ * before, how many follow, then their counts. A group is 2^coarse neighbouring buckets; unpacked,
+ * its values stand in its highest bucket.
+ * SPDX-License-Identifier: MIT */
+#include "judge/past.h"
+
+#include "stat/math.h"
+
+enum { COARSE_MAX = 8 };
+
+/* --- packing ---------------------------------------------------------------------------------- */
+
+static uint64_t group_count(const struct sketch *sketch, uint32_t group, uint8_t coarse)
+{
+  uint64_t sum = 0;
+  uint32_t from = group << coarse, to = (group + 1) << coarse;
+  for (uint32_t i = from; i < to && i < SKETCH_BUCKETS; i++) sum += sketch->at[i];
+  return sum;
+}
+
+static uint32_t groups(uint8_t coarse) { return (SKETCH_BUCKETS + (1u << coarse) - 1) >> coarse; }
+
+static void stretch_put(const struct sketch *sketch, uint32_t from, uint32_t to, uint8_t coarse,
+                        struct varint_out *out)
+{
+  varint_put(out, to - from);
+  for (uint32_t i = from; i < to; i++) varint_put(out, group_count(sketch, i, coarse));
+}
+
+static bool pack(const struct sketch *sketch, uint8_t coarse, struct varint_out *out)
+{
+  uint32_t n = groups(coarse), done = 0;
+  for (uint32_t i = 0; i < n && !out->full; i++) {
+    if (!group_count(sketch, i, coarse)) continue;
+    uint32_t end = i + 1;
+    while (end < n && group_count(sketch, end, coarse)) end++;
+    varint_put(out, i - done);
+    stretch_put(sketch, i, end, coarse, out);
+    done = i = end;
+  }
+  return !out->full;
+}
+
+static void unpack(const struct past_block *block, struct sketch *into)
+{
+  struct slice bytes = {(const char *)block->sketch, block->len};
+  uint32_t group = 0;
+  uint64_t gap, length, count;
+  while (varint_get(&bytes, &gap) && varint_get(&bytes, &length)) {
+    group += (uint32_t)gap;
+    for (; length; length--, group++) {
+      uint32_t bucket = ((group + 1) << block->coarse) - 1;
+      must(varint_get(&bytes, &count));
+      into->at[bucket < SKETCH_BUCKETS ? bucket : SKETCH_BUCKETS - 1] += count;
+      into->count += count;
+    }
+  }
+}
+
+static void block_close(struct past *past, uint64_t ms)
+{
+  struct past_block *block = &past->ring[past->closed % PAST_BLOCKS];
+  struct varint_out out;
+  block->requests = past->requests;
+  block->errors = past->errors;
+  block->timeouts = past->timeouts;
+  block->share = ms ? (uint32_t)(past->share_ms / ms) : 0;
+  for (block->coarse = 0;; block->coarse++) {
+    must(block->coarse <= COARSE_MAX);
+    out = (struct varint_out){block->sketch, 0, sizeof block->sketch, false};
+    if (pack(&past->sketch, block->coarse, &out)) break;
+  }
+  block->len = (uint16_t)out.len;
+  past->closed++;
+  past->requests = past->errors = past->timeouts = past->share_ms = 0;
+  if (past->sketch.count) memset(&past->sketch, 0, sizeof past->sketch);
+}
+
+void past_add(struct past *past, const struct sketch *seen, uint64_t requests, uint64_t errors,
+              uint64_t timeouts, uint32_t share, uint64_t elapsed_ms)
+{
+  if (seen) sketch_merge(&past->sketch, seen);
+  past->requests += requests;
+  past->errors += errors;
+  past->timeouts += timeouts;
+  past->share_ms += share * elapsed_ms;
+  past->open_ms += elapsed_ms;
+  if (past->open_ms < PAST_BLOCK_MS) return;
+  /* Later blocks of a long gap are empty: the ring needs no more of them than it has places. */
+  uint64_t ms = past->open_ms, n = ms / PAST_BLOCK_MS;
+  past->open_ms = ms % PAST_BLOCK_MS;
+  block_close(past, ms);
+  for (uint64_t i = 1; i < n && i < PAST_BLOCKS; i++) block_close(past, 0);
+}
+
+/* --- a baseline ------------------------------------------------------------------------------- */
+
+void baseline_init(struct baseline *baseline)
+{
+  memset(baseline, 0, sizeof *baseline);
+  for (int arm = 0; arm < PLAN_ARMS_MAX; arm++)
+    for (int row = 0; row < BASELINE_ROWS; row++) baseline->phi[arm][row] = DISPERSION_UNKNOWN;
+}
+
+/* Blocks kept, and the i-th of them from the oldest. */
+static uint32_t kept(const struct past *past)
+{
+  return past->closed < PAST_BLOCKS ? (uint32_t)past->closed : PAST_BLOCKS;
+}
+
+static const struct past_block *block_at(const struct past *past, uint32_t i)
+{
+  return &past->ring[(past->closed - kept(past) + i) % PAST_BLOCKS];
+}
+
+/* The share of arm against stable alone: what s is in looks. */
+static double share_of(const struct plan *plan, uint32_t step, uint32_t arm)
+{
+  double own = plan_weight(plan, step, arm), stable = plan_weight(plan, step, PLAN_STABLE);
+  if (step < plan->n_steps && plan->steps[step].kind == STEP_SHADOW) return 0.5;
+  return own + stable > 0 ? own / (own + stable) : 0;
+}
+
+static void phi_freeze(const struct past *past, const uint64_t x[BASELINE_ROWS][PAST_BLOCKS],
+                       const struct plan *plan, uint32_t step, struct baseline *baseline)
+{
+  uint64_t share = 0;
+  uint32_t n = kept(past);
+  for (uint32_t i = 0; i < n; i++) share += block_at(past, i)->share;
+  double stable = n ? (double)share / n / PLAN_WHOLE : 0;
+  for (uint32_t arm = 0; arm < plan_arms(plan); arm++)
+    for (int row = 0; row < BASELINE_ROWS; row++)
+      if (stable > 0)
+        baseline->phi[arm][row] = dispersion_frozen(x[row], n, stable, share_of(plan, step, arm));
+}
+
+void past_baseline(const struct past *past, const struct plan *plan, uint32_t step,
+                   struct baseline *baseline)
+{
+  uint64_t x[BASELINE_ROWS][PAST_BLOCKS];
+  struct sketch sketch = {0};
+  uint32_t n = kept(past);
+  baseline_init(baseline);
+  baseline->blocks = n;
+  for (uint32_t i = 0; i < n; i++) {
+    unpack(block_at(past, i), &sketch);
+    baseline->requests += block_at(past, i)->requests;
+  }
+  slow_freeze_some(&baseline->slow, &sketch, plan->gates[GATE_LATENCY].quantiles);
+  for (uint32_t i = 0; i < n; i++) {
+    const struct past_block *block = block_at(past, i);
+    uint64_t slow[SLOW_ROWS];
+    memset(&sketch, 0, sizeof sketch);
+    unpack(block, &sketch);
+    slow_count(&baseline->slow, &sketch, slow);
+    for (int row = 0; row < SLOW_ROWS; row++)
+      x[row][i] = baseline->slow.used[row] ? slow[row] + block->timeouts : 0;
+    x[BASELINE_ERRORS][i] = block->errors;
+    if (i + PAST_RECENT < n) continue;
+    uint64_t late = baseline->slow.used[2] ? slow[2] : 0; /* timeouts are errors already */
+    baseline->recent[baseline->n_recent++] =
+        (struct baseline_recent){block->requests, block->errors + late};
+  }
+  phi_freeze(past, x, plan, step, baseline);
+}
+
+/* --- the journal's form ----------------------------------------------------------------------- */
+
+static uint64_t bits_of(double x)
+{
+  uint64_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+void baseline_write(const struct baseline *baseline, struct varint_out *out)
+{
+  for (int i = 0; i < SLOW_ROWS; i++) {
+    varint_put(out, baseline->slow.used[i]);
+    varint_put(out, baseline->slow.us[i]);
+  }
+  varint_put(out, baseline->blocks);
+  varint_put(out, baseline->requests);
+  for (int arm = 0; arm < PLAN_ARMS_MAX; arm++)
+    for (int row = 0; row < BASELINE_ROWS; row++) varint_put(out, bits_of(baseline->phi[arm][row]));
+  varint_put(out, baseline->n_recent);
+  for (uint32_t i = 0; i < baseline->n_recent; i++) {
+    varint_put(out, baseline->recent[i].requests);
+    varint_put(out, baseline->recent[i].bad);
+  }
+}
+
+static bool get(struct slice *bytes, uint64_t max, uint64_t *value)
+{
+  return varint_get(bytes, value) && *value <= max;
+}
+
+static bool slow_read(struct slow *slow, struct slice *bytes)
+{
+  uint64_t used;
+  for (int i = 0; i < SLOW_ROWS; i++) {
+    if (!get(bytes, 1, &used) || !get(bytes, UINT64_MAX, &slow->us[i])) return false;
+    if (!sketch_is_edge(slow->us[i]) || (!used && slow->us[i])) return false;
+    slow->used[i] = used == 1;
+    slow->rows += used == 1;
+  }
+  return true;
+}
+
+static bool phi_read(struct baseline *baseline, struct slice *bytes)
+{
+  for (int arm = 0; arm < PLAN_ARMS_MAX; arm++)
+    for (int row = 0; row < BASELINE_ROWS; row++) {
+      uint64_t bits;
+      if (!varint_get(bytes, &bits)) return false;
+      memcpy(&baseline->phi[arm][row], &bits, sizeof bits);
+      if (!(baseline->phi[arm][row] >= 1 && baseline->phi[arm][row] < M_INF)) return false;
+    }
+  return true;
+}
+
+enum code baseline_read(struct baseline *baseline, struct slice *bytes, struct err *err)
+{
+  struct slice at = *bytes;
+  uint64_t blocks = 0, n = 0;
+  memset(baseline, 0, sizeof *baseline);
+  bool fine = slow_read(&baseline->slow, &at) && get(&at, PAST_BLOCKS, &blocks) &&
+              get(&at, M_COUNT_MAX, &baseline->requests) && phi_read(baseline, &at) &&
+              get(&at, PAST_RECENT, &n);
+  for (uint64_t i = 0; fine && i < n; i++) {
+    struct baseline_recent *recent = &baseline->recent[i];
+    fine = get(&at, M_COUNT_MAX, &recent->requests) && get(&at, recent->requests, &recent->bad);
+  }
+  if (!fine) return fail(err, E_INVALID_ARGUMENT, "these bytes are no whole baseline");
+  baseline->blocks = (uint32_t)blocks;
+  baseline->n_recent = (uint32_t)n;
+  *bytes = at;
+  return OK;
+}
