@@ -25,6 +25,12 @@
  * restart neither skip nor repeat anything (RESTARTED sets the clock anew). Step time is the
  * trial's, in the verdict.
  *
+ * Who resumes a release that a gate paused has seen that gate's evidence: for the rest of the step
+ * it does not pause again (`waived`). After the step of an A/B, and where `on_inconclusive` is ask,
+ * one person is asked even if the plan names nobody.
+ * A person's rollback of a plan with `rollback: gradual` ebbs: the candidate's weight falls by
+ * tenths over a minute, in state rolled_back, and only then is the candidate let go. Harm ends that
+ * at once.
  * A person's command that the table does not allow, or that lacks an approval, is refused with a
  * reason and changes nothing. Approvals: by distinct persons, never by the submitter, bound to
  * release, step and spec hash; leaving the step voids them.
@@ -101,6 +107,7 @@ enum rollout_why {
 };
 
 enum { HOLDOFF_LOAD = 1, HOLDOFF_LOOK = 2 };
+enum { ROLLOUT_EBB_MS = 60000, ROLLOUT_EBB_STEPS = 10 };
 
 struct rollout {
   enum rollout_state state;
@@ -110,6 +117,9 @@ struct rollout {
   uint32_t holdoff;  /* bits: the candidate has zero weight */
   bool frozen, freeze_overridden;
   bool loaded;
+  bool begun;        /* step 0 has begun: a pause before that goes back to pending */
+  uint32_t suspects; /* bits of gates that asked for a pause at the last look */
+  uint32_t waived;   /* of those, what a person resumed past in this step */
   bool from_harm;    /* harm is on record */
   bool passed;       /* the last verdict was PASSED: promote needs no second person */
   uint64_t clock_ms; /* now_ms of the last step */
@@ -127,8 +137,10 @@ struct rollout {
 
 struct rollout_event {
   enum rollout_when when;
-  bool decided_by_gate, killed; /* HARM, SUSPECT: `gate` */
+  bool decided_by_gate, killed; /* HARM: `gate` */
   enum gate_id gate;
+  uint32_t suspects; /* SUSPECT: bits of the gates */
+  bool all_met;      /* SUSPECT: everything else that PASSED needs */
   uint64_t no_data_ms; /* NO_DATA: the verdict's */
   bool stale;          /* from looks: the look was stale */
   /* persons: */
