@@ -116,6 +116,8 @@ static enum code key_check(struct slice key, struct err *err)
     sane = (unsigned char)key.at[i] >= 0x20 && key.at[i] != 0x7f && key.at[i] != '/' &&
            key.at[i] != '\\';
   sane = sane && !slice_eq(key, SLICE(".")) && !slice_eq(key, SLICE(".."));
+  if (sane && slice_starts(key, SLICE("release.")))
+    return fail(err, E_BAD_NAME, "names that begin with 'release.' are those of releases");
   if (sane) return OK;
   return fail(err, E_BAD_NAME,
               "a flag's key is 1 to %d bytes of UTF-8 without slashes and control characters",

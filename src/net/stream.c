@@ -29,7 +29,7 @@ struct stream_topic {
   const char *data;
 };
 
-static uint64_t flags_version(const struct tenant *tenant) { return tenant->flags_seq; }
+static uint64_t flags_version(const struct tenant *tenant) { return tenant->flags_version; }
 static int64_t flags_changed(const struct tenant *tenant) { return tenant->flags_ms; }
 
 static const struct stream_topic topics[] = {

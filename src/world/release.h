@@ -27,6 +27,9 @@ struct arm {
 
 enum sticky { STICKY_REQUEST, STICKY_HEADER, STICKY_PARAMETER, STICKY_TENANT };
 
+/* Whether a unit's arm can be told before its request: a flag `release.MODEL` does. */
+static inline bool sticky_is_flag(enum sticky sticky) { return sticky != STICKY_REQUEST; }
+
 /* How the answers of a pair are compared, and how one is read for prediction shift. */
 enum compare { COMPARE_LABEL, COMPARE_SCORE, COMPARE_OVERLAP };
 

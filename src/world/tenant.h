@@ -20,6 +20,9 @@ struct tenant {
   struct slice flags;      /* the flag file, flagd's format as JSON; empty: no flags */
   uint64_t flags_seq;      /* of the event that set it: another number, another file */
   int64_t flags_ms;        /* Unix time of that event */
+  /* Another number when an evaluation may give something else: the file has changed, or the split
+   * of a release that is a flag, too. Made by world_build. */
+  uint64_t flags_version;
   const uint32_t *buckets; /* hash table over models: index + 1, 0 empty */
   uint32_t n_buckets;      /* a power of two */
 };

@@ -167,12 +167,26 @@ static void key_table_lay(struct world *world)
   }
 }
 
+static uint64_t flags_version(const struct tenant *tenant)
+{
+  uint64_t mix = 0;
+  for (uint32_t i = 0; i < tenant->n_models; i++) {
+    const struct model *model = &tenant->models[i];
+    if (!model->release || !sticky_is_flag(model->release->sticky)) continue;
+    mix = (mix + model->slot + 1) * UINT64_C(0x9e3779b97f4a7c15) + model->release->number;
+    for (uint32_t k = 0; k < model->n_arms; k++)
+      mix = (mix ^ mix >> 29) * UINT64_C(0xbf58476d1ce4e5b9) + model->arms[k].weight;
+  }
+  return tenant->flags_seq ^ mix << 24; /* no such release: the number of the event */
+}
+
 static void tenant_lay(struct world *world, const struct tenant *from, struct tenant *to)
 {
   struct arena *arena = &world->arena;
   *to = *from;
   to->name = text_copy(arena, from->name);
   to->flags = text_copy(arena, from->flags);
+  to->flags_version = flags_version(from);
   keys_lay(arena, from, to);
   to->n_buckets = bucket_count(from->n_models);
   uint32_t *buckets = need(arena, to->n_buckets, sizeof *buckets);

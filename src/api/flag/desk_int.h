@@ -12,7 +12,7 @@
 enum {
   FLAG_SETS_MAX = 16,       /* files ready at one desk; the one not used for longest goes */
   FLAG_ROWS_MAX = 4096,     /* (tenant, flag, variant, reason) that are counted; a power of two */
-  FLAG_WORK_MAX = 16 << 20, /* of one evaluation: what came with it; what it computes; its answer */
+  FLAG_WORK_MAX = 16 << 20, /* each: what comes, what is computed, the answer */
 };
 
 struct flag_set {
@@ -49,6 +49,21 @@ void flag_limits_list(struct limits *to, uint32_t n_desks);
 /* The caller's flags in ask's world, ready to evaluate; an empty set where there are none. Valid
  * until the next question. NULL with ask->err. */
 const struct flags *flag_set_of(struct ask *ask);
+
+/* A release whose split goes by units is a read-only flag, `release.MODEL`: its arm for the
+ * context's targetingKey, which is the value of what the plan calls sticky_by. */
+struct split_flag {
+  struct flag flag;
+  struct flag_result result;
+  struct value values[5]; /* the value, metadata and its members */
+  char key[80];
+};
+/* False when the model has none. Views into the world, the context and *to. */
+bool split_flag_of(const struct tenant *tenant, const struct model *model,
+                   const struct value *context, struct split_flag *to);
+/* The same by the flag's key. */
+bool split_flag_find(struct ask *ask, struct slice key, const struct value *context,
+                     struct split_flag *to);
 
 /* The one place that hears of every evaluation. key: the context's targetingKey, or at NULL: who
  * saw the variant, to be joined with what came of it. bulk: a client that asks for everything,

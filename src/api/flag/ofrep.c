@@ -142,14 +142,19 @@ enum desk_step ofrep_flag(struct ask *ask)
   const struct flags *flags = flag_set_of(ask);
   if (!flags) return ask_fail(ask);
   const struct flag *flag = flags_find(flags, key);
-  if (!flag) {
+  struct flag_result result;
+  struct split_flag split;
+  uint64_t steps = FLAG_STEPS_MAX;
+  if (flag) {
+    flag_evaluate(flag, &context, clock_wall_ms() / 1000, &desk->work, &steps, &result);
+  } else if (split_flag_find(ask, key, &context, &split)) {
+    flag = &split.flag;
+    result = split.result;
+  } else {
     fail(&ask->err, E_NOT_FOUND, "there is no flag \"%.*s\"", SLICE_ARG(key));
     return refuse(ask, 404, key, "FLAG_NOT_FOUND", ask->err.text);
   }
-  struct flag_result result;
   struct json_out out;
-  uint64_t steps = FLAG_STEPS_MAX;
-  flag_evaluate(flag, &context, clock_wall_ms() / 1000, &desk->work, &steps, &result);
   flag_exposed(ask, flag, &result, key_of(&context), false);
   json_out_init(&out, &desk->out, 512);
   result_write(&out, flags, flag, &result);
@@ -172,7 +177,7 @@ static void etag_make(struct ask *ask, struct flag_desk *desk, const struct flag
   value_write(&out, context);
   if (out.full) return;
   int len = snprintf(seq, sizeof seq, "%llu\n",
-                     (unsigned long long)(ask->tenant ? ask->tenant->flags_seq : 0));
+                     (unsigned long long)(ask->tenant ? ask->tenant->flags_version : 0));
   sha256_init(&sha);
   sha256_add(&sha, ask->letter->tenant);
   sha256_add(&sha, SLICE("\n"));
@@ -212,6 +217,12 @@ static void flags_write(struct ask *ask, struct flag_desk *desk, const struct fl
     flag_exposed(ask, &flags->all[i], &result, key_of(context), true);
     result_write(out, flags, &flags->all[i], &result);
     arena_reset(&desk->work);
+  }
+  for (uint32_t i = 0; ask->tenant && i < ask->tenant->n_models; i++) {
+    struct split_flag split;
+    if (!split_flag_of(ask->tenant, &ask->tenant->models[i], context, &split)) continue;
+    flag_exposed(ask, &split.flag, &split.result, key_of(context), true);
+    result_write(out, flags, &split.flag, &split.result);
   }
   json_out_close(out, ']');
 }
