@@ -261,6 +261,14 @@ static void process_write(struct buf *to, const struct metrics_view *view)
             "requests waiting in lanes, all models", (double)stats->lanes_pending);
   one_write(to, "slipway_log_dropped_total", "counter", "log lines dropped",
             (double)view->log_dropped);
+  head_write(to, "slipway_predictions_total", "counter",
+             "answers to be held against their outcomes, by what became of them");
+  buf_print(to, "slipway_predictions_total{state=\"kept\"} %llu\n",
+            (unsigned long long)stats->predictions_kept);
+  buf_print(to, "slipway_predictions_total{state=\"dropped\"} %llu\n",
+            (unsigned long long)stats->predictions_dropped);
+  buf_print(to, "slipway_predictions_total{state=\"missed\"} %llu\n",
+            (unsigned long long)(stats->tally ? stats->tally->predictions_missed : 0));
   if (stats->tally) loops_write(to, stats->tally);
   one_write(to, "nv_cpu_utilization", "gauge", "of the machine, 0 to 1", view->cpu_utilization);
   one_write(to, "nv_cpu_memory_total_bytes", "gauge", "of the machine",

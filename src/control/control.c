@@ -62,6 +62,8 @@ static void stats_fill(const struct control *control, struct stats *stats)
                           .worlds_built = world_count_built(),
                           .worlds_freed = world_count_freed(),
                           .world_serial = control->publish.serial,
+                          .predictions_kept = control->predictions_kept,
+                          .predictions_dropped = control->predictions_dropped,
                           .tally = pulse_copy(&control->pulse, control->place.n_slots)};
   for (uint32_t i = 0; i < control->place.models_cap; i++) {
     const struct link *head = &control->place.models[i];
@@ -97,6 +99,7 @@ static void stats_ask(struct control *control, struct mail *mail)
 static void tally_home(struct control *control, struct letter_tally *letter)
 {
   uint64_t done = control->pulse.done;
+  predictions_send(control, letter->tally);
   pulse_tally_home(&control->pulse, letter, control->now_us);
   if (control->pulse.done == done) return;
   stats_answer(control, &control->stats_now);
@@ -170,7 +173,7 @@ static bool all_gone(const struct control *control)
 {
   if (control->appends_out || control->place.busy || !control->last_world_out) return false;
   if (control->publish.n_books > 1) return false; /* the last, empty world stays out */
-  return control->pulse.out == 0;
+  return control->pulse.out == 0 && control->predictions_out == 0;
 }
 
 static void stop_look(struct control *control)
@@ -198,6 +201,9 @@ static void letter_take(struct control *control, struct mail *mail)
     case LETTER_COMMAND: command_take(control, LETTER_OF(mail, struct letter_command)); break;
     case LETTER_STATS: stats_ask(control, mail); break;
     case LETTER_APPEND_HOME: append_home(control, LETTER_OF(mail, struct letter_append)); break;
+    case LETTER_PREDICTIONS_HOME:
+      predictions_home(control, LETTER_OF(mail, struct letter_predictions));
+      break;
     case LETTER_LOAD_HOME:
     case LETTER_UNLOAD_HOME:
     case LETTER_LANE_OPEN_HOME:
@@ -279,6 +285,8 @@ void control_free(struct control *control)
       publish_lease_home(&control->publish, LETTER_OF(mail, struct letter_world));
     else if (mail->kind == LETTER_TALLY_HOME)
       pulse_tally_home(&control->pulse, LETTER_OF(mail, struct letter_tally), control->now_us);
+    else if (mail->kind == LETTER_PREDICTIONS_HOME)
+      predictions_home(control, LETTER_OF(mail, struct letter_predictions));
   }
   if (publish_deinit(&control->publish)) log_event(LOG_WARN, "control_leases_missing", NULL);
   change_abandon(control);

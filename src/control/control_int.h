@@ -40,7 +40,8 @@ struct control {
   bool last_world_out;
   bool late; /* stopped with something still under way */
   int64_t stop_by_us;
-  uint32_t appends_out;
+  uint32_t appends_out, predictions_out;
+  uint64_t predictions_kept, predictions_dropped; /* by the scribe, since start */
 };
 
 /* --- intake.c --------------------------------------------------------------------------------- */
@@ -77,6 +78,12 @@ bool switch_load(struct control *control, struct change *change); /* true: it is
 void switch_leave(struct control *control, struct change *change);
 void switch_placed(struct control *control, struct placed *placed);       /* READY or FAILED */
 void switch_resume(struct control *control, struct catalog_model *model); /* asked, not decided */
+
+/* --- outcome.c -------------------------------------------------------------------------------- */
+
+/* What a loop remembered goes on to the scribe; the tally has it no more. NULL is fine. */
+void predictions_send(struct control *control, struct tally *tally);
+void predictions_home(struct control *control, struct letter_predictions *letter);
 
 /* --- append.c --------------------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 
-enum { SLOTS_FIRST = 16 };
+enum { SLOTS_FIRST = 16, PREDICTIONS_FIRST = 4096, PREDICTIONS_MOST = 65536 };
 
 /* A tally on its way; round 0: it only makes room. */
 struct outing {
@@ -28,6 +28,7 @@ static void outing_send(struct pulse *pulse, uint32_t loop, uint64_t round)
   outing->letter = (struct letter_tally){
       .mail.kind = LETTER_TALLY, .tally = tally_new(pulse->cap, 0, 0), .loop = loop};
   pulse->out++;
+  tally_predictions(outing->letter.tally, pulse->predictions);
   mail_send(pulse->post->loops[loop], &outing->letter.mail);
 }
 
@@ -38,6 +39,22 @@ static void round_begin(struct pulse *pulse, int64_t now_us)
   pulse->round_out = pulse->post->n_loops;
   if (!pulse->round_out) pulse->done = pulse->begun;
   for (uint32_t i = 0; i < pulse->post->n_loops; i++) outing_send(pulse, i, pulse->begun);
+}
+
+void pulse_remember(struct pulse *pulse, bool remember)
+{
+  if (!remember)
+    pulse->predictions = 0;
+  else if (!pulse->predictions)
+    pulse->predictions = PREDICTIONS_FIRST;
+}
+
+/* Twice what a loop had to remember, so that twice the traffic finds room a pulse later. */
+static void predictions_size(struct pulse *pulse, const struct tally *from)
+{
+  uint64_t wanted = 2 * (from->n_predictions + from->predictions_missed);
+  if (!pulse->predictions || wanted <= pulse->predictions) return;
+  pulse->predictions = wanted < PREDICTIONS_MOST ? (uint32_t)wanted : PREDICTIONS_MOST;
 }
 
 void pulse_grow(struct pulse *pulse, uint32_t n_slots)
@@ -66,6 +83,7 @@ void pulse_tally_home(struct pulse *pulse, struct letter_tally *letter, int64_t 
 {
   struct outing *outing = LIST_OF(letter, struct outing, letter);
   if (letter->tally) tally_merge(pulse->total, letter->tally);
+  if (letter->tally) predictions_size(pulse, letter->tally);
   tally_free(letter->tally);
   pulse->out--;
   if (outing->round && --pulse->round_out == 0) {

@@ -3,6 +3,8 @@
  * Source: release statistics, section 1, rule 9: errors are the server's failures; what the client
  * caused counts nowhere; a timeout is slow at every threshold, other failures are no latency.
  * SPDX-License-Identifier: MIT */
+#include <math.h>
+
 #include "serve/reading.h"
 #include "serve/release_int.h"
 
@@ -37,17 +39,53 @@ static uint32_t shift_bin(const struct split *split, const struct reading *readi
 }
 
 /* One row of each request, its first: rows of one batch are no independent answers. */
-static void answer_count(struct arm_tally *arm, struct call *call)
+static void answer_read(const struct call *call, struct reading *reading)
 {
   struct reader reader;
-  struct reading reading;
+  *reading = (struct reading){.has_label = false};
   reader_init(&reader, &call->version->contract, call->task.outputs, call->task.wanted,
               call->task.rows);
-  if (!reader.label && !reader.floats && !reader.score) return;
-  reader_read(&reader, 0, &reading);
-  if (reading.has_score) score_keep(arm, &call->serve->rand, (float)reading.score);
-  if (!call->split || (!call->split->n_edges && !reading.has_label)) return;
-  arm->shift[shift_bin(call->split, &reading)]++;
+  if (reader.label || reader.floats || reader.score) reader_read(&reader, 0, reading);
+}
+
+static void answer_count(struct arm_tally *arm, struct call *call, const struct reading *reading)
+{
+  if (!reading->has_score && !reading->has_label) return;
+  if (reading->has_score) score_keep(arm, &call->serve->rand, (float)reading->score);
+  if (!call->split || (!call->split->n_edges && !reading->has_label)) return;
+  arm->shift[shift_bin(call->split, reading)]++;
+}
+
+_Static_assert((int)PREDICTION_ID_MAX == (int)REQUEST_ID_MAX, "every request id fits");
+
+static int64_t label_of(const struct reading *reading)
+{
+  if (!reading->has_label) return LABEL_NONE;
+  return reading->named ? outcome_label(reading->text) : reading->label;
+}
+
+/* Remembers what was answered, for the day its outcome is told. */
+static void prediction_note(struct call *call, const struct reading *reading)
+{
+  struct serve *serve = call->serve;
+  struct tally *tally = serve->tally;
+  if (tally->n_predictions == tally->predictions_cap) {
+    tally->predictions_missed++;
+    return;
+  }
+  struct prediction *row = &tally->predictions[tally->n_predictions++];
+  struct slice id = call_id(call);
+  memcpy(row->id, id.at, id.len);
+  row->id_len = (uint8_t)id.len;
+  row->arm = (uint8_t)(call->arm - call->model->arms);
+  row->model = call->model->slot;
+  row->release = call->split->number;
+  row->version = call->version->number;
+  row->weight = call->arm->weight;
+  row->score = reading->has_score ? (float)reading->score : NAN;
+  row->label = label_of(reading);
+  row->wall_ms = (serve->now_us + serve->wall_us) / 1000;
+  row->unit = call->unit;
 }
 
 void arm_answered(struct call *call, int64_t total_us)
@@ -60,7 +98,10 @@ void arm_answered(struct call *call, int64_t total_us)
   uint64_t us = total_us > 0 ? (uint64_t)total_us : 0;
   uint64_t slow_us = split ? split->slow_us[SLOW_P99] : 0;
   bool slow = late || (!failed && slow_us && us >= slow_us);
+  struct reading reading;
+  if (!failed) answer_read(call, &reading);
   if (split) release_answered(call, failed, slow);
+  if (split && split->remember && !failed) prediction_note(call, &reading);
   struct arm_tally *arm = tally_arm(call->serve->tally, call->version->slot);
   if (!arm) return;
   arm->requests++;
@@ -72,5 +113,5 @@ void arm_answered(struct call *call, int64_t total_us)
   if (failed) return;
   arm->run_ns += (uint64_t)(task->infer_ns - task->input_ns);
   if (task->model_bytes > arm->memory_bytes) arm->memory_bytes = task->model_bytes;
-  answer_count(arm, call);
+  answer_count(arm, call, &reading);
 }

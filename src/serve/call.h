@@ -96,6 +96,7 @@ struct call {
   const struct arm *arm;     /* NULL: the version was named */
   const struct split *split; /* the release it was chosen by; NULL: none runs, or it was named */
   bool copied;               /* a shadow gets the request once stable has answered it */
+  uint64_t unit;             /* the hash of what the lot was drawn with, where it is evidence */
   bool counts;               /* the answer is evidence: chosen by lot, or no release runs */
   enum zip_coding coding, answer_coding;
   enum call_form form;

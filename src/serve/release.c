@@ -84,14 +84,19 @@ bool release_here(struct serve *serve, const struct release_ref *ref, struct rel
 
 /* --- units ------------------------------------------------------------------------------------ */
 
-/* A unit goes to control when this loop has not sent it lately; control counts it once. The hash is
- * the same on every loop, and not the one the lot is drawn with. */
-static void unit_note(struct serve *serve, const struct release_place *place, struct slice key,
-                      uint32_t arm)
+static uint64_t unit_hash(struct slice key)
 {
   static const unsigned char fixed[16] = "slipway units 1";
+  return siphash(fixed, key);
+}
+
+/* A unit goes to control when this loop has not sent it lately; control counts it once. The hash is
+ * the same on every loop, and not the one the lot is drawn with. */
+static void unit_note(struct serve *serve, const struct release_place *place, uint64_t hash,
+                      uint32_t arm)
+{
   struct release_tally *tally = place->tally;
-  uint64_t hash = siphash(fixed, key), mark = hash ^ place->memory->of * 0x9e3779b97f4a7c15u;
+  uint64_t mark = hash ^ place->memory->of * 0x9e3779b97f4a7c15u;
   uint64_t *seen = &serve->units_seen[mark & (UNITS_SEEN - 1)];
   if (*seen == mark || tally->n_units == UNITS_KEPT) return;
   *seen = mark;
@@ -173,7 +178,8 @@ static const struct arm *arm_choose(struct call *call)
   const struct arm *arm = arm_allowed(call, split, &place, drawn);
   if (!call->counts) return arm;
   place.tally->assigned[drawn]++;
-  if (split->sticky != STICKY_REQUEST) unit_note(call->serve, &place, key, drawn);
+  if (split->remember || split->sticky != STICKY_REQUEST) call->unit = unit_hash(key);
+  if (split->sticky != STICKY_REQUEST) unit_note(call->serve, &place, call->unit, drawn);
   return arm;
 }
 

@@ -169,6 +169,8 @@ struct stats {
   uint32_t loops;
   uint64_t worlds_built, worlds_freed, world_serial;
   uint64_t models_loading, lanes_pending; /* tasks waiting in lanes, all versions */
+  /* Stored; not stored though a tally had room. The tally says how many found none. */
+  uint64_t predictions_kept, predictions_dropped;
   struct tally *tally; /* slots as in the newest world */
 };
 struct letter_stats {

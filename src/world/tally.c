@@ -27,9 +27,17 @@ struct tally *tally_new(uint32_t n_slots, uint32_t arms, uint32_t releases)
   return tally;
 }
 
+void tally_predictions(struct tally *tally, uint32_t n)
+{
+  must(!tally->predictions);
+  if (n) tally->predictions = grab(n * sizeof *tally->predictions);
+  tally->predictions_cap = n;
+}
+
 void tally_free(struct tally *tally)
 {
   if (!tally) return;
+  ungrab(tally->predictions);
   ungrab(tally->arms);
   ungrab(tally->pool);
   ungrab(tally->releases);
@@ -114,6 +122,7 @@ void tally_merge(struct tally *into, const struct tally *from)
   into->bytes_out += from->bytes_out;
   into->slow_turns += from->slow_turns;
   into->arms_missed += from->arms_missed;
+  into->predictions_missed += from->predictions_missed;
   for (int i = 0; i < 6; i++) into->by_status[i] += from->by_status[i];
   for (int i = 0; i < CODE_COUNT; i++) into->refused[i] += from->refused[i];
   for (uint32_t i = 0; i < from->n_slots; i++)

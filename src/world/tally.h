@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "stat/hist.h"
 #include "world/arm.h"
+#include "world/outcome.h"
 
 struct span { /* a count and a time */
   uint64_t count, ns;
@@ -49,13 +50,19 @@ struct tally {
   uint64_t arms_missed;           /* answers not counted in an arm for lack of pool */
   struct release_tally *releases; /* n_releases of them */
   struct release_memory *memory;  /* the same; the loop's own, control leaves them alone */
+  /* Answers that are to be held against their outcomes: control moves them to the scribe. */
+  struct prediction *predictions;
+  uint32_t predictions_cap, n_predictions;
+  uint64_t predictions_missed; /* for lack of room */
   struct version_tally slots[];
 };
 
 /* Room in a tally for `arms` versions that answer and `releases` releases. */
 struct tally *tally_new(uint32_t n_slots, uint32_t arms, uint32_t releases); /* zeroed */
+/* Room for n predictions more than none; at most once. */
+void tally_predictions(struct tally *tally, uint32_t n);
 void tally_free(struct tally *tally);
-/* Adds all but arms and releases. into has at least as many slots as from. */
+/* Adds all but arms, releases and predictions. into has at least as many slots as from. */
 void tally_merge(struct tally *into, const struct tally *from);
 /* The arm of a slot, zeroed at its first use in this pulse; NULL: the pool is used up (counted). */
 struct arm_tally *tally_arm(struct tally *tally, uint32_t slot);

@@ -125,3 +125,36 @@ TEST(without_loops_a_round_is_over_at_once)
   EXPECT_INT(pulse.done, 2);
   end(&pulse);
 }
+
+TEST(room_for_predictions_follows_the_traffic)
+{
+  struct pulse pulse;
+  begin(&pulse, 1);
+  pulse_ask(&pulse, 0);
+  pulse_tally_home(&pulse, swap(0), 1);
+  EXPECT_INT(held[0]->predictions_cap, 0); /* nobody asked for them */
+  pulse_remember(&pulse, true);
+  pulse_ask(&pulse, 2);
+  pulse_tally_home(&pulse, swap(0), 3);
+  uint32_t first = held[0]->predictions_cap;
+  EXPECT(first >= 1024);
+  held[0]->n_predictions = first;
+  held[0]->predictions_missed = 1000;
+  pulse_ask(&pulse, 4);
+  pulse_tally_home(&pulse, swap(0), 5); /* the next one goes out before this one is seen */
+  EXPECT_INT(pulse.total->predictions_missed, 1000);
+  pulse_ask(&pulse, 6);
+  pulse_tally_home(&pulse, swap(0), 7);
+  EXPECT_INT(held[0]->predictions_cap, 2 * (first + 1000));
+  held[0]->predictions_missed = UINT32_MAX; /* whatever the traffic, there is an end to it */
+  pulse_ask(&pulse, 8);
+  pulse_tally_home(&pulse, swap(0), 9);
+  pulse_ask(&pulse, 10);
+  pulse_tally_home(&pulse, swap(0), 11);
+  EXPECT_INT(held[0]->predictions_cap, 1 << 16);
+  pulse_remember(&pulse, false);
+  pulse_ask(&pulse, 12);
+  pulse_tally_home(&pulse, swap(0), 13);
+  EXPECT_INT(held[0]->predictions_cap, 0);
+  end(&pulse);
+}

@@ -403,3 +403,48 @@ TEST(units_that_find_no_room_come_later)
   EXPECT(sent >= 2 * UNITS_KEPT);
   fake_down();
 }
+
+TEST(what_is_evidence_is_remembered_for_its_outcome)
+{
+  fake_up();
+  split.remember = true;
+  split.sticky = STICKY_HEADER;
+  split.sticky_name = SLICE("x-user");
+  split.seed = SLICE("fraud/17");
+  predictions_room = 3;
+  pulse();
+  publish_weight(5000000);
+  ask_full("r-1", "x-user", "user-2", NULL, OK, 1);
+  ask_full("r-2", "x-user", "user-1", NULL, OK, 1);
+  ask_full("r-3", "x-user", "user-1", NULL, E_MODEL_FAILED, 1); /* no answer, nothing to hold */
+  ask("r-4");                                                   /* no evidence */
+  ask_full("r-5", "x-user", "user-2", NULL, OK, 1);
+  ask_full("r-6", "x-user", "user-2", NULL, OK, 1); /* no room */
+  const struct tally *tally = pulse();
+  EXPECT_INT(tally->n_predictions, 3);
+  EXPECT_INT(tally->predictions_missed, 1);
+  const struct prediction *row = tally->predictions;
+  EXPECT(slice_eq(slice_of(row[0].id, row[0].id_len), SLICE("r-1")));
+  EXPECT(slice_eq(slice_of(row[2].id, row[2].id_len), SLICE("r-5")));
+  EXPECT_INT(row[0].arm, 0);
+  EXPECT_INT(row[0].version, 2);
+  EXPECT_INT(row[0].weight, 5000000);
+  EXPECT_INT(row[1].arm, 1);
+  EXPECT_INT(row[1].version, 1);
+  EXPECT_INT(row[1].weight, WEIGHT_WHOLE - 5000000);
+  EXPECT_INT(row[0].model, 5);
+  EXPECT_INT(row[0].release, 17);
+  EXPECT_INT(row[0].label, 1);
+  EXPECT(row[0].score == 0.75f);
+  EXPECT_INT(row[2].unit, row[0].unit);
+  EXPECT(row[1].unit != row[0].unit);
+  EXPECT_INT(tally->releases[0].n_units, 2);
+  EXPECT_INT(tally->releases[0].units[0], row[0].unit); /* the same hash for samples and outcomes */
+  split.remember = false;
+  publish_weight(5000000);
+  ask_full("r-7", "x-user", "user-2", NULL, OK, 1);
+  tally = pulse();
+  EXPECT_INT(tally->n_predictions, 0);
+  EXPECT_INT(tally->predictions_missed, 0);
+  fake_down();
+}

@@ -34,6 +34,7 @@ static struct tensor_spec fake_outputs[2] = {
 static struct split split;
 static uint32_t weights[FAKE_VERSIONS], n_arms;
 static bool resident; /* versions 2 and 3 */
+static uint32_t predictions_room; /* of tallies from the next pulse on */
 
 static void worlds_end(void)
 {
@@ -48,6 +49,7 @@ static struct tally *pulse(void)
   tally_free(tally_letter.tally);
   tally_letter = (struct letter_tally){.mail.kind = LETTER_TALLY,
                                        .tally = tally_new(FAKE_VERSIONS, FAKE_VERSIONS, 2)};
+  tally_predictions(tally_letter.tally, predictions_room);
   serve_tally(serve, &tally_letter);
   worlds_end();
   return tally_letter.tally;
@@ -110,7 +112,7 @@ static void fake_up(void)
   budget_init(&bodies, 1 << 20);
   memset(&tally_letter, 0, sizeof tally_letter);
   memset(weights, 0, sizeof weights);
-  worlds = n_arms = 0;
+  worlds = n_arms = predictions_room = 0;
   resident = false;
   now_us = 1000000;
   split = (struct split){.number = 17, .seed = SLICE("m/17"), .unjudged_max = UINT32_MAX};

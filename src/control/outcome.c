@@ -1,0 +1,57 @@
+/* outcome.c - what loops remembered, on its way to the scribe.
+ * Thread: control.
+ * SPDX-License-Identifier: MIT */
+#include "base/mem.h"
+#include "control/control_int.h"
+
+enum { OWNERS_BYTES_MAX = 16 << 20 };
+
+/* Owners of the rows, each once. Rows of a model mostly follow each other. */
+static uint32_t owners_find(const struct control *control, const struct prediction *rows,
+                            uint32_t n, struct arena *arena, struct prediction_owner **owners)
+{
+  uint32_t n_owners = 0, cap = 8;
+  *owners = arena_zero(arena, cap, sizeof **owners);
+  for (uint32_t i = 0; i < n; i++) {
+    uint32_t k = n_owners, slot = rows[i].model;
+    while (k && (*owners)[k - 1].slot != slot) k--;
+    if (k || slot >= control->catalog->n_models) continue;
+    if (n_owners == cap) {
+      *owners = arena_grow(arena, *owners, cap * sizeof **owners, 2 * cap * sizeof **owners);
+      cap *= 2;
+    }
+    const struct catalog_model *model = control->catalog->models[slot];
+    must(*owners); /* names live as long as the catalog does, which outlives the scribe */
+    (*owners)[n_owners++] = (struct prediction_owner){
+        .slot = slot, .tenant = model->tenant->name, .model = model->name};
+  }
+  return n_owners;
+}
+
+void predictions_send(struct control *control, struct tally *tally)
+{
+  if (!tally || !tally->n_predictions) return;
+  struct letter_predictions *letter = grab_zero(1, sizeof *letter);
+  struct prediction_owner *owners;
+  letter->mail.kind = LETTER_PREDICTIONS;
+  letter->home = &control->box;
+  letter->rows = tally->predictions;
+  letter->n_rows = tally->n_predictions;
+  tally->predictions = NULL;
+  arena_init(&letter->arena, OWNERS_BYTES_MAX, NULL);
+  letter->n_owners =
+      owners_find(control, letter->rows, letter->n_rows, &letter->arena, &owners);
+  letter->owners = owners;
+  control->predictions_out++;
+  mail_send(control->post->scribe, &letter->mail);
+}
+
+void predictions_home(struct control *control, struct letter_predictions *letter)
+{
+  control->predictions_out--;
+  control->predictions_dropped += letter->dropped;
+  control->predictions_kept += letter->n_rows - letter->dropped;
+  ungrab(letter->rows);
+  arena_deinit(&letter->arena);
+  ungrab(letter);
+}
