@@ -56,8 +56,7 @@ static uint64_t release_name(const struct model *model, const struct split *spli
   return (uint64_t)model->slot << 32 | split->number;
 }
 
-/* Whether the newest world still runs this very release. */
-static bool release_runs(const struct serve *serve, const struct release_ref *ref)
+bool release_runs(const struct serve *serve, const struct release_ref *ref)
 {
   if (ref->lease == serve->newest) return true;
   const struct world *world = serve_newest(serve);

@@ -18,7 +18,7 @@
  *   after 100 ms of patience;
  * - an eighth of the pool of calls, a quarter of the memory for bodies; none while half of either
  * is
- *   in use; what waited 5 s is given up. That is counted as dropped, and never tried again.
+ *   in use; what waited 5 s, or for a release that ended, is given up. That is counted as dropped, and never tried again.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_SHADOW_H
