@@ -56,8 +56,7 @@ static uint64_t release_name(const struct model *model, const struct split *spli
   return (uint64_t)model->slot << 32 | split->number;
 }
 
-/* Whether the newest world still runs this very release. */
-static bool release_runs(const struct serve *serve, const struct release_ref *ref)
+bool release_runs(const struct serve *serve, const struct release_ref *ref)
 {
   if (ref->lease == serve->newest) return true;
   const struct world *world = serve_newest(serve);
@@ -222,28 +221,29 @@ static void kill_check(const struct release_place *place, uint32_t arm, uint32_t
   memory->killed = place->tally->killed = true;
 }
 
+static void segment_name(struct segment_tally *to, uint64_t hash, struct slice field,
+                         struct slice value)
+{
+  struct slice parts[] = {field, SLICE("="), value};
+  to->hash = hash;
+  for (size_t i = 0; i < field.len; i++)
+    if (field.at[i] == ':') parts[0] = slice_from(field, i + 1);
+  for (int k = 0; k < 3; k++) {
+    size_t room = sizeof to->text - to->text_len, n = parts[k].len;
+    if (n > room) n = room;
+    if (n) memcpy(to->text + to->text_len, parts[k].at, n);
+    to->text_len = (uint8_t)(to->text_len + n);
+  }
+}
+
 static void segment_add(struct release_tally *tally, struct slice field, struct slice value,
                         uint32_t side, bool failed, bool slow)
 {
-  static const unsigned char fixed[16] = "slipway fields1";
-  struct slice name = field;
-  for (size_t i = 0; i < field.len; i++)
-    if (field.at[i] == ':') name = slice_from(field, i + 1);
-  uint64_t hash = siphash(fixed, value) ^ siphash(fixed, field) * 3;
-  if (!hash) hash = 1;
+  uint64_t hash = (uint64_t)assign_hash(field, value) << 32 | (uint32_t)(value.len + 1);
   for (uint32_t i = 0; i < SEGMENTS_MAX; i++) {
     struct segment_tally *to = &tally->segments[i];
     if (to->hash && to->hash != hash) continue;
-    if (!to->hash) {
-      struct slice parts[] = {name, SLICE("="), value};
-      to->hash = hash;
-      for (int k = 0; k < 3; k++) {
-        size_t room = sizeof to->text - to->text_len, n = parts[k].len;
-        if (n > room) n = room;
-        if (n) memcpy(to->text + to->text_len, parts[k].at, n);
-        to->text_len = (uint8_t)(to->text_len + n);
-      }
-    }
+    if (!to->hash) segment_name(to, hash, field, value);
     to->requests[side]++;
     to->errors[side] += failed;
     to->slow[side] += slow;

@@ -20,6 +20,8 @@ struct release_place {
  * Valid while its client waits. */
 struct slice release_field(const struct call *call, struct slice field);
 
+/* Whether the newest world still runs this very release. */
+bool release_runs(const struct serve *serve, const struct release_ref *ref);
 /* Where to count what concerns it; false: it runs no more. */
 bool release_here(struct serve *serve, const struct release_ref *ref, struct release_place *place);
 

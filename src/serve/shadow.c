@@ -336,7 +336,8 @@ static void list_give_up(struct link *list, int64_t before_us)
   while (link != list) {
     struct shadow *shadow = LIST_OF(link, struct shadow, link);
     link = link->next;
-    if (shadow->since_us < before_us) shadow_drop(shadow);
+    if (shadow->since_us < before_us || !release_runs(shadow->serve, &shadow->ref))
+      shadow_drop(shadow);
   }
 }
 

@@ -17,8 +17,8 @@
  *   vanishing share of the loop; elsewhere one shadow is out at a time, while no request is, or
  *   after 100 ms of patience;
  * - an eighth of the pool of calls, a quarter of the memory for bodies; none while half of either
- * is
- *   in use; what waited 5 s is given up. That is counted as dropped, and never tried again.
+ *   is in use; what waited 5 s, or for a release that ended, is given up: counted as dropped, and
+ *   never tried again.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_SHADOW_H

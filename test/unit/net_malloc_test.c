@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 
 #include "net_rig.h"
+#include "stat/assign.h"
 
 /* Everybody's malloc in this program is counted (glibc's own stays behind it). Sanitizers bring
  * their own malloc: there only grabs are counted. */
@@ -120,6 +121,55 @@ TEST(warm_large_requests_do_not_allocate)
   expect_none("280 KiB of JSON", 5);
   text_len = rig_post(text, sizeof text, "/v2/models/big/infer", "Accept-Encoding: gzip\r\n", body);
   expect_none("a compressed answer", 2);
+  for (int c = 0; c < CLIENTS; c++) client_close(&clients[c]);
+  rig_down(&rig);
+}
+
+/* A request of a user whom half of the traffic gives to that side. */
+static void user_make(bool candidate)
+{
+  char field[32];
+  int user = 0, len = 0;
+  do len = snprintf(field, sizeof field, "u-%d", user++);
+  while (assign_is_candidate(assign_hash(SLICE("rig/17"), slice_of(field, (size_t)len)),
+                             WEIGHT_WHOLE / 2) != candidate);
+  snprintf(field, sizeof field, "x-user: u-%d\r\n", user - 1);
+  text_len = rig_post(text, sizeof text, "/v2/models/big/infer", field, INFER1);
+}
+
+/* Half of the requests to a candidate by header, segments, and a shadow: first one so slow that as
+ * many as may wait do, so that later on there are blocks for them all; then one on the loop. */
+TEST(warm_requests_in_a_release_do_not_allocate)
+{
+  static const char *const shadows[] = {"slow", "big"};
+  rig_start(&rig, 1, NULL);
+  rig.release = (struct rig_release){.model = "big",
+                                     .shadow = true,
+                                     .split = {.number = 17,
+                                               .seed = SLICE("rig/17"),
+                                               .sticky = STICKY_HEADER,
+                                               .sticky_name = SLICE("x-user"),
+                                               .segments = {SLICE("header:x-user")},
+                                               .n_segments = 1,
+                                               .shadow_weight = WEIGHT_WHOLE,
+                                               .unjudged_max = UINT32_MAX}};
+  for (int c = 0; c < 2; c++) {
+    rig.release.candidate = shadows[c];
+    rig.release.weight = c ? WEIGHT_WHOLE / 2 : 0;
+    rig.release.split.number = 17 + (uint32_t)c;
+    rig_publish(&rig, RIG_MODELS);
+    if (c) usleep(1500000); /* what waits of the first release is given up */
+    for (int i = 0; i < CLIENTS && c == 0; i++) client_open(&clients[i], &rig);
+    if (c == 0) high_water();
+    user_make(true);
+    expect_none(c ? "a canary with a resident shadow" : "a slow shadow", 1000 / CLIENTS);
+    user_make(false);
+    expect_none("the other arm", 1000 / CLIENTS);
+  }
+  rig_pulse(&rig);
+  EXPECT(rig.release_sum.shadow_dropped > 100);
+  EXPECT(rig.release_sum.pairs + rig.release_sum.repeats > 0);
+  EXPECT(rig.candidate_sum.requests > 100 && rig.stable_sum.requests > 100);
   for (int c = 0; c < CLIENTS; c++) client_close(&clients[c]);
   rig_down(&rig);
 }

@@ -6,17 +6,12 @@
  *   slow      FP32 [-1], the worker, 200 ms     big      FP32 [-1], resident
  *   words     BYTES [-1], resident              pair     a INT64 [-1], b FP32 [-1]
  *   idle      pushed, never deployed; version 1 is stored
- * Every other model: version 1 stored, version 2 serves, version 3 failed.
+ * Every other model: version 1 stored, version 2 serves, version 3 failed; or, where the test has
+ * filled rig->release, version 3 of that model is READY on the lanes of another one.
  * SPDX-License-Identifier: MIT */
 #ifndef NET_RIG_H
 #define NET_RIG_H
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "api/routes.h"
@@ -27,6 +22,7 @@
 #include "infer/watch.h"
 #include "infer/worker.h"
 #include "net/loop.h"
+#include "net_client.h"
 #include "wire/route.h"
 
 enum { RIG_LOOPS_MAX = 2, RIG_MODELS = 7, RIG_WORLDS = 64 };
@@ -41,7 +37,17 @@ struct rig_model {
   struct version versions[3];
 };
 
+struct rig_release {             /* of one model; model NULL: none */
+  const char *model, *candidate; /* whose lanes its version 3 has: one of the same contract */
+  uint32_t weight;               /* of WEIGHT_WHOLE */
+  bool shadow;
+  struct split split;
+};
+
 struct rig {
+  struct rig_release release;
+  struct release_tally release_sum; /* merged by rig_pulse, as are: */
+  struct arm_tally stable_sum, candidate_sum;
   struct loop *loops[RIG_LOOPS_MAX];
   struct thread loop_threads[RIG_LOOPS_MAX], worker_thread, desk_thread;
   uint32_t n_loops;
@@ -187,15 +193,47 @@ static void rig_tally(struct rig *rig, uint32_t loop)
 {
   struct letter_tally *letter = grab_zero(1, sizeof *letter);
   letter->mail.kind = LETTER_TALLY;
-  letter->tally = tally_new(rig->n_slots, 0, 0);
+  letter->tally = tally_new(rig->n_slots, rig->n_slots, 1);
   rig->tallies_out++;
   mail_send(loop_mailbox(rig->loops[loop]), &letter->mail);
+}
+
+static struct rig_model *rig_model(struct rig *rig, const char *name)
+{
+  for (int i = 0; i < RIG_MODELS; i++)
+    if (strcmp(rig->models[i].name, name) == 0) return &rig->models[i];
+  must(!"a model of the rig");
+  return NULL;
+}
+
+static void rig_ready(const struct rig *rig, struct version *version, const struct rig_model *on)
+{
+  version->state = VERSION_READY;
+  version->contract = on->loaded.contract;
+  version->seats = on->seats;
+  version->n_seats = on->resident ? rig->n_loops : 1;
+  version->resident = on->resident;
+}
+
+static void rig_release(struct rig *rig, struct model *model, struct rig_model *of)
+{
+  struct rig_release *release = &rig->release;
+  if (!release->model || strcmp(release->model, of->name) != 0) return;
+  struct version *candidate = &of->versions[2];
+  candidate->slot = RIG_MODELS;
+  rig_ready(rig, candidate, rig_model(rig, release->candidate));
+  release->split.shadow = release->shadow ? candidate : NULL;
+  model->arms[0] = (struct arm){candidate, release->weight};
+  model->arms[1] = (struct arm){&of->versions[1], WEIGHT_WHOLE - release->weight};
+  model->n_arms = 2;
+  model->release = &release->split;
 }
 
 /* Builds the next world and mails it to every loop, after a tally with room for it, as control
  * does. */
 static void rig_publish(struct rig *rig, uint32_t n_slots)
 {
+  if (rig->release.model) n_slots = RIG_MODELS + 1;
   if (n_slots > rig->n_slots) {
     rig->n_slots = n_slots;
     for (uint32_t i = 0; i < rig->n_loops; i++) rig_tally(rig, i);
@@ -213,22 +251,20 @@ static void rig_publish(struct rig *rig, uint32_t n_slots)
                                .n_versions = idle ? 1 : 3};
     if (idle) continue;
     struct version *serves = &from->versions[1];
-    serves->state = VERSION_READY;
+    rig_ready(rig, serves, from);
     serves->slot = (uint32_t)i < n_slots ? (uint32_t)i : SLOT_NONE;
-    serves->contract = from->loaded.contract;
-    serves->seats = from->seats;
-    serves->n_seats = from->resident ? rig->n_loops : 1;
-    serves->resident = from->resident;
     models[i].stable = serves;
     models[i].arms[0] = (struct arm){serves, WEIGHT_WHOLE};
     models[i].n_arms = 1;
+    rig_release(rig, &models[i], from);
   }
   struct tenant tenant = {.name = SLICE("default"),
                           .models = models,
                           .n_models = RIG_MODELS,
                           .flags_seq = rig->flags_seq,
                           .flags_ms = rig->flags_ms};
-  struct world_plan plan = {.tenants = &tenant, .n_tenants = 1, .n_slots = n_slots, .ready = true};
+  struct world_plan plan = {
+      .tenants = &tenant, .n_tenants = 1, .n_slots = n_slots, .n_releases = 1, .ready = true};
   rig->serial++;
   for (uint32_t i = 0; i < rig->n_loops; i++) {
     struct letter_world *letter = grab_zero(1, sizeof *letter);
@@ -238,6 +274,18 @@ static void rig_publish(struct rig *rig, uint32_t n_slots)
     rig->worlds_out++;
     mail_send(loop_mailbox(rig->loops[i]), &letter->mail);
   }
+}
+
+static void rig_evidence(struct rig *rig, const struct tally *tally)
+{
+  if (!tally->n_releases) return;
+  release_tally_merge(&rig->release_sum, &tally->releases[0]);
+  if (!rig->release.model) return;
+  uint32_t stable = (uint32_t)(rig_model(rig, rig->release.model) - rig->models);
+  if (stable < tally->n_slots && tally->arms[stable])
+    arm_tally_merge(&rig->stable_sum, tally->arms[stable]);
+  if (RIG_MODELS < tally->n_slots && tally->arms[RIG_MODELS])
+    arm_tally_merge(&rig->candidate_sum, tally->arms[RIG_MODELS]);
 }
 
 /* Takes in what came to control: worlds are freed, full tallies merged into rig->sums. */
@@ -253,6 +301,7 @@ static void rig_control(struct rig *rig, struct mail *mail)
     } else if (mail->kind == LETTER_TALLY_HOME) {
       struct letter_tally *letter = LETTER_OF(mail, struct letter_tally);
       tally_merge(rig->sums, letter->tally);
+      rig_evidence(rig, letter->tally);
       tally_free(letter->tally);
       ungrab(letter);
       rig->tallies_out--;
@@ -301,7 +350,7 @@ static void rig_start(struct rig *rig, uint32_t n_loops, const struct loop_opts 
   mailbox_init_bell(&rig->control);
   mailbox_init_bell(&rig->home);
   mailbox_init_bell(&rig->desk);
-  rig->sums = tally_new(RIG_MODELS, 0, 0);
+  rig->sums = tally_new(RIG_MODELS + 1, 0, 0);
   rig->watch = watch_new();
   rig->worker = worker_new(0, rig->watch);
   rig->post_desks[0] = &rig->desk;
@@ -396,155 +445,9 @@ static void rig_down(struct rig *rig)
   mailbox_deinit(&rig->desk);
 }
 
-/* ---- the client: raw bytes over loopback */
-
-enum { WIRE_MAX = 1 << 20 };
-
-struct client {
-  int fd;
-  size_t len; /* bytes in buf not yet taken by client_read */
-  char buf[WIRE_MAX];
-  /* The last answer read: */
-  int status;
-  char head[8192], body[WIRE_MAX];
-  size_t body_len;
-  bool closed; /* the server closed before a whole answer came */
-};
-
-static void client_open(struct client *client, const struct rig *rig)
+static inline void client_open(struct client *client, const struct rig *rig)
 {
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(rig->port)};
-  int one = 1;
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  memset(client, 0, offsetof(struct client, buf));
-  client->fd = socket(AF_INET, SOCK_STREAM, 0);
-  must(connect(client->fd, (struct sockaddr *)&to, sizeof to) == 0);
-  setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  struct timeval patience = {.tv_sec = 15};
-  setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  client_connect(client, rig->port);
 }
-
-static void client_close(struct client *client)
-{
-  close(client->fd);
-  client->fd = -1;
-}
-
-/* False when the server will not take more. */
-static bool client_send(struct client *client, const void *at, size_t len)
-{
-  const char *bytes = at;
-  while (len) {
-    ssize_t n = send(client->fd, bytes, len, MSG_NOSIGNAL);
-    if (n <= 0) return false;
-    bytes += n;
-    len -= (size_t)n;
-  }
-  return true;
-}
-
-static bool client_say(struct client *client, const char *text)
-{
-  return client_send(client, text, strlen(text));
-}
-
-static bool client_fill(struct client *client)
-{
-  ssize_t n = recv(client->fd, client->buf + client->len, sizeof client->buf - client->len - 1, 0);
-  if (n <= 0) return false;
-  client->len += (size_t)n;
-  return true;
-}
-
-/* A field of the last answer's head, or NULL; valid until the next call. */
-static const char *client_field(const struct client *client, const char *name)
-{
-  static char value[1024];
-  char key[128];
-  snprintf(key, sizeof key, "\r\n%s: ", name);
-  const char *at = strcasestr(client->head, key);
-  if (!at) return NULL;
-  at += strlen(key);
-  size_t n = strcspn(at, "\r");
-  snprintf(value, sizeof value, "%.*s", (int)n, at);
-  return value;
-}
-
-/* Reads one answer; its status, or 0 when the connection ended before it was whole. head: no
- * body comes whatever Content-Length says. */
-__attribute__((unused)) static int client_read_form(struct client *client, bool head)
-{
-  char *end;
-  client->closed = false;
-  client->status = 0;
-  for (;;) {
-    client->buf[client->len] = '\0';
-    if ((end = memmem(client->buf, client->len, "\r\n\r\n", 4))) break;
-    if (client_fill(client)) continue;
-    client->closed = true;
-    return 0;
-  }
-  size_t head_len = (size_t)(end - client->buf) + 4;
-  must(head_len < sizeof client->head);
-  memcpy(client->head, client->buf, head_len);
-  client->head[head_len] = '\0';
-  int status = atoi(client->head + 9);
-  const char *length = client_field(client, "Content-Length");
-  size_t need = length && !head ? (size_t)atoll(length) : 0;
-  must(need < sizeof client->body);
-  while (client->len < head_len + need) {
-    if (client_fill(client)) continue;
-    client->closed = true;
-    return 0;
-  }
-  memcpy(client->body, client->buf + head_len, need);
-  client->body[need] = '\0';
-  client->body_len = need;
-  client->len -= head_len + need;
-  memmove(client->buf, client->buf + head_len + need, client->len);
-  return client->status = status;
-}
-
-__attribute__((unused)) static int client_read(struct client *client)
-{
-  return client_read_form(client, false);
-}
-
-/* Sends text and reads the answer. */
-__attribute__((unused)) static int client_ask(struct client *client, const char *text)
-{
-  client_say(client, text);
-  return client_read(client);
-}
-
-/* Whether the server closes within `ms`, with nothing more to read. */
-__attribute__((unused)) static bool client_is_closed(struct client *client, int ms)
-{
-  char byte;
-  struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
-  if (client->len || poll(&poll_fd, 1, ms) != 1) return false;
-  return recv(client->fd, &byte, 1, 0) <= 0;
-}
-
-__attribute__((unused)) static bool client_says_code(const struct client *client, const char *code)
-{
-  char want[64];
-  snprintf(want, sizeof want, "\"code\":\"%s\"", code);
-  return strstr(client->body, want) != NULL;
-}
-
-/* "POST path HTTP/1.1" with a body into to; returns its length. */
-__attribute__((unused)) static size_t rig_post(char *to, size_t cap, const char *path,
-                                               const char *extra, const char *body)
-{
-  return (size_t)snprintf(to, cap, "POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n%s",
-                          path, extra, strlen(body), body);
-}
-
-#define ROW16 "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16.5"
-#define INFER16 \
-  "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,16],\"datatype\":\"FP32\",\"data\":[" ROW16 "]}]}"
-#define INFER1 "{\"inputs\":[{\"name\":\"x\",\"shape\":[2],\"datatype\":\"FP32\",\"data\":[1,2]}]}"
 
 #endif

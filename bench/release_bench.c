@@ -1,0 +1,217 @@
+/* release_bench.c - what a release costs a request: N requests to the MLP 16-64-64-4 through the
+ * codec, the path, a resident's lane and ONNX Runtime, with no socket and no kernel in between.
+ *   make build/release/release_bench && build/release/release_bench MODE N
+ *   bench/release_cost.py                   counts instructions per request under valgrind
+ * MODE: plain; canary: 5 % by request id; sticky: 5 % by header; segments: that and two fields;
+ * shadow: copies of all requests, at idle moments.
+ * Thread: main.
+ * SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../test/infer_rig.h"
+#include "net/blocks.h"
+#include "serve/path.h"
+#include "wire/http1.h"
+
+enum { PULSE = 1000, TEXTS = 1000, TEXT_MAX = 700 };
+
+static struct loaded loaded;
+static struct mailbox home, control;
+static struct worker *worker;
+static struct letter_lane lane;
+static struct serve *serve;
+static struct blocks blocks;
+static struct budget bodies;
+static struct post post = {.control = &control};
+static struct letter_world world;
+
+static struct slice file_read(const char *path)
+{
+  static char bytes[1 << 20];
+  FILE *file = fopen(path, "rb");
+  if (!file) return SLICE_NONE;
+  size_t len = fread(bytes, 1, sizeof bytes, file);
+  fclose(file);
+  return slice_of(bytes, len);
+}
+
+static void tally_send(void)
+{
+  static struct letter_tally letters[2];
+  static int n;
+  struct letter_tally *letter = &letters[n++ % 2];
+  *letter = (struct letter_tally){.tally = tally_new(2, 2, 1)};
+  serve_tally(serve, letter);
+  tally_free(letter->tally);
+  mailbox_take(&control);
+}
+
+static void world_send(const char *mode)
+{
+  struct seat seat = {worker_mailbox(worker), lane.lane};
+  struct version versions[2];
+  for (uint32_t i = 0; i < 2; i++)
+    versions[i] = (struct version){.number = i + 1,
+                                   .slot = i,
+                                   .state = VERSION_READY,
+                                   .contract = loaded.contract,
+                                   .seats = &seat,
+                                   .n_seats = 1,
+                                   .resident = true};
+  struct split split = {.number = 17,
+                        .seed = SLICE("mlp/17"),
+                        .unjudged_max = UINT32_MAX,
+                        .slow_us = {1000, 2000, 4000, 8000}};
+  struct model model = {.name = SLICE("mlp"),
+                        .versions = versions,
+                        .n_versions = 2,
+                        .stable = &versions[0],
+                        .arms = {{&versions[0], WEIGHT_WHOLE}},
+                        .n_arms = 1};
+  bool plain = strcmp(mode, "plain") == 0, shadow = strcmp(mode, "shadow") == 0;
+  bool segments = strcmp(mode, "segments") == 0;
+  if (segments || strcmp(mode, "sticky") == 0) {
+    split.sticky = STICKY_HEADER;
+    split.sticky_name = SLICE("x-user-id");
+  }
+  if (segments) {
+    split.segments[0] = SLICE("header:x-country");
+    split.segments[1] = SLICE("header:x-plan");
+    split.n_segments = 2;
+  }
+  if (shadow) {
+    split.shadow = &versions[1];
+    split.shadow_weight = WEIGHT_WHOLE;
+  }
+  if (!plain) {
+    uint32_t weight = shadow ? 0 : WEIGHT_WHOLE / 20;
+    model.arms[0] = (struct arm){&versions[1], weight};
+    model.arms[1] = (struct arm){&versions[0], WEIGHT_WHOLE - weight};
+    model.n_arms = 2;
+    model.release = &split;
+  }
+  struct tenant tenant = {.name = SLICE("default"), .models = &model, .n_models = 1};
+  struct world_plan plan = {
+      .tenants = &tenant, .n_tenants = 1, .n_slots = 2, .n_releases = 1, .ready = true};
+  world = (struct letter_world){.world = world_build(&plan, 1)};
+  serve_world(serve, &world);
+}
+
+/* What is in the loop's mailbox: a call's answer makes it whole, a shadow's waits for its turn. */
+static void mail_handle(void)
+{
+  struct mail *mail = mailbox_take(&home);
+  must(mail && !mail->next);
+  struct shadow *shadow = shadow_of_task(serve, mail);
+  if (shadow) {
+    shadow_home(shadow);
+    return;
+  }
+  struct call *call = call_of_task(mail);
+  must(path_resume(call) == STEP_REPLY && call->answer.status == 200);
+  path_end(call);
+}
+
+static void request(struct h1 *h1, struct call *call, struct slice text)
+{
+  static char id[REQUEST_ID_MAX];
+  struct arena arena;
+  struct slice piece = SLICE_NONE;
+  struct err err;
+  arena_init(&arena, 1 << 20, &blocks.source);
+  must(h1_feed(h1, &arena, &text, &piece, &err) == H1_HEAD);
+  must(h1_body_limit(h1, 1 << 20, &err) == OK);
+  uint8_t id_len = serve_request_id(serve, http_head_get(&h1->head, FIELD_X_REQUEST_ID), id);
+  struct call_came came = {.client = h1,
+                           .head = &h1->head,
+                           .tenant = world_tenant(serve_newest(serve), SLICE("default")),
+                           .model_name = SLICE("mlp"),
+                           .request_id = slice_of(id, id_len),
+                           .body_max = 1 << 20};
+  must(path_begin(serve, call, &came, &arena) == STEP_WAIT);
+  must(h1_feed(h1, &call->arena, &text, &piece, &err) == H1_BODY);
+  must(path_body(call, piece) == STEP_WAIT);
+  must(h1_feed(h1, &call->arena, &text, &piece, &err) == H1_DONE);
+  must(path_resume(call) == STEP_WAIT);
+  must(worker_turn(worker));
+  mail_handle();
+  h1_reset(h1);
+}
+
+static void shadows_run(int64_t *now_us)
+{
+  if (shadows_when(serve) == INT64_MAX) return;
+  serve_turn(serve, *now_us += 1000, 0);
+  if (!shadows_turn(serve, true)) return;
+  must(worker_turn(worker));
+  mail_handle();
+  shadows_turn(serve, false);
+}
+
+/* The requests themselves are made before the count, TEXTS of them. */
+static void texts_make(char (*texts)[TEXT_MAX])
+{
+  char body[TEXT_MAX];
+  for (int i = 0; i < TEXTS; i++) {
+    int len = snprintf(body, sizeof body,
+                       "{\"inputs\":[{\"name\":\"%.*s\",\"shape\":[1,16],\"datatype\":\"FP32\","
+                       "\"data\":[%d,0.5,-1,2,0,0,1.5,3,0.25,1,1,-2,0.125,4,5,0.75]}]}",
+                       SLICE_ARG(loaded.contract.inputs[0].name), i);
+    must(snprintf(texts[i], TEXT_MAX,
+                  "POST /v2/models/mlp/infer HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: "
+                  "bench/1.0\r\nAccept: */*\r\nContent-Type: application/json\r\nx-user-id: "
+                  "user-%d\r\nx-country: %s\r\nx-plan: gold\r\nContent-Length: %d\r\n\r\n%s",
+                  i, i % 3 ? "de" : "fr", len, body) < TEXT_MAX);
+  }
+}
+
+static void requests(long n)
+{
+  static char texts[TEXTS][TEXT_MAX];
+  static struct call call;
+  struct h1 h1;
+  int64_t now_us = clock_us();
+  h1_init(&h1, NULL);
+  texts_make(texts);
+  for (long i = 0; i < n; i++) {
+    serve_turn(serve, now_us += 100, 0);
+    if (i % PULSE == 0) tally_send();
+    request(&h1, &call, slice_str(texts[i % TEXTS]));
+    shadows_run(&now_us);
+  }
+}
+
+int main(int argc, char **argv)
+{
+  struct err err;
+  if (argc != 3) {
+    printf("release_bench plain|canary|sticky|segments|shadow N\n");
+    return 2;
+  }
+  if (rig_open("onnx", "model.onnx", file_read("bench/models/mlp.onnx"), &loaded, &err) != OK) {
+    printf("skipped: %s\n", err.text);
+    return 1;
+  }
+  mailbox_init(&home, NULL, NULL);
+  mailbox_init(&control, NULL, NULL);
+  worker = worker_new_resident(0, NULL, NULL, NULL);
+  lane = (struct letter_lane){.mail.kind = LETTER_LANE_OPEN, .home = &home, .loaded = &loaded};
+  mail_send(worker_mailbox(worker), &lane.mail);
+  must(worker_turn(worker) && mailbox_take(&home) && lane.lane);
+  blocks_init(&blocks, 1 << 20, NULL);
+  budget_init(&bodies, 1 << 30);
+  serve = serve_new(&(struct serve_opts){.post = &post,
+                                         .home = &home,
+                                         .calls_max = 1024,
+                                         .call_bytes_max = 1 << 20,
+                                         .deadline_us = 60000000,
+                                         .deadline_max_us = 60000000,
+                                         .blocks = &blocks.source,
+                                         .bodies = &bodies});
+  serve_turn(serve, clock_us(), 0);
+  tally_send();
+  world_send(argv[1]);
+  requests(strtol(argv[2], NULL, 10));
+  return 0;
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""release_cost.py - instructions a request takes with and without a release, counted by valgrind.
+
+    bench/release_cost.py [--check]        --check: 3 % more is a broken promise
+
+Each mode of release_bench.c runs with N and with 2 N requests; the difference is free of start-up.
+The socket and the kernel are not in it, so what is printed is more than the daemon's share.
+SPDX-License-Identifier: MIT
+"""
+import os
+import re
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BENCH = os.path.join(ROOT, "build", "release", "release_bench")
+N = 2000
+PROMISE = 3.0  # per cent
+MODES = [("plain", "no release"), ("canary", "canary, 5 % by request"),
+         ("sticky", "canary, 5 % by header"), ("segments", "that and two segment fields")]
+
+
+def instructions(mode, n):
+    run = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", BENCH,
+                          mode, str(n)], cwd=ROOT, capture_output=True, text=True)
+    if run.returncode:
+        sys.exit("release_bench %s: %s" % (mode, run.stdout + run.stderr[-500:]))
+    return int(re.search(r"Collected : (\d+)", run.stderr).group(1))
+
+
+def main():
+    subprocess.run(["make", "-s", "build/release/release_bench"], cwd=ROOT, check=True)
+    base, broken = None, False
+    print("%-40s %12s %8s" % ("user instructions per request", "count", "more"))
+    for mode, what in MODES:
+        each = (instructions(mode, 2 * N) - instructions(mode, N)) / N
+        base = base or each
+        more = 100 * (each / base - 1)
+        print("%-40s %12.0f %7.2f%%" % (what, each, more))
+        broken |= mode in ("canary", "sticky") and more >= PROMISE
+    sys.exit(broken and "--check" in sys.argv)
+
+
+main()
