@@ -14,7 +14,6 @@
 #include "api/routes.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/outcome.h"
 
 typedef enum desk_step (*handler)(struct ask *ask);
 
@@ -66,7 +65,6 @@ void desk_free(struct desk *desk)
   blob_drop(desk->metrics);
   flag_desk_free(desk->flags);
   if (desk->history) history_close(desk->history);
-  outcomes_close(desk->outcomes);
   ungrab(desk);
 }
 
@@ -222,7 +220,9 @@ static void letter_came(struct desk *desk, struct mail *mail)
     case LETTER_STATS_HOME: stats_home(desk, LETTER_OF(mail, struct letter_stats)); break;
     case LETTER_RELEASE_HOME: release_home(LETTER_OF(mail, struct letter_release)); break;
     case LETTER_FEEDBACK_HOME: told_home(LETTER_OF(mail, struct letter_feedback)); break;
-    case LETTER_MEASURE: measure_take(desk, LETTER_OF(mail, struct letter_measure)); break;
+    case LETTER_PREDICTIONS_HOME:
+      exposures_home(desk, LETTER_OF(mail, struct letter_predictions));
+      break;
     case LETTER_STOP: desk->stopping = true; break;
     default: must(!"a letter that no desk takes");
   }
@@ -232,7 +232,7 @@ static void letter_came(struct desk *desk, struct mail *mail)
 
 static bool letters_are_out(const struct desk *desk)
 {
-  if (desk->stats_out) return true;
+  if (desk->stats_out || exposures_are_out(desk)) return true;
   for (struct link *link = desk->asks.next; link != &desk->asks; link = link->next)
     if (LIST_OF(link, struct ask, link)->letters_out) return true;
   return false;

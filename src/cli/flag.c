@@ -1,4 +1,4 @@
-/* flag.c - `slipway flag set|get|list|remove`.
+/* flag.c - `slipway flag set|get|list|remove|results|history`.
  * Thread: main (own).
  *
  *   flag set KEY VARIANT         that variant is the default; a new flag has on and off
@@ -260,22 +260,97 @@ static bool remove_one(struct flagging *f)
   return true;
 }
 
+static void results_print(const json_t *variants)
+{
+  static const char *const heads[] = {"VARIANT", ">EXPOSURES", ">OUTCOMES", ">MEAN", ">DIFFERENCE",
+                                      ">FROM",   ">TO",        "VERDICT",   NULL};
+  static const char *const numbers[] = {"mean", "difference", "lower", "upper"};
+  struct table table;
+  size_t i;
+  json_t *variant;
+  table_init(&table, heads);
+  json_array_foreach(variants, i, variant)
+  {
+    const char *verdict = get_str(variant, "verdict");
+    table_add_json(&table, json_object_get(variant, "variant"));
+    table_add_json(&table, json_object_get(variant, "exposures"));
+    table_add_json(&table, json_object_get(variant, "outcomes"));
+    for (int k = 0; k < 4; k++) {
+      const json_t *number = json_object_get(variant, numbers[k]);
+      if (json_is_number(number))
+        table_add(&table, "%.4g", json_number_value(number));
+      else
+        table_add(&table, "-");
+    }
+    table_add(&table, "%s", verdict[0] ? verdict : "-");
+  }
+  table_print(&table);
+  table_deinit(&table);
+}
+
+static bool results(struct flagging *f)
+{
+  char path[CLIENT_PATH_MAX];
+  if (f->cli->args.n_words < 2) {
+    fail(&f->err, E_INVALID_ARGUMENT, "say which flag");
+    return false;
+  }
+  if (client_path(path, &f->err, "/api/v1/flag-results/%s", f->cli->args.words[1]) != OK)
+    return false;
+  if (!call(f, "GET", path, SLICE_NONE)) return false;
+  if (f->cli->args.json)
+    out_json(f->answer.json);
+  else
+    results_print(json_object_get(f->answer.json, "variants"));
+  return true;
+}
+
+static bool history(struct flagging *f)
+{
+  static const char *const heads[] = {">SEQ", "WHEN", "WHO", "WHAT", "FLAG", "WHY", NULL};
+  struct table table;
+  char text[OUT_NUMBER_MAX];
+  size_t i;
+  json_t *event;
+  if (!call(f, "GET", "/api/v1/flag-history", SLICE_NONE)) return false;
+  if (f->cli->args.json) {
+    out_json(f->answer.json);
+    return true;
+  }
+  table_init(&table, heads);
+  json_array_foreach(json_object_get(f->answer.json, "events"), i, event)
+  {
+    const char *flag = get_str(event, "flag"), *note = get_str(event, "note");
+    table_add_json(&table, json_object_get(event, "seq"));
+    table_add(&table, "%s", out_time(json_object_get(event, "at"), text));
+    table_add_json(&table, json_object_get(event, "who"));
+    table_add_json(&table, json_object_get(event, "what"));
+    table_add(&table, "%s", flag[0] ? flag : "-");
+    table_add(&table, "%s", note[0] ? note : "-");
+  }
+  table_print(&table);
+  table_deinit(&table);
+  return true;
+}
+
 int command_flag(struct cli *cli)
 {
   static const struct {
     const char *word;
     uint32_t words_max;
     bool (*run)(struct flagging *f);
-  } actions[] = {{"set", 3, set}, {"get", 2, get}, {"list", 1, list}, {"remove", 2, remove_one}};
+  } actions[] = {{"set", 3, set},           {"get", 2, get},         {"list", 1, list},
+                 {"remove", 2, remove_one}, {"results", 2, results}, {"history", 1, history}};
+  const size_t n = sizeof actions / sizeof *actions;
   struct flagging f = {.cli = cli};
   int rc;
   if (!cli_args(cli, opts, 1, 3, &rc)) return rc;
   size_t i = 0;
-  while (i < 4 && strcmp(cli->args.words[0], actions[i].word) != 0) i++;
-  if (i == 4 || cli->args.n_words > actions[i].words_max) {
-    if (i == 4)
-      fail(&f.err, E_INVALID_ARGUMENT, "'%.64s' is none of set, get, list, remove",
-           cli->args.words[0]);
+  while (i < n && strcmp(cli->args.words[0], actions[i].word) != 0) i++;
+  if (i == n || cli->args.n_words > actions[i].words_max) {
+    if (i == n)
+      fail(&f.err, E_INVALID_ARGUMENT,
+           "'%.64s' is none of set, get, list, remove, results, history", cli->args.words[0]);
     else
       fail(&f.err, E_INVALID_ARGUMENT, "too many words for 'flag %s'", actions[i].word);
     return cli_fail(cli, &f.err);

@@ -11,6 +11,8 @@
 
 #include "flag/logic.h"
 
+enum { SHARE_WHOLE = 100000000 };
+
 enum eval_fault {
   EVAL_FINE,
   EVAL_STEPS,       /* the budget is spent */
@@ -24,6 +26,9 @@ struct eval {
   struct slice flag_key;
   const struct value *context; /* the whole, with $flagd: what `fractional` buckets by */
   enum eval_fault fault;       /* the first; the value means nothing then */
+  /* A `fractional` was run: the last one's share of what it gave, in parts of SHARE_WHOLE. */
+  bool drawn;
+  uint32_t share;
 };
 
 /* The rule's value for eval->context. Lists and texts of it live in the arena, rule and context. */

@@ -531,7 +531,8 @@ static bool entry_read(const struct value *entry, const struct value **variant, 
   return true;
 }
 
-static struct value fractional_pick(const struct value *entries, uint32_t n, uint32_t hash)
+static struct value fractional_pick(struct eval *eval, const struct value *entries, uint32_t n,
+                                    uint32_t hash)
 {
   const struct value *variant;
   double total = 0, weight, owned = 0;
@@ -544,7 +545,10 @@ static struct value fractional_pick(const struct value *entries, uint32_t n, uin
   for (uint32_t i = 0; i < n; i++) {
     (void)entry_read(&entries[i], &variant, &weight);
     owned += weight;
-    if (bucket < owned) return *variant;
+    if (bucket >= owned) continue;
+    eval->drawn = true;
+    eval->share = (uint32_t)(weight / total * SHARE_WHOLE);
+    return *variant;
   }
   return VALUE_OF_NULL;
 }
@@ -553,8 +557,9 @@ struct value op_fractional(struct eval *eval, const struct args *args, const str
 {
   (void)data;
   if (args->n && args->at[0].kind == VALUE_STRING)
-    return fractional_pick(args->at + 1, args->n - 1, assign_hash(args->at[0].text, SLICE_NONE));
+    return fractional_pick(eval, args->at + 1, args->n - 1,
+                           assign_hash(args->at[0].text, SLICE_NONE));
   const struct value *key = value_get(eval->context, SLICE("targetingKey"));
   if (!key || key->kind != VALUE_STRING || !key->text.len) return eval_stop(eval, EVAL_KEY_MISSING);
-  return fractional_pick(args->at, args->n, assign_hash(eval->flag_key, key->text));
+  return fractional_pick(eval, args->at, args->n, assign_hash(eval->flag_key, key->text));
 }

@@ -334,6 +334,8 @@ void flag_evaluate(const struct flag *flag, const struct value *context, int64_t
   to->details[0] = '\0';
   to->variant = SLICE_NONE;
   to->value = NULL;
+  to->drawn = false;
+  to->share = 0;
   to->reason = FLAG_DISABLED;
   if (flag->broken) {
     to->error = FLAG_PARSE_ERROR;
@@ -354,6 +356,8 @@ void flag_evaluate(const struct flag *flag, const struct value *context, int64_t
   struct eval eval = {.arena = arena, .steps = *steps, .flag_key = flag->key, .context = &own[3]};
   struct value value = eval_run(&eval, flag->targeting);
   *steps = eval.steps;
+  to->drawn = eval.drawn;
+  to->share = eval.share;
   if (eval.fault)
     fault_tell(to, eval.fault, flag->key);
   else

@@ -79,6 +79,8 @@ struct flag_result {
   enum flag_reason reason;
   struct slice variant;      /* at NULL: none */
   const struct value *value; /* NULL: none */
+  bool drawn;                /* a `fractional` chose it: a lot, from which effects may be told */
+  uint32_t share;            /* of the lot, in parts of SHARE_WHOLE (flag/eval.h) */
 };
 
 /* now_s: Unix time for $flagd.timestamp. *steps: the budget, FLAG_STEPS_MAX for one flag; what is

@@ -32,6 +32,8 @@ void flag_desk_free(struct flag_desk *flags)
   arena_deinit(&flags->work);
   arena_deinit(&flags->out);
   arena_deinit(&flags->texts);
+  exposures_free(flags->exposures);
+  if (flags->outcomes) outcomes_close(flags->outcomes);
   ungrab(flags->rows);
   ungrab(flags);
 }
@@ -133,7 +135,7 @@ void flag_exposed(struct ask *ask, const struct flag *flag, const struct flag_re
                           .variant = result->variant,
                           .reason = result->reason,
                           .error = result->error};
-  (void)key; /* joined with outcomes once there is a store for them */
+  if (!bulk && result->drawn && !result->error) exposure_note(ask, flag, result, key);
   struct flag_row *row = row_find(desk, &like);
   if (!row)
     desk->rows_left_out++;

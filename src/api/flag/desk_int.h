@@ -8,6 +8,7 @@
 
 #include "api/ask_int.h"
 #include "flag/edit.h"
+#include "store/outcome.h"
 
 enum {
   FLAG_SETS_MAX = 16,       /* files ready at one desk; the one not used for longest goes */
@@ -38,6 +39,8 @@ struct flag_desk {
   struct flag_row *rows;           /* open addressing by a hash of all four */
   uint32_t n_rows;
   uint64_t rows_left_out;
+  struct exposures *exposures; /* exposure.c's; NULL before the first */
+  struct outcomes *outcomes;   /* this desk's reader; NULL before the first use */
   unsigned char hash_key[16];
 };
 
@@ -65,9 +68,23 @@ bool split_flag_of(const struct tenant *tenant, const struct model *model,
 bool split_flag_find(struct ask *ask, struct slice key, const struct value *context,
                      struct split_flag *to);
 
-/* The one place that hears of every evaluation. key: the context's targetingKey, or at NULL: who
- * saw the variant, to be joined with what came of it. bulk: a client that asks for everything,
- * which is no exposure yet. */
+/* --- a flag as an experiment ---
+ * Whoever a lot gave a variant (a `fractional` chose) is remembered once for each flag, beside
+ * predictions of models: model "flag:KEY", request id the targetingKey, arm the variant's place in
+ * the flag. Feedback that names flag and targetingKey finds it; the results are sums of both. */
+enum { EXPOSURE_RELEASE = 1 }; /* what stands where predictions have their release */
+void exposure_note(struct ask *ask, const struct flag *flag, const struct flag_result *result,
+                   struct slice key);
+void exposures_home(struct desk *desk, struct letter_predictions *letter);
+bool exposures_are_out(const struct desk *desk);
+void exposures_free(struct exposures *exposures);
+/* "flag:KEY", and the request id that stands for a targetingKey: itself, or its digest where it is
+ * longer than an id may be. at is NULL past the arena's cap. */
+struct slice exposure_model(struct arena *arena, struct slice flag);
+struct slice exposure_id(struct arena *arena, struct slice key);
+
+/* The one place that hears of every evaluation. key: the context's targetingKey, or at NULL. bulk:
+ * a client that asks for everything, which is no exposure yet. */
 void flag_exposed(struct ask *ask, const struct flag *flag, const struct flag_result *result,
                   struct slice key, bool bulk);
 /* The tenant's counts as Prometheus text. */

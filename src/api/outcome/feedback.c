@@ -5,6 +5,9 @@
  *   {"model":"fraud","items":[{"request_id":"r-1","outcome":"spam"}, ...]}
  *   [{"model":"fraud","request_id":"r-1","outcome":{"value":12.5,"label":"spam"}}, ...]
  *
+ * or of a feature flag, about whoever was given a variant by lot:
+ *   {"flag":"new-ranker","targetingKey":"u1","outcome":1}
+ *
  * The number of an outcome is itself, 1 and 0 for true and false, or the member `value` of an
  * object; its label is a whole number, a text, or the member `label`. A text that is one of the
  * model's labels stands for that label's place, as it does in predictions.
@@ -15,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/flag/desk_int.h"
 #include "api/handlers_int.h"
 #include "api/outcome/outcome_int.h"
 #include "base/clock.h"
@@ -81,7 +85,8 @@ static struct slice outcome_text(struct arena *arena, const json_t *outcome)
 
 static int64_t text_label(const struct model *model, struct slice text)
 {
-  const struct contract *contract = model->stable ? &model->stable->contract : NULL;
+  const struct contract *contract =
+      model && model->stable ? &model->stable->contract : NULL; /* a flag has no model */
   for (uint32_t i = 0; contract && i < contract->n_outputs; i++)
     for (uint32_t k = 0; k < contract->outputs[i].n_labels; k++)
       if (slice_eq(contract->outputs[i].labels[k], text)) return k;
@@ -101,8 +106,7 @@ static void outcome_name(const struct model *model, const json_t *json, struct f
   if (json_is_boolean(json)) item->label = json_is_true(json);
   if (value == floor(value) && fabs(value) < 0x1p53) item->label = (int64_t)value;
   if (json_is_string(json))
-    item->label =
-        text_label(model, slice_of(json_string_value(json), json_string_length(json)));
+    item->label = text_label(model, slice_of(json_string_value(json), json_string_length(json)));
 }
 
 static bool outcome_read(struct ask *ask, struct telling *telling, const struct model *model,
@@ -142,8 +146,7 @@ static bool at_read(struct ask *ask, const json_t *json, int64_t now_ms, int64_t
   } else {
     return bad(ask, E_WRONG_TYPE, "at", "is neither a time as text nor a Unix time in seconds");
   }
-  if (*at_ms > now_ms + AHEAD_MS)
-    return bad(ask, E_VALUE_OUT_OF_RANGE, "at", "lies in the future");
+  if (*at_ms > now_ms + AHEAD_MS) return bad(ask, E_VALUE_OUT_OF_RANGE, "at", "lies in the future");
   return true;
 }
 
@@ -172,7 +175,8 @@ static const struct model *model_named(struct ask *ask, struct slice name)
 
 static bool members_known(struct ask *ask, const json_t *json)
 {
-  static const char *const known[] = {"model", "request_id", "outcome", "at", "weight"};
+  static const char *const known[] = {"model",  "request_id", "outcome",     "at",
+                                      "weight", "flag",       "targetingKey"};
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)(uintptr_t)json, key, value)
@@ -187,6 +191,44 @@ static bool members_known(struct ask *ask, const json_t *json)
   return true;
 }
 
+/* Of a flag: the names that exposures have in the store (api/flag/exposure.c). */
+static bool flag_item_read(struct ask *ask, struct telling *telling, const json_t *json,
+                           struct slice flag, struct feedback *item)
+{
+  struct slice key = SLICE_NONE;
+  if (json_object_get(json, "model") || json_object_get(json, "request_id"))
+    return bad(ask, E_INVALID_ARGUMENT, "flag", "does not go together with a model's request");
+  if (!member_str(ask, json, "targetingKey", ASK_MEMBER_MAX, &key)) return false;
+  if (!key.len) return bad(ask, E_INVALID_ARGUMENT, "targetingKey", "is missing");
+  const struct flags *flags = flag_set_of(ask);
+  if (!flags) return false;
+  if (!flags_find(flags, flag)) {
+    fail(&ask->err, E_NOT_FOUND, "there is no flag '%.*s'", SLICE_ARG(flag));
+    fail_at(&ask->err, "flag");
+    return false;
+  }
+  item->model = exposure_model(&telling->texts, flag);
+  item->id = exposure_id(&telling->texts, key);
+  if (item->model.at && item->id.at) return true;
+  return bad(ask, E_OUT_OF_MEMORY, "flag", "takes too much memory with all the others");
+}
+
+static bool item_name(struct ask *ask, struct telling *telling, struct slice model_name,
+                      const json_t *json, const struct model **model, struct feedback *item)
+{
+  struct slice flag = SLICE_NONE;
+  *model = NULL;
+  if (!member_str(ask, json, "flag", ASK_MEMBER_MAX, &flag)) return false;
+  if (flag.at) return flag_item_read(ask, telling, json, flag, item);
+  if (!member_str(ask, json, "model", ASK_MEMBER_MAX, &model_name) ||
+      !member_str(ask, json, "request_id", PREDICTION_ID_MAX, &item->id))
+    return false;
+  if (!item->id.len) return bad(ask, E_INVALID_ARGUMENT, "request_id", "is missing");
+  item->model = model_name; /* the body's: a world's own may be gone when the letter is home */
+  *model = model_named(ask, model_name);
+  return *model != NULL;
+}
+
 static bool item_read(struct ask *ask, struct telling *telling, struct slice model_name,
                       const json_t *json, struct feedback *item)
 {
@@ -195,16 +237,12 @@ static bool item_read(struct ask *ask, struct telling *telling, struct slice mod
     ask->err.field[0] = 0;
     return false;
   }
-  if (!members_known(ask, json) || !member_str(ask, json, "model", ASK_MEMBER_MAX, &model_name) ||
-      !member_str(ask, json, "request_id", PREDICTION_ID_MAX, &item->id))
-    return false;
-  if (!item->id.len) return bad(ask, E_INVALID_ARGUMENT, "request_id", "is missing");
-  const struct model *model = model_named(ask, model_name);
-  if (!model || !outcome_read(ask, telling, model, json_object_get(json, "outcome"), item) ||
+  const struct model *model;
+  if (!members_known(ask, json) || !item_name(ask, telling, model_name, json, &model, item) ||
+      !outcome_read(ask, telling, model, json_object_get(json, "outcome"), item) ||
       !at_read(ask, json_object_get(json, "at"), telling->letter.now_ms, &item->at_ms) ||
       !weight_read(ask, json_object_get(json, "weight"), &item->weight))
     return false;
-  item->model = model_name; /* the body's: a world's own may be gone when the letter is home */
   return true;
 }
 
@@ -310,9 +348,9 @@ enum desk_step feedback_home(struct ask *ask)
   for (uint32_t i = 0; i < telling->letter.n_items; i++) {
     const struct feedback *item = &telling->items[i];
     counts[item->state]++;
-    json_array_append_new(items, json_pack("{so,so,ss}", "model", json_slice(item->model),
-                                           "request_id", json_slice(item->id), "state",
-                                           feedback_state_name(item->state)));
+    json_array_append_new(
+        items, json_pack("{so,so,ss}", "model", json_slice(item->model), "request_id",
+                         json_slice(item->id), "state", feedback_state_name(item->state)));
   }
   json_t *answer = json_pack("{so}", "items", items);
   for (uint32_t i = 0; i < FEEDBACK_STATES; i++)
