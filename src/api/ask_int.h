@@ -75,6 +75,7 @@ struct desk {
   struct letter_world *lease; /* of the newest world; NULL before the first */
   struct link asks;           /* all that are open */
   struct history *history;    /* this desk's own reader; NULL before the first use */
+  struct outcomes *outcomes;  /* the same of outcomes */
   struct flag_desk *flags;    /* api/flag/desk_int.h; NULL before the first use */
 
   /* One snapshot of all counters shared by those who do not need a fresh one. */

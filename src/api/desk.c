@@ -14,6 +14,7 @@
 #include "api/routes.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/outcome.h"
 
 typedef enum desk_step (*handler)(struct ask *ask);
 
@@ -65,6 +66,7 @@ void desk_free(struct desk *desk)
   blob_drop(desk->metrics);
   flag_desk_free(desk->flags);
   if (desk->history) history_close(desk->history);
+  outcomes_close(desk->outcomes);
   ungrab(desk);
 }
 
@@ -220,6 +222,7 @@ static void letter_came(struct desk *desk, struct mail *mail)
     case LETTER_STATS_HOME: stats_home(desk, LETTER_OF(mail, struct letter_stats)); break;
     case LETTER_RELEASE_HOME: release_home(LETTER_OF(mail, struct letter_release)); break;
     case LETTER_FEEDBACK_HOME: told_home(LETTER_OF(mail, struct letter_feedback)); break;
+    case LETTER_MEASURE: measure_take(desk, LETTER_OF(mail, struct letter_measure)); break;
     case LETTER_PREDICTIONS_HOME:
       exposures_home(desk, LETTER_OF(mail, struct letter_predictions));
       break;

@@ -21,7 +21,7 @@ struct outcomes {
   size_t cursor_len;
   sqlite3_stmt *model_find, *model_add, *model_keep, *model_next; /* the writer's up to `prune` */
   sqlite3_stmt *predict, *known, *told, *tell, *keep, *sweep[3], *page, *prune;
-  sqlite3_stmt *measure;
+  sqlite3_stmt *measure, *newest;
 };
 
 static const char schema[] =
@@ -42,11 +42,12 @@ static const char schema[] =
 
 /* By arm and unit, so that a unit's mean is formed in one walk and always in the same order. */
 static const char measure_text[] =
-    "SELECT p.arm, p.unit, p.label, p.score, o.at_ms - p.wall_ms, o.value, o.label, o.weight"
+    "SELECT p.arm, p.unit, p.label, p.score, o.at_ms - p.wall_ms, o.value, o.label, o.weight,"
+    "  p.wall_ms, p.version"
     " FROM predictions p LEFT JOIN outcomes o ON o.model = p.model AND o.request = p.request"
     "  AND o.at_ms - p.wall_ms <= ?5"
-    " WHERE p.model = ?1 AND p.wall_ms BETWEEN ?3 AND ?4 AND p.release = ?2"
-    " ORDER BY p.arm, p.unit, p.request";
+    " WHERE p.model = ?1 AND p.wall_ms BETWEEN ?3 AND ?4 + ?5 AND p.release = ?2"
+    " ORDER BY p.arm, p.unit, p.wall_ms, p.seq";
 
 #define DUE                                                                                  \
   "(SELECT request FROM predictions WHERE model = ?1 AND wall_ms < ?2 ORDER BY wall_ms, seq" \
@@ -113,6 +114,10 @@ static enum code handle_open(struct outcomes *outcomes, const struct datadir *di
   }
   if (sql_prepare(outcomes->db, "SELECT id, keep_ms FROM models WHERE tenant = ?1 AND model = ?2",
                   &outcomes->model_find, err))
+    return err->code;
+  if (sql_prepare(outcomes->db,
+                  "SELECT release FROM predictions WHERE model = ?1 ORDER BY wall_ms DESC LIMIT 1",
+                  &outcomes->newest, err))
     return err->code;
   return sql_prepare(outcomes->db, measure_text, &outcomes->measure, err);
 }
@@ -465,10 +470,11 @@ void outcomes_tidy(struct outcomes *outcomes)
 
 /* --- measuring -------------------------------------------------------------------------------- */
 
-/* One unit on its way; its rows follow each other. */
+/* One unit of one arm on its way; its rows follow each other, the first first. */
 struct unit {
-  int64_t key;
+  int64_t key, first_ms;
   int arm;
+  bool begun;
   double sum, weight;
 };
 
@@ -512,22 +518,47 @@ static void outcome_add(struct outcome_sums *sums, sqlite3_stmt *row)
     calibration_add(sums, p, sqlite3_column_double(row, 5));
 }
 
-static void row_add(struct outcome_sums *arms, struct unit *unit, sqlite3_stmt *row, double cap)
+static void unit_add(struct unit *unit, sqlite3_stmt *row, const struct outcome_question *of,
+                     int64_t wall_ms)
+{
+  int64_t age_ms = wall_ms + sqlite3_column_int64(row, 4) - unit->first_ms;
+  double weight = sqlite3_column_double(row, 7);
+  if (unit->first_ms <= of->since_ms || unit->first_ms > of->mature_ms) return;
+  if (sqlite3_column_type(row, 5) == SQLITE_NULL || age_ms > of->maturity_ms) return;
+  unit->sum += weight * fmin(of->cap, fmax(-of->cap, sqlite3_column_double(row, 5)));
+  unit->weight += weight;
+}
+
+static void row_add(struct outcome_sums *arms, struct unit *unit, sqlite3_stmt *row,
+                    const struct outcome_question *of)
 {
   int arm = sqlite3_column_int(row, 0);
-  int64_t key = sqlite3_column_int64(row, 1);
+  int64_t key = sqlite3_column_int64(row, 1), wall_ms = sqlite3_column_int64(row, 8);
+  bool told = sqlite3_column_type(row, 4) != SQLITE_NULL;
   if (arm < 0 || arm >= ARMS_MAX) return;
-  if (arm != unit->arm || key != unit->key) unit_end(unit, arms, cap);
-  unit->arm = arm;
-  unit->key = key;
+  if (!unit->begun || arm != unit->arm || key != unit->key) {
+    unit_end(unit, arms, of->cap);
+    *unit = (struct unit){.key = key, .first_ms = wall_ms, .arm = arm, .begun = true};
+  }
+  if (told) unit_add(unit, row, of, wall_ms);
+  if (wall_ms > of->mature_ms) return;
   arms[arm].requests++;
-  if (sqlite3_column_type(row, 4) == SQLITE_NULL) return;
-  outcome_add(&arms[arm], row);
-  if (sqlite3_column_type(row, 5) == SQLITE_NULL) return;
-  double weight = sqlite3_column_double(row, 7);
-  double value = fmin(cap, fmax(-cap, sqlite3_column_double(row, 5)));
-  unit->sum += weight * value;
-  unit->weight += weight;
+  arms[arm].version = (uint32_t)sqlite3_column_int64(row, 9);
+  if (told) outcome_add(&arms[arm], row);
+}
+
+enum code outcomes_newest(struct outcomes *outcomes, struct slice tenant, struct slice model,
+                          uint32_t *release, struct err *err)
+{
+  int64_t id, keep_ms;
+  bool row = false;
+  *release = 0;
+  if (model_id(outcomes, tenant, model, &id, &keep_ms, err)) return err->code;
+  sqlite3_bind_int64(outcomes->newest, 1, id);
+  enum code code = step(outcomes, outcomes->newest, &row, err);
+  if (row) *release = (uint32_t)sqlite3_column_int64(outcomes->newest, 0);
+  sqlite3_reset(outcomes->newest);
+  return code;
 }
 
 enum code outcomes_measured(struct outcomes *outcomes, const struct outcome_question *of,
@@ -535,7 +566,7 @@ enum code outcomes_measured(struct outcomes *outcomes, const struct outcome_ques
 {
   int64_t model, keep_ms;
   bool row = true;
-  struct unit unit = {0};
+  struct unit unit = {.begun = false};
   sqlite3_stmt *stmt = outcomes->measure;
   memset(arms, 0, ARMS_MAX * sizeof *arms);
   if (model_id(outcomes, of->tenant, of->model, &model, &keep_ms, err)) return err->code;
@@ -544,7 +575,7 @@ enum code outcomes_measured(struct outcomes *outcomes, const struct outcome_ques
   for (int i = 0; i < 5; i++) sqlite3_bind_int64(stmt, i + 1, numbers[i]);
   enum code code;
   while ((code = step(outcomes, stmt, &row, err)) == OK && row)
-    row_add(arms, &unit, stmt, of->cap);
+    row_add(arms, &unit, stmt, of);
   unit_end(&unit, arms, of->cap);
   sqlite3_reset(stmt);
   return code;

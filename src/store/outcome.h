@@ -53,15 +53,21 @@ CHECKED enum code outcomes_sweep(struct outcomes *outcomes, int64_t now_ms, uint
 void outcomes_tidy(struct outcomes *outcomes);
 
 /* Sums per arm over predictions of a release made from from_ms to mature_ms; of outcomes only those
- * within maturity_ms of their prediction. Values are cut to +-cap (not above 0: no metric). A
- * unit's value is the mean over its requests with an outcome, by weight. arms has ARMS_MAX. */
+ * within maturity_ms of their prediction.
+ * The metric is of those units alone whose first prediction of the arm was made after since_ms and
+ * up to mature_ms, so that what is measured one after the other adds up and each unit enters once,
+ * at one age: its value is the mean, by weight, of what happened within maturity_ms of that first
+ * prediction, cut to +-cap (not above 0: no metric). arms has ARMS_MAX. */
 struct outcome_question {
   struct slice tenant, model;
   uint32_t release;
-  int64_t from_ms, mature_ms, maturity_ms;
+  int64_t from_ms, since_ms, mature_ms, maturity_ms; /* since_ms below from_ms: from the first on */
   double cap;
 };
 CHECKED enum code outcomes_measured(struct outcomes *outcomes, const struct outcome_question *of,
                                     struct outcome_sums arms[ARMS_MAX], struct err *err);
+/* The release that the model's newest prediction is of; 0: there is none. */
+CHECKED enum code outcomes_newest(struct outcomes *outcomes, struct slice tenant,
+                                  struct slice model, uint32_t *release, struct err *err);
 
 #endif

@@ -14,6 +14,7 @@
  *   PREDICTIONS         control, scribe    ..._HOME     the sender's; what loops remembered, who
  *                       desk                            was given which variant of a flag
  *   FEEDBACK            desk     scribe    ..._HOME     the desk's; outcomes, durable when home
+ *   MEASURE             control  desk      ..._HOME     control's; what outcomes say of a release
  *   LOAD, UNLOAD        control  job       LOAD_HOME..  control's
  *   LANE_OPEN, _CLOSE   control  lane own. ..._HOME     control's
  *   STOP                main     any       -            main's; finish and return
@@ -48,6 +49,7 @@ enum letter {
   LETTER_APPEND, LETTER_APPEND_HOME,
   LETTER_PREDICTIONS, LETTER_PREDICTIONS_HOME,
   LETTER_FEEDBACK, LETTER_FEEDBACK_HOME,
+  LETTER_MEASURE, LETTER_MEASURE_HOME,
   LETTER_LOAD, LETTER_LOAD_HOME,
   LETTER_UNLOAD, LETTER_UNLOAD_HOME,
   LETTER_LANE_OPEN, LETTER_LANE_OPEN_HOME,
@@ -253,6 +255,21 @@ struct letter_feedback { /* all or none */
   struct err err;
   uint32_t bad;
   void *desk_state;
+};
+
+/* Reads, and may take its time over it; store/outcome.h says what it answers. */
+struct letter_measure {
+  struct mail mail;
+  struct mailbox *home;
+  struct slice tenant, model; /* of control's catalog */
+  uint32_t release;
+  int64_t from_ms, since_ms, mature_ms, maturity_ms;
+  double cap;
+  /* Home: */
+  struct err err;
+  int64_t took_us;
+  struct outcome_sums arms[ARMS_MAX];
+  void *control_state;
 };
 
 /* --- models in and out of memory -------------------------------------------------------------- */

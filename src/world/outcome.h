@@ -76,10 +76,11 @@ struct calibration_bin {
 
 /* One arm's sums. */
 struct outcome_sums {
+  uint32_t version;       /* that answered last; 0: none */
   uint64_t requests;      /* mature, with an outcome or without */
   uint64_t labelled;      /* of them with an outcome */
   uint64_t judged, right; /* both said a label; the same one */
-  struct mean_arm metric; /* of units: each one's mean value, in parts of the cap */
+  struct mean_arm metric; /* of units that matured since: each one's value, in parts of the cap */
   struct calibration_bin bins[CALIBRATION_BINS];
   double brier;            /* sum of (p - y)^2 over the bins' answers */
   uint64_t ages[AGES];     /* labelled within 2^i seconds of the prediction, i = 0, 1, ... */

@@ -342,3 +342,45 @@ TEST(after_a_sync_that_failed_nothing_is_acknowledged)
   EXPECT(strstr(err.text, "disk failed") != NULL);
   closed(outcomes, &dir);
 }
+
+TEST(a_unit_enters_once_when_its_first_request_is_old_enough)
+{
+  enum { UNITS = 50, L = 10000 };
+  struct datadir dir;
+  struct err err = {0};
+  struct outcome_sums arms[ARMS_MAX], once[ARMS_MAX];
+  struct mean_arm sum = {0};
+  struct outcomes *outcomes = opened(&dir, NULL);
+  int64_t want = 0;
+  for (int i = 0; i < 4 * UNITS; i++) { /* each unit asks four times, 6 s apart */
+    int unit = i % UNITS, nth = i / UNITS;
+    struct prediction row = predicted(i, unit % 2, now_ms - 60000 + unit * 500 + nth * 6000);
+    char id[16];
+    row.unit = (uint64_t)unit;
+    snprintf(id, sizeof id, "r-%d", i);
+    predict(outcomes, &row, 1);
+    /* The third and fourth are past the maturity of the unit, the second's outcome as well where
+     * the unit is even. */
+    tell(outcomes, told(id, nth == 0 ? 1 : nth == 1 ? 3 : 100,
+                        row.wall_ms + (unit % 4 == 0 && nth == 1 ? 5000 : 1000)));
+    if (nth == 0 && unit % 2 == 0) want += parts(unit % 4 == 0 ? 1 : 2, 200);
+  }
+  struct outcome_question of = {.tenant = owner.tenant,
+                                .model = owner.model,
+                                .release = 3,
+                                .maturity_ms = L,
+                                .since_ms = -1,
+                                .cap = 200};
+  for (int64_t at_ms = now_ms - 70000; at_ms <= now_ms; at_ms += 1700) {
+    of.mature_ms = at_ms - L;
+    EXPECT_INT(outcomes_measured(outcomes, &of, arms, &err), OK);
+    mean_merge(&sum, &arms[0].metric);
+    of.since_ms = of.mature_ms;
+  }
+  EXPECT_INT(sum.n, UNITS / 2);
+  EXPECT_INT(sum.y, want);
+  of.since_ms = -1;
+  EXPECT_INT(outcomes_measured(outcomes, &of, once, &err), OK);
+  EXPECT(once[0].metric.n == sum.n && once[0].metric.y == sum.y && once[0].metric.yy == sum.yy);
+  closed(outcomes, &dir);
+}

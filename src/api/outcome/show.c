@@ -1,0 +1,119 @@
+/* show.c - GET /api/v1/models/{model}/feedback: how a release's predictions turned out, by arm.
+ * Thread: desk.
+ * Read from the store as it stands, for people; what a release is judged by is control's to ask
+ * (measure.c).
+ * SPDX-License-Identifier: MIT */
+#include <math.h>
+
+#include "api/handlers_int.h"
+#include "api/outcome/outcome_int.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "store/outcome.h"
+
+static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+static json_t *share(double part, uint64_t of)
+{
+  return of ? json_real(part / (double)of) : json_null();
+}
+
+/* n, mean and the standard deviation of a unit, in the metric's own unit. */
+static json_t *metric_json(const struct mean_arm *metric, double cap)
+{
+  double part = cap / (double)(1 << MEAN_PARTS_BITS), n = (double)metric->n;
+  double mean = metric->n ? (double)metric->y / n : NAN;
+  double var = metric->n > 1 ? ((double)metric->yy - n * mean * mean) / (n - 1) : NAN;
+  return json_pack("{so,so,so}", "units", json_u64(metric->n), "mean", number(mean * part),
+                   "deviation", number(sqrt(fmax(var, 0)) * part));
+}
+
+static json_t *reliability_json(const struct outcome_sums *sums)
+{
+  json_t *list = json_array();
+  for (int i = 0; i < CALIBRATION_BINS; i++) {
+    const struct calibration_bin *bin = &sums->bins[i];
+    json_array_append_new(
+        list, json_pack("{sf,sf,so,so,so}", "from", (double)i / CALIBRATION_BINS, "to",
+                        (double)(i + 1) / CALIBRATION_BINS, "answers", json_u64(bin->n), "score",
+                        share(bin->p, bin->n), "happened", share(bin->y, bin->n)));
+  }
+  return list;
+}
+
+static json_t *ages_json(const struct outcome_sums *sums)
+{
+  json_t *list = json_array();
+  for (int i = 0; i < AGES; i++) {
+    json_array_append_new(list, json_pack("{si,so}", "seconds", 1 << i, "share",
+                                          share((double)sums->ages[i], sums->requests)));
+    if (sums->ages[i] == sums->labelled) break;
+  }
+  return list;
+}
+
+static json_t *arm_json(const struct outcome_sums *sums, uint32_t arm, double cap)
+{
+  uint64_t scored = 0;
+  for (int i = 0; i < CALIBRATION_BINS; i++) scored += sums->bins[i].n;
+  json_t *json = json_object();
+  json_object_set_new(json, "arm", json_integer(arm));
+  json_object_set_new(json, "version", json_integer(sums->version));
+  json_object_set_new(json, "requests", json_u64(sums->requests));
+  json_object_set_new(json, "with_outcome", json_u64(sums->labelled));
+  json_object_set_new(json, "share", share((double)sums->labelled, sums->requests));
+  json_object_set_new(json, "metric", metric_json(&sums->metric, cap));
+  json_object_set_new(json, "judged", json_u64(sums->judged));
+  json_object_set_new(json, "accuracy", share((double)sums->right, sums->judged));
+  json_object_set_new(json, "brier", share(sums->brier, scored));
+  json_object_set_new(json, "ece", number(outcome_ece(sums)));
+  json_object_set_new(json, "reliability", scored ? reliability_json(sums) : json_array());
+  json_object_set_new(json, "ages", ages_json(sums));
+  return json;
+}
+
+static bool cap_read(struct ask *ask, double *cap)
+{
+  struct slice text;
+  bool over;
+  *cap = 1;
+  if (!ask_query(ask, "cap", &text)) return false;
+  if (!text.at) return true;
+  if (text_read_f64(text.at, text.len, cap, &over) && *cap > 0 && isfinite(*cap)) return true;
+  fail(&ask->err, E_VALUE_OUT_OF_RANGE, "?cap= is '%.*s', it must be a number above 0",
+       SLICE_ARG(text));
+  fail_at(&ask->err, "cap");
+  return false;
+}
+
+enum desk_step feedback_show(struct ask *ask)
+{
+  const struct model *model = ask_model(ask, 0);
+  int64_t release = 0, maturity_s = 0, now_ms = clock_wall_ms();
+  struct outcome_sums arms[ARMS_MAX];
+  double cap;
+  if (!model || !ask_query_int(ask, "release", 1, UINT32_MAX, &release) ||
+      !ask_query_int(ask, "maturity", 1, 366 * 86400, &maturity_s) || !cap_read(ask, &cap))
+    return ask_fail(ask);
+  struct outcomes *outcomes = outcomes_of(ask->desk, &ask->err);
+  uint32_t number = (uint32_t)release;
+  if (!outcomes || (!number && outcomes_newest(outcomes, ask->letter->tenant, model->name, &number,
+                                               &ask->err)))
+    return ask_fail(ask);
+  struct outcome_question of = {.tenant = ask->letter->tenant,
+                                .model = model->name,
+                                .release = number,
+                                .since_ms = -1,
+                                .mature_ms = now_ms - maturity_s * 1000,
+                                .maturity_ms = maturity_s ? maturity_s * 1000 : now_ms,
+                                .cap = cap};
+  if (outcomes_measured(outcomes, &of, arms, &ask->err)) return ask_fail(ask);
+  json_t *list = json_array();
+  for (uint32_t i = 0; i < ARMS_MAX; i++)
+    if (arms[i].requests) json_array_append_new(list, arm_json(&arms[i], i, cap));
+  return ask_json(ask, 200,
+                  json_pack("{so,sI,so,sf,so}", "model", json_slice(model->name), "release",
+                            (json_int_t)number, "maturity_s",
+                            maturity_s ? json_integer(maturity_s) : json_null(), "cap", cap,
+                            "arms", list));
+}

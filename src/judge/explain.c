@@ -1,0 +1,327 @@
+/* explain.c - sentences for people.
+ * Thread: any, pure.
+ * SPDX-License-Identifier: MIT */
+#include "judge/explain.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "judge/explain_int.h"
+#include "judge/judge_int.h"
+
+/* --- text that cannot overrun ----------------------------------------------------------------- */
+
+struct text {
+  char *at;
+  size_t len;
+};
+
+static void add(struct text *text, const char *fmt, ...) PRINTF(2, 3);
+static void add(struct text *text, const char *fmt, ...)
+{
+  va_list args;
+  va_start(args, fmt);
+  int n = vsnprintf(text->at + text->len, EXPLAIN_TEXT_MAX - text->len, fmt, args);
+  va_end(args);
+  if (n > 0) text->len += (size_t)n;
+  if (text->len >= EXPLAIN_TEXT_MAX) text->len = EXPLAIN_TEXT_MAX - 1;
+}
+
+static void add_us(struct text *text, uint64_t us)
+{
+  if (us == UINT64_MAX)
+    add(text, "134 s");
+  else if (us < 1000)
+    add(text, "%" PRIu64 " us", us);
+  else if (us < 1000000)
+    add(text, "%.3g ms", (double)us / 1000);
+  else
+    add(text, "%.3g s", (double)us / 1000000);
+}
+
+static void add_span(struct text *text, double s)
+{
+  if (s < 120)
+    add(text, "%.0f s", s);
+  else if (s < 7200)
+    add(text, "%.0f min", s / 60);
+  else if (s < 172800)
+    add(text, "%.0f h", s / 3600);
+  else
+    add(text, "%.0f days", s / 86400);
+}
+
+const char *row_name(uint32_t row)
+{
+  static const char *const names[] = {"p50", "p90", "p99", "p99.9", "errors"};
+  return row < sizeof names / sizeof *names ? names[row] : "";
+}
+
+const char *arm_name(const struct plan *plan, uint32_t arm)
+{
+  if (plan->strategy == STRATEGY_AB && arm < plan->ab.n_arms) return plan->ab.names[arm];
+  return arm == PLAN_CANDIDATE ? "candidate" : "stable";
+}
+
+double look_s(const struct trial *trial, uint64_t look)
+{
+  if (!trial->looks || look == UINT64_MAX) return M_NAN;
+  double each = (double)trial->release_ms / (double)trial->looks / 1000;
+  return (double)look * each;
+}
+
+/* --- one gate --------------------------------------------------------------------------------- */
+
+/* "4.1x stable's [2.2, 7.5]" */
+static void add_ratio(struct text *text, const struct trial *trial,
+                      const struct gate_result *result)
+{
+  double lower, upper;
+  if (result->effect == M_INF || (result->x_c && !result->x_b))
+    add(text, "%" PRIu64 " of %" PRIu64 " where stable has none of %" PRIu64, result->x_c,
+        result->n_c, result->n_b);
+  else if (m_is_nan(result->effect))
+    add(text, "as yet unknown beside stable's");
+  else
+    add(text, "%.2gx stable's", result->effect);
+  if (!result_interval(trial, result, &lower, &upper)) return;
+  if (upper == M_INF)
+    add(text, " [%.2g, ...]", lower);
+  else
+    add(text, " [%.2g, %.2g]", lower, upper);
+}
+
+static void add_share(struct text *text, const struct trial *trial,
+                      const struct gate_result *result)
+{
+  double lower, upper;
+  add(text, "%.3g%%", result->effect * 100);
+  if (result_interval(trial, result, &lower, &upper))
+    add(text, " [%.3g%%, %.3g%%]", lower * 100, upper * 100);
+}
+
+static void add_sample_ratio(struct text *text, const struct trial *trial,
+                             const struct gate_result *result)
+{
+  double own = trial->last_weights[PLAN_CANDIDATE], all = 0;
+  for (uint32_t arm = 0; arm < trial->n_arms; arm++) all += trial->last_weights[arm];
+  add(text, "sample ratio: candidate has ");
+  add_share(text, trial, result);
+  add(text, " of %" PRIu64 " units, not %.3g%%", result->n_c, all > 0 ? own / all * 100 : 0);
+  if (result->state == GATE_HARM)
+    add(text,
+        "; suspects: timeouts that lose the record, retries that hit the other arm, caches "
+        "that pass the draw by");
+}
+
+static void add_diff(struct text *text, const struct trial *trial, const struct gate_result *result)
+{
+  double lower, upper;
+  add(text, "%s %+.3g", trial->plan.metric.name, result->effect);
+  if (result_interval(trial, result, &lower, &upper)) add(text, " [%+.3g, %+.3g]", lower, upper);
+  add(text, " beside stable");
+}
+
+static void add_prediction(struct text *text, const struct trial *trial,
+                           const struct gate_result *result)
+{
+  double max = (double)trial->plan.gates[GATE_PREDICTION].max_e8 / PLAN_WHOLE;
+  if (result->lane == LANE_INPUTS)
+    add(text, "inputs differ between the arms, psi %.2g: the draw is broken", result->effect);
+  else
+    add(text, "answers shifted by psi %.2g, limit %.2g", result->effect, max);
+}
+
+static void gate_add(struct text *text, const struct trial *trial, const struct gate_result *result)
+{
+  const struct slow *slow = &trial->baseline.slow;
+  switch (result->gate) {
+    case GATE_ERRORS:
+      add(text, result->lane == LANE_KILLED ? "errors: a node's kill rule acted, " : "errors ");
+      add_ratio(text, trial, result);
+      break;
+    case GATE_LATENCY:
+      add(text, "answers over ");
+      if (result->row < SLOW_ROWS) add_us(text, slow->us[result->row]);
+      add(text, " (stable's %s) ", row_name(result->row));
+      add_ratio(text, trial, result);
+      break;
+    case GATE_DISAGREEMENT:
+      add(text, "disagreement ");
+      add_share(text, trial, result);
+      add(text, ", limit %.3g%%",
+          (double)trial->plan.gates[GATE_DISAGREEMENT].max_e8 / PLAN_MILLION);
+      break;
+    case GATE_PREDICTION: add_prediction(text, trial, result); break;
+    case GATE_SAMPLE_RATIO: add_sample_ratio(text, trial, result); break;
+    case GATE_MEMORY:
+      if (m_is_nan(result->effect))
+        add(text, "memory not known yet");
+      else
+        add(text, "memory %.3gx stable's%s", result->effect,
+            result->lane == LANE_SLOPE ? " and growing" : "");
+      break;
+    case GATE_COST:
+      add(text, "CPU per answer ");
+      add_ratio(text, trial, result);
+      break;
+    case GATE_METRIC: add_diff(text, trial, result); break;
+    case GATE_SEGMENTS:
+      add(text, "segment %u: bad answers ", result->row);
+      add_ratio(text, trial, result);
+      break;
+    case GATE_BUDGET:
+      add(text, "harmed %.0f of %" PRIu64 " answers", result->effect, trial->plan.harm_budget);
+      break;
+    default: add(text, "%" PRIu64 " people must approve", result->n_c); break;
+  }
+}
+
+size_t gate_sentence(const struct trial *trial, const struct gate_result *result,
+                     char to[EXPLAIN_TEXT_MAX])
+{
+  struct text text = {to, 0};
+  to[0] = '\0';
+  if (result->state == GATE_IDLE)
+    add(&text, "%s: not judged here", gate_name(result->gate));
+  else if (result->state == GATE_NO_DATA && m_is_nan(result->effect))
+    add(&text, "%s: no data (%s)", gate_name(result->gate), no_data_reason_name(result->reason));
+  else
+    gate_add(&text, trial, result);
+  return text.len;
+}
+
+/* --- what is missing -------------------------------------------------------------------------- */
+
+double gate_decides_in_s(const struct trial *trial, const struct gate_result *result)
+{
+  double s = (double)trial->step_ms / 1000;
+  if (result->state != GATE_INCONCLUSIVE || m_is_nan(result->pass_log_e)) return M_NAN;
+  if (!(result->pass_log_e > 0) || !(s > 0)) return M_NAN;
+  return (result->pass_bar - result->pass_log_e) / (result->pass_log_e / s);
+}
+
+static void add_open(struct text *text, const struct trial *trial, const struct gate_result *result)
+{
+  double in_s = gate_decides_in_s(trial, result);
+  if (result->gate == GATE_MEMORY) {
+    add(text, "needs %d minutes with %d requests each, has %" PRIu64, SLOPE_MIN, SLOPE_REQUESTS_MIN,
+        result->n_c);
+  } else if (!gate_must_pass(result->gate)) {
+    add(text, "nothing: quiet is enough");
+  } else {
+    add(text, "needs proof of log_e %.2f that it is no worse, has %.2f", result->pass_bar,
+        result->pass_log_e);
+    if (m_is_nan(in_s))
+      add(text, ": cannot say when");
+    else
+      add(text, ": about "), add_span(text, in_s), add(text, " at this rate");
+  }
+}
+
+size_t gate_missing(const struct trial *trial, const struct gate_result *result,
+                    char to[EXPLAIN_TEXT_MAX])
+{
+  static const char *const without[] = {
+      "",
+      "requests to the candidate",
+      "requests to stable",
+      "the tallies of a node",
+      "half an hour of stable traffic before the step: its thresholds are not known",
+      "outcomes old enough to count",
+      "a number where there is none: a fault of ours, see the log"};
+  struct text text = {to, 0};
+  to[0] = '\0';
+  switch (result->state) {
+    case GATE_NO_DATA: add(&text, "waits for %s", without[result->reason]); break;
+    case GATE_INCONCLUSIVE: add_open(&text, trial, result); break;
+    case GATE_HARM: add(&text, "nothing: harm stays"); break;
+    default: break;
+  }
+  return text.len;
+}
+
+/* --- the release ------------------------------------------------------------------------------ */
+
+const char *verdict_rule(const struct verdict *verdict)
+{
+  switch (verdict->kind) {
+    case VERDICT_HARM: return "a gate that rolls back says harm";
+    case VERDICT_PAUSE: return "a gate that pauses says harm";
+    case VERDICT_NO_DATA: return "missing data never advances a release";
+    case VERDICT_PASSED: return "all gates passed, and time, requests and users are reached";
+    case VERDICT_OVERDUE: return "the deadline is over and a gate is open";
+    default: return "the step goes on";
+  }
+}
+
+static void add_evidence(struct text *text, const struct trial *trial,
+                         const struct gate_result *result)
+{
+  if (result->lane == LANE_BLOCKS)
+    add(text, " (blocks: lower bound %.3g above 0, ", result->block_lower);
+  else if (!m_is_nan(result->log_e))
+    add(text, " (log_e %.2f over %.2f by %s, ", result->log_e, result->bar,
+        lane_name(result->lane));
+  else
+    add(text, " (");
+  add(text, "%" PRIu64 " of %" PRIu64 " against %" PRIu64 " of %" PRIu64 ")", result->x_c,
+      result->n_c, result->x_b, result->n_b);
+  double first = look_s(trial, result->first_bad_look);
+  if (!m_is_nan(first)) add(text, ", from second %.0f", first);
+  if (result->fired_look != UINT64_MAX)
+    add(text, ", seen at %.0f", (double)result->fired_ms / 1000);
+}
+
+static void add_wait(struct text *text, const struct trial *trial, const struct verdict *verdict)
+{
+  const struct plan_step *step = &trial->plan.steps[trial->step];
+  char missing[EXPLAIN_TEXT_MAX];
+  if (!verdict->time_met) {
+    add(text, ", ");
+    add_span(text, (double)(step->for_ms - verdict->step_ms) / 1000);
+    add(text, " to go");
+  }
+  if (!verdict->requests_met)
+    add(text, ", %" PRIu64 " of %" PRIu64 " requests", verdict->step_requests, step->requests_min);
+  if (!verdict->users_met)
+    add(text, ", %" PRIu64 " of %" PRIu64 " users", verdict->step_users, step->users_min);
+  if (!verdict->decided_by_gate) return;
+  gate_missing(trial, &verdict->gates[verdict->by], missing);
+  add(text, ", %s %s", gate_name(verdict->by), missing);
+}
+
+size_t verdict_sentence(const struct trial *trial, const struct verdict *verdict,
+                        char to[EXPLAIN_TEXT_MAX])
+{
+  struct text text = {to, 0};
+  char gate[EXPLAIN_TEXT_MAX];
+  to[0] = '\0';
+  const struct gate_result *by = &verdict->gates[verdict->by];
+  if (verdict->decided_by_gate) gate_sentence(trial, by, gate);
+  switch (verdict->kind) {
+    case VERDICT_HARM:
+    case VERDICT_PAUSE:
+      add(&text, "%s: %s", verdict->kind == VERDICT_HARM ? "harm" : "pause", gate);
+      add_evidence(&text, trial, by);
+      break;
+    case VERDICT_NO_DATA:
+      add(&text, "no data, so it holds");
+      if (verdict->decided_by_gate) {
+        gate_missing(trial, by, gate);
+        add(&text, ": %s %s", gate_name(verdict->by), gate);
+      }
+      break;
+    case VERDICT_PASSED: add(&text, "all gates passed"); break;
+    case VERDICT_OVERDUE:
+      add(&text, "deadline over");
+      add_wait(&text, trial, verdict);
+      break;
+    default:
+      add(&text, "undecided");
+      if (trial->step < trial->plan.n_steps) add_wait(&text, trial, verdict);
+      break;
+  }
+  return text.len;
+}

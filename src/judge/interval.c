@@ -1,0 +1,173 @@
+/* interval.c - how large an effect is, with bounds that hold at every look; and who won.
+ * Thread: any, pure.
+ * Bounds of a ratio are those r at which the counts are no surprise: the two-arm statistic of
+ * stat/ratio.h with share th(r), turned inside out by bisection on ln r.
+ * SPDX-License-Identifier: MIT */
+#include "judge/judge_int.h"
+#include "stat/ratio.h"
+
+#define SHOWN_ALPHA   0.05 /* of what people read */
+#define RATIO_SHOWN_K 30.0
+#define LOG_RATIO_MAX 14.0
+
+enum { HALVINGS = 40 };
+
+struct counts {
+  uint64_t c, n; /* candidate's events, events of both */
+  double s;
+};
+
+static bool surprises_by_ratio(const struct counts *counts, double log_r)
+{
+  double r = m_exp(log_r), th = r * counts->s / (r * counts->s + 1 - counts->s);
+  return ratio_log_e(counts->c, counts->n, th, RATIO_SHOWN_K) >= -m_ln(SHOWN_ALPHA);
+}
+
+/* Between a place that is no surprise and one that is: where it begins. */
+static double edge(const struct counts *counts, double inside, double outside)
+{
+  for (int i = 0; i < HALVINGS; i++) {
+    double middle = (inside + outside) / 2;
+    if (surprises_by_ratio(counts, middle))
+      outside = middle;
+    else
+      inside = middle;
+  }
+  return m_exp(outside);
+}
+
+static bool ratio_interval(const struct gate_result *result, double *lower, double *upper)
+{
+  double requests = (double)result->n_c + (double)result->n_b;
+  struct counts counts = {result->x_c, result->x_c + result->x_b, 0};
+  if (!result->n_c || !result->n_b || !counts.n) return false;
+  counts.s = (double)result->n_c / requests;
+  double best = result->effect > 0 && result->effect < M_INF ? m_ln(result->effect)
+                : result->x_c                                ? LOG_RATIO_MAX
+                                                             : -LOG_RATIO_MAX;
+  *lower = 0;
+  *upper = M_INF;
+  if (result->x_c && surprises_by_ratio(&counts, -LOG_RATIO_MAX))
+    *lower = edge(&counts, best, -LOG_RATIO_MAX);
+  if (result->x_b && surprises_by_ratio(&counts, LOG_RATIO_MAX))
+    *upper = edge(&counts, best, LOG_RATIO_MAX);
+  return true;
+}
+
+/* Blocks bound mean CPU time beyond (1 + m) times stable's: back to a ratio by stable's mean. */
+static bool cost_interval(const struct trial *trial, const struct gate_result *result,
+                          double *lower, double *upper)
+{
+  if (!result->x_b || !result->n_b || m_is_nan(result->block_lower)) return false;
+  double stable = (double)result->x_b / (double)result->n_b;
+  double margin = 1 + gate_margin(trial, GATE_COST);
+  *lower = margin + result->block_lower / stable;
+  *upper = margin + result->block_upper / stable;
+  return true;
+}
+
+/* The largest limit that the pairs exceed for sure, the smallest that they keep for sure. */
+static bool agree_interval(const struct trial *trial, double *lower, double *upper)
+{
+  double bar = -m_ln(SHOWN_ALPHA / 2), mean = agree_mean(&trial->agree);
+  if (!agree_pairs(&trial->agree)) return false;
+  double low = 0, high = mean < 0.69 ? mean : 0.69;
+  for (int i = 0; i < HALVINGS; i++) {
+    double middle = (low + high) / 2;
+    if (middle > 0 && agree_log_e(&trial->agree, middle, COUNT_HARM) >= bar)
+      low = middle;
+    else
+      high = middle;
+  }
+  *lower = low;
+  low = mean, high = 0.7;
+  for (int i = 0; i < HALVINGS; i++) {
+    double middle = (low + high) / 2;
+    if (middle < 0.7 && agree_log_e(&trial->agree, middle, COUNT_PASS) >= bar)
+      high = middle;
+    else
+      low = middle;
+  }
+  *upper = high < 0.7 ? high : 1;
+  return true;
+}
+
+static bool share_interval(const struct gate_result *result, double *lower, double *upper)
+{
+  double bar = -m_ln(SHOWN_ALPHA), at = result->effect;
+  if (!result->n_c || !(at > 0 && at < 1)) return false;
+  double low = 0, high = at;
+  for (int i = 0; i < HALVINGS; i++) {
+    double middle = (low + high) / 2;
+    if (!(middle > 0) || ratio_log_e(result->x_c, result->n_c, middle, RATIO_SHOWN_K) >= bar)
+      low = middle;
+    else
+      high = middle;
+  }
+  *lower = low;
+  low = at, high = 1;
+  for (int i = 0; i < HALVINGS; i++) {
+    double middle = (low + high) / 2;
+    if (middle < 1 && ratio_log_e(result->x_c, result->n_c, middle, RATIO_SHOWN_K) < bar)
+      low = middle;
+    else
+      high = middle;
+  }
+  *upper = high;
+  return true;
+}
+
+static struct mean_interval difference(const struct trial *trial, uint32_t arm, uint32_t other,
+                                       double alpha)
+{
+  struct mean_spec spec = {.cap = (double)trial->plan.metric.cap_e6 / PLAN_MILLION,
+                           .alpha = alpha,
+                           .n_star = (double)trial->plan.metric.users_expected};
+  return mean_difference(&trial->metric[arm], &trial->metric[other], &spec);
+}
+
+bool result_interval(const struct trial *trial, const struct gate_result *result, double *lower,
+                     double *upper)
+{
+  *lower = *upper = M_NAN;
+  switch (result->effect_kind) {
+    case EFFECT_RATIO:
+      if (result->gate == GATE_COST) return cost_interval(trial, result, lower, upper);
+      return ratio_interval(result, lower, upper);
+    case EFFECT_SHARE:
+      if (result->gate == GATE_DISAGREEMENT) return agree_interval(trial, lower, upper);
+      return share_interval(result, lower, upper);
+    case EFFECT_DIFF: {
+      struct mean_interval at = difference(trial, result->arm, PLAN_STABLE, SHOWN_ALPHA);
+      *lower = at.lower, *upper = at.upper;
+      return at.enough && !m_is_nan(at.lower);
+    }
+    default: return false;
+  }
+}
+
+/* The first arm would have to beat each other one: alpha is split over them. */
+static bool wins(const struct trial *trial, uint32_t arm)
+{
+  for (uint32_t other = 0; other < trial->n_arms; other++) {
+    if (other == arm) continue;
+    struct mean_interval at =
+        difference(trial, arm, other, SHOWN_ALPHA / (double)trial_treated(trial));
+    if (!at.enough) return false;
+    if (trial->plan.metric.less ? !(at.upper < 0) : !(at.lower > 0)) return false;
+  }
+  return true;
+}
+
+uint32_t trial_winner(const struct trial *trial)
+{
+  const uint64_t week_ms = 7ull * 24 * 3600 * 1000;
+  uint64_t users_min = trial->plan.ab.users_min;
+  if (trial->plan.strategy != STRATEGY_AB) return UINT32_MAX;
+  if (trial->step_ms < trial->plan.ab.weeks_min * week_ms) return UINT32_MAX;
+  for (uint32_t arm = 0; arm < trial->n_arms; arm++)
+    if (trial->metric[arm].n < users_min) return UINT32_MAX;
+  for (uint32_t arm = 0; arm < trial->n_arms; arm++)
+    if (wins(trial, arm)) return arm;
+  return UINT32_MAX;
+}
