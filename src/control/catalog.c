@@ -8,7 +8,9 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "control/catalog_int.h"
 #include "control/flag.h"
+#include "control/release/fold.h"
 
 #define CATALOG_BYTES_MAX ((size_t)1 << 36) /* no limit of its own: each tenant's quotas are */
 
@@ -19,7 +21,12 @@ static void *need(struct arena *arena, size_t n, size_t each)
   return p;
 }
 
-static struct slice kept(struct catalog *catalog, struct slice text)
+void *catalog_room(struct catalog *catalog, size_t n, size_t each)
+{
+  return need(&catalog->arena, n, each);
+}
+
+struct slice catalog_keep(struct catalog *catalog, struct slice text)
 {
   if (!text.len) return SLICE_NONE;
   struct slice copy = arena_copy(&catalog->arena, text);
@@ -27,8 +34,7 @@ static struct slice kept(struct catalog *catalog, struct slice text)
   return copy;
 }
 
-/* Room for one more at `n`: a moved array twice as long when there is none. */
-static void *roomy(struct catalog *catalog, void *array, uint32_t n, uint32_t *cap, size_t each)
+void *catalog_grow(struct catalog *catalog, void *array, uint32_t n, uint32_t *cap, size_t each)
 {
   if (n < *cap) return array;
   uint32_t more = *cap ? 2 * *cap : 4;
@@ -138,10 +144,10 @@ const struct catalog_key *catalog_key(const struct catalog *catalog,
 static void tenant_add(struct catalog *catalog, struct slice name)
 {
   struct catalog_tenant *tenant = need(&catalog->arena, 1, sizeof *tenant);
-  tenant->name = kept(catalog, name);
+  tenant->name = catalog_keep(catalog, name);
   tenant->slot = catalog->n_tenants;
-  catalog->tenants = roomy(catalog, catalog->tenants, catalog->n_tenants, &catalog->tenants_cap,
-                           sizeof *catalog->tenants);
+  catalog->tenants = catalog_grow(catalog, catalog->tenants, catalog->n_tenants,
+                                  &catalog->tenants_cap, sizeof *catalog->tenants);
   catalog->tenants[catalog->n_tenants++] = tenant;
   if (catalog->n_tenants * 2 > catalog->names_cap) { /* all again, into a table twice as large */
     catalog->names_cap = catalog->names_cap ? catalog->names_cap * 2 : 8;
@@ -156,14 +162,14 @@ static void model_add(struct catalog *catalog, struct catalog_tenant *tenant, st
 {
   struct catalog_model *model = need(&catalog->arena, 1, sizeof *model);
   uint32_t at = model_place(tenant, name);
-  model->name = kept(catalog, name);
+  model->name = catalog_keep(catalog, name);
   model->tenant = tenant;
   model->slot = catalog->n_models;
-  catalog->models = roomy(catalog, catalog->models, catalog->n_models, &catalog->models_cap,
-                          sizeof *catalog->models);
+  catalog->models = catalog_grow(catalog, catalog->models, catalog->n_models, &catalog->models_cap,
+                                 sizeof *catalog->models);
   catalog->models[catalog->n_models++] = model;
-  tenant->models =
-      roomy(catalog, tenant->models, tenant->n_models, &tenant->models_cap, sizeof *tenant->models);
+  tenant->models = catalog_grow(catalog, tenant->models, tenant->n_models, &tenant->models_cap,
+                                sizeof *tenant->models);
   memmove(&tenant->models[at + 1], &tenant->models[at],
           (tenant->n_models - at) * sizeof *tenant->models);
   tenant->models[at] = model;
@@ -173,14 +179,14 @@ static void model_add(struct catalog *catalog, struct catalog_tenant *tenant, st
 static void version_add(struct catalog *catalog, struct catalog_model *model,
                         const struct event *event)
 {
-  model->versions = roomy(catalog, model->versions, model->n_versions, &model->versions_cap,
-                          sizeof *model->versions);
+  model->versions = catalog_grow(catalog, model->versions, model->n_versions, &model->versions_cap,
+                                 sizeof *model->versions);
   struct catalog_version *version = &model->versions[model->n_versions++];
   struct event_file *files = need(&catalog->arena, event->n_files, sizeof *files);
   *version = (struct catalog_version){.number = event->version,
-                                      .engine = kept(catalog, event->engine),
-                                      .note = kept(catalog, event->note),
-                                      .actor = kept(catalog, event->actor),
+                                      .engine = catalog_keep(catalog, event->engine),
+                                      .note = catalog_keep(catalog, event->note),
+                                      .actor = catalog_keep(catalog, event->actor),
                                       .files = files,
                                       .n_files = event->n_files,
                                       .digest = event_manifest(event),
@@ -188,7 +194,7 @@ static void version_add(struct catalog *catalog, struct catalog_model *model,
                                       .seq = event->seq};
   for (uint32_t i = 0; i < event->n_files; i++) {
     files[i] = event->files[i];
-    files[i].name = kept(catalog, event->files[i].name);
+    files[i].name = catalog_keep(catalog, event->files[i].name);
     version->bytes += files[i].bytes;
   }
 }
@@ -197,14 +203,15 @@ static void key_add(struct catalog *catalog, const struct catalog_tenant *tenant
                     const struct catalog_model *model, const struct event *event)
 {
   struct catalog_key *key = need(&catalog->arena, 1, sizeof *key);
-  *key = (struct catalog_key){.key = kept(catalog, event->idempotency),
+  *key = (struct catalog_key){.key = catalog_keep(catalog, event->idempotency),
                               .tenant = tenant,
                               .model = model,
                               .kind = event->kind,
                               .version = event->version,
+                              .release = event->release,
                               .seq = event->seq,
                               .code = event->code,
-                              .reason = kept(catalog, event->reason)};
+                              .reason = catalog_keep(catalog, event->reason)};
   if ((catalog->n_keys + 1) * 2 > catalog->keys_cap) {
     struct catalog_key **old = catalog->keys;
     uint32_t old_cap = catalog->keys_cap;
@@ -219,7 +226,7 @@ static void key_add(struct catalog *catalog, const struct catalog_tenant *tenant
 
 /* --- switching -------------------------------------------------------------------------------- */
 
-static void back_push(struct catalog_model *model, uint32_t number)
+void model_back_push(struct catalog_model *model, uint32_t number)
 {
   if (!number || catalog_previous(model) == number) return;
   if (model->n_backs == BACKS_MAX) {
@@ -229,8 +236,7 @@ static void back_push(struct catalog_model *model, uint32_t number)
   model->backs[model->n_backs++] = number;
 }
 
-/* Down to below `number` where that is on the stack; else nothing. */
-static void back_pop(struct catalog_model *model, uint32_t number)
+void model_back_pop(struct catalog_model *model, uint32_t number)
 {
   for (uint32_t i = model->n_backs; i > 0; i--)
     if (model->backs[i - 1] == number) {
@@ -239,7 +245,7 @@ static void back_pop(struct catalog_model *model, uint32_t number)
     }
 }
 
-static void model_switch(struct catalog_model *model, uint32_t number, const struct event *event)
+void model_switch(struct catalog_model *model, uint32_t number, const struct event *event)
 {
   model->serving = number;
   model->switched_seq = event->seq;
@@ -255,13 +261,13 @@ static void refuse(struct catalog *catalog, struct catalog_model *model, const s
 {
   struct catalog_version *version = &model->versions[event->version - 1];
   version->refused = event->code ? event->code : E_MODEL_LOAD_FAILED;
-  version->reason = kept(catalog, event->reason);
+  version->reason = catalog_keep(catalog, event->reason);
   model->asked = 0; /* one switch at a time: whichever this decided, it was the newest wish */
 }
 
 /* --- the fold --------------------------------------------------------------------------------- */
 
-static enum code misfit(const struct event *event, struct err *err, const char *why)
+enum code catalog_misfit(const struct event *event, struct err *err, const char *why)
 {
   return fail(err, E_INTERNAL, "event %" PRIu64 " (%s) does not fit the ones before: %s",
               event->seq, event_name(event->kind), why);
@@ -274,14 +280,15 @@ static enum code model_event_check(const struct catalog_model *model, const stru
   bool known = catalog_version(model, event->version) != NULL;
   switch (event->kind) {
     case EVENT_VERSION_PUSHED:
-      if (event->version != model->n_versions + 1) return misfit(event, err, "wrong number");
-      if (!event->n_files) return misfit(event, err, "no files");
+      if (event->version != model->n_versions + 1)
+        return catalog_misfit(event, err, "wrong number");
+      if (!event->n_files) return catalog_misfit(event, err, "no files");
       return OK;
     case EVENT_VERSION_RETIRED:
       if (!event->version || event->version != model->serving)
-        return misfit(event, err, "it does not serve");
+        return catalog_misfit(event, err, "it does not serve");
       return OK;
-    default: return known ? OK : misfit(event, err, "no such version");
+    default: return known ? OK : catalog_misfit(event, err, "no such version");
   }
 }
 
@@ -289,17 +296,17 @@ static void model_event_apply(struct catalog *catalog, struct catalog_model *mod
                               const struct event *event)
 {
   switch (event->kind) {
-    case EVENT_VERSION_PUSHED: version_add(catalog, model, event); break;
+    case EVENT_VERSION_PUSHED: version_add(catalog, model, event); return;
     case EVENT_VERSION_DEPLOYED:
-      if (model->serving != event->version) back_push(model, model->serving);
+      if (model->serving != event->version) model_back_push(model, model->serving);
       model_switch(model, event->version, event);
       break;
     case EVENT_ROLLED_BACK:
-      back_pop(model, event->version);
+      model_back_pop(model, event->version);
       model_switch(model, event->version, event);
       break;
     case EVENT_VERSION_RETIRED:
-      back_push(model, model->serving);
+      model_back_push(model, model->serving);
       model_switch(model, 0, event);
       break;
     case EVENT_VERSION_REFUSED: refuse(catalog, model, event); break;
@@ -307,43 +314,51 @@ static void model_event_apply(struct catalog *catalog, struct catalog_model *mod
     case EVENT_ROLLBACK_ASKED:
       model->asked = event->version;
       model->asked_kind = event->kind;
-      model->asked_actor = kept(catalog, event->actor);
+      model->asked_actor = catalog_keep(catalog, event->actor);
       break;
     default: must(!"an event kind without a fold");
   }
+  if (event->kind == EVENT_VERSION_DEPLOYED || event->kind == EVENT_ROLLED_BACK ||
+      event->kind == EVENT_VERSION_RETIRED)
+    release_overtaken(model);
 }
 
 enum code catalog_apply(struct catalog *catalog, const struct event *event, struct err *err)
 {
   must(event->kind > EVENT_NONE && event->kind < EVENT_KINDS);
   bool flags = event->kind == EVENT_FLAGS_SET || event->kind == EVENT_FLAG_REMOVED;
-  if (event->kind >= EVENT_RELEASE_STARTED && !flags && !key_event_is(event->kind))
-    return misfit(event, err, "not built yet");
-  if (event->seq != catalog->seq + 1) return misfit(event, err, "wrong sequence number");
+  if (event->seq != catalog->seq + 1) return catalog_misfit(event, err, "wrong sequence number");
   struct catalog_tenant *tenant = catalog_tenant(catalog, event->tenant);
   struct catalog_model *model = NULL;
   if (tenant && event->idempotency.len && catalog_key(catalog, tenant, event->idempotency))
-    return misfit(event, err, "its idempotency key has been used");
+    return catalog_misfit(event, err, "its idempotency key has been used");
   if (event->kind == EVENT_TENANT_CREATED) {
-    if (tenant || !event->tenant.len) return misfit(event, err, "the tenant exists");
+    if (tenant || !event->tenant.len) return catalog_misfit(event, err, "the tenant exists");
     tenant_add(catalog, event->tenant);
     tenant = catalog_tenant(catalog, event->tenant);
   } else if (!tenant) {
-    return misfit(event, err, "no such tenant");
+    return catalog_misfit(event, err, "no such tenant");
   } else if (flags) {
     if (flag_fold(tenant, event, err)) return err->code;
   } else if (key_event_is(event->kind)) {
     if (key_event_apply(catalog, tenant, event, err)) return err->code;
   } else if (event->kind == EVENT_MODEL_CREATED) {
     if (!event->model.len || catalog_model_like(tenant, event->model))
-      return misfit(event, err, "the model exists");
+      return catalog_misfit(event, err, "the model exists");
     model_add(catalog, tenant, event->model);
     model = catalog_model(tenant, event->model);
   } else {
     model = catalog_model(tenant, event->model);
-    if (!model) return misfit(event, err, "no such model");
-    if (model_event_check(model, event, err)) return err->code;
-    model_event_apply(catalog, model, event);
+    if (event->kind == EVENT_FREEZE_SET || event->kind == EVENT_FREEZE_LIFTED) {
+      if (freeze_fold(catalog, tenant, event, err)) return err->code;
+    } else if (!model) {
+      return catalog_misfit(event, err, "no such model");
+    } else if (event->kind >= EVENT_RELEASE_STARTED) {
+      if (release_fold(catalog, model, event, err)) return err->code;
+    } else {
+      if (model_event_check(model, event, err)) return err->code;
+      model_event_apply(catalog, model, event);
+    }
   }
   if (event->idempotency.len) key_add(catalog, tenant, model, event);
   catalog->seq = event->seq;
@@ -352,48 +367,50 @@ enum code catalog_apply(struct catalog *catalog, const struct event *event, stru
 
 /* --- one canonical form ----------------------------------------------------------------------- */
 
-static void add_number(struct sha256 *sha, uint64_t number)
+void digest_number(struct sha256 *sha, uint64_t number)
 {
   char text[24];
   int len = snprintf(text, sizeof text, "%" PRIu64 ";", number);
   sha256_add(sha, slice_of(text, (size_t)len));
 }
 
-static void add_text(struct sha256 *sha, struct slice text)
+void digest_text(struct sha256 *sha, struct slice text)
 {
-  add_number(sha, text.len);
+  digest_number(sha, text.len);
   sha256_add(sha, text);
 }
 
 static void add_version(struct sha256 *sha, const struct catalog_version *version)
 {
-  add_number(sha, version->number);
-  add_text(sha, version->engine);
-  add_text(sha, version->note);
-  add_text(sha, version->actor);
-  add_text(sha, slice_of((const char *)version->digest.at, SHA256_LEN));
-  add_number(sha, version->bytes);
-  add_number(sha, (uint64_t)version->pushed_ms);
-  add_number(sha, version->seq);
-  add_text(sha, slice_str(code_name(version->refused)));
-  add_text(sha, version->reason);
+  digest_number(sha, version->number);
+  digest_text(sha, version->engine);
+  digest_text(sha, version->note);
+  digest_text(sha, version->actor);
+  digest_text(sha, slice_of((const char *)version->digest.at, SHA256_LEN));
+  digest_number(sha, version->bytes);
+  digest_number(sha, (uint64_t)version->pushed_ms);
+  digest_number(sha, version->seq);
+  digest_text(sha, slice_str(code_name(version->refused)));
+  digest_text(sha, version->reason);
 }
 
 static void add_model(struct sha256 *sha, const struct catalog_model *model)
 {
-  add_text(sha, model->name);
-  add_number(sha, model->slot);
-  add_number(sha, model->n_versions);
+  digest_text(sha, model->name);
+  digest_number(sha, model->slot);
+  digest_number(sha, model->n_versions);
   for (uint32_t i = 0; i < model->n_versions; i++) add_version(sha, &model->versions[i]);
-  add_number(sha, model->serving);
-  add_number(sha, model->switched_seq);
-  add_number(sha, (uint64_t)model->switched_ms);
-  add_number(sha, model->n_backs);
-  for (uint32_t i = 0; i < model->n_backs; i++) add_number(sha, model->backs[i]);
-  add_number(sha, model->asked);
-  if (!model->asked) return;
-  add_text(sha, slice_str(event_name(model->asked_kind)));
-  add_text(sha, model->asked_actor);
+  digest_number(sha, model->serving);
+  digest_number(sha, model->switched_seq);
+  digest_number(sha, (uint64_t)model->switched_ms);
+  digest_number(sha, model->n_backs);
+  for (uint32_t i = 0; i < model->n_backs; i++) digest_number(sha, model->backs[i]);
+  digest_number(sha, model->asked);
+  if (model->asked) {
+    digest_text(sha, slice_str(event_name(model->asked_kind)));
+    digest_text(sha, model->asked_actor);
+  }
+  release_digest(sha, model);
 }
 
 /* Keys have no order of their own that does not depend on the hash key: they are summed up, each by
@@ -406,18 +423,18 @@ static void add_keys(struct sha256 *sha, const struct catalog *catalog)
     if (!key) continue;
     struct sha256 one;
     sha256_init(&one);
-    add_text(&one, key->tenant->name);
-    add_text(&one, key->key);
-    add_text(&one, key->model ? key->model->name : SLICE_NONE);
-    add_text(&one, slice_str(event_name(key->kind)));
-    add_number(&one, key->version);
-    add_number(&one, key->seq);
-    add_text(&one, slice_str(code_name(key->code)));
-    add_text(&one, key->reason);
+    digest_text(&one, key->tenant->name);
+    digest_text(&one, key->key);
+    digest_text(&one, key->model ? key->model->name : SLICE_NONE);
+    digest_text(&one, slice_str(event_name(key->kind)));
+    digest_number(&one, key->version);
+    digest_number(&one, key->seq);
+    digest_text(&one, slice_str(code_name(key->code)));
+    digest_text(&one, key->reason);
     struct digest digest = sha256_end(&one);
     for (int k = 0; k < SHA256_LEN; k++) sum[k] = (unsigned char)(sum[k] + digest.at[k]);
   }
-  add_number(sha, catalog->n_keys);
+  digest_number(sha, catalog->n_keys);
   sha256_add(sha, slice_of((const char *)sum, sizeof sum));
 }
 
@@ -425,18 +442,19 @@ struct digest catalog_digest(const struct catalog *catalog)
 {
   struct sha256 sha;
   sha256_init(&sha);
-  add_number(&sha, catalog->seq);
-  add_number(&sha, catalog->n_tenants);
+  digest_number(&sha, catalog->seq);
+  digest_number(&sha, catalog->n_tenants);
   for (uint32_t i = 0; i < catalog->n_tenants; i++) {
     const struct catalog_tenant *tenant = catalog->tenants[i];
-    add_text(&sha, tenant->name);
-    add_number(&sha, tenant->n_models);
+    digest_text(&sha, tenant->name);
+    digest_number(&sha, tenant->n_models);
     for (uint32_t k = 0; k < tenant->n_models; k++) add_model(&sha, tenant->models[k]);
     keyring_digest(&tenant->keyring, &sha);
     if (!tenant->flags.len) continue;
-    add_number(&sha, tenant->flags_seq);
-    add_text(&sha, tenant->flags);
+    digest_number(&sha, tenant->flags_seq);
+    digest_text(&sha, tenant->flags);
   }
   add_keys(&sha, catalog);
+  freeze_digest(&sha, catalog);
   return sha256_end(&sha);
 }

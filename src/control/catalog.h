@@ -17,6 +17,9 @@
 #include "control/key.h"
 #include "world/event.h"
 
+struct catalog_release; /* release/fold.h */
+struct catalog_freeze;  /* the same */
+
 enum { BACKS_MAX = 64 }; /* versions to go back to; the eldest is forgotten first */
 
 struct catalog_version {
@@ -45,6 +48,8 @@ struct catalog_model {
   uint32_t asked;                     /* a switch accepted and not yet decided; 0: none */
   enum event_kind asked_kind;         /* EVENT_DEPLOY_ASKED, EVENT_ROLLBACK_ASKED */
   struct slice asked_actor;
+  struct catalog_release *release; /* the newest; NULL: never any */
+  uint32_t n_releases;
 };
 
 /* What a request with an Idempotency-Key did, so that asking again gets the same answer. */
@@ -53,7 +58,7 @@ struct catalog_key {
   const struct catalog_tenant *tenant;
   const struct catalog_model *model;
   enum event_kind kind;
-  uint32_t version;
+  uint32_t version, release;
   uint64_t seq;
   enum code code; /* VERSION_REFUSED */
   struct slice reason;
@@ -67,7 +72,7 @@ struct catalog_tenant {
   struct slice flags; /* the flag file, JSON; empty: none was ever set */
   uint64_t flags_seq; /* of the event that set it, and when that was: */
   int64_t flags_ms;
-  char *flags_text;   /* its memory: flag.c's */
+  char *flags_text; /* its memory: flag.c's */
   struct keyring keyring;
 };
 
@@ -82,7 +87,9 @@ struct catalog {
   uint32_t n_keys, keys_cap;
   struct catalog_tenant **names; /* the same, over tenants */
   uint32_t names_cap;
-  struct key_index key_index; /* API keys of all tenants, revoked ones, too */
+  struct key_index key_index;     /* API keys of all tenants, revoked ones, too */
+  struct catalog_freeze *freezes; /* in force, in the order they were set */
+  uint32_t n_freezes, freezes_cap;
   unsigned char hash_key[16];
 };
 

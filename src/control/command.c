@@ -4,6 +4,7 @@
 #include "control/command.h"
 
 #include "control/flag.h"
+#include "control/release/decide.h"
 #include "world/model.h"
 
 static void refuse(struct decision *decision, enum code code)
@@ -42,7 +43,7 @@ static bool key_fits(const struct catalog *catalog, const struct catalog_key *ke
   const struct event *event = &command->event;
   if (!key_kind_fits(command->kind, key->kind)) return false;
   if (key_command_is(command)) return key_command_replays(catalog, command, key->seq);
-  if (!key->model || !slice_eq(key->model->name, event->model)) return false;
+  if (!slice_eq(key->model ? key->model->name : SLICE_NONE, event->model)) return false;
   if (command->kind != COMMAND_PUSH) return !event->version || event->version == key->version;
   const struct catalog_version *version = catalog_version(key->model, key->version);
   struct digest digest = event_manifest(event);
@@ -71,6 +72,7 @@ static bool key_decide(const struct catalog *catalog, const struct catalog_tenan
     return true;
   }
   decision->version = key->version;
+  decision->release = key->release;
   decision->seq = key->seq;
   if (key->kind == EVENT_VERSION_REFUSED)
     fail(&decision->err, key->code ? key->code : E_MODEL_LOAD_FAILED, "%.*s", (int)key->reason.len,
@@ -213,10 +215,6 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
     flag_decide(tenant, command, decision);
     return;
   }
-  if (command->kind >= COMMAND_RELEASE && !key_command_is(command)) {
-    refuse(decision, fail(&decision->err, E_NOT_IMPLEMENTED, "this is not built yet"));
-    return;
-  }
   if (key_decide(catalog, tenant, command, decision)) return;
   if (key_command_is(command)) {
     key_command_decide(tenant, catalog, command, decision);
@@ -226,13 +224,23 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
     push_decide(tenant, command, decision);
     return;
   }
+  if (command->kind == COMMAND_FREEZE) {
+    freeze_decide(catalog, tenant, command, decision);
+    return;
+  }
   decision->model = catalog_model(tenant, wish->model);
   if (!decision->model) {
     refuse(decision, fail(&decision->err, E_MODEL_NOT_FOUND, "there is no model '%.*s'",
                           SLICE_ARG(wish->model)));
     return;
   }
-  if (command->kind == COMMAND_RETIRE)
+  if (command->kind == COMMAND_RELEASE)
+    release_decide(catalog, decision->model, command, decision);
+  else if (command->kind == COMMAND_SAY)
+    say_decide(decision->model, command, decision);
+  else if (switch_decide_held(catalog, decision->model, command, decision))
+    return;
+  else if (command->kind == COMMAND_RETIRE)
     retire_decide(command, decision);
   else
     switch_decide(command, decision);

@@ -11,18 +11,20 @@ enum decision_kind {
   DECISION_ANSWER, /* err, version and seq are the answer: refused, replayed or true already */
   DECISION_APPEND, /* write these events; then it is done */
   DECISION_SWITCH, /* get `version` ready, then write an event of kind `effect` */
+  DECISION_SAY,    /* the running release hears it (release/say.c) */
 };
 
 struct decision {
   enum decision_kind kind;
   struct err err;
-  struct catalog_model *model; /* SWITCH */
+  struct catalog_model *model; /* SWITCH, SAY */
   uint32_t version, release;
   uint64_t seq;
   enum event_kind
       effect; /* SWITCH: VERSION_DEPLOYED, ROLLED_BACK; EVENT_NONE: it serves already, it
                            * only has to be ready */
-  struct event events[APPEND_EVENTS_MAX]; /* APPEND: views of the command and the catalog */
+  /* APPEND: views of the command and the catalog, and of the command's arena */
+  struct event events[APPEND_EVENTS_MAX];
   uint32_t n_events;
 };
 

@@ -1,0 +1,310 @@
+/* decide.c - checking commands about releases and freezes.
+ * Thread: control. Pure.
+ * SPDX-License-Identifier: MIT */
+#include "control/release/decide.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "control/release/facts.h"
+
+static void answer(struct decision *decision)
+{
+  decision->kind = DECISION_ANSWER;
+  must(decision->err.code != OK);
+}
+
+/* --- a release begins ------------------------------------------------------------------------- */
+
+bool release_moved(struct arena *arena, const struct catalog_model *model,
+                   const struct rollout *rollout, uint64_t looks, struct slice verdict,
+                   struct slice edges, struct event *event)
+{
+  struct facts facts;
+  facts_init(&facts, arena);
+  facts_add(&facts, "state", slice_str(rollout_state_name(rollout->state)));
+  facts_number(&facts, "step", rollout->step);
+  facts_number(&facts, "elapsed_ms", (int64_t)rollout->state_ms);
+  facts_add(&facts, "why", slice_str(rollout_why_name(rollout->why)));
+  facts_number(&facts, "looks", (int64_t)looks);
+  facts_add(&facts, "verdict", verdict);
+  facts_add(&facts, "edges", edges);
+  struct slice hex = rollout_hex(arena, rollout);
+  facts.full = facts.full || !hex.at;
+  facts_add(&facts, "rollout", hex);
+  *event = (struct event){.kind = EVENT_RELEASE_MOVED,
+                          .tenant = model->tenant->name,
+                          .model = model->name,
+                          .version = model->release->candidate,
+                          .release = model->release->number,
+                          .actor = SLICE("slipway")};
+  return facts_give(&facts, event);
+}
+
+/* The one that runs gives way, where it may: one that is completed always does. */
+static bool overtake(struct catalog_model *model, const struct letter_command *command,
+                     struct arena *scratch, struct decision *decision)
+{
+  struct catalog_release *running = model->release;
+  struct err *err = &decision->err;
+  struct plan plan;
+  if (!release_is_on(model)) return true;
+  bool warm = running->rollout.state == ROLLOUT_COMPLETED;
+  if (!warm && !slice_eq(event_fact(&command->event, "supersede"), SLICE("true"))) {
+    fail(err, E_CONFLICT,
+         "release %u of model '%.*s' is %s; wait for it, end it with 'slipway abort', or take its "
+         "place with --supersede",
+         running->number, SLICE_ARG(model->name), rollout_state_name(running->rollout.state));
+    return false;
+  }
+  if (plan_read(&plan, running->plan, scratch, err)) return false;
+  struct rollout_event event = {.when = WHEN_SUPERSEDED, .person = ""};
+  struct rollout_move move =
+      rollout_step(&running->rollout, &plan, &event, running->rollout.clock_ms);
+  if (!rollout_is_final(&move.next)) {
+    fail(err, E_CONFLICT, "release %u of model '%.*s' cannot be superseded now; abort it first",
+         running->number, SLICE_ARG(model->name));
+    return false;
+  }
+  struct event *moved = &decision->events[decision->n_events++];
+  if (release_moved(command->arena, model, &move.next, running->looks, SLICE_NONE, SLICE_NONE,
+                    moved))
+    return true;
+  fail(err, E_OUT_OF_MEMORY, "the release takes too much memory");
+  return false;
+}
+
+/* Candidate and stable, or why not. */
+static bool versions_fit(const struct catalog_model *model, uint32_t candidate, struct err *err)
+{
+  if (!catalog_version(model, candidate)) {
+    fail(err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u", SLICE_ARG(model->name),
+         candidate);
+    fail_at(err, "version");
+  } else if (!model->serving) {
+    fail(err, E_CONFLICT,
+         "model '%.*s' has no version in charge to compare with; deploy it with --strategy now",
+         SLICE_ARG(model->name));
+  } else if (model->serving == candidate) {
+    fail(err, E_CONFLICT, "version %u of model '%.*s' serves already", candidate,
+         SLICE_ARG(model->name));
+    fail_at(err, "version");
+  } else {
+    return true;
+  }
+  return false;
+}
+
+static struct slice submitter_of(const struct event *wish)
+{
+  struct slice person = event_fact(wish, "person");
+  return person.len ? person : wish->actor;
+}
+
+static bool begin(const struct catalog *catalog, struct catalog_model *model,
+                  const struct letter_command *command, const struct plan *plan,
+                  struct arena *scratch, struct decision *decision)
+{
+  const struct event *wish = &command->event;
+  char person[ROLLOUT_PERSON_MAX], seed[EVENT_TEXT_MAX + 16];
+  struct rollout rollout;
+  struct facts facts;
+  struct digest spec = plan_hash(plan, scratch);
+  if (!slice_to_str(submitter_of(wish), person, sizeof person)) {
+    fail(&decision->err, E_INVALID_ARGUMENT, "who asks has a name over %d bytes",
+         ROLLOUT_PERSON_MAX - 1);
+    return false;
+  }
+  rollout_init(&rollout, plan, &spec, person, freeze_of(catalog, model, wish->wall_ms) != NULL, 0);
+  int len = snprintf(seed, sizeof seed, "%.*s/%u", (int)model->name.len, model->name.at,
+                     model->n_releases + 1);
+  struct slice hex = rollout_hex(command->arena, &rollout);
+  facts_init(&facts, command->arena);
+  facts.full = !hex.at;
+  facts_add(&facts, "person", slice_str(arena_print(command->arena, "%s", person)));
+  facts_add(&facts, "plan", plan_write(plan, command->arena));
+  facts_add(&facts, "rehearse", event_fact(wish, "rehearse"));
+  facts_add(&facts, "rollout", hex);
+  facts_add(&facts, "seed", arena_copy(command->arena, slice_of(seed, (size_t)len)));
+  facts_number(&facts, "stable", model->serving);
+  struct event *started = &decision->events[decision->n_events++];
+  *started = (struct event){.kind = EVENT_RELEASE_STARTED,
+                            .tenant = wish->tenant,
+                            .model = model->name,
+                            .version = decision->version,
+                            .release = decision->release,
+                            .actor = wish->actor,
+                            .note = wish->note,
+                            .idempotency = wish->idempotency};
+  if (facts_give(&facts, started) && event_fact(started, "plan").len) return true;
+  fail(&decision->err, E_OUT_OF_MEMORY, "the plan takes too much memory");
+  return false;
+}
+
+void release_decide(const struct catalog *catalog, struct catalog_model *model,
+                    const struct letter_command *command, struct decision *decision)
+{
+  const struct event *wish = &command->event;
+  struct err *err = &decision->err;
+  struct arena scratch;
+  struct plan plan;
+  decision->version = wish->version ? wish->version : model->n_versions;
+  decision->release = model->n_releases + 1;
+  must(command->arena);
+  arena_init(&scratch, PLAN_ARENA_BYTES, NULL);
+  bool fine = versions_fit(model, decision->version, err) &&
+              plan_read(&plan, event_fact(wish, "plan"), &scratch, err) == OK;
+  if (fine && plan_arms(&plan) > 2) {
+    fail(err, E_NOT_IMPLEMENTED, "a release has two arms: candidate and stable");
+    fail_at(err, "ab.arms");
+    fine = false;
+  }
+  if (fine) arena_reset(&scratch);
+  fine = fine && overtake(model, command, &scratch, decision);
+  if (fine) arena_reset(&scratch);
+  fine = fine && begin(catalog, model, command, &plan, &scratch, decision);
+  arena_deinit(&scratch);
+  decision->kind = DECISION_APPEND;
+  if (!fine) answer(decision);
+}
+
+/* --- words ------------------------------------------------------------------------------------ */
+
+void say_decide(struct catalog_model *model, const struct letter_command *command,
+                struct decision *decision)
+{
+  const struct event *wish = &command->event;
+  const struct catalog_release *release = model->release;
+  struct slice word = event_fact(wish, "word");
+  decision->kind = DECISION_SAY;
+  decision->version = release ? release->candidate : 0;
+  decision->release = release ? release->number : 0;
+  decision->seq = release ? release->seq : 0;
+  if (release && wish->release && wish->release != release->number) {
+    fail(&decision->err, E_CONFLICT, "release %u of model '%.*s' is over; the newest is %u",
+         wish->release, SLICE_ARG(model->name), release->number);
+    answer(decision);
+    return;
+  }
+  if (release_is_on(model)) return;
+  decision->kind = DECISION_ANSWER;
+  if (release && slice_eq(word, SLICE("abort")) && release->rollout.state != ROLLOUT_SETTLED)
+    return; /* stable has everything already */
+  fail(&decision->err, E_CONFLICT, "no release of model '%.*s' is running", SLICE_ARG(model->name));
+}
+
+/* --- freezes ---------------------------------------------------------------------------------- */
+
+static bool freeze_is_there(const struct catalog *catalog, const struct catalog_tenant *tenant,
+                            enum freeze_scope scope, struct slice model)
+{
+  for (uint32_t i = 0; i < catalog->n_freezes; i++) {
+    const struct catalog_freeze *freeze = &catalog->freezes[i];
+    if (freeze->scope != scope) continue;
+    if (scope == FREEZE_SYSTEM) return true;
+    if (freeze->tenant == tenant && (scope == FREEZE_TENANT || slice_eq(freeze->model, model)))
+      return true;
+  }
+  return false;
+}
+
+static bool freeze_fits(const struct catalog *catalog, const struct catalog_tenant *tenant,
+                        const struct event *wish, bool lift, struct err *err)
+{
+  enum freeze_scope scope;
+  struct weekly weekly;
+  struct slice text = event_fact(wish, "weekly");
+  if (!freeze_scope_read(event_fact(wish, "scope"), &scope)) {
+    fail(err, E_INVALID_ARGUMENT, "'%.*s' is no scope; there are system, tenant and model",
+         SLICE_ARG(event_fact(wish, "scope")));
+    fail_at(err, "scope");
+  } else if ((scope == FREEZE_MODEL) != (wish->model.len != 0)) {
+    fail(err, E_INVALID_ARGUMENT, "a freeze of a model names one, and no other does");
+    fail_at(err, "model");
+  } else if (wish->model.len && !catalog_model(tenant, wish->model)) {
+    fail(err, E_MODEL_NOT_FOUND, "there is no model '%.*s'", SLICE_ARG(wish->model));
+  } else if (lift && !freeze_is_there(catalog, tenant, scope, wish->model)) {
+    fail(err, E_NOT_FOUND, "there is no freeze of that scope");
+  } else if (!lift && text.len && weekly_read(text, &weekly, err)) {
+    fail_at(err, "weekly");
+  } else if (!lift && catalog->n_freezes == FREEZES_MAX) {
+    fail(err, E_LIMIT_EXCEEDED, "there are %d freezes already; lift one", FREEZES_MAX);
+  } else {
+    return true;
+  }
+  return false;
+}
+
+void freeze_decide(const struct catalog *catalog, const struct catalog_tenant *tenant,
+                   const struct letter_command *command, struct decision *decision)
+{
+  static const char *const kept[] = {"from_ms", "person", "scope", "until_ms", "weekly", "why"};
+  const struct event *wish = &command->event;
+  bool lift = slice_eq(event_fact(wish, "lift"), SLICE("true"));
+  struct facts facts;
+  must(command->arena);
+  if (!freeze_fits(catalog, tenant, wish, lift, &decision->err)) {
+    answer(decision);
+    return;
+  }
+  facts_init(&facts, command->arena);
+  for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+    facts_add(&facts, kept[i], event_fact(wish, kept[i]));
+  decision->kind = DECISION_APPEND;
+  decision->n_events = 1;
+  decision->events[0] = (struct event){.kind = lift ? EVENT_FREEZE_LIFTED : EVENT_FREEZE_SET,
+                                       .tenant = wish->tenant,
+                                       .model = wish->model,
+                                       .actor = wish->actor,
+                                       .note = wish->note,
+                                       .idempotency = wish->idempotency};
+  if (facts_give(&facts, &decision->events[0])) return;
+  fail(&decision->err, E_OUT_OF_MEMORY, "the freeze takes too much memory");
+  answer(decision);
+}
+
+/* --- switches beside a release ---------------------------------------------------------------- */
+
+static bool frozen(const struct catalog *catalog, const struct catalog_model *model,
+                   const struct letter_command *command, struct err *err)
+{
+  const struct catalog_freeze *freeze = freeze_of(catalog, model, command->event.wall_ms);
+  if (command->kind != COMMAND_DEPLOY || !freeze) return false;
+  if (command->event.version == model->serving && model->serving) return false;
+  char until[32] = "";
+  if (freeze->until_ms) {
+    char time[25];
+    clock_text(freeze->until_ms, time);
+    snprintf(until, sizeof until, " until %s", time);
+  }
+  fail(err, E_CONFLICT, "model '%.*s' is frozen%s (%.*s); lift the freeze, or wait",
+       SLICE_ARG(model->name), until, SLICE_ARG(freeze->why.len ? freeze->why : freeze->actor));
+  return true;
+}
+
+bool switch_decide_held(const struct catalog *catalog, struct catalog_model *model,
+                        const struct letter_command *command, struct decision *decision)
+{
+  const struct catalog_release *release = model->release;
+  uint32_t version = command->event.version;
+  if (frozen(catalog, model, command, &decision->err)) {
+    answer(decision);
+    return true;
+  }
+  if (!release_is_on(model)) return false;
+  bool warm = release->rollout.state == ROLLOUT_COMPLETED;
+  if (command->kind == COMMAND_ROLLBACK && (!version || version == release->stable)) {
+    decision->kind = DECISION_SAY; /* the way back is the release's own */
+    decision->version = release->stable;
+    decision->release = release->number;
+    decision->seq = release->seq;
+    return true;
+  }
+  if (warm) return false;
+  fail(&decision->err, E_CONFLICT,
+       "release %u of model '%.*s' (version %u) is %s; wait for it, or end it with 'slipway abort'",
+       release->number, SLICE_ARG(model->name), release->candidate,
+       rollout_state_name(release->rollout.state));
+  answer(decision);
+  return true;
+}

@@ -1,0 +1,66 @@
+/* fold.h - releases and freezes as the ledger has them: what the catalog keeps of each.
+ * Thread: control (main before it starts). Pure.
+ *
+ * A model keeps its newest release, running or over; the ones before it are in the ledger. What the
+ * release was when an event was written is in the event (fact rollout: judge/step.h's bytes in
+ * hex), so the fold needs no clock and no plan. A state that makes another version answer switches
+ * here, by that one event: a crash finds the old split or the new one.
+ *
+ *   RELEASE_STARTED   version: the candidate; facts plan, rollout, seed, stable
+ *   RELEASE_MOVED     facts state, step, elapsed_ms, why: for people; looks, rollout, edges: for
+ *                     going on after a restart; verdict: the evidence (judge/explain.h)
+ *   RELEASE_APPROVED  facts person, rollout, spec, step
+ *   FREEZE_SET        facts scope (system, tenant, model), from_ms, until_ms, weekly, why
+ *   FREEZE_LIFTED     fact scope: all of that scope for that tenant and model
+ * SPDX-License-Identifier: MIT */
+#ifndef CONTROL_RELEASE_FOLD_H
+#define CONTROL_RELEASE_FOLD_H
+
+#include "control/catalog.h"
+#include "judge/step.h"
+
+struct catalog_release {
+  uint32_t number, candidate, stable;
+  struct slice plan, seed, actor;
+  struct slice edges;     /* of score bins, decimal, by blanks; empty: none chosen yet */
+  struct rollout rollout; /* as of the newest event */
+  uint64_t looks;         /* judged when that was written */
+  uint64_t started_seq, seq;
+  int64_t started_ms, moved_ms;
+  bool served; /* it reached everything: the candidate is the model's version */
+};
+
+enum freeze_scope { FREEZE_SYSTEM, FREEZE_TENANT, FREEZE_MODEL };
+enum { FREEZES_MAX = 256 }; /* in force at once */
+
+struct catalog_freeze {
+  enum freeze_scope scope;
+  const struct catalog_tenant *tenant; /* who set it; of what, but for SYSTEM */
+  struct slice model;                  /* MODEL */
+  int64_t from_ms, until_ms;           /* Unix; 0: from then on, until lifted */
+  struct slice weekly;                 /* freeze.h; empty: all the time between the two */
+  struct slice why, actor;
+  uint64_t seq;
+};
+
+/* Whether a release of the model runs: it is not final. (Completed and warm is running, too.) */
+bool release_is_on(const struct catalog_model *model);
+bool freeze_scope_read(struct slice text, enum freeze_scope *scope);
+
+/* One event of theirs. model: NULL for a freeze of more than one. Nothing has changed on
+ * E_INTERNAL. */
+CHECKED enum code release_fold(struct catalog *catalog, struct catalog_model *model,
+                               const struct event *event, struct err *err);
+CHECKED enum code freeze_fold(struct catalog *catalog, const struct catalog_tenant *tenant,
+                              const struct event *event, struct err *err);
+/* Another version was put in charge by a person: what was completed and warm is settled. */
+void release_overtaken(struct catalog_model *model);
+
+void release_digest(struct sha256 *sha, const struct catalog_model *model);
+void freeze_digest(struct sha256 *sha, const struct catalog *catalog);
+
+/* A rollout as the text of a fact; at is NULL past the arena's cap. */
+struct slice rollout_hex(struct arena *arena, const struct rollout *rollout);
+CHECKED enum code rollout_from_hex(struct slice hex, struct rollout *rollout, struct err *err);
+
+#endif
