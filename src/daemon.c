@@ -37,6 +37,7 @@
 #include "keys.h"
 #include "net/loop.h"
 #include "options.h"
+#include "store/journal.h"
 #include "store/ledger.h"
 #include "store/outcome.h"
 #include "store/scribe.h"
@@ -55,7 +56,7 @@ struct daemon {
   struct datadir datadir;
   struct ledger *ledger;
   struct outcomes *outcomes; /* NULL: they cannot be kept */
-  struct arena arena; /* the route table */
+  struct arena arena;        /* the route table */
   struct post post;
   struct watch *watch;
   struct control *control;
@@ -134,7 +135,8 @@ static enum code listen_parse(struct daemon *d, struct err *err)
 static enum code data_path_find(struct daemon *d, struct err *err)
 {
   const char *given = option_text(&d->options, OPTION_data), *home = getenv("HOME");
-  if (given[0]) snprintf(d->data_path, sizeof d->data_path, "%s", given);
+  if (given[0])
+    snprintf(d->data_path, sizeof d->data_path, "%s", given);
   else if (home && home[0]) {
     int n = snprintf(d->data_path, sizeof d->data_path, "%s/.local/share/slipway", home);
     if (n < 0 || (size_t)n >= sizeof d->data_path)
@@ -181,11 +183,11 @@ static void limits_list(struct daemon *d)
   desk_limits_list(&d->limits, post->n_desks, loop_asks_max(post->n_loops));
   job_limits_list(&d->limits, post->n_jobs);
   log_limits_list(&d->limits);
-  limit_add(&d->limits, (struct limit){"inference threads", post->n_workers, "", 0, "--workers",
-                                       NULL});
-  limit_add(&d->limits, (struct limit){"stacks of threads", threads, "",
-                                       threads * THREAD_STACK_ENGINE, NULL,
-                                       "the list of models with its worlds and counters"});
+  limit_add(&d->limits,
+            (struct limit){"inference threads", post->n_workers, "", 0, "--workers", NULL});
+  limit_add(&d->limits,
+            (struct limit){"stacks of threads", threads, "", threads * THREAD_STACK_ENGINE, NULL,
+                           "the list of models with its worlds and counters"});
   d->desk_opts.limits = &d->limits;
 }
 
@@ -250,6 +252,16 @@ static void post_size(struct daemon *d)
   loop_limits_read(d, post->n_loops);
 }
 
+/* What the judge had seen of each release that runs. */
+static enum code looks_replay(struct daemon *d, struct err *err)
+{
+  struct journal_row of;
+  uint32_t at = 0;
+  while (control_release_at(d->control, &at, &of))
+    if (journal_read(d->ledger, &of, control_look, d->control, err)) return err->code;
+  return OK;
+}
+
 /* Makes every owner and fills in the post; nothing runs yet. */
 static enum code rooms_make(struct daemon *d, struct err *err)
 {
@@ -262,7 +274,8 @@ static enum code rooms_make(struct daemon *d, struct err *err)
   rand_secret(opts.hash_key, sizeof opts.hash_key);
   d->control = control_new(&opts, &d->post);
   d->post.control = control_mailbox(d->control);
-  if (ledger_replay(d->ledger, 1, control_apply, d->control, err)) return err->code;
+  if (ledger_replay(d->ledger, 1, control_apply, d->control, err) || looks_replay(d, err))
+    return err->code;
   if (keys_open(&d->keys, &d->datadir, d->control,
                 option_number(&d->options, OPTION_accept_key_loss) != 0, err))
     return err->code;
@@ -415,8 +428,8 @@ static enum code run(struct daemon *d, struct err *err)
   if (listen_parse(d, err) || data_path_find(d, err)) return err->code;
   if (datadir_open(&d->datadir, d->data_path, err)) return err->code;
   if (keeper_start(d->datadir.fd, err)) return err->code;
-  struct ledger_opts ledger = {
-      .accept_loss = option_number(&d->options, OPTION_accept_ledger_loss) != 0};
+  struct ledger_opts ledger = {.accept_loss =
+                                   option_number(&d->options, OPTION_accept_ledger_loss) != 0};
   if (ledger_open(&d->ledger, &d->datadir, &ledger, err)) return err->code;
   struct err why = {.code = OK}; /* models are served without them */
   if (outcomes_open(&d->outcomes, &d->datadir, NULL, true, &why) != OK)
@@ -456,8 +469,8 @@ int daemon_serve(int argc, char **argv)
   d.started_us = clock_us();
   descriptors_guard();
   setenv("ORT_DISABLE_TELEMETRY", "1", 1); /* before any thread: newer runtimes look at load */
-#ifndef __SANITIZE_ADDRESS__ /* the leak check must be able to look */
-  prctl(PR_SET_DUMPABLE, 0); /* secrets stay out of core files */
+#ifndef __SANITIZE_ADDRESS__               /* the leak check must be able to look */
+  prctl(PR_SET_DUMPABLE, 0);               /* secrets stay out of core files */
 #endif
   if (!debug_start(getenv("SLIPWAY_DEBUG")))
     fail(&err, E_BAD_CONFIG, "SLIPWAY_DEBUG takes poison,fail=1/N,seed=S");

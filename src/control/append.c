@@ -73,8 +73,7 @@ void append_tenant(struct control *control, struct slice name, const struct even
   if (!catalog_tenant(control->catalog, name))
     letter->events[letter->n_events++] =
         (struct event){.kind = EVENT_TENANT_CREATED, .tenant = name, .actor = SLICE("slipway")};
-  if (first_key)
-    must(event_copy(&letter->arena, first_key, &letter->events[letter->n_events++]));
+  if (first_key) must(event_copy(&letter->arena, first_key, &letter->events[letter->n_events++]));
   change_news(control, change, NEWS_BEGUN, NULL);
 }
 
@@ -112,8 +111,10 @@ void append_fold(struct control *control, struct change *change)
     const struct event *event = &letter->events[i];
     struct err err;
     must(catalog_apply(control->catalog, event, &err) == OK);
-    serving_sync(control,
-                 catalog_model(catalog_tenant(control->catalog, event->tenant), event->model));
+    struct catalog_model *model =
+        catalog_model(catalog_tenant(control->catalog, event->tenant), event->model);
+    serving_sync(control, model);
+    if (model) run_sync(control, model);
     change->seq = event->seq;
   }
   control->dirty = true;
@@ -124,6 +125,7 @@ void append_home(struct control *control, struct letter_append *letter)
   struct change *change = letter->control_state;
   struct mail *first = change->behind, **end = change->behind_end;
   struct err err = letter->err; /* the letter may go with its change */
+  struct catalog_model *moves = change->moves;
   bool written = err.code == OK;
   must(change_at_scribe(change));
   control->appends_out--;
@@ -133,5 +135,6 @@ void append_home(struct control *control, struct letter_append *letter)
     change_news(control, change, written ? NEWS_WRITTEN_LAST : NEWS_UNWRITTEN_LAST, &err);
   else
     change_news(control, change, written ? NEWS_WRITTEN : NEWS_UNWRITTEN, &err);
+  if (moves) run_told(control, moves, written);
   commands_release(control, first, end);
 }

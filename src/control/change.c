@@ -12,7 +12,7 @@ enum {
   WISH = 1 << CHANGE_WISH,
   READY = 1 << CHANGE_READY,
   SEEN = 1 << CHANGE_SEEN,
-  MOVES = SWITCH | WISH | READY,   /* a version comes into memory */
+  MOVES = SWITCH | WISH | READY,  /* a version comes into memory */
   WAITED = PUSH | PLAIN | SWITCH, /* somebody waits for what is written */
   SHOWS = WAITED | READY | SEEN,
 };
@@ -140,7 +140,7 @@ static bool command_fits(const struct change *change)
   bool waits = change->command != NULL;
   if (change->state == STATE_ENDED || change->kind == CHANGE_TENANT) return !waits;
   if (change->kind == CHANGE_WISH) return waits == (change->state == STATE_ASKING);
-  return waits || change->kind == CHANGE_READY;
+  return waits || change->kind == CHANGE_READY || change->moves;
 }
 
 void change_check(const struct change *change)
@@ -158,6 +158,7 @@ void change_check(const struct change *change)
   must((change->placed != NULL) == coming);
   must(!coming || (change->placed->coming && change->placed->model == change->model &&
                    change->placed->number == change->version));
+  must(!change->moves || change->kind == CHANGE_PLAIN);
   must(command_fits(change));
   must(!scribes || event_fits(change));
   must(!refused || change->err.code != OK);

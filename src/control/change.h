@@ -26,7 +26,7 @@
 
 enum change_kind {
   CHANGE_PUSH,
-  CHANGE_PLAIN, /* events that are there, and what they change shows: all but the others here */
+  CHANGE_PLAIN,  /* events that are there, and what they change shows: all but the others here */
   CHANGE_TENANT, /* creates one, its first key, or both; nobody waits */
   CHANGE_SWITCH, /* a deploy or rollback; who asked waits until it serves */
   CHANGE_WISH,   /* the same, answered when it is written down as asked for; or taken up again after
@@ -90,6 +90,7 @@ struct change {
   struct slice key;                  /* the first command's idempotency key; in append.arena */
   struct mail *behind, **behind_end; /* commands that wait for its append, in order */
   struct catalog_model *model;       /* SWITCH, WISH, READY */
+  struct catalog_model *moves;       /* PLAIN: the record of its release, which wants to know */
   struct placed *placed;             /* wanted for its sake: from LOADING until DO_LEAVE */
   enum event_kind effect;            /* SWITCH, WISH: VERSION_DEPLOYED or ROLLED_BACK */
   struct err err;                    /* the answer, with: */

@@ -28,8 +28,9 @@ struct control *control_new(const struct control_opts *opts, const struct post *
   control->catalog = catalog_new(o->hash_key);
   struct place_opts place = {o->objects_fd, o->instances, o->resident_ns};
   place_init(&control->place, &place, post, &control->box);
-  publish_init(&control->publish, post, &control->place, o->hash_key);
-  pulse_init(&control->pulse, post);
+  runs_init(&control->runs);
+  publish_init(&control->publish, post, &control->place, &control->runs, o->hash_key);
+  pulse_init(&control->pulse, post, &control->runs.round);
   list_init(&control->changes);
   return control;
 }
@@ -50,6 +51,26 @@ void control_first_key(struct control *control, const struct event *key)
 {
   must(!control->started);
   control->first_key = key;
+}
+
+enum code control_look(void *arg, const struct journal_row *row, struct err *err)
+{
+  struct control *control = arg;
+  must(!control->started);
+  return run_replay(control, row, err);
+}
+
+bool control_release_at(const struct control *control, uint32_t *at, struct journal_row *of)
+{
+  for (; *at < control->catalog->n_models; ++*at) {
+    const struct catalog_model *model = control->catalog->models[*at];
+    if (!release_is_on(model)) continue;
+    *of = (struct journal_row){
+        .tenant = model->tenant->name, .model = model->name, .release = model->release->number};
+    ++*at;
+    return true;
+  }
+  return false;
 }
 
 /* --- statistics ------------------------------------------------------------------------------- */
@@ -105,6 +126,7 @@ static void tally_home(struct control *control, struct letter_tally *letter)
   stats_answer(control, &control->stats_now);
   control->stats_now = control->stats_later;
   control->stats_later = NULL;
+  runs_pulse(control);
 }
 
 /* --- starting and stopping -------------------------------------------------------------------- */
@@ -127,6 +149,7 @@ static void begin(struct control *control)
     }
     if (model->asked) switch_resume(control, model);
   }
+  runs_begin(control);
 }
 
 /* Whether every version that should serve is ready or has failed with a reason. */
@@ -157,6 +180,7 @@ static void stop_begin(struct control *control, const struct letter_note *letter
   control->draining = control->stopping = control->dirty = true;
   control->stop_by_us = letter->deadline_us ? letter->deadline_us : control->now_us + STOP_US;
   change_stop(control);
+  runs_stop(control);
   for (uint32_t i = 0; i < control->place.models_cap; i++) {
     struct link *head = &control->place.models[i];
     for (struct link *link = head->next; link != head; link = link->next)
@@ -171,7 +195,9 @@ static void stop_begin(struct control *control, const struct letter_note *letter
 
 static bool all_gone(const struct control *control)
 {
-  if (control->appends_out || control->place.busy || !control->last_world_out) return false;
+  if (control->appends_out || control->runs.journal.out || control->place.busy ||
+      !control->last_world_out)
+    return false;
   if (control->publish.n_books > 1) return false; /* the last, empty world stays out */
   return control->pulse.out == 0 && control->predictions_out == 0;
 }
@@ -200,7 +226,15 @@ static void letter_take(struct control *control, struct mail *mail)
     case LETTER_TALLY_HOME: tally_home(control, LETTER_OF(mail, struct letter_tally)); break;
     case LETTER_COMMAND: command_take(control, LETTER_OF(mail, struct letter_command)); break;
     case LETTER_STATS: stats_ask(control, mail); break;
-    case LETTER_APPEND_HOME: append_home(control, LETTER_OF(mail, struct letter_append)); break;
+    case LETTER_APPEND_HOME: {
+      struct letter_append *letter = LETTER_OF(mail, struct letter_append);
+      if (letter == &control->runs.journal.letter)
+        journal_home(control, letter);
+      else
+        append_home(control, letter);
+      break;
+    }
+    case LETTER_RELEASE: release_answer(control, LETTER_OF(mail, struct letter_release)); break;
     case LETTER_PREDICTIONS_HOME:
       predictions_home(control, LETTER_OF(mail, struct letter_predictions));
       break;
@@ -223,8 +257,9 @@ static void world_out(struct control *control)
   struct publish_flags flags = {.ready = control->ready && !control->draining,
                                 .draining = control->draining,
                                 .empty = control->stopping};
-  pulse_grow(&control->pulse, control->place.n_slots);
+  pulse_grow(&control->pulse, control->place.n_slots, control->runs.n_slots);
   publish_world(&control->publish, control->catalog, flags);
+  runs_shown(control);
   control->dirty = false;
   control->last_world_out = control->stopping;
 }
@@ -240,7 +275,10 @@ static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, 
     next = mail->next;
     letter_take(control, mail);
   }
-  while ((placed = place_changed(&control->place))) switch_placed(control, placed);
+  while ((placed = place_changed(&control->place))) {
+    switch_placed(control, placed);
+    run_placed(control, placed);
+  }
   world_out(control);
   if (!control->dirty) change_shown(control);
   change_seen(control);
@@ -290,6 +328,7 @@ void control_free(struct control *control)
   }
   if (publish_deinit(&control->publish)) log_event(LOG_WARN, "control_leases_missing", NULL);
   change_abandon(control);
+  runs_deinit(&control->runs);
   place_deinit(&control->place);
   pulse_deinit(&control->pulse);
   catalog_free(control->catalog);

@@ -3,7 +3,8 @@
  * Thread: control. Before control_main starts: main.
  *
  * Life, as the daemon runs it:
- *   control_new; ledger_replay(..., control_apply); start all threads; control_main ...
+ *   control_new; ledger_replay(..., control_apply); the looks of what runs (control_look); start
+ *   all threads; control_main ...
  *   1 LETTER_DRAIN to control and the loops: worlds say draining, changes are answered E_DRAINING
  *   2 the loops' DRAIN_HOMEs, or the deadline
  *   3 LETTER_STOP to control, join: it publishes an empty world, closes every lane (loops'
@@ -52,6 +53,11 @@ CHECKED enum code control_apply(void *control, const struct event *event, struct
 uint32_t control_keys(const struct control *control);
 /* Adds this key (KEY_ADDED of TENANT_DEFAULT) in the first turn; lent until then. */
 void control_first_key(struct control *control, const struct event *key);
+/* After the ledger: the next release from *at on that runs (names and number in *of), and each look
+ * that the journal has of it, in order. What cannot be read ends that release's replay, not the
+ * start. */
+bool control_release_at(const struct control *control, uint32_t *at, struct journal_row *of);
+CHECKED enum code control_look(void *control, const struct journal_row *row, struct err *err);
 void control_main(void *control); /* the thread's main: until LETTER_STOP is done */
 
 /* For tests: one turn at the given times. Handles the letters that are there; returns when it wants

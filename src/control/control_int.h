@@ -10,6 +10,7 @@
  *   drive    a change gets news: one step of its table, and what that says is to be done
  *   switch   versions on their way into memory
  *   append   events on their way to the scribe
+ *   release/ what runs as a release: judged, moved, recorded
  * SPDX-License-Identifier: MIT */
 #ifndef CONTROL_CONTROL_INT_H
 #define CONTROL_CONTROL_INT_H
@@ -19,6 +20,7 @@
 #include "control/control.h"
 #include "control/publish.h"
 #include "control/pulse.h"
+#include "control/release/run.h"
 
 struct control {
   struct control_opts opts;
@@ -28,10 +30,11 @@ struct control {
   struct place place;
   struct publish publish;
   struct pulse pulse;
+  struct runs runs;
   struct link changes;
   const struct event *first_key; /* NULL: none is to be added */
-  struct mail *stats_now;   /* LETTER_STATS that the pulse under way answers */
-  struct mail *stats_later; /* and the one after */
+  struct mail *stats_now;        /* LETTER_STATS that the pulse under way answers */
+  struct mail *stats_later;      /* and the one after */
   int64_t now_us, wall_ms;
   bool started; /* the first turn is over */
   bool dirty;   /* catalog or place changed since the newest world */
@@ -61,6 +64,8 @@ struct change *change_new(struct control *control, enum change_kind kind,
 /* One step. why: the reason of news that have one, else NULL. The change may be gone afterwards. */
 void change_news(struct control *control, struct change *change, enum change_news news,
                  const struct err *why);
+/* An append about the model is out: events of another would not know of it. */
+bool change_writes(const struct control *control, const struct catalog_model *model);
 void change_answer(struct change *change);  /* with its err; nobody waits from then on */
 void change_shown(struct control *control); /* nothing has changed since the newest world */
 void change_seen(struct control *control);  /* ends those that every loop and desk has seen */

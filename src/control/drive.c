@@ -109,8 +109,8 @@ static bool model_is_busy(struct control *control, const struct catalog_model *m
     const struct change *change = LIST_OF(link, struct change, link);
     const struct event *event = &change->append.events[0];
     if (change->kind == CHANGE_PLAIN && event->kind == EVENT_VERSION_RETIRED &&
-        change_at_scribe(change) &&
-        slice_eq(event->tenant, model->tenant->name) && slice_eq(event->model, model->name))
+        change_at_scribe(change) && slice_eq(event->tenant, model->tenant->name) &&
+        slice_eq(event->model, model->name))
       return true;
   }
   return switch_of(control, model) != NULL;
@@ -156,6 +156,18 @@ void change_abandon(struct control *control)
     change_free(LIST_OF(control->changes.next, struct change, link));
 }
 
+bool change_writes(const struct control *control, const struct catalog_model *model)
+{
+  for (struct link *link = control->changes.next; link != &control->changes; link = link->next) {
+    const struct change *change = LIST_OF(link, struct change, link);
+    const struct event *event = &change->append.events[0];
+    if (change_at_scribe(change) && slice_eq(event->tenant, model->tenant->name) &&
+        slice_eq_nocase(event->model, model->name))
+      return true;
+  }
+  return false;
+}
+
 /* --- for tests -------------------------------------------------------------------------------- */
 
 static bool same_model(const struct change *one, const struct change *other)
@@ -164,11 +176,19 @@ static bool same_model(const struct change *one, const struct change *other)
   return slice_eq(a->tenant, b->tenant) && slice_eq_nocase(a->model, b->model);
 }
 
-/* A push and a switch do not touch the same things; all else about one model waits its turn. */
+/* What a switch does not touch. */
+static bool stays_apart(const struct change *change)
+{
+  enum event_kind kind = change->append.events[0].kind;
+  return change->kind == CHANGE_PUSH || kind == EVENT_FREEZE_SET || kind == EVENT_FREEZE_LIFTED;
+}
+
+/* A push or a freeze and a switch do not touch the same things; all else about one model waits its
+ * turn. */
 static bool pair_is_fine(const struct change *one, const struct change *other)
 {
-  return (one->kind == CHANGE_PUSH && change_is_switching(other)) ||
-         (other->kind == CHANGE_PUSH && change_is_switching(one));
+  return (stays_apart(one) && change_is_switching(other)) ||
+         (stays_apart(other) && change_is_switching(one));
 }
 
 void control_check(const struct control *control)

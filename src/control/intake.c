@@ -106,6 +106,7 @@ static struct change *command_switch(struct control *control, struct letter_comm
   change->version = decision->version;
   change->effect = decision->effect;
   change->seq = decision->seq;
+  change->release = decision->release;
   /* It serves by the ledger: who does not wait knows enough. */
   if (kind == CHANGE_READY && !command->wait) change_answer(change);
   return change;
@@ -139,6 +140,8 @@ static struct change *command_try(struct control *control, struct letter_command
     command_refuse(command, E_DRAINING, "the server is stopping");
     return NULL;
   }
+  command->event.wall_ms = control->wall_ms;
+  run_hear(control, command);
   struct change *change = way_blocked(control, &command->event);
   if (change) {
     wait_behind(change, &command->mail, &command->mail.next);
@@ -151,6 +154,7 @@ static struct change *command_try(struct control *control, struct letter_command
     command_answer(command, &decision.err, decision.version, decision.seq);
     return NULL;
   }
+  if (decision.kind == DECISION_SAY) return run_say(control, command, &decision);
   change = decision.kind == DECISION_APPEND ? command_append(control, command, &decision)
                                             : command_switch(control, command, &decision);
   change_news(control, change, NEWS_BEGUN, NULL);

@@ -76,7 +76,10 @@ struct placed *place_of(struct place *place, struct catalog_model *model, uint32
   return placed;
 }
 
-static bool wanted(const struct placed *placed) { return placed->serves || placed->coming; }
+static bool wanted(const struct placed *placed)
+{
+  return placed->serves || placed->coming || placed->released;
+}
 
 bool placed_is_coming(const struct placed *placed)
 {

@@ -36,6 +36,7 @@ struct placed {
   uint32_t number, slot;
   enum placed_state state;
   bool serves, coming; /* why it is wanted */
+  bool released;       /* the same: a release is running with it */
   bool changed;        /* on the list of changes */
   uint32_t worlds;     /* alive and naming it */
   uint32_t job;        /* where it was loaded */

@@ -19,9 +19,9 @@ struct book {
 };
 
 void publish_init(struct publish *publish, const struct post *post, struct place *place,
-                  const unsigned char hash_key[16])
+                  const struct runs *runs, const unsigned char hash_key[16])
 {
-  *publish = (struct publish){.post = post, .place = place};
+  *publish = (struct publish){.post = post, .place = place, .runs = runs};
   memcpy(publish->hash_key, hash_key, sizeof publish->hash_key);
   arena_init(&publish->scratch, SCRATCH_MAX, NULL);
   list_init(&publish->books);
@@ -93,7 +93,7 @@ static void version_plan(struct publish *publish, struct book *book,
                          .digest = from->digest,
                          .bytes = from->bytes,
                          .pushed_ms = from->pushed_ms};
-  if (placed && placed->state == PLACED_READY && placed->serves) {
+  if (placed && placed->state == PLACED_READY && (placed->serves || placed->released)) {
     version_ready(to, placed);
     book_name(book, placed);
   } else if (placed && (placed_is_coming(placed) || placed->coming)) {
@@ -121,6 +121,8 @@ static void model_plan(struct publish *publish, struct book *book, const struct 
   to->stable = &versions[from->serving - 1];
   to->arms[0] = (struct arm){to->stable, WEIGHT_WHOLE};
   to->n_arms = 1;
+  const struct run *run = run_of(publish->runs, from);
+  if (run) run_split(run, publish->post->n_loops, &publish->scratch, to);
 }
 
 static int name_compare(const void *a, const void *b)
@@ -188,6 +190,7 @@ void publish_world(struct publish *publish, const struct catalog *catalog,
   struct world_plan plan = {.tenants = tenants,
                             .n_tenants = n_tenants,
                             .n_slots = publish->place->n_slots,
+                            .n_releases = publish->runs->n_slots,
                             .ready = flags.ready,
                             .draining = flags.draining};
   memcpy(plan.hash_key, publish->hash_key, sizeof plan.hash_key);

@@ -9,10 +9,12 @@
 #define CONTROL_PUBLISH_H
 
 #include "control/place.h"
+#include "control/release/run.h"
 
 struct publish {
   const struct post *post;
   struct place *place;
+  const struct runs *runs;
   struct arena scratch; /* the plan of the world being built */
   struct link books;    /* worlds with a lease out, oldest first */
   uint32_t n_books;
@@ -27,7 +29,7 @@ struct publish_flags {
 };
 
 void publish_init(struct publish *publish, const struct post *post, struct place *place,
-                  const unsigned char hash_key[16]);
+                  const struct runs *runs, const unsigned char hash_key[16]);
 /* Every holder has been joined: what they still held is freed. Returns how many worlds that
  * were. */
 uint32_t publish_deinit(struct publish *publish);

@@ -6,7 +6,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 
-enum { SLOTS_FIRST = 16, PREDICTIONS_FIRST = 4096, PREDICTIONS_MOST = 65536 };
+enum { SLOTS_FIRST = 16, ARMS_MORE = 16, PREDICTIONS_FIRST = 4096, PREDICTIONS_MOST = 65536 };
 
 /* A tally on its way; round 0: it only makes room. */
 struct outing {
@@ -14,19 +14,32 @@ struct outing {
   uint64_t round;
 };
 
-void pulse_init(struct pulse *pulse, const struct post *post)
+void pulse_init(struct pulse *pulse, const struct post *post, struct round *judged)
 {
-  *pulse = (struct pulse){.post = post, .cap = SLOTS_FIRST, .total = tally_new(SLOTS_FIRST, 0, 0)};
+  *pulse = (struct pulse){
+      .post = post, .judged = judged, .cap = SLOTS_FIRST, .total = tally_new(SLOTS_FIRST, 0, 0)};
 }
 
 void pulse_deinit(struct pulse *pulse) { tally_free(pulse->total); }
+
+/* Room for arms: what the last rounds used and half as much again, two for each release, and some
+ * for versions that begin to answer. */
+static uint32_t arms_room(const struct pulse *pulse)
+{
+  uint32_t used = pulse->judged ? pulse->judged->arms_most : 0;
+  if (!pulse->judged) return 0;
+  if (used < 2 * pulse->releases) used = 2 * pulse->releases;
+  return used + used / 2 + ARMS_MORE;
+}
 
 static void outing_send(struct pulse *pulse, uint32_t loop, uint64_t round)
 {
   struct outing *outing = grab(sizeof *outing);
   outing->round = round;
-  outing->letter = (struct letter_tally){
-      .mail.kind = LETTER_TALLY, .tally = tally_new(pulse->cap, 0, 0), .loop = loop};
+  outing->letter =
+      (struct letter_tally){.mail.kind = LETTER_TALLY,
+                            .tally = tally_new(pulse->cap, arms_room(pulse), pulse->releases),
+                            .loop = loop};
   pulse->out++;
   tally_predictions(outing->letter.tally, pulse->predictions);
   mail_send(pulse->post->loops[loop], &outing->letter.mail);
@@ -57,10 +70,11 @@ static void predictions_size(struct pulse *pulse, const struct tally *from)
   pulse->predictions = wanted < PREDICTIONS_MOST ? (uint32_t)wanted : PREDICTIONS_MOST;
 }
 
-void pulse_grow(struct pulse *pulse, uint32_t n_slots)
+void pulse_grow(struct pulse *pulse, uint32_t n_slots, uint32_t n_releases)
 {
-  if (n_slots <= pulse->cap) return;
+  if (n_slots <= pulse->cap && n_releases <= pulse->releases) return;
   while (pulse->cap < n_slots) pulse->cap *= 2;
+  while (pulse->releases < n_releases) pulse->releases = pulse->releases ? pulse->releases * 2 : 4;
   struct tally *total = tally_new(pulse->cap, 0, 0);
   tally_merge(total, pulse->total);
   tally_free(pulse->total);
@@ -84,7 +98,10 @@ void pulse_tally_home(struct pulse *pulse, struct letter_tally *letter, int64_t 
   struct outing *outing = LIST_OF(letter, struct outing, letter);
   if (letter->tally) tally_merge(pulse->total, letter->tally);
   if (letter->tally) predictions_size(pulse, letter->tally);
-  tally_free(letter->tally);
+  if (pulse->judged)
+    round_take(pulse->judged, letter->tally);
+  else
+    tally_free(letter->tally);
   pulse->out--;
   if (outing->round && --pulse->round_out == 0) {
     pulse->done = pulse->begun;

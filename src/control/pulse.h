@@ -9,23 +9,26 @@
 #ifndef CONTROL_PULSE_H
 #define CONTROL_PULSE_H
 
+#include "control/release/round.h"
 #include "world/letters.h"
 
 struct pulse {
   const struct post *post;
   struct tally *total;  /* since start */
+  struct round *judged; /* takes each tally when it is counted; NULL: nobody wants it */
   uint32_t cap;         /* slots of the tallies sent out: at least as many as any world's */
   uint32_t predictions; /* room for as many in each; 0: nobody wants them */
+  uint32_t releases;    /* the same for release slots */
   uint64_t begun, done; /* rounds; at most one apart */
   uint64_t asked;       /* the round somebody waits for; > begun: to be begun when this one ends */
   uint32_t round_out, out; /* letters not home: of the round, in all */
   int64_t began_us;        /* of the newest round */
 };
 
-void pulse_init(struct pulse *pulse, const struct post *post);
+void pulse_init(struct pulse *pulse, const struct post *post, struct round *judged);
 void pulse_deinit(struct pulse *pulse);
 /* Before a world with more slots goes out: every loop gets a larger tally first. */
-void pulse_grow(struct pulse *pulse, uint32_t n_slots);
+void pulse_grow(struct pulse *pulse, uint32_t n_slots, uint32_t n_releases);
 /* Whether answers are to be remembered from the next tally on. */
 void pulse_remember(struct pulse *pulse, bool remember);
 /* Begins a round, or asks for one after the one that is out. Returns its number: it is over once

@@ -55,6 +55,23 @@ static void home(struct town *town, struct mail *mail, enum letter kind)
 
 /* --- scribe ----------------------------------------------------------------------------------- */
 
+/* The same look again takes the place of the first. */
+static void look_write_down(struct town *town, const struct journal_row *row)
+{
+  uint32_t at = 0;
+  while (at < town->n_looks &&
+         (town->looks[at].look != row->look || town->looks[at].release != row->release ||
+          !slice_eq(town->looks[at].model, row->model)))
+    at++;
+  must(at < TOWN_LOOKS_MAX);
+  if (at == town->n_looks) town->n_looks++;
+  town->looks[at] = *row;
+  town->looks[at].tenant = arena_copy(&town->ledger_arena, row->tenant);
+  town->looks[at].model = arena_copy(&town->ledger_arena, row->model);
+  town->looks[at].bytes = arena_copy(&town->ledger_arena, row->bytes);
+  must(town->looks[at].bytes.at);
+}
+
 static bool scribe_step(struct town *town)
 {
   struct mail *mail = queue_pop(&town->scribe);
@@ -69,6 +86,7 @@ static bool scribe_step(struct town *town)
       letter->events[i].seq = town->n_events + 1;
       must(event_copy(&town->ledger_arena, &letter->events[i], &town->ledger[town->n_events++]));
     }
+    for (uint32_t i = 0; i < letter->n_rows; i++) look_write_down(town, &letter->rows[i]);
   }
   home(town, mail, LETTER_APPEND_HOME);
   return true;
@@ -159,6 +177,23 @@ static void lease_end(struct town *town, struct town_lease *lease)
   ungrab(lease);
 }
 
+/* The plans of this town say 20, 50 and 80 percent: any other share is a third split. */
+static void split_look(const struct model *model)
+{
+  uint64_t whole = 0;
+  EXPECT((model->stable != NULL) == (model->n_arms > 0));
+  EXPECT((model->release != NULL) == (model->n_arms == 2));
+  for (uint32_t i = 0; i < model->n_arms; i++) {
+    EXPECT(model->arms[i].version->state == VERSION_READY);
+    whole += model->arms[i].weight;
+  }
+  EXPECT(!model->n_arms || whole == WEIGHT_WHOLE);
+  if (!model->release) return;
+  uint32_t share = model->arms[0].weight / (WEIGHT_WHOLE / 100);
+  EXPECT(share == 0 || share == 20 || share == 50 || share == 80 || share == 100);
+  EXPECT(model->release->unjudged_max > 0);
+}
+
 /* What must be true of every world in itself, and after the one before it. */
 static void world_look(struct town *town, const struct world *before, const struct world *world)
 {
@@ -169,11 +204,12 @@ static void world_look(struct town *town, const struct world *before, const stru
       const struct model *model = &tenant->models[m];
       EXPECT(world_model(world, tenant, model->name) == model);
       if (m) EXPECT(memcmp(tenant->models[m - 1].name.at, model->name.at, 1) <= 0);
-      EXPECT((model->stable != NULL) == (model->n_arms == 1));
+      split_look(model);
       for (uint32_t v = 0; v < model->n_versions; v++) {
         const struct version *version = &model->versions[v];
         EXPECT_INT(version->number, v + 1);
-        EXPECT((version->state == VERSION_READY) == (version == model->stable));
+        EXPECT(version->state == VERSION_READY || version != model->stable);
+        EXPECT((version->state == VERSION_READY) == (version->n_seats > 0));
         EXPECT(version->state != VERSION_FAILED || version->reason.len);
         for (uint32_t s = 0; s < version->n_seats; s++) EXPECT(version->seats[s].lane->open);
         if (version->n_seats) EXPECT(version->slot < world_slots(world));
@@ -199,6 +235,7 @@ static void loop_world(struct town *town, struct town_loop *loop, struct letter_
   struct town_lease *lease = grab_zero(1, sizeof *lease), *old = newest(loop);
   lease->letter = letter;
   EXPECT(loop->tally && loop->tally->n_slots >= world_slots(letter->world));
+  EXPECT(loop->tally->n_releases >= world_releases(letter->world));
   world_look(town, old ? old->letter->world : NULL, letter->world);
   list_push_front(&loop->leases, &lease->link);
   if (old && !old->calls) lease_end(town, old);
@@ -231,15 +268,45 @@ static void call_begin(struct town *town, uint32_t number)
   if (!tenant->n_models) return;
   const struct model *model = &tenant->models[roll(town, tenant->n_models)];
   if (!model->stable) return;
-  const struct version *version = model->arms[0].version;
+  uint32_t arm = 0;
+  for (uint64_t lot = roll(town, WEIGHT_WHOLE); lot >= model->arms[arm].weight; arm++)
+    lot -= model->arms[arm].weight;
+  const struct version *version = model->arms[arm].version;
   struct town_call *call = grab_zero(1, sizeof *call);
   call->lease = lease->letter;
   call->lane = version->seats[version->resident ? number : roll(town, version->n_seats)].lane;
   call->lane->calls++;
+  call->arm = arm;
+  call->slot = version->slot;
+  call->version = version->number;
+  call->released = model->release != NULL;
+  call->release_slot = model->release ? model->release->slot : 0;
+  call->shadow = model->release && model->release->shadow ? model->release->shadow->number : 0;
   lease->calls++;
   list_push_back(&loop->calls, &call->link);
   loop->tally->slots[version->slot].success.count++;
   town->calls_made++;
+}
+
+static void call_count(struct town *town, struct town_loop *loop, const struct town_call *call)
+{
+  struct arm_tally *arm = tally_arm(loop->tally, call->slot);
+  bool bad = town->bad_every && call->version % town->bad_every == 0 && chance(town, 50);
+  bool newest_world = newest(loop) && newest(loop)->letter == call->lease;
+  if (!arm) return;
+  arm->requests++;
+  arm->errors += bad;
+  if (!bad) sketch32_add(&arm->total_us, 1000 + roll(town, 1000));
+  if (!call->released || !newest_world) return;
+  struct release_tally *release = &loop->tally->releases[call->release_slot];
+  release->touched = true;
+  release->assigned[call->arm]++;
+  if (!call->shadow) return;
+  bool flipped = town->bad_every && call->shadow % town->bad_every == 0 && chance(town, 50);
+  release->pairs++;
+  release->agree[flipped ? AGREE_PARTS : 0]++;
+  sketch32_add(&release->shadow_us, 1000);
+  sketch32_add(&release->stable_us, 1000);
 }
 
 static bool call_end(struct town *town, uint32_t number)
@@ -248,6 +315,7 @@ static bool call_end(struct town *town, uint32_t number)
   struct link *link = list_pop_front(&loop->calls);
   if (!link) return false;
   struct town_call *call = LIST_OF(link, struct town_call, link);
+  call_count(town, loop, call);
   EXPECT(call->lane->open);
   call->lane->calls--;
   for (link = loop->leases.next; link != &loop->leases; link = link->next) {
@@ -267,6 +335,7 @@ struct wish { /* a command, and what it points to */
   struct link link;
   struct arena arena;
   struct event_file file;
+  struct event_fact facts[4];
   uint64_t used_at; /* the event that had the key when it was sent; 0: none */
 };
 
@@ -284,28 +353,25 @@ static void wish_free(struct wish *wish)
   ungrab(wish);
 }
 
-static const char *const names[] = {"a", "b", "c", "A", "digits", "bad/name"};
+#include "town_wishes.c"
 
 static void command_send(struct town *town)
 {
-  struct wish *wish = grab_zero(1, sizeof *wish);
+  struct wish *wish = wish_new(town);
   struct letter_command *letter = &wish->letter;
   struct event *event = &letter->event;
-  arena_init(&wish->arena, 1 << 20, NULL);
   uint64_t die = roll(town, 100);
-  letter->mail.kind = LETTER_COMMAND;
-  letter->home = &town->desk.box;
   letter->kind = die < 40   ? COMMAND_PUSH
                  : die < 75 ? COMMAND_DEPLOY
                  : die < 93 ? COMMAND_ROLLBACK
                             : COMMAND_RETIRE;
   letter->wait = chance(town, 60);
-  letter->desk_state = wish;
   event->tenant = chance(town, 98) ? SLICE("default") : SLICE("ghost");
   const char *name = names[chance(town, 90) ? roll(town, 3) : roll(town, 6)];
   event->model = arena_copy(&wish->arena, slice_str(name));
   event->actor = SLICE("ann");
   event->version = chance(town, 50) ? 0 : (uint32_t)roll(town, 6);
+  if (town->releases && chance(town, town->releases)) release_wish(town, wish);
   if (letter->kind == COMMAND_PUSH) {
     event->version = 0;
     wish->file = (struct event_file){.name = SLICE("model.onnx"), .bytes = roll(town, 3)};
@@ -320,9 +386,7 @@ static void command_send(struct town *town)
     event->idempotency = arena_copy(&wish->arena, slice_str(key));
     wish->used_at = key_used_at(town, event->idempotency);
   }
-  town->commands_out++;
-  list_push_back(&town->wishes, &wish->link);
-  mail_send(control_mailbox(town->control), &letter->mail);
+  wish_send(town, wish);
 }
 
 /* A switch that was waited for is what every loop answers with, unless it has changed since. */
@@ -351,7 +415,8 @@ static void command_home(struct town *town, struct letter_command *letter)
   town->refused += code != OK;
   town->conflicts += code == E_CONFLICT || code == E_IDEMPOTENCY_MISMATCH;
   EXPECT(code == OK || letter->err.text[0]);
-  if (code == OK && letter->kind != COMMAND_RETIRE) EXPECT(letter->version > 0);
+  if (code == OK && letter->kind != COMMAND_RETIRE && letter->kind != COMMAND_FREEZE)
+    EXPECT(letter->version > 0);
   EXPECT(letter->seq <= town->n_events); /* what is acknowledged is written */
   if (code == OK && wish->used_at) {     /* a key that was used gets the first answer */
     EXPECT_INT(letter->seq, wish->used_at);
@@ -359,10 +424,13 @@ static void command_home(struct town *town, struct letter_command *letter)
     town->replayed++;
   }
   bool switched = letter->kind == COMMAND_DEPLOY || letter->kind == COMMAND_ROLLBACK;
+  bool releasing = letter->kind >= COMMAND_RELEASE;
+  town->begun += code == OK && letter->kind == COMMAND_RELEASE;
+  town->said += code == OK && letter->kind == COMMAND_SAY;
   town->deployed += code == OK && switched;
   town->retired += code == OK && letter->kind == COMMAND_RETIRE && letter->version;
-  if (code == OK && letter->seq && letter->kind != COMMAND_PUSH && (letter->wait || !switched) &&
-      !letter->event.idempotency.len)
+  if (code == OK && letter->seq && letter->kind != COMMAND_PUSH && !releasing &&
+      (letter->wait || !switched) && !letter->event.idempotency.len)
     served_check(town, letter);
   wish_free(wish);
 }
@@ -463,7 +531,7 @@ void town_step(struct town *town)
     call_begin(town, (uint32_t)roll(town, TOWN_LOOPS));
   else if (what < 23)
     stats_send(town);
-  else if (what < 24)
+  else if (what < 24 + (uint64_t)town->seconds)
     town->now_us += 1000000;
   else
     letter_step(town);

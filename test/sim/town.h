@@ -12,7 +12,14 @@
 #include "control/catalog.h"
 #include "control/control.h"
 
-enum { TOWN_LOOPS = 2, TOWN_DESKS = 1, TOWN_WORKERS = 3, TOWN_JOBS = 2, TOWN_EVENTS_MAX = 2000 };
+enum {
+  TOWN_LOOPS = 2,
+  TOWN_DESKS = 1,
+  TOWN_WORKERS = 3,
+  TOWN_JOBS = 2,
+  TOWN_EVENTS_MAX = 4000,
+  TOWN_LOOKS_MAX = 20000
+};
 
 /* Letters taken out of a mailbox and not yet handled, in order. */
 struct town_queue {
@@ -24,6 +31,8 @@ struct town_call { /* a request a loop is working on: it holds its world and has
   struct link link;
   struct letter_world *lease;
   struct lane *lane;
+  uint32_t arm, slot, version, release_slot, shadow;
+  bool released; /* release_slot is one */
 };
 
 struct town_lease {
@@ -54,6 +63,13 @@ struct town {
   struct arena ledger_arena; /* what the scribe has written, kept over crashes */
   struct event *ledger;
   uint32_t n_events;
+  struct journal_row *looks; /* and of these, sorted by nothing */
+  uint32_t n_looks;
+  /* Of 100 commands: words on releases; of 100 steps: a second passes. Versions whose number this
+   * divides fail half of their requests; 0: none does. */
+  int releases, seconds;
+  uint32_t bad_every;
+  uint64_t begun, said, stopped, completed; /* releases */
   struct catalog *shadow; /* the fold of the ledger up to what control has folded */
 
   int disk_full, load_fails, open_fails;             /* out of 100 */
@@ -68,6 +84,8 @@ void town_begin(struct town *town, uint64_t seed);
 void town_start(struct town *town);
 /* One random thing happens: a letter is handled, a command is sent, time passes. */
 void town_step(struct town *town);
+/* Sends one command; event's texts live as long as the town. */
+void town_command(struct town *town, enum command_kind kind, const struct event *event);
 /* Until nothing is under way; false when that does not come about. */
 bool town_settle(struct town *town);
 /* Drain and stop in the daemon's order. */

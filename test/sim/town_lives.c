@@ -11,10 +11,29 @@ void town_begin(struct town *town, uint64_t seed)
   rand_seed(&town->rand, seed);
   arena_init(&town->ledger_arena, 64 << 20, NULL);
   town->ledger = arena_zero(&town->ledger_arena, TOWN_EVENTS_MAX, sizeof *town->ledger);
+  town->looks = arena_zero(&town->ledger_arena, TOWN_LOOKS_MAX, sizeof *town->looks);
   town->disk_full = chance(town, 50) ? 0 : (int)roll(town, 40);
   town->load_fails = (int)roll(town, 40);
   town->open_fails = chance(town, 50) ? 0 : (int)roll(town, 20);
   calls_before_start = 0;
+}
+
+static int look_order(const void *a, const void *b)
+{
+  uint64_t x = ((const struct journal_row *)a)->look, y = ((const struct journal_row *)b)->look;
+  return x < y ? -1 : x > y;
+}
+
+static void looks_replay(struct town *town)
+{
+  struct journal_row of;
+  struct err err;
+  uint32_t at = 0;
+  if (town->n_looks) qsort(town->looks, town->n_looks, sizeof *town->looks, look_order);
+  while (control_release_at(town->control, &at, &of))
+    for (uint32_t i = 0; i < town->n_looks; i++)
+      if (town->looks[i].release == of.release && slice_eq(town->looks[i].model, of.model))
+        EXPECT_INT(control_look(town->control, &town->looks[i], &err), OK);
 }
 
 void town_start(struct town *town)
@@ -57,6 +76,7 @@ void town_start(struct town *town)
   struct err err;
   for (uint32_t i = 0; i < town->n_events; i++)
     EXPECT_INT(control_apply(town->control, &town->ledger[i], &err), OK);
+  looks_replay(town);
 }
 
 void town_stop(struct town *town)

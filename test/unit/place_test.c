@@ -14,6 +14,7 @@ static struct mailbox *job_boxes[1] = {&job}, *worker_boxes[WORKERS], *resident_
                       *loop_boxes[LOOPS], *desk_boxes[1] = {&desk};
 static struct post post;
 static struct place place;
+static const struct runs no_runs;
 static struct catalog *catalog;
 static struct catalog_model *model;
 static char token; /* stands for a loaded model and for lanes */
@@ -235,7 +236,7 @@ TEST(a_lease_comes_home_once_and_says_what_desks_saw)
   struct publish publish;
   struct letter_world *first[LOOPS + 1], *second[LOOPS + 1];
   begin();
-  publish_init(&publish, &post, &place, key);
+  publish_init(&publish, &post, &place, &no_runs, key);
   publish_world(&publish, catalog, (struct publish_flags){.ready = true});
   for (int i = 0; i <= LOOPS; i++)
     first[i] = LETTER_OF(one(i < LOOPS ? &loops[i] : &desk, LETTER_WORLD), struct letter_world);
@@ -269,7 +270,7 @@ TEST(a_world_has_its_models_in_the_order_of_their_bytes)
   add(EVENT_MODEL_CREATED, "B", 0);
   add(EVENT_MODEL_CREATED, "aB", 0);
   add(EVENT_MODEL_CREATED, "aa", 0);
-  publish_init(&publish, &post, &place, key);
+  publish_init(&publish, &post, &place, &no_runs, key);
   publish_world(&publish, catalog, (struct publish_flags){.ready = true});
   struct letter_world *letters[LOOPS + 1];
   for (int i = 0; i <= LOOPS; i++)
@@ -364,7 +365,7 @@ TEST(a_world_keeps_its_versions_until_its_last_lease_is_home)
   struct letter_world *first[LOOPS + 1], *second;
   uint64_t built = world_count_built(), freed = world_count_freed();
   begin();
-  publish_init(&publish, &post, &place, key);
+  publish_init(&publish, &post, &place, &no_runs, key);
   add(EVENT_VERSION_DEPLOYED, "m", 1);
   struct placed *placed = place_of(&place, model, 1);
   placed->serves = true;

@@ -20,7 +20,7 @@ static void begin(struct pulse *pulse, uint32_t n_loops)
     held[i] = NULL;
   }
   post = (struct post){.loops = loops, .n_loops = n_loops};
-  pulse_init(pulse, &post);
+  pulse_init(pulse, &post, NULL);
 }
 
 /* The loop swaps: one letter, which it leaves for control. */
@@ -95,9 +95,9 @@ TEST(room_comes_before_the_world_that_needs_it)
   struct pulse pulse;
   begin(&pulse, LOOPS);
   pulse_ask(&pulse, 1);
-  pulse_grow(&pulse, 16); /* there is room */
+  pulse_grow(&pulse, 16, 0); /* there is room */
   EXPECT_INT(pulse.out, LOOPS);
-  pulse_grow(&pulse, 17);
+  pulse_grow(&pulse, 17, 0);
   EXPECT_INT(pulse.out, 2 * LOOPS);
   for (uint32_t i = 0; i < LOOPS; i++) {
     struct letter_tally *first = swap(i);

@@ -1,0 +1,171 @@
+/* move.c - what rollout_step says is done: published, recorded, told.
+ * Thread: control.
+ * SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "control/control_int.h"
+#include "control/release/decide.h"
+#include "judge/explain.h"
+
+enum { EDGES_TEXT_MAX = 24 * SHIFT_BINS };
+
+/* --- telling ---------------------------------------------------------------------------------- */
+
+/* The one place where a move is announced: the log, and whoever the plan says. */
+static void move_announce(const struct run *run, const struct rollout *rollout, bool first)
+{
+  char sentence[EXPLAIN_TEXT_MAX] = "";
+  if (rollout->why == WHY_GATE || rollout->why == WHY_KILLED || rollout->why == WHY_PASSED ||
+      rollout->why == WHY_INCONCLUSIVE)
+    verdict_sentence(&run->trial, &run->verdict, sentence);
+  bool bad = rollout->state == ROLLOUT_ROLLED_BACK || rollout->state == ROLLOUT_FAILED;
+  log_event(bad ? LOG_WARN : LOG_INFO, first ? "release_stopped" : "release_moved", "tenant",
+            log_slice(run->model->tenant->name), "model", log_slice(run->model->name), "release",
+            log_num(run->number), "version", log_num(run->candidate ? run->candidate->number : 0),
+            "state", rollout_state_name(rollout->state), "step", log_num(rollout->step), "weight",
+            log_num(rollout_weight(rollout, &run->plan, PLAN_CANDIDATE)), "why",
+            rollout_why_name(rollout->why), "person", rollout->person[0] ? rollout->person : NULL,
+            "reason", run->reason[0] ? run->reason : NULL, "evidence",
+            sentence[0] ? sentence : NULL, NULL);
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static struct slice edges_text(const struct run *run, struct arena *arena)
+{
+  char text[EDGES_TEXT_MAX], number[TEXT_NUMBER_MAX];
+  size_t len = 0;
+  for (uint32_t i = 0; i < run->n_edges; i++) {
+    size_t n = text_print_f32(number, run->edges[i]);
+    if (len + n + 1 > sizeof text) break;
+    if (i) text[len++] = ' ';
+    memcpy(text + len, number, n);
+    len += n;
+  }
+  return len ? arena_copy(arena, slice_of(text, len)) : SLICE_NONE;
+}
+
+static bool evidence_matters(const struct rollout *rollout)
+{
+  return rollout->why == WHY_GATE || rollout->why == WHY_KILLED || rollout->why == WHY_PASSED ||
+         rollout->why == WHY_INCONCLUSIVE || rollout->why == WHY_NO_DATA ||
+         rollout->why == WHY_PERSON || rollout->why == WHY_APPROVED;
+}
+
+/* A person's word stands in its event: who, in which words, with whose key. */
+static void word_add(struct change *change, struct event *event, const struct run *run,
+                     const struct rollout *rollout)
+{
+  const struct event *wish = &change->command->event;
+  const struct catalog_release *release = run->model->release;
+  struct arena *arena = &change->append.arena;
+  bool approved = slice_eq(event_fact(wish, "word"), SLICE("approve")) &&
+                  rollout->state == release->rollout.state &&
+                  rollout->step == release->rollout.step;
+  event->actor = arena_copy(arena, wish->actor);
+  event->note = arena_copy(arena, wish->note);
+  event->idempotency = change->key;
+  if (approved) event->kind = EVENT_RELEASE_APPROVED;
+}
+
+/* The change that has the record written; NULL when it cannot go out now. */
+static struct change *record_send(struct control *control, struct run *run,
+                                  const struct rollout *rollout, struct letter_command *command)
+{
+  if (run->out || control->stopping || change_writes(control, run->model) ||
+      switch_of(control, run->model))
+    return NULL;
+  struct change *change = change_new(control, CHANGE_PLAIN, command);
+  struct arena *arena = &change->append.arena;
+  struct event *event = &change->append.events[0];
+  struct slice verdict =
+      run->looked && evidence_matters(rollout) ? run_verdict_json(run, arena) : SLICE_NONE;
+  must(release_moved(arena, run->model, rollout, run->trial.looks, verdict, edges_text(run, arena),
+                     event));
+  if (command) word_add(change, event, run, rollout);
+  if (rollout->state == ROLLOUT_FAILED) {
+    event->reason = arena_copy(arena, slice_str(run->reason));
+    event->code = run->code;
+  }
+  change->append.n_events = 1;
+  change->moves = run->model;
+  change->version = run->model->release->candidate;
+  change->release = run->number;
+  run->out = true;
+  journal_now(control); /* the looks that led to it go with it */
+  change_news(control, change, NEWS_BEGUN, NULL);
+  return change;
+}
+
+struct change *run_record_owed(struct control *control, struct run *run,
+                               struct letter_command *command)
+{
+  must(run->owed);
+  struct change *change = record_send(control, run, &run->now, command);
+  if (change) run->out_owed = true;
+  return change;
+}
+
+/* --- moving ----------------------------------------------------------------------------------- */
+
+static void first_publish(struct control *control, struct run *run, const struct rollout *next)
+{
+  run->now = *next;
+  run->owed = true;
+  run_publish(control, run);
+  move_announce(run, next, true);
+}
+
+/* Out of what was decided and is durable, where it had to be. */
+static void move_done(struct control *control, struct run *run, const struct rollout_move *move)
+{
+  bool moved = move->next.state != run->now.state || move->next.step != run->now.step;
+  run->now = move->next;
+  if (move->deeds & THEN_STEP) run_step_begin(control, run);
+  if (move->deeds & (THEN_PUBLISH | THEN_STEP)) run_publish(control, run);
+  if (moved) move_announce(run, &run->now, false);
+}
+
+struct change *run_move(struct control *control, struct run *run, const struct rollout_move *move,
+                        struct letter_command *command)
+{
+  if (move->deeds & THEN_PUBLISH_FIRST) {
+    first_publish(control, run, &move->next);
+    return run_record_owed(control, run, command);
+  }
+  if (!(move->deeds & THEN_RECORD)) {
+    move_done(control, run, move);
+    return NULL;
+  }
+  if (run->out || run->owed) return NULL; /* it will be said again with the next look */
+  run->next = *move;
+  return record_send(control, run, &run->next.next, command);
+}
+
+/* Back to a version that is not in memory would be to nothing at all. */
+static bool way_back_is_there(const struct run *run)
+{
+  return run->now.state != ROLLOUT_COMPLETED || (run->stable && run->stable->state == PLACED_READY);
+}
+
+void run_event(struct control *control, struct run *run, const struct rollout_event *event)
+{
+  if (rollout_is_final(&run->now) && run->owed) return;
+  if (event->when == WHEN_HARM && !way_back_is_there(run)) return;
+  struct rollout_move move = rollout_step(&run->now, &run->plan, event, run_ms(control));
+  run_move(control, run, &move, NULL);
+}
+
+void run_told(struct control *control, struct catalog_model *model, bool written)
+{
+  struct run *run = run_of(&control->runs, model);
+  if (!run || !run->out) return; /* it ended with this record */
+  bool owed = run->out_owed;
+  run->out = run->out_owed = false;
+  if (written && owed) run->owed = false;
+  if (written && !owed && !run->owed) move_done(control, run, &run->next);
+  if (run->owed) run_record_owed(control, run, NULL);
+  if (!release_is_on(model)) run_sync(control, model);
+}

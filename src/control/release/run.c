@@ -1,0 +1,404 @@
+/* run.c - releases begin, are judged every second, and end.
+ * Thread: control.
+ * SPDX-License-Identifier: MIT */
+#include "control/release/run.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "control/control_int.h"
+#include "control/release/freeze.h"
+
+enum { SLOT_ROUNDS = 3, PLAN_SCRATCH = PLAN_ARENA_BYTES };
+
+uint64_t run_ms(const struct control *control) { return (uint64_t)(control->now_us / 1000); }
+
+void runs_init(struct runs *runs)
+{
+  *runs = (struct runs){0};
+  list_init(&runs->all);
+  round_init(&runs->round);
+  journal_init(&runs->journal);
+}
+
+struct run *run_of(const struct runs *runs, const struct catalog_model *model)
+{
+  return model->slot < runs->cap ? runs->of[model->slot] : NULL;
+}
+
+/* --- slots in tallies ------------------------------------------------------------------------- */
+
+static uint32_t slot_take(struct control *control)
+{
+  struct runs *runs = &control->runs;
+  uint32_t at = 0;
+  while (at < runs->n_slots &&
+         (runs->slots[at].used || control->pulse.done < runs->slots[at].free_round))
+    at++;
+  if (at == runs->slots_cap) {
+    runs->slots_cap = runs->slots_cap ? 2 * runs->slots_cap : 8;
+    runs->slots = grab_more(runs->slots, runs->slots_cap * sizeof *runs->slots);
+  }
+  if (at == runs->n_slots) runs->n_slots++;
+  runs->slots[at] = (struct release_slot){.used = true};
+  return at;
+}
+
+static void slot_drop(struct control *control, uint32_t slot)
+{
+  control->runs.slots[slot] =
+      (struct release_slot){.free_round = control->pulse.begun + SLOT_ROUNDS};
+}
+
+/* --- beginning -------------------------------------------------------------------------------- */
+
+static void runs_room(struct runs *runs, uint32_t slot)
+{
+  if (slot < runs->cap) return;
+  uint32_t cap = runs->cap ? runs->cap : 16;
+  while (cap <= slot) cap *= 2;
+  runs->of = grab_more(runs->of, cap * sizeof *runs->of);
+  runs->last = grab_more(runs->last, cap * sizeof *runs->last);
+  memset(runs->of + runs->cap, 0, (cap - runs->cap) * sizeof *runs->of);
+  memset(runs->last + runs->cap, 0, (cap - runs->cap) * sizeof *runs->last);
+  runs->cap = cap;
+}
+
+static void edges_read(struct run *run, struct slice text)
+{
+  while (text.len && run->n_edges < SHIFT_BINS - 1) {
+    const char *blank = memchr(text.at, ' ', text.len);
+    size_t len = blank ? (size_t)(blank - text.at) : text.len;
+    bool over;
+    if (!text_read_f32(text.at, len, &run->edges[run->n_edges], &over)) return;
+    run->n_edges++;
+    text = slice_from(text, len + 1);
+  }
+}
+
+struct run *run_start(struct control *control, struct catalog_model *model)
+{
+  struct run *run = grab_zero(1, sizeof *run);
+  const struct catalog_release *release = model->release;
+  struct arena scratch;
+  struct err err = {0};
+  run->model = model;
+  run->number = release->number;
+  run->plan_text = release->plan;
+  run->now = release->rollout;
+  run->slot = UINT32_MAX;
+  run->row = ROW_PLAN;
+  edges_read(run, release->edges);
+  arena_init(&scratch, PLAN_SCRATCH, NULL);
+  if (plan_read(&run->plan, release->plan, &scratch, &err)) {
+    /* A plan of another slipway's grammar: what it meant is not known, so nobody gets the
+     * candidate. */
+    log_event(LOG_ERROR, "release_plan_unread", "model", log_slice(model->name), "reason", err.text,
+              NULL);
+    plan_default(&run->plan, STRATEGY_NOW);
+    run->now.state = ROLLOUT_PAUSED;
+  }
+  arena_deinit(&scratch);
+  trial_begin(&run->trial, &run->plan);
+  runs_room(&control->runs, model->slot);
+  must(!control->runs.of[model->slot]);
+  control->runs.of[model->slot] = run;
+  list_push_back(&control->runs.all, &run->link);
+  return run;
+}
+
+static struct placed *pinned(struct control *control, struct run *run, uint32_t number)
+{
+  struct placed *placed = place_of(&control->place, run->model, number);
+  placed->released = true;
+  place_retry(&control->place, placed);
+  return placed;
+}
+
+static void run_begin(struct control *control, struct run *run)
+{
+  run->slot = slot_take(control);
+  run->look_us = run->loaded_us = control->now_us;
+  run->stable = pinned(control, run, run->model->release->stable);
+  run->candidate = pinned(control, run, run->model->release->candidate);
+  pulse_remember(&control->pulse, true);
+  control->dirty = true;
+  if (run->candidate->state == PLACED_READY) run_placed(control, run->candidate);
+}
+
+/* --- ending ----------------------------------------------------------------------------------- */
+
+static void unpin(struct control *control, struct placed *placed)
+{
+  if (!placed) return;
+  placed->released = false;
+  place_settle(&control->place, placed);
+}
+
+static void run_free(struct runs *runs, struct run *run)
+{
+  runs->of[run->model->slot] = NULL;
+  list_remove(&run->link);
+  ungrab(run->units.at);
+  ungrab(run);
+}
+
+void run_end(struct control *control, struct run *run)
+{
+  struct runs *runs = &control->runs;
+  blob_drop(runs->last[run->model->slot]);
+  runs->last[run->model->slot] = run_json(run);
+  if (run->slot != UINT32_MAX) slot_drop(control, run->slot);
+  unpin(control, run->candidate);
+  unpin(control, run->stable);
+  run_free(runs, run);
+  pulse_remember(&control->pulse, !list_empty(&runs->all));
+  control->dirty = true;
+}
+
+/* Traffic goes back step by step where a person wanted it so: then the run ends with the last. */
+static bool run_is_over(const struct run *run)
+{
+  return rollout_is_final(&run->now) && !run->owed && !run->out &&
+         rollout_weight(&run->now, &run->plan, PLAN_CANDIDATE) % WEIGHT_WHOLE == 0;
+}
+
+void run_sync(struct control *control, struct catalog_model *model)
+{
+  struct run *run = run_of(&control->runs, model);
+  const struct catalog_release *release = model->release;
+  if (!release || control->stopping) return;
+  if (run && run->number != release->number) {
+    run_end(control, run);
+    run = NULL;
+  }
+  if (!run && release_is_on(model)) {
+    run_begin(control, run_start(control, model));
+  } else if (run && !release_is_on(model)) {
+    if (!rollout_is_final(&run->now)) run->now = release->rollout;
+    run->owed = false; /* the ledger says it is over: that is all there was to say */
+    if (run_is_over(run)) run_end(control, run);
+  }
+}
+
+void runs_stop(struct control *control)
+{
+  struct link *all = &control->runs.all;
+  for (struct link *link = all->next; link != all; link = link->next) {
+    struct run *run = LIST_OF(link, struct run, link);
+    run->candidate->released = run->stable->released = false;
+  }
+}
+
+void runs_deinit(struct runs *runs)
+{
+  while (!list_empty(&runs->all)) run_free(runs, LIST_OF(runs->all.next, struct run, link));
+  for (uint32_t i = 0; i < runs->cap; i++) blob_drop(runs->last[i]);
+  ungrab(runs->of);
+  ungrab(runs->last);
+  ungrab(runs->slots);
+  round_deinit(&runs->round);
+  memories_deinit(&runs->memories);
+  journal_deinit(&runs->journal);
+}
+
+/* --- after a restart -------------------------------------------------------------------------- */
+
+void runs_begin(struct control *control)
+{
+  for (uint32_t i = 0; i < control->catalog->n_models; i++) {
+    struct catalog_model *model = control->catalog->models[i];
+    if (!release_is_on(model)) continue;
+    struct run *run = run_of(&control->runs, model);
+    if (!run) run = run_start(control, model);
+    struct rollout_event event = {.when = WHEN_RESTARTED, .person = ""};
+    run->now.clock_ms = run_ms(control);
+    run->now = rollout_step(&run->now, &run->plan, &event, run_ms(control)).next;
+    /* What the journal lacks begins anew: the step, with what is remembered of stable. */
+    if (run->now.state != ROLLOUT_PENDING && (!run->stepped || run->trial.step != run->now.step) &&
+        run->now.step < run->plan.n_steps)
+      run_step_begin(control, run);
+    run_begin(control, run);
+  }
+}
+
+/* --- versions --------------------------------------------------------------------------------- */
+
+static bool specs_equal(const struct tensor_spec *a, uint32_t n, const struct tensor_spec *b,
+                        uint32_t m, char *why, size_t cap, const char *what)
+{
+  for (uint32_t i = 0; i < n || i < m; i++) {
+    if (i >= n || i >= m || !slice_eq(a[i].name, b[i].name) || a[i].dtype != b[i].dtype ||
+        memcmp(&a[i].shape, &b[i].shape, sizeof a[i].shape) != 0) {
+      struct slice name = i < n ? a[i].name : b[i].name;
+      snprintf(why, cap,
+               "%s '%.*s' differs from the stable version's; say contract: {changed: true} in the "
+               "plan if that is meant",
+               what, SLICE_ARG(name));
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool contracts_equal(const struct run *run, char *why, size_t cap)
+{
+  const struct contract *a = &run->candidate->load.contract, *b = &run->stable->load.contract;
+  return run->plan.contract_changed ||
+         (specs_equal(a->inputs, a->n_inputs, b->inputs, b->n_inputs, why, cap, "input") &&
+          specs_equal(a->outputs, a->n_outputs, b->outputs, b->n_outputs, why, cap, "output"));
+}
+
+static void load_failed(struct control *control, struct run *run, enum code code, const char *why)
+{
+  struct rollout_event event = {.when = WHEN_LOAD_FAILED, .person = ""};
+  snprintf(run->reason, sizeof run->reason, "%s", why);
+  run->code = code;
+  run_event(control, run, &event);
+}
+
+void run_placed(struct control *control, struct placed *placed)
+{
+  struct run *run = run_of(&control->runs, placed->model);
+  char why[REASON_MAX];
+  if (!run || control->stopping || (placed != run->candidate && placed != run->stable)) return;
+  if (placed == run->candidate && placed->state == PLACED_FAILED) {
+    load_failed(control, run, placed->err.code, placed->err.text);
+    return;
+  }
+  if (run->candidate->state != PLACED_READY || run->stable->state != PLACED_READY) return;
+  if (!contracts_equal(run, why, sizeof why)) {
+    load_failed(control, run, E_MODEL_REJECTED, why);
+    return;
+  }
+  struct rollout_event event = {.when = WHEN_LOADED, .person = ""};
+  run->loaded_us = control->now_us;
+  run_event(control, run, &event);
+}
+
+/* --- steps and pulses ------------------------------------------------------------------------- */
+
+/* Thresholds and dispersion from what stable did until now. Right after a restart that is nothing:
+ * then those of the step before, with dispersion at its cautious value, are better than none. */
+static void baseline_make(struct control *control, struct run *run, struct baseline *baseline)
+{
+  const struct catalog_release *release = run->model->release;
+  const struct memory *memory =
+      memory_of(&control->runs.memories, run->model->slot, release->stable);
+  const struct baseline *before = &run->trial.baseline;
+  if (memory)
+    past_baseline(&memory->past, &run->plan, run->now.step, baseline);
+  else
+    baseline_init(baseline);
+  if (!run->stepped || baseline->slow.rows >= before->slow.rows) return;
+  baseline->slow = before->slow;
+  for (uint32_t arm = 0; arm < PLAN_ARMS_MAX; arm++)
+    for (int row = 0; row < BASELINE_ROWS; row++)
+      if (before->phi[arm][row] > baseline->phi[arm][row])
+        baseline->phi[arm][row] = before->phi[arm][row];
+}
+
+void run_step_begin(struct control *control, struct run *run)
+{
+  struct baseline baseline;
+  if (run->now.step >= run->plan.n_steps) return;
+  baseline_make(control, run, &baseline);
+  if (!run->n_edges)
+    run->n_edges = memory_edges(
+        memory_of(&control->runs.memories, run->model->slot, run->model->release->stable),
+        run->edges);
+  trial_step_begin(&run->trial, run->now.step, &baseline);
+  run->stepped = true;
+  run->row |= ROW_STEP;
+  run->look_us = control->now_us;
+}
+
+void run_publish(struct control *control, struct run *run)
+{
+  control->dirty = true;
+  run->fresh = true;
+  run->fresh_round = 0;
+}
+
+void runs_shown(struct control *control)
+{
+  struct link *all = &control->runs.all;
+  for (struct link *link = all->next; link != all; link = link->next) {
+    struct run *run = LIST_OF(link, struct run, link);
+    if (run->fresh && !run->fresh_round)
+      run->fresh_round = pulse_ask(&control->pulse, control->now_us);
+  }
+}
+
+/* Loops count under the new weights from here on; what came before is of neither. */
+static void fresh_look(struct control *control, struct run *run)
+{
+  if (!run->fresh || !run->fresh_round || control->pulse.done < run->fresh_round) return;
+  round_forget(&control->runs.round, run->candidate->slot, run->stable->slot, run->slot);
+  run->fresh = false;
+  run->look_us = control->now_us;
+}
+
+static void frozen_look(struct control *control, struct run *run)
+{
+  bool frozen = freeze_of(control->catalog, run->model, control->wall_ms) != NULL;
+  if (frozen == run->now.frozen) return;
+  struct rollout_event event = {.when = frozen ? WHEN_FROZEN : WHEN_THAWED, .person = ""};
+  run_event(control, run, &event);
+}
+
+static void run_pulse(struct control *control, struct run *run)
+{
+  struct look *look = &control->runs.look;
+  struct rollout_event event = {.when = WHEN_TICK, .person = ""};
+  if (run->owed) run_record_owed(control, run, NULL);
+  frozen_look(control, run);
+  if (run->stepped && !run->fresh && !rollout_is_final(&run->now)) {
+    look_fill(control, run, look);
+    run->look_us += (int64_t)look->elapsed_ms * 1000;
+    journal_look(control, run, look);
+    trial_look(&run->trial, look, &run->verdict);
+    run->looked = true;
+    event = rollout_event_of(&run->verdict, look->stale);
+  }
+  run_event(control, run, &event);
+}
+
+static void memories_feed(struct control *control)
+{
+  const struct runs *runs = &control->runs;
+  for (uint32_t i = 0; i < control->catalog->n_models; i++) {
+    const struct catalog_model *model = control->catalog->models[i];
+    const struct placed *placed =
+        model->serving ? place_find(&control->place, model, model->serving) : NULL;
+    const struct arm_tally *arm = placed ? round_arm(&runs->round, placed->slot) : NULL;
+    const struct run *run = run_of(runs, model);
+    uint32_t candidate = run ? rollout_weight(&run->now, &run->plan, PLAN_CANDIDATE) : 0;
+    bool whole = run && run->now.state == ROLLOUT_COMPLETED;
+    if (!arm || !arm->requests) continue;
+    memory_feed(&control->runs.memories, model->slot, model->serving, arm,
+                whole ? PLAN_WHOLE : PLAN_WHOLE - candidate, control->now_us);
+  }
+}
+
+void runs_pulse(struct control *control)
+{
+  struct runs *runs = &control->runs;
+  struct link *all = &runs->all, *link, *next;
+  for (link = all->next; link != all; link = link->next)
+    fresh_look(control, LIST_OF(link, struct run, link));
+  if (control->stopping || control->now_us - runs->judged_us < control->opts.pulse_us * 3 / 4)
+    return;
+  runs->judged_us = control->now_us;
+  memories_feed(control);
+  for (link = all->next; link != all; link = next) {
+    struct run *run = LIST_OF(link, struct run, link);
+    next = link->next;
+    run_pulse(control, run);
+    if (run_is_over(run) && !release_is_on(run->model)) run_end(control, run);
+  }
+  round_reset(&runs->round);
+  journal_flush(control);
+}

@@ -1,0 +1,192 @@
+/* run.h - releases that run: the judge's state of each, and what of it is in force.
+ * Thread: control.
+ *
+ *   run       begins with RELEASE_STARTED, ends when the ledger says that the release is over
+ *   round     what the loops saw in the last second
+ *   look      that second as the judge sees it
+ *   move      what rollout_step says, done: harm is published first and then recorded, all else
+ *             the other way round
+ *   say       a person's word
+ *   journal   looks on their way to the scribe, and from it after a restart
+ *   status    a run as JSON
+ *
+ * `now` is in force; the ledger's rollout (catalog_release) is what a restart goes on from. They
+ * differ in clocks only, but while something was published first: then `owed` is set, and the
+ * record is tried with every pulse until the scribe has written it.
+ * Invariants: a record of a model's release is out at most once; weights published are those of
+ * `now`; a version that a run names stays loaded.
+ * SPDX-License-Identifier: MIT */
+#ifndef CONTROL_RELEASE_RUN_H
+#define CONTROL_RELEASE_RUN_H
+
+#include "base/list.h"
+#include "control/place.h"
+#include "control/release/fold.h"
+#include "control/release/memory.h"
+#include "control/release/round.h"
+#include "judge/evidence.h"
+#include "world/letters.h"
+
+enum { RUN_SAMPLES = 16, RUN_WORST = 32, RUN_UNITS_MAX = 1 << 20 };
+enum { ROW_PLAN = 1, ROW_STEP = 2 }; /* what the journal still has to say before the next look */
+
+/* Hashes of units that have been counted: open addressing, 0 empty. */
+struct units {
+  uint64_t *at;
+  uint32_t cap, n;
+};
+
+/* Sums over the whole release, for people. */
+struct run_totals {
+  uint64_t pairs, disagreements, dropped, errors, keyless, unjudged;
+  uint64_t flips[LABELS_KEPT][LABELS_KEPT];
+  struct pair_sample worst[RUN_WORST];
+  uint32_t n_worst;
+};
+
+struct run {
+  struct link link;
+  struct catalog_model *model;
+  uint32_t number;
+  struct slice plan_text; /* the catalog's */
+  struct plan plan;
+  struct rollout now;
+  struct trial trial;
+  struct verdict verdict;
+  bool stepped, looked; /* the trial has a step; `verdict` is one */
+  bool torn;            /* the journal could not be read to its end */
+  unsigned row;         /* ROW_PLAN, ROW_STEP */
+  struct placed *candidate, *stable;
+  int64_t loaded_us, look_us; /* when the candidate was loaded; end of the last look */
+  uint32_t slot;              /* in tallies */
+
+  struct rollout_move next; /* of the record that is out, unless it is owed */
+  bool out, out_owed;
+  bool owed;
+  bool fresh;           /* weights changed: what is under way was counted under others */
+  uint64_t fresh_round; /* begun after the world was out; 0: it is not yet */
+
+  float edges[SHIFT_BINS - 1];
+  uint32_t n_edges;
+  struct units units;
+  char segments[PLAN_SEGMENTS_MAX][SEGMENT_TEXT_MAX];
+  uint64_t segment_hash[PLAN_SEGMENTS_MAX];
+  uint32_t n_segments;
+  char samples[RUN_SAMPLES][ID_BYTES];
+  uint8_t sample_lens[RUN_SAMPLES];
+  uint32_t n_samples;
+  struct run_totals totals;
+  char reason[REASON_MAX]; /* why the candidate could not be loaded */
+  enum code code;
+};
+
+struct release_slot {
+  bool used;
+  uint64_t free_round; /* not used again before this pulse: loops may still count into it */
+};
+
+/* Rows of looks that wait, or are with the scribe. */
+struct journal {
+  struct letter_append letter; /* out */
+  bool out, unwritten;         /* unwritten: it came home so and goes out again */
+  struct arena arena;          /* of the rows that wait */
+  struct journal_row *rows;
+  uint32_t n_rows, cap;
+  uint64_t lost; /* rows, for lack of room */
+  int64_t flushed_us;
+};
+
+struct runs {
+  struct link all;
+  struct run **of;    /* by the model's slot */
+  struct blob **last; /* the same: how the one before stood when it ended */
+  uint32_t cap;
+  struct release_slot *slots;
+  uint32_t n_slots, slots_cap;
+  struct round round;
+  struct memories memories;
+  struct journal journal;
+  int64_t judged_us;
+  struct look look; /* scratch of one look */
+};
+
+struct control;
+
+/* The model's; NULL: none runs. */
+struct run *run_of(const struct runs *runs, const struct catalog_model *model);
+void runs_init(struct runs *runs);
+/* What the ledger has of the model's release has changed: a run begins, ends, or goes on. */
+void run_sync(struct control *control, struct catalog_model *model);
+/* After the ledger has been replayed: the looks that the journal has of a running release, in
+ * order. */
+CHECKED enum code run_replay(struct control *control, const struct journal_row *row,
+                             struct err *err);
+/* control's first turn: what runs is taken up again. */
+void runs_begin(struct control *control);
+/* Nothing answers any more. */
+void runs_stop(struct control *control);
+void runs_deinit(struct runs *runs);
+/* A version became READY or FAILED. */
+void run_placed(struct control *control, struct placed *placed);
+/* A pulse's tallies are home: once a second everything is judged. */
+void runs_pulse(struct control *control);
+/* A world is out: evidence under other weights than its own is not counted. */
+void runs_shown(struct control *control);
+
+/* --- split.c ---------------------------------------------------------------------------------- */
+
+/* What a request sees of the run: arms and split of `to`, whose versions and serving version are
+ * there. Memory from scratch. */
+void run_split(const struct run *run, uint32_t n_loops, struct arena *scratch, struct model *to);
+
+/* --- room-internal ---------------------------------------------------------------------------- */
+
+/* The judge's state as at the start; nothing is in memory for its sake yet. */
+struct run *run_start(struct control *control, struct catalog_model *model);
+uint64_t run_ms(const struct control *control); /* the rollouts' clock */
+void run_step_begin(struct control *control, struct run *run);
+/* Weights, thresholds or versions of the split have changed. */
+void run_publish(struct control *control, struct run *run);
+void look_fill(struct control *control, struct run *run, struct look *look);
+void run_end(struct control *control, struct run *run);
+
+/* --- move.c ----------------------------------------------------------------------------------- */
+
+struct change;
+void run_event(struct control *control, struct run *run, const struct rollout_event *event);
+/* Does what the move says. The change that has it written, and then answers the command; NULL: it
+ * is done, or it is for a later time. command: NULL, nobody waits. */
+struct change *run_move(struct control *control, struct run *run, const struct rollout_move *move,
+                        struct letter_command *command);
+/* The record that is owed, the same way. */
+struct change *run_record_owed(struct control *control, struct run *run,
+                               struct letter_command *command);
+/* The append with a record of the model's release is home, and folded where it was written. */
+void run_told(struct control *control, struct catalog_model *model, bool written);
+
+/* --- say.c ------------------------------------------------------------------------------------ */
+
+struct decision;
+/* A word that the catalog lets through. The change it has become; NULL: answered. */
+struct change *run_say(struct control *control, struct letter_command *command,
+                       const struct decision *decision);
+/* An abort acts before it waits its turn: whatever the scribe is doing. */
+void run_hear(struct control *control, const struct letter_command *command);
+
+/* --- status.c --------------------------------------------------------------------------------- */
+
+void release_answer(struct control *control, struct letter_release *letter);
+/* verdict_json of the run in the arena. */
+struct slice run_verdict_json(const struct run *run, struct arena *arena);
+struct blob *run_json(const struct run *run);
+
+/* --- journal.c -------------------------------------------------------------------------------- */
+
+void journal_init(struct journal *journal);
+void journal_deinit(struct journal *journal);
+void journal_look(struct control *control, struct run *run, const struct look *look);
+void journal_flush(struct control *control); /* what has waited for some seconds */
+void journal_now(struct control *control);   /* all that waits */
+void journal_home(struct control *control, struct letter_append *letter);
+
+#endif

@@ -1,0 +1,123 @@
+/* say.c - a person's word on the running release.
+ * Thread: control.
+ * SPDX-License-Identifier: MIT */
+#include "base/log.h"
+#include "base/role.h"
+#include "control/control_int.h"
+#include "control/release/decide.h"
+
+static const struct {
+  const char *word;
+  enum rollout_when when;
+} words[] = {
+    {"promote", WHEN_PROMOTE},   {"pause", WHEN_PAUSE},
+    {"resume", WHEN_RESUME},     {"approve", WHEN_APPROVE},
+    {"reject", WHEN_REJECT},     {"abort", WHEN_ABORT},
+    {"rollback", WHEN_ROLLBACK}, {"override_freeze", WHEN_OVERRIDE_FREEZE},
+};
+
+static enum rollout_when when_of(const struct letter_command *command)
+{
+  struct slice word = event_fact(&command->event, "word");
+  if (command->kind == COMMAND_ROLLBACK) return WHEN_ROLLBACK;
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (slice_eq(word, slice_str(words[i].word))) return words[i].when;
+  return ROLLOUT_WHENS;
+}
+
+/* Whoever has no role fact was let in by a server without keys: they may all. */
+static enum plan_role role_of(const struct event *wish)
+{
+  enum role role;
+  if (!role_named(event_fact(wish, "role"), &role) || role_may(role, ROLE_ADMIN)) return PLAN_ADMIN;
+  return role_may(role, ROLE_APPROVER) ? PLAN_APPROVER : PLAN_DEPLOYER;
+}
+
+/* False when a name is longer than any can be, or the step or hash is none. */
+static bool event_read(const struct letter_command *command, const struct run *run, char *person,
+                       struct rollout_event *event)
+{
+  const struct event *wish = &command->event;
+  struct slice who = event_fact(wish, "person"), spec = event_fact(wish, "spec");
+  *event = (struct rollout_event){.when = when_of(command),
+                                  .person = person,
+                                  .role = role_of(wish),
+                                  .step = run->now.step,
+                                  .spec = run->now.spec};
+  int64_t step = event_fact_int(wish, "step", run->now.step);
+  if (step < 0 || step > UINT32_MAX) return false;
+  event->step = (uint32_t)step;
+  if (spec.len && !digest_from_hex(spec, &event->spec)) return false;
+  return event->when != ROLLOUT_WHENS &&
+         slice_to_str(who.len ? who : wish->actor, person, ROLLOUT_PERSON_MAX);
+}
+
+static struct change *answered(struct letter_command *command, const struct err *err,
+                               const struct run *run)
+{
+  command->release = run->number;
+  command_answer(command, err, run->model->release->candidate, run->model->release->seq);
+  return NULL;
+}
+
+struct change *run_say(struct control *control, struct letter_command *command,
+                       const struct decision *decision)
+{
+  struct run *run = run_of(&control->runs, decision->model);
+  struct rollout_event event;
+  struct err err = {0};
+  char person[ROLLOUT_PERSON_MAX];
+  must(run);
+  bool read = event_read(command, run, person, &event);
+  if (!read) {
+    fail(&err, E_INVALID_ARGUMENT,
+         "the words are promote, pause, resume, approve, reject, abort, rollback and "
+         "override_freeze; '%.*s' is none, or who says it, the step or the spec is not readable",
+         SLICE_ARG(event_fact(&command->event, "word")));
+    return answered(command, &err, run);
+  }
+  if (run->owed && (event.when == WHEN_ABORT || event.when == WHEN_ROLLBACK)) {
+    struct change *change = run_record_owed(control, run, command);
+    if (change) return change;
+    fail(&err, E_UNAVAILABLE, "all traffic is at the stable version; the record waits");
+    return answered(command, &err, run);
+  }
+  if (run->owed || run->out) {
+    fail(&err, E_CONFLICT, "release %u is changing its state; look again", run->number);
+    return answered(command, &err, run);
+  }
+  struct rollout_move move = rollout_step(&run->now, &run->plan, &event, run_ms(control));
+  if (!move.refused && run->now.state == ROLLOUT_COMPLETED && rollout_is_final(&move.next) &&
+      run->stable->state != PLACED_READY) {
+    fail(&err, E_CONFLICT, "version %u is not in memory; deploy it to go back to it",
+         run->stable->number);
+    return answered(command, &err, run);
+  }
+  if (move.refused) {
+    fail(&err, move.refused, "%s", move.text);
+    return answered(command, &err, run);
+  }
+  struct change *change = run_move(control, run, &move, command);
+  if (change) return change;
+  if (move.deeds & (THEN_RECORD | THEN_PUBLISH_FIRST))
+    fail(&err, E_UNAVAILABLE, "the ledger is being written; try again");
+  return answered(command, &err, run);
+}
+
+void run_hear(struct control *control, const struct letter_command *command)
+{
+  const struct event *wish = &command->event;
+  const struct catalog_tenant *tenant = catalog_tenant(control->catalog, wish->tenant);
+  const struct catalog_model *model = tenant ? catalog_model(tenant, wish->model) : NULL;
+  struct run *run = model ? run_of(&control->runs, model) : NULL;
+  struct rollout_event event;
+  char person[ROLLOUT_PERSON_MAX];
+  if (!run || run->owed || command->kind != COMMAND_SAY) return;
+  if (wish->release && wish->release != run->number) return;
+  if (catalog_key(control->catalog, tenant, wish->idempotency)) return;
+  if (!event_read(command, run, person, &event) || event.when != WHEN_ABORT) return;
+  if (!run->out && !change_writes(control, model)) return; /* its turn is now */
+  if (run->now.state == ROLLOUT_COMPLETED) return;         /* run_say looks at the way back */
+  struct rollout_move move = rollout_step(&run->now, &run->plan, &event, run_ms(control));
+  if (!move.refused && move.deeds & THEN_PUBLISH_FIRST) run_move(control, run, &move, NULL);
+}

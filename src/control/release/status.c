@@ -1,0 +1,226 @@
+/* status.c - a run as clients see it (world/letters.h, letter_release).
+ * Thread: control.
+ * SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "base/role.h"
+#include "control/control_int.h"
+#include "judge/explain.h"
+
+enum { JSON_BYTES_MAX = 4 << 20, JSON_LIKELY = 16 << 10 };
+
+/* --- parts ------------------------------------------------------------------------------------ */
+
+static void str_or_null(struct json_out *out, const char *key, const char *text)
+{
+  json_out_key(out, key);
+  if (text && text[0])
+    json_out_str(out, slice_str(text));
+  else
+    json_out_null(out);
+}
+
+static void verdict_put(const struct run *run, struct json_out *out)
+{
+  struct slice samples[RUN_SAMPLES], segments[PLAN_SEGMENTS_MAX];
+  uint32_t n = run->n_samples < RUN_SAMPLES ? run->n_samples : RUN_SAMPLES;
+  for (uint32_t i = 0; i < n; i++) samples[i] = slice_of(run->samples[i], run->sample_lens[i]);
+  for (uint32_t i = 0; i < PLAN_SEGMENTS_MAX; i++) segments[i] = slice_str(run->segments[i]);
+  struct explain_input input = {.trial = &run->trial,
+                                .verdict = &run->verdict,
+                                .spec = &run->now.spec,
+                                .segments = segments,
+                                .n_samples = n,
+                                .samples = samples};
+  verdict_json(&input, out);
+}
+
+struct slice run_verdict_json(const struct run *run, struct arena *arena)
+{
+  struct json_out out;
+  json_out_init(&out, arena, JSON_LIKELY);
+  verdict_put(run, &out);
+  return out.full ? SLICE_NONE : json_out_lend(&out);
+}
+
+static void approvals_put(const struct run *run, struct json_out *out)
+{
+  const struct rollout *now = &run->now;
+  bool step = now->step < run->plan.n_steps;
+  json_out_key(out, "approvals");
+  json_out_open(out, '{');
+  json_out_key(out, "want");
+  json_out_u64(out, rollout_approvals_wanted(now, &run->plan));
+  str_or_null(out, "role", step ? plan_role_name(run->plan.steps[now->step].approve_role) : NULL);
+  json_out_key(out, "have");
+  json_out_open(out, '[');
+  for (uint32_t i = 0; i < now->n_approvals; i++) json_out_str(out, slice_str(now->approvals[i]));
+  json_out_close(out, ']');
+  json_out_close(out, '}');
+}
+
+static void flips_put(const struct run_totals *totals, struct json_out *out)
+{
+  json_out_key(out, "flips");
+  json_out_open(out, '[');
+  for (int i = 0; i < LABELS_KEPT; i++)
+    for (int k = 0; k < LABELS_KEPT; k++) {
+      if (i == k || !totals->flips[i][k]) continue;
+      json_out_open(out, '{');
+      json_out_key(out, "stable");
+      json_out_i64(out, i);
+      json_out_key(out, "candidate");
+      json_out_i64(out, k);
+      json_out_key(out, "pairs");
+      json_out_u64(out, totals->flips[i][k]);
+      json_out_close(out, '}');
+    }
+  json_out_close(out, ']');
+}
+
+static void shadow_put(const struct run *run, struct json_out *out)
+{
+  const struct run_totals *totals = &run->totals;
+  json_out_key(out, "shadow");
+  if (!totals->pairs && !totals->dropped && !totals->errors) {
+    json_out_null(out);
+    return;
+  }
+  json_out_open(out, '{');
+  json_out_key(out, "pairs");
+  json_out_u64(out, totals->pairs);
+  json_out_key(out, "disagreements");
+  json_out_u64(out, totals->disagreements);
+  json_out_key(out, "dropped");
+  json_out_u64(out, totals->dropped);
+  json_out_key(out, "errors");
+  json_out_u64(out, totals->errors);
+  flips_put(totals, out);
+  json_out_key(out, "worst");
+  json_out_open(out, '[');
+  for (uint32_t i = 0; i < totals->n_worst; i++) {
+    const struct pair_sample *pair = &totals->worst[i];
+    json_out_open(out, '{');
+    json_out_key(out, "apart");
+    json_out_f64(out, pair->apart / (double)AGREE_PARTS);
+    json_out_key(out, "request_id");
+    json_out_str(out, slice_of(pair->id, pair->id_len));
+    json_out_key(out, "answers");
+    json_out_str(out, slice_of(pair->text, pair->text_len));
+    json_out_close(out, '}');
+  }
+  json_out_close(out, ']');
+  json_out_close(out, '}');
+}
+
+static void warnings_put(const struct run *run, struct json_out *out)
+{
+  uint64_t requests = 0;
+  for (uint32_t arm = 0; arm < run->trial.n_arms; arm++) requests += run->trial.arm_requests[arm];
+  json_out_key(out, "warnings");
+  json_out_open(out, '[');
+  if (run->reason[0]) json_out_str(out, slice_str(run->reason));
+  if (run->totals.keyless * 100 > requests + run->totals.keyless)
+    json_out_str(out, SLICE("more than 1% of requests lack the key of sticky_by: they go to stable "
+                            "and are no evidence"));
+  if (run->totals.unjudged)
+    json_out_str(out,
+                 SLICE("requests went to stable because the candidate had unjudged_max answers "
+                       "or was stopped by a loop"));
+  if (run->owed) json_out_str(out, SLICE("the ledger could not be written yet"));
+  json_out_close(out, ']');
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+static void state_put(const struct run *run, struct json_out *out)
+{
+  const struct rollout *now = &run->now;
+  double weight = rollout_weight(now, &run->plan, PLAN_CANDIDATE) / (double)PLAN_WHOLE;
+  str_or_null(out, "strategy", strategy_name(run->plan.strategy));
+  str_or_null(out, "state", rollout_state_name(now->state));
+  str_or_null(out, "why", rollout_why_name(now->why));
+  json_out_key(out, "step");
+  json_out_u64(out, now->step);
+  json_out_key(out, "steps");
+  json_out_u64(out, run->plan.n_steps);
+  json_out_key(out, "weight");
+  json_out_f64(out, weight);
+  json_out_key(out, "copied");
+  json_out_f64(out, rollout_copied(now, &run->plan) / (double)PLAN_WHOLE);
+  json_out_key(out, "frozen");
+  json_out_bool(out, now->frozen && !now->freeze_overridden);
+  json_out_key(out, "held_off");
+  json_out_bool(out, now->holdoff != 0);
+  json_out_key(out, "state_s");
+  json_out_f64(out, (double)now->state_ms / 1000);
+  str_or_null(out, "submitter", now->submitter);
+  str_or_null(out, "person", now->person);
+  approvals_put(run, out);
+  str_or_null(out, "proposal",
+              now->proposal < ROLLOUT_WHENS ? rollout_when_name(now->proposal) : NULL);
+}
+
+static void run_put(const struct run *run, struct json_out *out)
+{
+  const struct catalog_release *release = run->model->release;
+  char spec[SHA256_HEX_LEN + 1];
+  digest_hex(&run->now.spec, spec);
+  json_out_open(out, '{');
+  json_out_key(out, "model");
+  json_out_str(out, run->model->name);
+  json_out_key(out, "release");
+  json_out_u64(out, run->number);
+  json_out_key(out, "version");
+  json_out_u64(out, run->candidate ? run->candidate->number : release->candidate);
+  json_out_key(out, "stable");
+  json_out_u64(out, run->stable ? run->stable->number : release->stable);
+  state_put(run, out);
+  str_or_null(out, "spec_hash", spec);
+  json_out_key(out, "plan");
+  json_out_value(out, run->plan_text);
+  json_out_key(out, "verdict");
+  if (run->looked)
+    verdict_put(run, out);
+  else
+    json_out_null(out);
+  shadow_put(run, out);
+  json_out_key(out, "keyless");
+  json_out_u64(out, run->totals.keyless);
+  json_out_key(out, "unjudged");
+  json_out_u64(out, run->totals.unjudged);
+  warnings_put(run, out);
+  json_out_close(out, '}');
+}
+
+struct blob *run_json(const struct run *run)
+{
+  struct arena arena;
+  struct json_out out;
+  arena_init(&arena, JSON_BYTES_MAX, NULL);
+  json_out_init(&out, &arena, JSON_LIKELY);
+  run_put(run, &out);
+  struct blob *blob = out.full ? NULL : blob_copy(json_out_lend(&out));
+  arena_deinit(&arena);
+  return blob;
+}
+
+void release_answer(struct control *control, struct letter_release *letter)
+{
+  const struct catalog_tenant *tenant = catalog_tenant(control->catalog, letter->tenant);
+  const struct catalog_model *model = tenant ? catalog_model(tenant, letter->model) : NULL;
+  struct runs *runs = &control->runs;
+  const struct run *run = model ? run_of(runs, model) : NULL;
+  letter->json = NULL;
+  letter->err = (struct err){0};
+  if (run)
+    letter->json = run_json(run);
+  else if (model && model->slot < runs->cap && runs->last[model->slot])
+    letter->json = blob_share(runs->last[model->slot]);
+  if (!letter->json)
+    fail(&letter->err, E_NOT_FOUND, "model '%.*s' has had no release since the server started",
+         SLICE_ARG(letter->model));
+  letter->mail.kind = LETTER_RELEASE_HOME;
+  mail_send(letter->home, &letter->mail);
+}

@@ -1,0 +1,209 @@
+/* release_test.c - lives of releases in the town: random ones, and one of each strategy that is cut
+ * off at every point of its way. SEED=n RUNS=1 replays one.
+ * Thread: main.
+ * SPDX-License-Identifier: MIT */
+#include "test.h"
+
+#include "base/log.h"
+#include "control/release/fold.h"
+#include "town.c"
+#include "town_lives.c"
+
+static uint64_t number_of(const char *name, uint64_t otherwise)
+{
+  const char *text = getenv(name);
+  return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+/* --- random lives ----------------------------------------------------------------------------- */
+
+struct sums {
+  uint64_t events, looks, begun, said, ended[ROLLOUT_STATES];
+};
+
+static void ends_count(const struct town *town, struct sums *sums)
+{
+  for (uint32_t i = 0; i < town->n_events; i++) {
+    const struct event *event = &town->ledger[i];
+    struct slice state = event_fact(event, "state");
+    for (int s = 0; s < ROLLOUT_STATES && event->kind == EVENT_RELEASE_MOVED; s++)
+      sums->ended[s] += slice_eq(state, slice_str(rollout_state_name((enum rollout_state)s)));
+  }
+}
+
+static void life(uint64_t seed, struct sums *sums)
+{
+  static struct town town;
+  int failures = test_failures;
+  town_begin(&town, seed);
+  town.releases = 60;
+  town.seconds = 8;
+  town.bad_every = 1 + (uint32_t)(rand_u64(&town.rand) % 3);
+  town.load_fails /= 4;
+  for (int lives = 1 + (int)(rand_u64(&town.rand) % 3); lives > 0; lives--) {
+    town_start(&town);
+    for (int i = 0; i < 500; i++) town_step(&town);
+    EXPECT(town_settle(&town));
+    town_check(&town);
+    if (lives == 1 || rand_u64(&town.rand) % 2)
+      town_stop(&town);
+    else
+      town_crash(&town);
+    EXPECT_INT(town.loaded, 0);
+    EXPECT_INT(town.lanes, 0);
+    if (test_failures != failures) break;
+  }
+  sums->events += town.n_events;
+  sums->looks += town.n_looks;
+  sums->begun += town.begun;
+  sums->said += town.said;
+  ends_count(&town, sums);
+  town_end(&town);
+  if (test_failures != failures) printf("SEED=%" PRIu64 " RUNS=1 shows it\n", seed);
+}
+
+TEST(random_lives_of_releases_keep_every_promise)
+{
+  uint64_t seed = number_of("SEED", 1), runs = number_of("RUNS", 1000);
+  struct sums sums = {0};
+  log_level_set(getenv("SHOW") ? LOG_DEBUG : LOG_ERROR + 1);
+  for (uint64_t i = 0; i < runs && !test_failures; i++) life(seed + i, &sums);
+  printf("%" PRIu64 " lives: %" PRIu64 " events, %" PRIu64 " looks, %" PRIu64
+         " releases begun, %" PRIu64 " words heard\n",
+         runs, sums.events, sums.looks, sums.begun, sums.said);
+  for (int s = 0; s < ROLLOUT_STATES; s++)
+    printf("  %s %" PRIu64 "\n", rollout_state_name((enum rollout_state)s), sums.ended[s]);
+  if (runs < 100) return;
+  EXPECT(sums.begun > runs / 2 && sums.said > runs / 4 && sums.looks > runs);
+  EXPECT(sums.ended[ROLLOUT_COMPLETED] > 0 && sums.ended[ROLLOUT_ROLLED_BACK] > 0);
+  EXPECT(sums.ended[ROLLOUT_ABORTED] > 0 && sums.ended[ROLLOUT_PAUSED] > 0);
+}
+
+/* --- cut off at every point ------------------------------------------------------------------- */
+
+static const struct {
+  const char *name, *plan;
+} strategies[] = {
+    {"canary",
+     "{\"strategy\":\"canary\",\"steps\":[{\"canary\":{\"traffic\":\"20%\",\"for\":\"2s\"}},"
+     "{\"canary\":{\"traffic\":\"50%\",\"for\":\"2s\",\"approve\":{\"count\":1}}}]," TOWN_GATES
+     "}"},
+    {"bluegreen",
+     "{\"strategy\":\"bluegreen\",\"steps\":[{\"switch\":{\"holdback\":\"20%\",\"for\":\"2s\"}}]"
+     "," TOWN_GATES "}"},
+    {"shadow, then canary",
+     "{\"strategy\":\"canary\",\"steps\":[{\"shadow\":{\"traffic\":\"100%\",\"for\":\"2s\","
+     "\"requests_min\":20,\"approve\":false}},{\"canary\":{\"traffic\":\"50%\",\"for\":\"2s\"}}]"
+     "," TOWN_GATES "}"},
+    {"now", "{\"strategy\":\"now\"," TOWN_GATES "}"},
+};
+
+static struct catalog_model *the_model(struct town *town)
+{
+  const struct catalog *catalog = control_catalog(town->control);
+  const struct catalog_tenant *tenant = catalog_tenant(catalog, SLICE("default"));
+  return tenant ? catalog_model(tenant, SLICE("m")) : NULL;
+}
+
+/* The next thing a patient person does; nothing while an answer is out. */
+static void person_step(struct town *town, const char *plan)
+{
+  static const struct event_file file = {.name = SLICE("model.onnx"), .bytes = 1};
+  static struct event_fact facts[2];
+  const struct catalog_model *model = the_model(town);
+  struct event event = {.tenant = SLICE("default"), .model = SLICE("m"), .actor = SLICE("ann")};
+  if (town->commands_out || !catalog_tenant(control_catalog(town->control), event.tenant)) return;
+  if (!model || model->n_versions < 2) {
+    event.files = &file;
+    event.n_files = 1;
+    if (!model || model->serving) town_command(town, COMMAND_PUSH, &event);
+  }
+  if (!model) return;
+  event.n_files = 0;
+  event.facts = facts;
+  event.n_facts = 2;
+  facts[0] = (struct event_fact){SLICE("person"), SLICE("ann")};
+  if (!model->serving) {
+    event.version = 1;
+    event.n_facts = 0;
+    town_command(town, COMMAND_DEPLOY, &event);
+  } else if (model->n_versions >= 2 && !model->n_releases) {
+    facts[1] = (struct event_fact){SLICE("plan"), slice_str(plan)};
+    event.version = 2;
+    town_command(town, COMMAND_RELEASE, &event);
+  } else if (model->release && model->release->rollout.state == ROLLOUT_WAITING) {
+    facts[0].value = SLICE("bob");
+    facts[1] = (struct event_fact){SLICE("word"), SLICE("approve")};
+    town_command(town, COMMAND_SAY, &event);
+  }
+}
+
+static bool is_decided(struct town *town)
+{
+  const struct catalog_model *model = the_model(town);
+  if (!model || !model->release) return false;
+  return model->release->rollout.state == ROLLOUT_COMPLETED ||
+         rollout_is_final(&model->release->rollout);
+}
+
+/* Plays the release to its end, cut off after `cut` steps; returns how many steps there were. */
+static uint32_t play(const char *plan, bool bad, uint32_t cut, uint64_t seed)
+{
+  static struct town town;
+  uint32_t steps = 0, most = 60000;
+  town_begin(&town, seed);
+  town.disk_full = town.load_fails = town.open_fails = 0;
+  town.bad_every = bad ? 2 : 0;
+  town_start(&town);
+  for (; steps < most && !is_decided(&town); steps++) {
+    if (steps == cut) {
+      town_crash(&town);
+      town_start(&town);
+    }
+    person_step(&town, plan);
+    call_begin(&town, (uint32_t)roll(&town, TOWN_LOOPS));
+    call_end(&town, (uint32_t)roll(&town, TOWN_LOOPS));
+    letter_step(&town);
+    if (roll(&town, 50) == 0) town.now_us += 200000;
+  }
+  const struct catalog_model *model = the_model(&town);
+  EXPECT(steps < most && model && model->release);
+  if (steps == most && model && model->release) {
+    struct letter_release letter = {.tenant = SLICE("default"), .model = SLICE("m")};
+    struct mailbox home;
+    mailbox_init(&home, NULL, NULL);
+    letter.home = &home;
+    letter.mail.kind = LETTER_RELEASE;
+    mail_send(control_mailbox(town.control), &letter.mail);
+    control_turn(town.control, town.now_us, 0);
+    printf("stuck: %.*s\n", (int)letter.json->len, letter.json->bytes);
+    blob_drop(letter.json);
+  }
+  if (model && model->release) {
+    bool now = model->release->rollout.state == ROLLOUT_COMPLETED;
+    bool done = now || model->release->rollout.state == ROLLOUT_SETTLED;
+    EXPECT_INT(done ? 2 : 1, model->serving);
+    EXPECT(done == !bad || strstr(plan, "\"now\"")); /* nothing judges `now` before it is done */
+    EXPECT_INT(model->n_releases, 1);
+  }
+  EXPECT(town_settle(&town));
+  town_check(&town);
+  town_stop(&town);
+  town_end(&town);
+  return steps;
+}
+
+TEST(a_release_cut_off_anywhere_ends_as_it_would_have)
+{
+  uint64_t seed = number_of("SEED", 1), every = number_of("EVERY", 17);
+  log_level_set(getenv("SHOW") ? LOG_DEBUG : LOG_ERROR + 1);
+  for (size_t i = 0; i < sizeof strategies / sizeof *strategies; i++)
+    for (int bad = 0; bad < 2; bad++) {
+      uint32_t steps = play(strategies[i].plan, bad, UINT32_MAX, seed), cuts = 0;
+      for (uint64_t cut = 1; cut < steps && !test_failures; cut += every, cuts++)
+        play(strategies[i].plan, bad, (uint32_t)cut, seed);
+      printf("%s, %s candidate: %u steps, %u cuts\n", strategies[i].name, bad ? "bad" : "good",
+             steps, cuts);
+      if (test_failures) return;
+    }
+}

@@ -1,0 +1,77 @@
+/* town_wishes.c - what people in the town ask for: releases, words on them, freezes. Included by
+ * town.c.
+ * Thread: main.
+ * SPDX-License-Identifier: MIT */
+#include "town.h"
+
+#define TOWN_GATES                                                                            \
+  "\"gates\":{\"errors\":{\"floor\":\"20%\"},\"latency\":\"off\",\"memory\":\"off\","          \
+  "\"prediction\":\"off\",\"sample_ratio\":\"off\",\"cost\":\"off\"}"
+
+static const char *const names[] = {"a", "b", "c", "A", "digits", "bad/name"};
+
+static const char *const plans[] = {
+    "{\"strategy\":\"canary\",\"steps\":[{\"canary\":{\"traffic\":\"20%\",\"for\":\"3s\","
+    "\"requests_min\":5}},{\"canary\":{\"traffic\":\"50%\",\"for\":\"3s\"}}]," TOWN_GATES "}",
+    "{\"strategy\":\"canary\",\"steps\":[{\"canary\":{\"traffic\":\"50%\",\"for\":\"4s\","
+    "\"approve\":{\"count\":1}}}]," TOWN_GATES "}",
+    "{\"strategy\":\"now\"," TOWN_GATES "}",
+    "{\"strategy\":\"canary\",\"steps\":[{\"canary\":{\"traffic\":\"120%\"}}]}",
+};
+
+/* A release, or a word on one, or a freeze. */
+static void release_wish(struct town *town, struct wish *wish)
+{
+  static const char *const words[] = {"promote", "pause",  "resume", "approve",
+                                      "reject",  "abort", "gallop", "override_freeze"};
+  static const char *const people[] = {"ann", "bob", "eve"};
+  struct event *event = &wish->letter.event;
+  uint32_t n = 0;
+  uint64_t die = roll(town, 100);
+  event->version = chance(town, 60) ? 0 : 1 + (uint32_t)roll(town, 5);
+  if (die < 45) {
+    wish->letter.kind = COMMAND_RELEASE;
+    wish->facts[n++] = (struct event_fact){SLICE("person"), slice_str(people[roll(town, 3)])};
+    wish->facts[n++] = (struct event_fact){SLICE("plan"), slice_str(plans[roll(town, 4)])};
+    if (chance(town, 20)) wish->facts[n++] = (struct event_fact){SLICE("supersede"), SLICE("true")};
+  } else if (die < 92) {
+    wish->letter.kind = COMMAND_SAY;
+    event->version = 0;
+    wish->facts[n++] = (struct event_fact){SLICE("person"), slice_str(people[roll(town, 3)])};
+    wish->facts[n++] = (struct event_fact){SLICE("word"), slice_str(words[roll(town, 8)])};
+  } else {
+    wish->letter.kind = COMMAND_FREEZE;
+    event->version = 0;
+    if (die < 97) wish->facts[n++] = (struct event_fact){SLICE("lift"), SLICE("true")};
+    wish->facts[n++] = (struct event_fact){SLICE("scope"), SLICE("model")};
+  }
+  event->facts = wish->facts;
+  event->n_facts = n;
+}
+
+static struct wish *wish_new(struct town *town)
+{
+  struct wish *wish = grab_zero(1, sizeof *wish);
+  arena_init(&wish->arena, 8 << 20, NULL);
+  wish->letter.mail.kind = LETTER_COMMAND;
+  wish->letter.home = &town->desk.box;
+  wish->letter.desk_state = wish;
+  wish->letter.arena = &wish->arena;
+  wish->letter.wait = true;
+  return wish;
+}
+
+static void wish_send(struct town *town, struct wish *wish)
+{
+  town->commands_out++;
+  list_push_back(&town->wishes, &wish->link);
+  mail_send(control_mailbox(town->control), &wish->letter.mail);
+}
+
+void town_command(struct town *town, enum command_kind kind, const struct event *event)
+{
+  struct wish *wish = wish_new(town);
+  wish->letter.kind = kind;
+  wish->letter.event = *event;
+  wish_send(town, wish);
+}
