@@ -16,6 +16,7 @@
  *   FEEDBACK            desk     scribe    ..._HOME     the desk's; outcomes, durable when home
  *   MEASURE             control  desk      ..._HOME     control's; what outcomes say of a release
  *   LOAD, UNLOAD        control  job       LOAD_HOME..  control's
+ *   NOTIFY              control  notifier  NOTIFY_HOME  control's; home when taken or given up
  *   LANE_OPEN, _CLOSE   control  lane own. ..._HOME     control's
  *   STOP                main     any       -            main's; finish and return
  *   DRAIN               main     loop      DRAIN_HOME   main's; refuse new work, finish the rest
@@ -52,6 +53,7 @@ enum letter {
   LETTER_MEASURE, LETTER_MEASURE_HOME,
   LETTER_LOAD, LETTER_LOAD_HOME,
   LETTER_UNLOAD, LETTER_UNLOAD_HOME,
+  LETTER_NOTIFY, LETTER_NOTIFY_HOME,
   LETTER_LANE_OPEN, LETTER_LANE_OPEN_HOME,
   LETTER_LANE_CLOSE, LETTER_LANE_CLOSE_HOME,
   LETTER_DRAIN, LETTER_DRAIN_HOME,
@@ -61,6 +63,7 @@ enum letter {
 /* Who lives where. Filled by daemon.c before any thread starts, constant afterwards. */
 struct post {
   struct mailbox *control, *scribe, *keeper; /* keeper: the main thread */
+  struct mailbox *notifier;                  /* NULL: no webhook is configured anywhere */
   struct mailbox **loops, **desks, **workers, **jobs;
   struct mailbox **residents; /* one per loop: the lane owner that lives on it */
   uint32_t n_loops, n_desks, n_workers, n_jobs;
@@ -307,7 +310,7 @@ struct letter_unload {
   void *control_state;
 };
 
-/* A message to somebody's webhook: what happened, as JSON. Tried again with back-off by the job. */
+/* A message to somebody's webhook: what happened, as JSON (jobs/notify.h). */
 struct letter_notify {
   struct mail mail;
   struct mailbox *home;
