@@ -41,6 +41,7 @@
 #include "store/ledger.h"
 #include "store/outcome.h"
 #include "store/scribe.h"
+#include "webhooks.h"
 
 enum { THREADS_MAX = 64 };
 #define MEMORY_MAX_LEAST (INT64_C(64) << 20) /* of a network thread, where nobody said */
@@ -72,9 +73,10 @@ struct daemon {
   uint16_t port;
   bool keys_only, in_the_clear;
   struct keys keys;
+  struct webhooks webhooks;
   int64_t started_us;
   struct thread loop_threads[THREADS_MAX], worker_threads[THREADS_MAX], desk_threads[THREADS_MAX];
-  struct thread control_thread, scribe_thread, job_thread;
+  struct thread control_thread, scribe_thread, job_thread, notifier_thread;
 };
 
 /* ---- before anything runs ---- */
@@ -177,11 +179,12 @@ static void loop_limits_read(struct daemon *d, uint32_t n_loops)
 static void limits_list(struct daemon *d)
 {
   const struct post *post = &d->post;
-  /* and control, scribe, and the watches' two small stacks */
-  uint64_t threads = post->n_loops + post->n_workers + post->n_desks + post->n_jobs + 3;
+  /* and control, scribe, notifier, and the watches' two small stacks */
+  uint64_t threads = post->n_loops + post->n_workers + post->n_desks + post->n_jobs + 4;
   loop_limits_list(&d->limits, &d->loop_limits, post->n_loops);
   desk_limits_list(&d->limits, post->n_desks, loop_asks_max(post->n_loops));
   job_limits_list(&d->limits, post->n_jobs);
+  notifier_limits_list(&d->limits);
   log_limits_list(&d->limits);
   limit_add(&d->limits,
             (struct limit){"inference threads", post->n_workers, "", 0, "--workers", NULL});
@@ -266,7 +269,11 @@ static enum code looks_replay(struct daemon *d, struct err *err)
 static enum code rooms_make(struct daemon *d, struct err *err)
 {
   post_size(d);
+  if (webhooks_open(&d->webhooks, &d->options, err)) return err->code;
+  d->post.notifier = notifier_mailbox(d->webhooks.notifier);
   struct control_opts opts = {
+      .webhooks = d->webhooks.urls,
+      .n_webhooks = d->webhooks.n,
       .objects_fd = d->datadir.objects_fd,
       .resident_ns = option_number(&d->options, OPTION_resident_below) * 1000,
       .started_us = d->started_us};
@@ -296,6 +303,8 @@ static enum code rooms_make(struct daemon *d, struct err *err)
 static void threads_start(struct daemon *d)
 {
   thread_start(&d->scribe_thread, "scribe", THREAD_STACK_ENGINE, scribe_main, d->scribe);
+  thread_start(&d->notifier_thread, "notifier", THREAD_STACK_ENGINE, notifier_main,
+               d->webhooks.notifier);
   thread_start(&d->job_thread, "job", THREAD_STACK_ENGINE, job_main, d->job);
   for (uint32_t i = 0; i < d->post.n_workers; i++)
     thread_start(&d->worker_threads[i], "worker", THREAD_STACK_ENGINE, worker_main, d->workers[i]);
@@ -369,6 +378,7 @@ static void threads_stop(struct daemon *d)
   for (uint32_t i = 0; i < d->post.n_loops; i++) stop(d->post.loops[i], &d->loop_threads[i]);
   for (uint32_t i = 0; i < d->post.n_workers; i++) stop(d->post.workers[i], &d->worker_threads[i]);
   stop(d->post.jobs[0], &d->job_thread);
+  stop(d->post.notifier, &d->notifier_thread);
   stop(d->post.scribe, &d->scribe_thread);
 }
 
@@ -384,6 +394,7 @@ static void rooms_free(struct daemon *d)
   for (uint32_t i = 0; i < d->post.n_workers; i++) worker_free(d->workers[i]);
   watch_free(d->watch);
   job_free(d->job);
+  notifier_free(d->webhooks.notifier);
   scribe_free(d->scribe);
   keys_close(&d->keys);
   ungrab(d->post.loops);

@@ -240,7 +240,9 @@ void options_print(const struct options *options, struct buf *to)
   for (int i = 0; i < OPTION_COUNT_ALL; i++) {
     const struct option_value *value = &options->values[i];
     buf_print(to, "%s: ", rows[i].name);
-    if (rows[i].kind == KIND_TEXT) buf_json(to, slice_str(value->text));
+    bool secret = i == OPTION_webhook && value->text[0]; /* chats' URLs are keys */
+    if (secret) buf_add(to, SLICE("\"***\""));
+    else if (rows[i].kind == KIND_TEXT) buf_json(to, slice_str(value->text));
     else buf_add(to, slice_str(value->text));
     buf_print(to, "  # %s\n", sources[value->source]);
   }

@@ -116,6 +116,7 @@ void append_fold(struct control *control, struct change *change)
     serving_sync(control, model);
     if (model) run_sync(control, model);
     change->seq = event->seq;
+    notify_event(control, event);
   }
   control->dirty = true;
 }

@@ -242,6 +242,7 @@ static void letter_take(struct control *control, struct mail *mail)
     case LETTER_UNLOAD_HOME:
     case LETTER_LANE_OPEN_HOME:
     case LETTER_LANE_CLOSE_HOME: place_letter(&control->place, mail); break;
+    case LETTER_NOTIFY_HOME: notify_home(control, LETTER_OF(mail, struct letter_notify)); break;
     case LETTER_DRAIN: drain_begin(control, LETTER_OF(mail, struct letter_note)); break;
     case LETTER_STOP: stop_begin(control, LETTER_OF(mail, struct letter_note)); break;
     default: must(!"a letter that control does not take");
@@ -325,6 +326,8 @@ void control_free(struct control *control)
       pulse_tally_home(&control->pulse, LETTER_OF(mail, struct letter_tally), control->now_us);
     else if (mail->kind == LETTER_PREDICTIONS_HOME)
       predictions_home(control, LETTER_OF(mail, struct letter_predictions));
+    else if (mail->kind == LETTER_NOTIFY_HOME)
+      notify_home(control, LETTER_OF(mail, struct letter_notify));
   }
   if (publish_deinit(&control->publish)) log_event(LOG_WARN, "control_leases_missing", NULL);
   change_abandon(control);

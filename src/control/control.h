@@ -40,6 +40,8 @@ struct control_opts {
   uint32_t worlds_max; /* worlds alive at once before publishing waits; 0: 1024 */
   unsigned char hash_key[16]; /* rand_secret: for tables that strangers fill */
   int64_t started_us;         /* clock_us at start, for the uptime in stats */
+  const struct slice *webhooks; /* URLs that are told what happens (control/notify.h); lent */
+  uint32_t n_webhooks;
 };
 
 /* post is read from control_main on, so its mailboxes may be filled in later; lent for life. */

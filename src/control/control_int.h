@@ -18,6 +18,7 @@
 #include "control/change.h"
 #include "control/command.h"
 #include "control/control.h"
+#include "control/notify.h"
 #include "control/publish.h"
 #include "control/pulse.h"
 #include "control/release/run.h"
@@ -43,7 +44,7 @@ struct control {
   bool last_world_out;
   bool late; /* stopped with something still under way */
   int64_t stop_by_us;
-  uint32_t appends_out, predictions_out;
+  uint32_t appends_out, predictions_out, notices_out;
   uint64_t predictions_kept, predictions_dropped; /* by the scribe, since start */
 };
 

@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""webhook_test.py - what a receiver of messages gets from the running daemon, and what it does not.
+
+SPDX-License-Identifier: MIT
+"""
+import base64
+import hashlib
+import hmac
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from slipway import (BIN, Daemon, expect, expect_eq, expect_in, main, test,  # noqa: E402
+                     wait_for)
+import models  # noqa: E402
+
+SECRET = bytes(range(32))
+
+
+class Receiver:
+    """Answers the i-th request with answers[i] (the last from then on); keeps what came."""
+    def __init__(self, *answers, pause=0):
+        self.answers, self.pause, self.seen = answers or (204,), pause, []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                i = len(outer.seen)
+                outer.seen.append((self.path, dict(self.headers), body, time.monotonic()))
+                time.sleep(outer.pause)
+                status = outer.answers[min(i, len(outer.answers) - 1)]
+                self.send_response(status)
+                if 300 <= status < 400:
+                    self.send_header("location", "/elsewhere")
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            do_GET = do_POST
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = "http://127.0.0.1:%d" % self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def wait(self, n, seconds=20):
+        wait_for(lambda: len(self.seen) >= n, seconds, "%d requests" % n)
+        return self.seen
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def secret_file(folder, mode=0o600):
+    path = os.path.join(folder, "webhook.secret")
+    with open(path, "w") as f:
+        f.write("whsec_%s\n" % base64.b64encode(SECRET).decode())
+    os.chmod(path, mode)
+    return path
+
+
+def serve(d, name="m"):
+    models.serve(d, name, models.linear([[1.0]], [0.0]))
+
+
+def verified(headers, body):
+    head = {k.lower(): v for k, v in headers.items()}
+    text = ("%s.%s." % (head["webhook-id"], head["webhook-timestamp"])).encode() + body
+    want = base64.b64encode(hmac.new(SECRET, text, hashlib.sha256).digest()).decode()
+    expect_eq(head["webhook-signature"], "v1," + want)
+    expect(abs(int(head["webhook-timestamp"]) - time.time()) < 60)
+    return head["webhook-id"]
+
+
+@test
+def what_happens_is_told_signed_and_in_slacks_words_too():
+    with Receiver() as r, tempfile.TemporaryDirectory() as folder:
+        with Daemon("--webhook", r.url + "/hook?a=1", "--webhook-private",
+                    "--webhook-secret-file", secret_file(folder)) as d:
+            serve(d)
+            path, headers, body, _ = r.wait(1)[0]
+            expect_eq(path, "/hook?a=1")
+            verified(headers, body)
+            message = json.loads(body)
+            expect_eq(message["type"], "release.deployed")
+            expect_eq(message["text"], "default/m: version 1 deployed")
+            data = message["data"]
+            expect_eq((data["tenant"], data["model"], data["version"], data["actor"]),
+                      ("default", "m", 1, "anonymous"))
+            expect_eq((data["release"], data["evidence"], data["why"]), (None, None, None))
+            expect("routing_key" not in message)
+            models.deploy(d, "m", models.push(d, "m", {"model.onnx": b"not a model"}))
+            message = json.loads(r.wait(2)[1][2])
+            expect_eq((message["type"], message["data"]["state"]), ("release.refused", "refused"))
+            expect_in("version 2 refused", message["text"])
+            expect(message["data"]["why"] and message["data"]["sentence"])
+
+
+@test
+def a_receiver_that_fails_is_asked_again_with_the_same_id():
+    with Receiver(500, 503, 204) as r, tempfile.TemporaryDirectory() as folder:
+        with Daemon("--webhook", r.url, "--webhook-private",
+                    "--webhook-secret-file", secret_file(folder)) as d:
+            serve(d)
+            seen = r.wait(3)
+            ids = {verified(headers, body) for _, headers, body, _ in seen}
+            expect_eq(len(ids), 1)
+            expect(seen[1][3] - seen[0][3] >= 0.45, "the first pause is half a second at least")
+            expect(seen[2][3] - seen[1][3] >= 0.9, "and the next twice that")
+            time.sleep(0.5)
+            expect_eq(len(r.seen), 3)
+
+
+@test
+def a_redirect_is_refused_and_a_private_address_by_default():
+    with Receiver(302) as r:
+        with Daemon("--webhook", r.url, "--webhook-private") as d:
+            serve(d)
+            r.wait(1)
+            wait_for(lambda: any(e["event"] == "webhook_given_up" for e in d.log()))
+            expect_eq(len(r.seen), 1)
+        with Daemon("--webhook", "%s,http://localhost:%d/x" % (r.url, r.server.server_port)) as d:
+            serve(d)
+            wait_for(lambda: len([e for e in d.log() if e["event"] == "webhook_given_up"]) == 2)
+            for e in d.log():
+                if e["event"] == "webhook_given_up":
+                    expect_in("not public", e["reason"])
+            expect_eq(len(r.seen), 1)
+
+
+@test
+def pagerduty_is_told_what_is_bad_and_what_ended_well():
+    with Receiver() as r:
+        with Daemon("--webhook", r.url + "/v2/enqueue#R0UTING", "--webhook-private") as d:
+            serve(d)
+            path, _, body, _ = r.wait(1)[0]
+            message = json.loads(body)
+            expect_eq((path, message["routing_key"], message["event_action"]),
+                      ("/v2/enqueue", "R0UTING", "resolve"))
+            expect_eq(message["dedup_key"], "slipway/default/m")
+            for member in ("summary", "source", "severity"):
+                expect(message["payload"][member])
+
+
+@test
+def a_dead_receiver_keeps_nobody_from_loading_models():
+    with Receiver(pause=60) as dead, Receiver() as good:
+        with Daemon("--webhook", dead.url + "," + good.url, "--webhook-private") as d:
+            began = time.monotonic()
+            for i in range(6):
+                serve(d, "m%d" % i)
+            expect(time.monotonic() - began < 20, time.monotonic() - began)
+            good.wait(6, 5)
+            expect(len(dead.seen) <= 2)
+            stopping = time.monotonic()
+        expect(time.monotonic() - stopping < 10)
+
+
+@test
+def a_kill_in_the_middle_of_a_delivery_loses_no_change():
+    with Receiver(pause=3) as r, tempfile.TemporaryDirectory() as data:
+        d = Daemon("--webhook", r.url, "--webhook-private", data=data)
+        with d:
+            serve(d)
+            r.wait(1)
+            d.kill(signal.SIGKILL)
+            d.start()
+            expect_eq(d.get("/v2/models/m/ready").status, 200)
+            before = len(r.seen)
+            serve(d, "n")
+            seen = r.wait(before + 1)
+            expect_eq(json.loads(seen[before][2])["data"]["model"], "n")
+
+
+@test
+def a_bad_configuration_is_refused_and_a_good_one_is_not_printed():
+    with tempfile.TemporaryDirectory() as folder:
+        loose = secret_file(folder, 0o644)
+        good = ["--listen", "127.0.0.1:0", "--data", folder + "/data"]
+        for flags, word in ((["--webhook", "ftp://x/"], "webhook"),
+                            (["--webhook", "http://user:pass@example.com/"], "user"),
+                            (["--webhook", "nonsense"], "webhook"),
+                            (["--webhook-secret-file", loose], "chmod 600"),
+                            (["--webhook-secret-file", folder + "/none"], "no file")):
+            done = subprocess.run([BIN, "serve"] + good + flags, capture_output=True, text=True,
+                                  timeout=30)
+            expect(done.returncode in (2, 3, 4), flags, done)
+            expect_in(word, done.stderr)
+            expect("pass@" not in done.stderr)
+        done = subprocess.run([BIN, "serve", "--print-config", "--webhook",
+                               "https://hooks.example.com/T0/SECRET"], capture_output=True, text=True)
+        expect("SECRET" not in done.stdout and 'webhook: "***"' in done.stdout)
+
+
+main()
