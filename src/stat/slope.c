@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "stat/slope.h"
 
+#include <math.h>
+
 static void thin_out(struct slope *slope)
 {
   for (uint32_t i = 0; i < SLOPE_POINTS_MAX / 2; i++) {
@@ -35,15 +37,29 @@ double slope_of(const struct slope *slope)
   return n ? m_median(pairs, n) : 0;
 }
 
-double slope_tau(const struct slope *slope)
+/* Pairs that rise less pairs that fall. */
+static int rises(const struct slope *slope)
 {
-  int ups = 0, downs = 0, pairs = (int)(slope->n * (slope->n - (slope->n > 0)) / 2);
+  int ups = 0, downs = 0;
   for (uint32_t j = 1; j < slope->n; j++)
     for (uint32_t i = 0; i < j; i++) {
       ups += slope->y[j] > slope->y[i];
       downs += slope->y[j] < slope->y[i];
     }
-  return pairs ? (double)(ups - downs) / pairs : 0;
+  return ups - downs;
+}
+
+double slope_tau(const struct slope *slope)
+{
+  int pairs = (int)(slope->n * (slope->n - (slope->n > 0)) / 2);
+  return pairs ? (double)rises(slope) / pairs : 0;
+}
+
+/* Beyond what an order by chance gives. */
+static bool rises_surely(const struct slope *slope)
+{
+  double n = slope->n, spread = sqrt(n * (n - 1) * (2 * n + 5) / 18);
+  return rises(slope) >= SLOPE_SURE * spread;
 }
 
 double slope_level(const struct slope *slope)
@@ -62,7 +78,7 @@ enum slope_says slope_judge(const struct slope *candidate, const struct slope_sp
     return SLOPE_HARM_LEVEL;
   if (candidate->windows < SLOPE_MIN) return SLOPE_INCONCLUSIVE;
   double a_day = (slope_of(candidate) - spec->stable_slope) * spec->kilo_requests_day;
-  if (slope_tau(candidate) >= SLOPE_TAU && a_day > growth * spec->stable_level)
-    return SLOPE_HARM_SLOPE;
-  return SLOPE_NON_INFERIOR;
+  if (slope_tau(candidate) < SLOPE_TAU || !(a_day > growth * spec->stable_level))
+    return SLOPE_NON_INFERIOR;
+  return rises_surely(candidate) ? SLOPE_HARM_SLOPE : SLOPE_INCONCLUSIVE;
 }

@@ -11,6 +11,10 @@
  * is above 1 + max_growth; slope harm from 6 on, when tau >= 0.6 and the slope beyond stable's,
  * times the requests of 24 h, is more than max_growth of stable's level. Non-inferior: both clear
  * from 6 on.
+ * A slope of six noisy windows, drawn out to a day, is large by chance: with 1 MB of jitter on 500
+ * MB one healthy release in twelve would be rolled back within the hour. So ups must outnumber
+ * downs by SLOPE_SURE standard deviations of chance (Kendall), which takes at least 10 windows;
+ * until then a slope that would be harm is inconclusive.
  *
  * A series keeps SLOPE_POINTS_MAX points for the slope and the last three for the level. When it is
  * full, every second point is dropped and from then on every second window is kept: the points go
@@ -30,6 +34,7 @@ enum {
   SLOPE_MIN = 6,
 };
 #define SLOPE_TAU    0.6
+#define SLOPE_SURE   4.0 /* standard deviations */
 #define SLOPE_GROWTH 0.10
 
 /* Zeroed is empty. */

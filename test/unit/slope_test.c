@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "stat/slope.h"
 
+#include "base/rand.h"
+
 #include "golden/figures.h"
 #include "near.h"
 
@@ -62,10 +64,38 @@ TEST(verdicts_about_memory)
   EXPECT_INT(judged(3, 2, 1200, 0), SLOPE_HARM_LEVEL);
   EXPECT_INT(judged(3, 0, 1400, 0), SLOPE_HARM_LEVEL);
   EXPECT_INT(judged(5, 0.01, 1200, 0), SLOPE_INCONCLUSIVE);
-  EXPECT_INT(judged(6, 0.01, 1200, 0), SLOPE_HARM_SLOPE);        /* 864 a day of 1000 */
-  EXPECT_INT(judged(6, 0.01, 1200, 0.0095), SLOPE_NON_INFERIOR); /* stable grows as well */
-  EXPECT_INT(judged(6, 0.001, 1200, 0), SLOPE_NON_INFERIOR);     /* 86 a day */
+  EXPECT_INT(judged(6, 0.01, 1200, 0), SLOPE_INCONCLUSIVE); /* 864 a day of 1000, or chance */
+  EXPECT_INT(judged(9, 0.01, 1200, 0), SLOPE_INCONCLUSIVE);
+  EXPECT_INT(judged(10, 0.01, 1200, 0), SLOPE_HARM_SLOPE);
+  EXPECT_INT(judged(10, 0.01, 1200, 0.0095), SLOPE_NON_INFERIOR); /* stable grows as well */
+  EXPECT_INT(judged(6, 0.001, 1200, 0), SLOPE_NON_INFERIOR);      /* 86 a day */
   EXPECT_INT(judged(6, -0.01, 1200, 0), SLOPE_NON_INFERIOR);
   struct slope slope = {.windows = 9, .n = 0};
   EXPECT_INT(slope_judge(&slope, &(struct slope_spec){0}), SLOPE_INCONCLUSIVE);
+}
+
+/* A megabyte of jitter on 500 steady ones, looked at each minute of an hour: the slope of few
+ * windows, drawn out to a day, is often steep, and must not be harm. */
+TEST(jitter_is_no_leak)
+{
+  struct rand rand;
+  uint32_t harm = 0, steep = 0;
+  rand_seed(&rand, 1);
+  for (int release = 0; release < 400; release++) {
+    struct slope c = {0};
+    struct slope_spec spec = {.stable_level = 500, .kilo_requests_day = 86400};
+    bool was_harm = false, was_steep = false;
+    for (int window = 0; window < 60; window++) {
+      double median[15];
+      for (int i = 0; i < 15; i++) median[i] = 500 + rand_unit(&rand);
+      slope_add(&c, 3 * window, m_median(median, 15), 0);
+      was_harm = was_harm || slope_judge(&c, &spec) == SLOPE_HARM_SLOPE;
+      was_steep = was_steep || (c.n >= SLOPE_MIN && slope_tau(&c) >= SLOPE_TAU &&
+                                slope_of(&c) * spec.kilo_requests_day > 50);
+    }
+    harm += was_harm;
+    steep += was_steep;
+  }
+  EXPECT(steep > 10);
+  EXPECT_INT(harm, 0);
 }
