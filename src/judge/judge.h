@@ -201,6 +201,7 @@ struct trial {
   double inputs_log_e[PLAN_ARMS_MAX], inputs_psi[PLAN_ARMS_MAX]; /* the same */
 
   struct slope slope[PLAN_ARMS_MAX];
+  enum slope_says memory[PLAN_ARMS_MAX]; /* since the last window closed */
   struct trial_window windows[PLAN_ARMS_MAX];
   uint64_t arm_requests[PLAN_ARMS_MAX];  /* of the release */
   struct mean_arm metric[PLAN_ARMS_MAX]; /* of the release */

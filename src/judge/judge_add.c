@@ -7,6 +7,7 @@
 #include "stat/shift.h"
 
 enum { SLOW_P99 = 2, SHIFT_EVERY = 10, RECENT_LOOKS = 10 };
+#define DAY_MS 86400000.0
 
 double trial_share(const struct trial *trial, const struct look *look, uint32_t arm)
 {
@@ -172,9 +173,28 @@ static void segments_count(struct trial *trial, const struct look *look)
   for (uint32_t i = 0; i < look->n_segments; i++) segment_count(trial, look, i, &shared);
 }
 
+/* Slopes are medians of all pairs of windows: asked for once a window, not once a look. */
+static void memory_judge(struct trial *trial)
+{
+  const struct slope *b = &trial->slope[PLAN_STABLE];
+  double requests = 0, ms = (double)(trial->release_ms);
+  if (!b->windows) return;
+  for (uint32_t arm = 0; arm < trial->n_arms; arm++) requests += (double)trial->arm_requests[arm];
+  struct slope_spec spec = {
+      .max_growth = gate_max(trial, GATE_MEMORY),
+      .stable_level = slope_level(b),
+      .stable_peak = b->peak,
+      .stable_slope = slope_of(b),
+      .kilo_requests_day = ms > 0 ? requests / ms * DAY_MS / 1000 : 0,
+  };
+  for (uint32_t arm = 0; arm < trial->n_arms; arm = gate_arm_next(arm))
+    if (trial->slope[arm].windows) trial->memory[arm] = slope_judge(&trial->slope[arm], &spec);
+}
+
 /* A minute's median and peak; one with few requests of the arm says nothing. */
 static void memory_count(struct trial *trial, const struct look *look)
 {
+  bool added = false;
   for (uint32_t arm = 0; arm < trial->n_arms; arm++) {
     const struct look_arm *seen = &look->arms[arm];
     struct trial_window *window = &trial->windows[arm];
@@ -189,11 +209,14 @@ static void memory_count(struct trial *trial, const struct look *look)
     double steady[TRIAL_WINDOW_LOOKS];
     uint32_t n = window->n < TRIAL_WINDOW_LOOKS ? window->n : TRIAL_WINDOW_LOOKS;
     for (uint32_t i = 0; i < n; i++) steady[i] = (double)window->steady[i];
-    if (n && window->requests >= SLOPE_REQUESTS_MIN)
+    if (n && window->requests >= SLOPE_REQUESTS_MIN) {
       slope_add(&trial->slope[arm], (double)trial->arm_requests[arm] / 1000, m_median(steady, n),
                 (double)window->peak);
+      added = true;
+    }
     *window = (struct trial_window){0};
   }
+  if (added) memory_judge(trial);
 }
 
 /* Up to the last bin that anything fell into. */

@@ -5,14 +5,10 @@
  * SPDX-License-Identifier: MIT */
 #include "judge/judge_int.h"
 
-#define DAY_MS 86400000.0
-
 static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
                                     struct gate_result result)
 {
   const struct slope *c = &trial->slope[arm], *b = &trial->slope[PLAN_STABLE];
-  double requests = 0, ms = (double)trial->release_ms;
-  for (uint32_t i = 0; i < trial->n_arms; i++) requests += (double)trial->arm_requests[i];
   result.arm = arm;
   result.lane = LANE_LEVEL;
   result.effect_kind = EFFECT_GROWTH;
@@ -22,16 +18,10 @@ static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
     if (!c->windows && !window->n) result.state = GATE_IDLE;
     return result;
   }
-  struct slope_spec spec = {
-      .max_growth = gate_max(trial, GATE_MEMORY),
-      .stable_level = slope_level(b),
-      .stable_peak = b->peak,
-      .stable_slope = slope_of(b),
-      .kilo_requests_day = ms > 0 ? requests / ms * DAY_MS / 1000 : 0,
-  };
-  enum slope_says says = slope_judge(c, &spec);
-  result.effect = slope_level(c) / spec.stable_level;
-  result.x_c = (uint64_t)slope_level(c), result.x_b = (uint64_t)spec.stable_level;
+  double level = slope_level(c), stable_level = slope_level(b);
+  enum slope_says says = trial->memory[arm];
+  result.effect = level / stable_level;
+  result.x_c = (uint64_t)level, result.x_b = (uint64_t)stable_level;
   if (says == SLOPE_HARM_LEVEL || says == SLOPE_HARM_SLOPE) result.state = GATE_HARM;
   if (says == SLOPE_HARM_SLOPE) result.lane = LANE_SLOPE;
   if (says == SLOPE_NON_INFERIOR) result.state = GATE_NON_INFERIOR;
