@@ -126,14 +126,12 @@ static double share_of(const struct plan *plan, uint32_t step, uint32_t arm)
 static void phi_freeze(const struct past *past, const uint64_t x[BASELINE_ROWS][PAST_BLOCKS],
                        const struct plan *plan, uint32_t step, struct baseline *baseline)
 {
-  uint64_t share = 0;
+  double share[PAST_BLOCKS] = {0};
   uint32_t n = kept(past);
-  for (uint32_t i = 0; i < n; i++) share += block_at(past, i)->share;
-  double stable = n ? (double)share / n / PLAN_WHOLE : 0;
+  for (uint32_t i = 0; i < n; i++) share[i] = (double)block_at(past, i)->share / PLAN_WHOLE;
   for (uint32_t arm = 0; arm < plan_arms(plan); arm++)
     for (int row = 0; row < BASELINE_ROWS; row++)
-      if (stable > 0)
-        baseline->phi[arm][row] = dispersion_frozen(x[row], n, stable, share_of(plan, step, arm));
+      baseline->phi[arm][row] = dispersion_frozen_ramp(x[row], share, n, share_of(plan, step, arm));
 }
 
 void past_baseline(const struct past *past, const struct plan *plan, uint32_t step,

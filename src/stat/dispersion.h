@@ -24,5 +24,9 @@ double dispersion_phi(const uint64_t *x, size_t n, double share, double s);
 /* phi to freeze: the larger of that over the last 180 blocks and over their 30 sums of six;
  * DISPERSION_UNKNOWN when n is below 180. Counts in order of time. */
 double dispersion_frozen(const uint64_t *x, size_t n, double share, double s);
+/* The same where stable's share changed from block to block, as it does in a ramp: each count is
+ * taken at its own share, or the ramp itself would look like stalls. DISPERSION_UNKNOWN also when
+ * stable had no share in one of the 180. */
+double dispersion_frozen_ramp(const uint64_t *x, const double *share, size_t n, double s);
 
 #endif

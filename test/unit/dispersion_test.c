@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "stat/dispersion.h"
 
+#include "base/rand.h"
+
 #include "golden/figures.h"
 #include "near.h"
 
@@ -43,4 +45,36 @@ TEST(stables_own_share_scales_the_mean)
   uint64_t x[12] = {10, 9, 12, 80, 11, 10, 9, 13, 7, 70, 10, 10};
   double all = dispersion_phi(x, 12, 1, 0.05), half = dispersion_phi(x, 12, 0.5, 0.05);
   EXPECT_NEAR(half - 1, 2 * (all - 1), 0);
+}
+
+/* complaint: a ramp makes its own later steps blind. Stable's counts fall with its share, step by
+ * step; that is no burst. */
+TEST(a_ramp_is_no_dispersion)
+{
+  uint64_t x[DISPERSION_BLOCKS];
+  double share[DISPERSION_BLOCKS];
+  struct rand rand;
+  rand_seed(&rand, 3);
+  for (int i = 0; i < DISPERSION_BLOCKS; i++) {
+    share[i] = i < 60 ? 1 : i < 120 ? 0.95 : 0.5;
+    x[i] = 0;
+    for (int k = 0; k < 10000; k++) x[i] += rand_unit(&rand) < 0.5 * share[i];
+  }
+  EXPECT(dispersion_frozen_ramp(x, share, DISPERSION_BLOCKS, 0.5) < 1.5);
+  EXPECT(dispersion_frozen(x, DISPERSION_BLOCKS, 0.82, 0.5) > 100);
+  share[7] = 0;
+  EXPECT(dispersion_frozen_ramp(x, share, DISPERSION_BLOCKS, 0.5) == DISPERSION_UNKNOWN);
+  EXPECT(dispersion_frozen_ramp(x, share, 179, 0.5) == DISPERSION_UNKNOWN);
+}
+
+TEST(without_a_ramp_both_are_the_same)
+{
+  uint64_t x[DISPERSION_BLOCKS + 5];
+  double share[DISPERSION_BLOCKS + 5];
+  for (int i = 0; i < DISPERSION_BLOCKS + 5; i++) {
+    x[i] = i < 5 ? 100000 : (uint64_t)(i * i % 97);
+    share[i] = 0.9;
+  }
+  EXPECT_NEAR(dispersion_frozen_ramp(x, share, DISPERSION_BLOCKS + 5, 0.1),
+              dispersion_frozen(x, DISPERSION_BLOCKS + 5, 0.9, 0.1), 1e-12);
 }
