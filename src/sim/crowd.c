@@ -18,6 +18,7 @@ void crowd_init(struct crowd *crowd, const struct model *model, double rps, uint
   must(rps > 0 && rps <= 1e6);
   *crowd = (struct crowd){.model = model, .rps = rps, .second = -CROWD_HISTORY_S};
   draw_seed(&crowd->rand, seed, run);
+  draw_seed(&crowd->detail, ~seed, run);
   crowd_cut(crowd, &crowd->slow);
 }
 
@@ -182,7 +183,7 @@ void crowd_drain(struct crowd *crowd, uint32_t arm, struct sketch *into)
       for (uint32_t k = 0; k < CROWD_CLASSES; k++) {
         uint64_t *pending = &crowd->arms[arm].pending[who][mood][k];
         if (*pending)
-          spread(&crowd->rand, crowd->model->above[who][mood], crowd->cut[k], crowd->cut[k + 1],
+          spread(&crowd->detail, crowd->model->above[who][mood], crowd->cut[k], crowd->cut[k + 1],
                  *pending, into);
         *pending = 0;
       }
@@ -210,6 +211,6 @@ void crowd_fill(struct crowd *crowd, const struct crowd_seen *seen, struct look_
   double n = (double)seen->requests;
   double cpu = CROWD_CPU_US * (n + sqrt(n) * draw_normal(rand));
   arm->cpu_us = cpu > 0 ? (uint64_t)cpu : 0;
-  arm->steady_bytes = CROWD_STEADY_BYTES + (rand_u64(rand) >> 44);
+  arm->steady_bytes = CROWD_STEADY_BYTES + (rand_u64(rand) >> 48);
   arm->peak_bytes = arm->steady_bytes + (UINT64_C(8) << 20);
 }

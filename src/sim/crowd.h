@@ -29,6 +29,7 @@ struct crowd {
   const struct tape *tape; /* not NULL: recorded requests instead of drawn ones (tape.h) */
   uint32_t lag;
   struct rand rand;
+  struct rand detail; /* for latencies: whether they are asked for does not change the counts */
   double rps;
   int64_t second; /* of the release; history is below 0 */
   struct slow slow;

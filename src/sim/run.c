@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-enum { DRAIN_S = PAST_BLOCK_MS / 1000 };
+enum { BLOCK_S = PAST_BLOCK_MS / 1000, MINUTE_S = 60 };
 #define PAIRS_DIFFER 0.001 /* share of shadow pairs that disagree */
 
 /* What one thread works with; about half a megabyte. */
@@ -29,14 +29,21 @@ struct bench {
 
 /* ---- the release ---- */
 
+static bool has_steps_left(const struct bench *bench)
+{
+  return bench->rollout.step + 1 < bench->of->plan.n_steps;
+}
+
+/* Latencies are drawn in full only for who wants them: the next baseline, the rivals' minute. */
 static void bench_drain(struct bench *bench)
 {
-  if (!bench->undrained_s) return;
+  bool past = has_steps_left(bench);
+  if (!bench->undrained_s || (!past && !bench->of->rivals)) return;
   for (uint32_t arm = 0; arm < CROWD_ARMS; arm++) {
     memset(&bench->sketch, 0, sizeof bench->sketch);
     crowd_drain(&bench->crowd, arm, &bench->sketch);
     if (bench->of->rivals) rivals_add(&bench->rivals, arm, &bench->sketch);
-    if (arm == PLAN_STABLE && bench->rollout.step + 1 < bench->of->plan.n_steps)
+    if (arm == PLAN_STABLE && past)
       past_add(&bench->past, &bench->sketch, bench->undrained.requests, bench->undrained.errors, 0,
                bench->stable_weight, bench->undrained_s * 1000u);
   }
@@ -129,7 +136,8 @@ static void bench_second(struct bench *bench, bool judged, struct crowd_seen see
   crowd_second(&bench->crowd, part, seen);
   bench->undrained.requests += seen[PLAN_STABLE].requests;
   bench->undrained.errors += seen[PLAN_STABLE].errors;
-  if (++bench->undrained_s == DRAIN_S) bench_drain(bench);
+  if (++bench->undrained_s % BLOCK_S == 0 && has_steps_left(bench)) bench_drain(bench);
+  if (bench->crowd.second % MINUTE_S == 0) bench_drain(bench);
   if (bench->of->rivals) rivals_second(&bench->rivals, seen);
   if (!judged) return;
   look_fill(bench, seen, copied);
