@@ -33,7 +33,6 @@ void flag_desk_free(struct flag_desk *flags)
   arena_deinit(&flags->out);
   arena_deinit(&flags->texts);
   exposures_free(flags->exposures);
-  if (flags->outcomes) outcomes_close(flags->outcomes);
   ungrab(flags->rows);
   ungrab(flags);
 }

@@ -40,7 +40,6 @@ struct flag_desk {
   uint32_t n_rows;
   uint64_t rows_left_out;
   struct exposures *exposures; /* exposure.c's; NULL before the first */
-  struct outcomes *outcomes;   /* this desk's reader; NULL before the first use */
   unsigned char hash_key[16];
 };
 

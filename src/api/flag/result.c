@@ -9,6 +9,7 @@
 
 #include "api/flag/desk_int.h"
 #include "api/handlers_int.h"
+#include "api/outcome/outcome_int.h"
 #include "base/clock.h"
 
 static const double alpha = 0.05;
@@ -52,21 +53,19 @@ static bool sums_read(struct ask *ask, const struct flag *flag, const struct ask
   struct flag_desk *desk = flag_desk_of(ask->desk);
   int64_t now_ms = clock_wall_ms();
   arena_reset(&desk->work);
-  if (!desk->outcomes &&
-      outcomes_open(&desk->outcomes, ask->desk->opts->datadir, NULL, false, &ask->err) != OK) {
-    desk->outcomes = NULL;
-    return false;
-  }
+  struct outcomes *outcomes = outcomes_of(ask->desk, &ask->err);
+  if (!outcomes) return false;
   /* A fresh flag's outcomes count from the first day on: within all of retention. */
   struct outcome_question of = {
       .tenant = ask->letter->tenant,
       .model = exposure_model(&desk->work, flag->key),
       .release = EXPOSURE_RELEASE,
+      .since_ms = -1,
       .mature_ms = now_ms - asked->maturity_ms,
       .maturity_ms = asked->maturity_ms ? asked->maturity_ms : OUTCOME_KEEP_MS,
       .cap = asked->cap,
   };
-  return outcomes_measured(desk->outcomes, &of, sums, &ask->err) == OK;
+  return outcomes_measured(outcomes, &of, sums, &ask->err) == OK;
 }
 
 static void number_out(struct json_out *out, const char *key, double number)
