@@ -268,7 +268,7 @@ REFETCH = {"type": "refetchEvaluation"}
 
 
 @test
-def a_change_is_told_within_a_second():
+def protocol_62_a_change_is_told_within_a_second():
     with Daemon() as d:
         seq = put(d, "a", ON_OFF)["seq"]
         stream = Stream(d, {"Last-Event-ID": str(seq)})
@@ -431,7 +431,7 @@ def tell(d, items, status=202):
 
 
 @test
-def whoever_got_a_variant_by_lot_is_an_exposure_once():
+def protocol_71_whoever_got_a_variant_by_lot_is_an_exposure_once():
     with Daemon() as d:
         put(d, "x", flag(targeting={"if": [{"var": "tester"}, "on", {
             "fractional": [["on", 1], ["off", 1]]}]}))

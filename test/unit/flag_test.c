@@ -19,7 +19,7 @@ static enum code load(struct fixture *f, const char *text)
 {
   f->err = (struct err){0};
   f->steps = FLAG_STEPS_MAX;
-  arena_init(&f->arena, 8 << 20, NULL);
+  arena_init(&f->arena, 64 << 20, NULL);
   return flags_read(slice_str(text), &f->arena, &f->flags, &f->err);
 }
 
@@ -281,4 +281,65 @@ TEST(sorted_trees_of_the_same_meaning_are_the_same_text)
   EXPECT_STR(got[0], got[1]);
   EXPECT_STR(got[0], "{\"a\":{\"k\":0,\"z\":[1,{\"x\":2,\"y\":1}]},\"b\":1}");
   arena_deinit(&arena);
+}
+
+/* How many of 2,000 users get the same variant of both flags. */
+static int same_variant(struct fixture *f, const char *one, const char *other)
+{
+  int same = 0;
+  for (int i = 0; i < 2000; i++) {
+    char context[64];
+    snprintf(context, sizeof context, "{\"targetingKey\":\"user-%d\"}", i);
+    struct slice variant = ask(f, one, context)->variant;
+    same += slice_eq(variant, ask(f, other, context)->variant);
+    if (i % 100 == 99) f->steps = FLAG_STEPS_MAX;
+  }
+  return same;
+}
+
+#define SEEDED(seed)                                                                   \
+  "{\"state\":\"ENABLED\"," ON_OFF ",\"targeting\":{\"fractional\":[{\"cat\":[\"" seed \
+  "\",{\"var\":\"targetingKey\"}]},[\"on\",1],[\"off\",1]]}}"
+#define PLAIN \
+  "{\"state\":\"ENABLED\"," ON_OFF ",\"targeting\":{\"fractional\":[[\"on\",1],[\"off\",1]]}}"
+
+TEST(launchdarkly_docs_265_alike_seeds_align_and_others_are_independent)
+{
+  struct fixture f;
+  EXPECT(load(&f, "{\"flags\":{\"a\":" SEEDED("s1") ",\"b\":" SEEDED("s1") ",\"c\":" SEEDED(
+                      "s2") ",\"d\":" PLAIN ",\"e\":" PLAIN "}}") == OK);
+  EXPECT_INT(same_variant(&f, "a", "b"), 2000);
+  int different = same_variant(&f, "a", "c"), by_key = same_variant(&f, "d", "e");
+  EXPECT(different > 880 && different < 1120); /* five standard deviations around 1,000 */
+  EXPECT(by_key > 880 && by_key < 1120);
+  arena_deinit(&f.arena);
+}
+
+/* "on" stands first and owns [0, w): raising w adds users and moves none out. */
+TEST(vercel_flags_427_a_ramp_moves_nobody_out)
+{
+  static bool on[500];
+  int n_before = 0;
+  for (int percent = 0; percent <= 100; percent += 5) {
+    struct fixture f;
+    char text[300];
+    int n = 0;
+    snprintf(text, sizeof text,
+             "{\"flags\":{\"r\":{\"state\":\"ENABLED\"," ON_OFF
+             ",\"targeting\":{\"fractional\":[[\"on\",%d],[\"off\",%d]]}}}}",
+             percent, 100 - percent);
+    EXPECT(load(&f, text) == OK);
+    for (int i = 0; i < 500; i++) {
+      char context[64];
+      snprintf(context, sizeof context, "{\"targetingKey\":\"user-%d\"}", i);
+      bool now = slice_eq(ask(&f, "r", context)->variant, SLICE("on"));
+      EXPECT(now || !on[i]);
+      on[i] = now;
+      n += now;
+    }
+    EXPECT(n >= n_before);
+    n_before = n;
+    arena_deinit(&f.arena);
+  }
+  EXPECT_INT(n_before, 500);
 }

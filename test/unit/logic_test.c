@@ -243,8 +243,8 @@ TEST(flagd_s_operators)
   EXPECT_ROWS(rows);
 }
 
-/* From the assignment vectors: seed headerColor, four quarters. */
-TEST(fractional_buckets_as_flagd_does)
+/* From the assignment vectors, which no upgrade may change: seed headerColor, four quarters. */
+TEST(flagd_1909_an_upgrade_moves_nobody)
 {
   static const char quarters[] = "[\"r\",25],[\"b\",25],[\"g\",25],[\"y\",25]";
   static const struct {
