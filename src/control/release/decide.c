@@ -21,7 +21,11 @@ bool release_moved(struct arena *arena, const struct catalog_model *model,
                    struct slice edges, struct event *event)
 {
   struct facts facts;
+  char spec[SHA256_HEX_LEN + 1];
+  digest_hex(&rollout->spec, spec);
   facts_init(&facts, arena);
+  facts_add(&facts, "person", arena_copy(arena, slice_str(rollout->person)));
+  facts_add(&facts, "spec", arena_copy(arena, slice_of(spec, SHA256_HEX_LEN)));
   facts_add(&facts, "state", slice_str(rollout_state_name(rollout->state)));
   facts_number(&facts, "step", rollout->step);
   facts_number(&facts, "elapsed_ms", (int64_t)rollout->state_ms);
