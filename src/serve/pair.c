@@ -94,11 +94,10 @@ static struct slice label_text(const struct reading *reading, char *digits)
 
 static void flip_count(struct release_tally *tally, const struct pair *pair)
 {
-  char digits[TEXT_NUMBER_MAX];
+  char from[TEXT_NUMBER_MAX], to[TEXT_NUMBER_MAX];
   if (!pair->stable_row.has_label || !pair->shadow_row.has_label) return;
-  uint32_t from = release_tally_label(tally, label_text(&pair->stable_row, digits));
-  uint32_t to = release_tally_label(tally, label_text(&pair->shadow_row, digits));
-  tally->flips[from][to]++;
+  flips_count(&tally->flips, label_text(&pair->stable_row, from),
+              label_text(&pair->shadow_row, to));
 }
 
 static void pair_compare(struct pair *pair, const struct shadow *shadow,

@@ -49,31 +49,38 @@ static void worst_merge(struct release_tally *into, const struct release_tally *
   }
 }
 
-static uint32_t label_place(struct release_tally *into, const struct label_text *label)
+static uint32_t label_place(struct flips *flips, const struct label_text *label)
 {
-  for (uint32_t i = 0; i < into->n_labels; i++)
-    if (into->labels[i].len == label->len && memcmp(into->labels[i].at, label->at, label->len) == 0)
+  for (uint32_t i = 0; i < flips->n_labels; i++)
+    if (flips->labels[i].len == label->len &&
+        memcmp(flips->labels[i].at, label->at, label->len) == 0)
       return i;
-  if (into->n_labels == LABELS_KEPT - 1) return LABELS_KEPT - 1;
-  into->labels[into->n_labels] = *label;
-  return into->n_labels++;
+  if (flips->n_labels == LABELS_KEPT - 1) return LABELS_KEPT - 1;
+  flips->labels[flips->n_labels] = *label;
+  return flips->n_labels++;
 }
 
-uint32_t release_tally_label(struct release_tally *into, struct slice text)
+static uint32_t text_place(struct flips *flips, struct slice text)
 {
-  struct label_text label = {.len =
-                                 (uint8_t)(text.len < LABEL_TEXT_MAX ? text.len : LABEL_TEXT_MAX)};
+  struct label_text label = {0};
+  label.len = (uint8_t)(text.len < LABEL_TEXT_MAX ? text.len : LABEL_TEXT_MAX);
   if (label.len) memcpy(label.at, text.at, label.len);
-  return label_place(into, &label);
+  return label_place(flips, &label);
 }
 
-static void flips_merge(struct release_tally *into, const struct release_tally *from)
+void flips_count(struct flips *flips, struct slice stable, struct slice shadow)
+{
+  uint32_t from = text_place(flips, stable), to = text_place(flips, shadow);
+  flips->at[from][to]++;
+}
+
+void flips_merge(struct flips *into, const struct flips *from)
 {
   uint32_t place[LABELS_KEPT];
   for (uint32_t i = 0; i < LABELS_KEPT; i++)
     place[i] = i < from->n_labels ? label_place(into, &from->labels[i]) : LABELS_KEPT - 1;
   for (int i = 0; i < LABELS_KEPT; i++)
-    for (int k = 0; k < LABELS_KEPT; k++) into->flips[place[i]][place[k]] += from->flips[i][k];
+    for (int k = 0; k < LABELS_KEPT; k++) into->at[place[i]][place[k]] += from->at[i][k];
 }
 
 /* Segments past the table's end are left out: they are declared to be few. */
@@ -112,7 +119,7 @@ void release_tally_merge(struct release_tally *into, const struct release_tally 
   into->stable_run_ns += from->stable_run_ns;
   sketch32_merge(&into->shadow_us, &from->shadow_us);
   sketch32_merge(&into->stable_us, &from->stable_us);
-  flips_merge(into, from);
+  flips_merge(&into->flips, &from->flips);
   worst_merge(into, from);
   for (uint32_t i = 0; i < from->n_units && into->n_units < UNITS_KEPT; i++) {
     into->units[into->n_units] = from->units[i];

@@ -59,6 +59,14 @@ struct label_text {
   uint8_t len;
 };
 
+/* Which label of stable's became which of the shadow's. Zeroed is empty. */
+struct flips {
+  struct label_text labels[LABELS_KEPT - 1]; /* as they came */
+  uint32_t n_labels;
+  /* [stable][shadow], by place in labels; the last row and column: all other labels */
+  uint64_t at[LABELS_KEPT][LABELS_KEPT];
+};
+
 struct segment_tally {
   uint64_t hash;               /* of field and value; 0: unused */
   char text[SEGMENT_TEXT_MAX]; /* "x-country=de", cut */
@@ -79,14 +87,11 @@ struct release_tally {
   /* Shadow pairs: requests that stable and the shadow both answered. */
   uint64_t agree[AGREE_COUNTS]; /* by disagreement; the same inputs once a minute and loop */
   uint64_t pairs, repeats; /* in agree; left out there, for their inputs were compared lately */
-  uint64_t shadow_dropped, shadow_errors;    /* not sent for lack of room; failed: no pair */
-  uint64_t shadow_run_ns, stable_run_ns;     /* engine's time over pairs and repeats */
-  struct sketch32 shadow_us, stable_us;      /* queue and engine, over the same */
-  struct label_text labels[LABELS_KEPT - 1]; /* as they came */
-  uint32_t n_labels;
-  uint32_t flips[LABELS_KEPT][LABELS_KEPT]; /* [stable][shadow], rows of answers, by place in
-                                             * labels; the last row and column: others */
-  struct pair_sample worst[PAIRS_KEPT];     /* ascending by nothing: replace the least apart */
+  uint64_t shadow_dropped, shadow_errors; /* not sent for lack of room; failed: no pair */
+  uint64_t shadow_run_ns, stable_run_ns;  /* engine's time over pairs and repeats */
+  struct sketch32 shadow_us, stable_us;   /* queue and engine, over the same */
+  struct flips flips;                     /* rows of the answers of pairs */
+  struct pair_sample worst[PAIRS_KEPT];   /* ascending by nothing: replace the least apart */
   uint32_t n_worst;
   /* Hashes of units seen for the first time by this loop, as the arms got them: control counts each
    * once over all loops. Past UNITS_KEPT a unit waits for its next request. */
@@ -109,7 +114,8 @@ struct release_memory {
 
 void arm_tally_merge(struct arm_tally *into, const struct arm_tally *from);
 void release_tally_merge(struct release_tally *into, const struct release_tally *from);
-/* The row of flips a label counts into, which may be the one of others. */
-uint32_t release_tally_label(struct release_tally *into, struct slice text);
+void flips_count(struct flips *flips, struct slice stable, struct slice shadow);
+/* By text: the same label may have another place in each. */
+void flips_merge(struct flips *into, const struct flips *from);
 
 #endif

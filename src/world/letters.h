@@ -194,7 +194,8 @@ struct letter_stats {
  *    "frozen":false,"held_off":false,"state_s":30,"submitter":"ann","person":null,
  *    "approvals":{"want":1,"role":"approver","have":["bob"]},"proposal":null,
  *    "spec_hash":"...","plan":{judge/plan.h},"verdict":{judge/explain.h},
- *    "shadow":{"pairs":900,"disagreements":3,"dropped":0,"errors":0,"flips":[..],"worst":[..]},
+ *    "shadow":{"pairs":900,"repeats":0,"disagreements":3,"dropped":0,"errors":0,"flips":[..],
+ *              "worst":[..]},
  *    "keyless":0,"unjudged":0,"warnings":["..."]}
  * Shares (weight, copied) are of 1; steps count from 0 and `step` is `steps` once completed. */
 struct letter_release {

@@ -91,11 +91,11 @@ TEST(labels_that_differ_are_counted_flipped_and_kept)
   EXPECT_INT(release->pairs, 4);
   EXPECT_INT(release->agree[0], 1);
   EXPECT_INT(release->agree[64], 3);
-  EXPECT_INT(release->n_labels, 2);
-  EXPECT(release->labels[0].at[0] == '1' && release->labels[1].at[0] == '0');
-  EXPECT_INT(release->flips[0][0], 1);
-  EXPECT_INT(release->flips[0][1], 2);
-  EXPECT_INT(release->flips[1][0], 1);
+  EXPECT_INT(release->flips.n_labels, 2);
+  EXPECT(release->flips.labels[0].at[0] == '1' && release->flips.labels[1].at[0] == '0');
+  EXPECT_INT(release->flips.at[0][0], 1);
+  EXPECT_INT(release->flips.at[0][1], 2);
+  EXPECT_INT(release->flips.at[1][0], 1);
   EXPECT_INT(release->n_worst, 3);
   char text[PAIR_TEXT_MAX + 1] = "";
   memcpy(text, release->worst[0].text, release->worst[0].text_len);

@@ -72,12 +72,13 @@ static void arm_fill(struct run *run, const struct arm_tally *tally, struct look
   for (int i = 0; i < SHIFT_BINS; i++) arm->bins[i] = tally->shift[i];
 }
 
-/* A shadow step's arms are pairs: what both answered, or the copy failed on. */
+/* A shadow step's arms are pairs: what both answered, or the copy failed on. Time and cost are of
+ * repeats, too. */
 static void pairs_fill(struct run *run, const struct release_tally *tally, struct look *look)
 {
   struct look_arm *candidate = &look->arms[PLAN_CANDIDATE], *stable = &look->arms[PLAN_STABLE];
   struct sketch sketch = {0};
-  candidate->requests = stable->requests = tally->pairs + tally->shadow_errors;
+  candidate->requests = stable->requests = tally->pairs + tally->repeats + tally->shadow_errors;
   candidate->errors = tally->shadow_errors;
   candidate->cpu_us = tally->shadow_run_ns / 1000;
   stable->cpu_us = tally->stable_run_ns / 1000;
@@ -138,13 +139,13 @@ static void worst_keep(struct run_totals *totals, const struct pair_sample *samp
 static void totals_add(struct run_totals *totals, const struct release_tally *tally)
 {
   totals->pairs += tally->pairs;
+  totals->repeats += tally->repeats;
   for (int i = 1; i < AGREE_COUNTS; i++) totals->disagreements += tally->agree[i];
   totals->dropped += tally->shadow_dropped;
   totals->errors += tally->shadow_errors;
   totals->keyless += tally->keyless;
   totals->unjudged += tally->unjudged;
-  for (int i = 0; i < LABELS_KEPT; i++)
-    for (int k = 0; k < LABELS_KEPT; k++) totals->flips[i][k] += tally->flips[i][k];
+  flips_merge(&totals->flips, &tally->flips);
   for (uint32_t i = 0; i < tally->n_worst; i++) worst_keep(totals, &tally->worst[i]);
 }
 

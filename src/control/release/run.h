@@ -38,8 +38,8 @@ struct units {
 
 /* Sums over the whole release, for people. */
 struct run_totals {
-  uint64_t pairs, disagreements, dropped, errors, keyless, unjudged;
-  uint64_t flips[LABELS_KEPT][LABELS_KEPT];
+  uint64_t pairs, repeats, disagreements, dropped, errors, keyless, unjudged;
+  struct flips flips;
   struct pair_sample worst[RUN_WORST];
   uint32_t n_worst;
 };

@@ -23,7 +23,9 @@ static enum sticky sticky_of(const struct plan_key *key)
   }
 }
 
-/* What the outputs are like decides where the plan does not: floats are scores, else labels. */
+/* What the outputs are like decides where the plan does not, as answers are read
+ * (serve/reading.h): words and whole numbers are labels, of several floats the largest is the
+ * label, one is a score. */
 static enum compare compare_of(const struct plan *plan, const struct contract *contract)
 {
   switch (plan->compare.by) {
@@ -33,8 +35,11 @@ static enum compare compare_of(const struct plan *plan, const struct contract *c
     default: break;
   }
   for (uint32_t i = 0; i < contract->n_outputs; i++) {
-    enum dtype dtype = contract->outputs[i].dtype;
-    if (dtype != DT_FP32 && dtype != DT_FP64 && dtype != DT_FP16) return COMPARE_LABEL;
+    const struct tensor_spec *spec = &contract->outputs[i];
+    bool floats = spec->dtype == DT_FP32 || spec->dtype == DT_FP64 || spec->dtype == DT_FP16 ||
+                  spec->dtype == DT_BF16;
+    uint32_t rank = spec->rank_free ? 0 : spec->shape.rank;
+    if (!floats || (rank > 0 && spec->shape.dims[rank - 1] > 1)) return COMPARE_LABEL;
   }
   return COMPARE_SCORE;
 }

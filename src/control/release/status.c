@@ -60,20 +60,29 @@ static void approvals_put(const struct run *run, struct json_out *out)
   json_out_close(out, '}');
 }
 
-static void flips_put(const struct run_totals *totals, struct json_out *out)
+static void flip_label_put(const struct flips *flips, const char *key, int i, struct json_out *out)
+{
+  bool other = i == LABELS_KEPT - 1;
+  json_out_key(out, key);
+  if (other)
+    json_out_null(out);
+  else
+    json_out_str(out, slice_of(flips->labels[i].at, flips->labels[i].len));
+}
+
+/* null: one of the labels that found no row. */
+static void flips_put(const struct flips *flips, struct json_out *out)
 {
   json_out_key(out, "flips");
   json_out_open(out, '[');
   for (int i = 0; i < LABELS_KEPT; i++)
     for (int k = 0; k < LABELS_KEPT; k++) {
-      if (i == k || !totals->flips[i][k]) continue;
+      if (i == k || !flips->at[i][k]) continue;
       json_out_open(out, '{');
-      json_out_key(out, "stable");
-      json_out_i64(out, i);
-      json_out_key(out, "candidate");
-      json_out_i64(out, k);
+      flip_label_put(flips, "stable", i, out);
+      flip_label_put(flips, "candidate", k, out);
       json_out_key(out, "pairs");
-      json_out_u64(out, totals->flips[i][k]);
+      json_out_u64(out, flips->at[i][k]);
       json_out_close(out, '}');
     }
   json_out_close(out, ']');
@@ -83,20 +92,22 @@ static void shadow_put(const struct run *run, struct json_out *out)
 {
   const struct run_totals *totals = &run->totals;
   json_out_key(out, "shadow");
-  if (!totals->pairs && !totals->dropped && !totals->errors) {
+  if (!totals->pairs && !totals->repeats && !totals->dropped && !totals->errors) {
     json_out_null(out);
     return;
   }
   json_out_open(out, '{');
   json_out_key(out, "pairs");
   json_out_u64(out, totals->pairs);
+  json_out_key(out, "repeats");
+  json_out_u64(out, totals->repeats);
   json_out_key(out, "disagreements");
   json_out_u64(out, totals->disagreements);
   json_out_key(out, "dropped");
   json_out_u64(out, totals->dropped);
   json_out_key(out, "errors");
   json_out_u64(out, totals->errors);
-  flips_put(totals, out);
+  flips_put(&totals->flips, out);
   json_out_key(out, "worst");
   json_out_open(out, '[');
   for (uint32_t i = 0; i < totals->n_worst; i++) {
