@@ -3,6 +3,7 @@
  * A key is made here and shown here, once: control and the ledger only ever see its hash. Its text
  * lies in memory until the answer has gone out, and is wiped then.
  * SPDX-License-Identifier: MIT */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "api/handlers_int.h"
@@ -20,6 +21,8 @@
 static json_t *key_json(const struct key *key)
 {
   json_t *cidrs = json_array();
+  int64_t used_ms =
+      key->used_ms ? atomic_load_explicit(key->used_ms, memory_order_relaxed) : 0;
   for (uint32_t i = 0; i < key->n_cidrs; i++) {
     char text[IP_TEXT_MAX];
     unsigned bits = key->cidrs[i].bits;
@@ -27,10 +30,11 @@ static json_t *key_json(const struct key *key)
     if (!memchr(text, ':', len)) bits -= 96;
     json_array_append_new(cidrs, json_sprintf("%s/%u", text, bits));
   }
-  return json_pack("{so,ss,so,so,so,so,so,so}", "id", json_slice(key_id(key)), "role",
+  return json_pack("{so,ss,so,so,so,so,so,so,so}", "id", json_slice(key_id(key)), "role",
                    role_name(key->role), "person", json_slice(key->person), "added_at",
                    json_time(key->added_ms), "added_by", json_slice(key->added_by), "expires_at",
-                   json_time(key->expires_ms), "note", json_slice(key->note), "cidrs", cidrs);
+                   json_time(key->expires_ms), "used_at", json_time(used_ms), "note",
+                   json_slice(key->note), "cidrs", cidrs);
 }
 
 enum desk_step key_list(struct ask *ask)

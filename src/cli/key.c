@@ -15,8 +15,8 @@
 static void keys_print(const json_t *keys)
 {
   static const char *const heads[] = {"KEY",      "ROLE",  "PERSON",   "STATE",
-                                      "EXPIRES",  "ADDED", "ADDED BY", "NETWORKS",
-                                      "NOTE",     NULL};
+                                      "EXPIRES",  "USED",  "ADDED",    "ADDED BY",
+                                      "NETWORKS", "NOTE",  NULL};
   struct table table;
   char text[OUT_NUMBER_MAX];
   size_t i, k;
@@ -33,6 +33,7 @@ static void keys_print(const json_t *keys)
     table_add_json(&table, json_object_get(key, "person"));
     table_add_json(&table, json_object_get(key, "state"));
     table_add(&table, "%s", out_time(json_object_get(key, "expires_at"), text));
+    table_add(&table, "%s", out_time(json_object_get(key, "used_at"), text));
     table_add(&table, "%s", out_time(json_object_get(key, "added_at"), text));
     table_add_json(&table, json_object_get(key, "added_by"));
     table_add(&table, "%.*s", nets.len ? (int)nets.len : 1, nets.len ? nets.at : "-");

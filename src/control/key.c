@@ -132,7 +132,10 @@ enum code key_event_apply(struct catalog *catalog, struct catalog_tenant *tenant
   struct key_entry *entry = need(arena, 1, sizeof *entry);
   struct cidr *nets = need(arena, key.n_cidrs, sizeof *nets);
   if (key.n_cidrs) memcpy(nets, cidrs, key.n_cidrs * sizeof *nets);
-  *entry = (struct key_entry){.key = key, .tenant = tenant, .seq = event->seq};
+  entry->key = key;
+  entry->tenant = tenant;
+  entry->seq = event->seq;
+  entry->key.used_ms = &entry->used_ms;
   entry->key.cidrs = nets;
   entry->key.person = kept(arena, key.person);
   entry->key.note = kept(arena, key.note);

@@ -23,6 +23,7 @@ struct key_entry {
   struct key key;
   const struct catalog_tenant *tenant;
   uint64_t seq;         /* of the event that added it */
+  _Atomic int64_t used_ms; /* the loops' to write, at most once a second each */
   uint64_t revoked_seq; /* of the one that revoked it; 0: it lives */
 };
 

@@ -148,10 +148,12 @@ void notify_event(struct control *control, const struct event *event)
   struct notice notice = {.tenant = event->tenant,
                           .model = event->model,
                           .version = event->version,
+                          .release = event->release,
                           .actor = event->actor,
                           .over = true};
   switch (event->kind) {
     case EVENT_VERSION_DEPLOYED: notice.state = "deployed"; break;
+    case EVENT_RELEASE_STARTED: notice.state = "started", notice.over = false; break;
     case EVENT_ROLLED_BACK: notice.state = "rolled_back_to"; break;
     case EVENT_VERSION_RETIRED: notice.state = "retired"; break;
     case EVENT_VERSION_REFUSED:

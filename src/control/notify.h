@@ -20,7 +20,7 @@
 
 struct control;
 
-enum { NOTICE_URLS_MAX = 8, NOTICES_OUT_MAX = 2048 };
+enum { NOTICE_URLS_MAX = 8, NOTICES_OUT_MAX = 2048, NOTICE_EVIDENCE_MAX = 1 << 20 };
 
 struct notice {
   struct slice tenant, model;
@@ -37,7 +37,8 @@ struct notice {
 };
 
 void notify(struct control *control, const struct notice *notice);
-/* Of events that no release tells of: a version deployed, refused, retired, rolled back to. */
+/* Of events that no move of a release tells of: a version deployed, refused, retired, rolled back
+ * to, a release started. */
 void notify_event(struct control *control, const struct event *event);
 void notify_home(struct control *control, struct letter_notify *letter);
 

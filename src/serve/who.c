@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "serve/who.h"
 
+#include <stdatomic.h>
+
 #include "base/log.h"
 #include "wire/key.h"
 
@@ -46,6 +48,14 @@ static const char *key_check(const struct who_rules *rules, const struct who_ask
   return NULL;
 }
 
+/* To a second: of all the requests of a busy key one in a while writes. */
+static void used(const struct key *key, int64_t wall_ms)
+{
+  if (!key->used_ms) return;
+  if (wall_ms - atomic_load_explicit(key->used_ms, memory_order_relaxed) >= 1000)
+    atomic_store_explicit(key->used_ms, wall_ms, memory_order_relaxed);
+}
+
 enum code who_of(const struct who_rules *rules, const struct who_asks *asks, struct who *who,
                  struct err *err)
 {
@@ -70,6 +80,7 @@ enum code who_of(const struct who_rules *rules, const struct who_asks *asks, str
                 "this key is not valid here: it may be mistyped, revoked, expired or meant for "
                 "another network");
   }
+  used(key, asks->wall_ms);
   *who = (struct who){.tenant = tenant,
                       .key = key,
                       .tenant_name = tenant->name,

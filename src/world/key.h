@@ -25,6 +25,9 @@ struct key {
   int64_t expires_ms; /* Unix time; 0: never */
   int64_t added_ms;
   struct slice note, added_by;
+  /* When it was used last, Unix time to a second; 0: not since the start. Control's, and outlives
+   * the world: the one thing here that changes (docs/THREADS.md). NULL: nobody wants to know */
+  _Atomic int64_t *used_ms;
   const struct cidr *cidrs; /* where it may be used from; none: anywhere */
   uint32_t n_cidrs;
 };

@@ -333,6 +333,11 @@ def a_key_is_bound_to_its_networks_and_its_time():
         expect_eq((states[soon["id"]], states[here["id"]]), ("EXPIRED", "LIVE"))
         ever = add(d, "viewer", expires="never")
         expect_eq(ever["expires_at"], None)
+        checks = {c["name"]: c for c in d.get("/api/v1/doctor", auth(admin(d))).json()["checks"]}
+        expect_eq(checks["keys"]["ok"], True, checks["keys"])
+        add(d, "viewer", expires="6d")
+        checks = {c["name"]: c for c in d.get("/api/v1/doctor", auth(admin(d))).json()["checks"]}
+        expect_eq(checks["keys"]["ok"], False, checks["keys"])
 
 
 @test
@@ -353,6 +358,7 @@ def who_did_it_is_the_key_and_keys_survive_a_kill():
             listed = {k["id"]: k for k in keys_of(d, first)}
             expect_eq(set(listed), {made["id"], first.split("_")[1]})
             expect_eq(listed[made["id"]]["added_by"], first.split("_")[1])
+            expect(listed[made["id"]]["used_at"].startswith("20"))
 
 
 @test

@@ -154,6 +154,30 @@ TEST(a_key_decides_tenant_role_and_person)
   world_free(world);
 }
 
+TEST(a_key_remembers_to_a_second_when_it_was_used)
+{
+  static _Atomic int64_t used_ms;
+  begin();
+  world_free(world);
+  key_rows[ANN].used_ms = &used_ms;
+  struct tenant tenant = {.name = SLICE(TENANT_DEFAULT), .keys = key_rows, .n_keys = 1};
+  struct world_plan plan = {.tenants = &tenant, .n_tenants = 1};
+  world = world_build(&plan, 1);
+  EXPECT_INT(ask(bearer(ANN), "127.0.0.1", 5000, false), OK);
+  EXPECT_INT(used_ms, 5000);
+  EXPECT_INT(ask(bearer(ANN), "127.0.0.1", 5999, false), OK);
+  EXPECT_INT(used_ms, 5000);
+  EXPECT_INT(ask(bearer(ANN), "127.0.0.1", 6000, false), OK);
+  EXPECT_INT(used_ms, 6000);
+  char wrong[KEY_TEXT_LEN + 16];
+  snprintf(wrong, sizeof wrong, "%s", bearer(ANN));
+  wrong[30] = wrong[30] == '0' ? '1' : '0';
+  EXPECT_INT(ask(wrong, "127.0.0.1", 9000, false), E_UNAUTHENTICATED);
+  EXPECT_INT(used_ms, 6000); /* a wrong one is not a use */
+  key_rows[ANN].used_ms = NULL;
+  world_free(world);
+}
+
 TEST(a_key_expires_to_the_millisecond)
 {
   begin();

@@ -7,7 +7,7 @@
 #include "api/process_int.h"
 #include "base/clock.h"
 
-enum { DISK_LOW_MIB = 512, CLOCK_EPOCH_S = 1700000000 };
+enum { DISK_LOW_MIB = 512, CLOCK_EPOCH_S = 1700000000, KEY_SOON_MS = 7 * 86400 * 1000 };
 
 static void check_add(json_t *list, const char *name, bool good, json_t *text)
 {
@@ -61,6 +61,21 @@ static void check_disk(const struct ask *ask, json_t *list)
             json_sprintf("%llu MiB free in the data directory", (unsigned long long)mib));
 }
 
+/* A key that ends without a word stops whoever works with it. */
+static void check_keys(const struct ask *ask, json_t *list)
+{
+  int64_t now_ms = clock_wall_ms();
+  uint32_t soon = 0;
+  const struct tenant *tenant = ask->tenant;
+  for (uint32_t i = 0; tenant && i < tenant->n_keys; i++) {
+    int64_t left_ms = tenant->keys[i].expires_ms - now_ms;
+    soon += tenant->keys[i].expires_ms && left_ms > 0 && left_ms < KEY_SOON_MS;
+  }
+  check_add(list, "keys", soon == 0,
+            soon ? json_sprintf("%u keys expire within a week; see key list", soon)
+                 : json_string("none expires within a week"));
+}
+
 enum desk_step system_doctor(struct ask *ask)
 {
   struct process_facts facts;
@@ -74,6 +89,7 @@ enum desk_step system_doctor(struct ask *ask)
                                                 : "a model that should serve does not"));
   check_models(ask, checks);
   check_disk(ask, checks);
+  check_keys(ask, checks);
   check_add(checks, "memory", memory <= facts.memory_total,
             json_sprintf("limits add up to %llu MiB beside models, the machine has %llu MiB",
                          (unsigned long long)(memory >> 20),
