@@ -120,9 +120,11 @@ static void stats_ask(struct control *control, struct mail *mail)
 static void tally_home(struct control *control, struct letter_tally *letter)
 {
   uint64_t done = control->pulse.done;
+  int64_t began_us = control->pulse.began_us;
   predictions_send(control, letter->tally);
   pulse_tally_home(&control->pulse, letter, control->now_us);
   if (control->pulse.done == done) return;
+  predictions_handed(control, began_us);
   stats_answer(control, &control->stats_now);
   control->stats_now = control->stats_later;
   control->stats_later = NULL;
@@ -199,7 +201,8 @@ static bool all_gone(const struct control *control)
       !control->last_world_out)
     return false;
   if (control->publish.n_books > 1) return false; /* the last, empty world stays out */
-  return control->pulse.out == 0 && control->predictions_out == 0;
+  return control->pulse.out == 0 && control->predictions_out == 0 &&
+         control->measures_out == 0;
 }
 
 static void stop_look(struct control *control)
@@ -237,6 +240,9 @@ static void letter_take(struct control *control, struct mail *mail)
     case LETTER_RELEASE: release_answer(control, LETTER_OF(mail, struct letter_release)); break;
     case LETTER_PREDICTIONS_HOME:
       predictions_home(control, LETTER_OF(mail, struct letter_predictions));
+      break;
+    case LETTER_MEASURE_HOME:
+      measure_home(control, LETTER_OF(mail, struct letter_measure));
       break;
     case LETTER_LOAD_HOME:
     case LETTER_UNLOAD_HOME:
@@ -324,6 +330,8 @@ void control_free(struct control *control)
       publish_lease_home(&control->publish, LETTER_OF(mail, struct letter_world));
     else if (mail->kind == LETTER_TALLY_HOME)
       pulse_tally_home(&control->pulse, LETTER_OF(mail, struct letter_tally), control->now_us);
+    else if (mail->kind == LETTER_MEASURE_HOME)
+      measure_home(control, LETTER_OF(mail, struct letter_measure));
     else if (mail->kind == LETTER_PREDICTIONS_HOME)
       predictions_home(control, LETTER_OF(mail, struct letter_predictions));
     else if (mail->kind == LETTER_NOTIFY_HOME)

@@ -44,7 +44,10 @@ struct control {
   bool last_world_out;
   bool late; /* stopped with something still under way */
   int64_t stop_by_us;
-  uint32_t appends_out, predictions_out, notices_out;
+  uint32_t appends_out, predictions_out, measures_out, notices_out;
+  uint32_t measures;   /* questions put so far: desks take turns */
+  int64_t handed_ms;   /* what was answered before this is with the scribe */
+  int64_t written_ms;  /* or home again: 0: nothing yet */
   uint64_t predictions_kept, predictions_dropped; /* by the scribe, since start */
 };
 
@@ -89,6 +92,8 @@ void switch_resume(struct control *control, struct catalog_model *model); /* ask
 
 /* What a loop remembered goes on to the scribe; the tally has it no more. NULL is fine. */
 void predictions_send(struct control *control, struct tally *tally);
+/* A round is over that began at began_us: all that was answered before has been sent. */
+void predictions_handed(struct control *control, int64_t began_us);
 void predictions_home(struct control *control, struct letter_predictions *letter);
 
 /* --- append.c --------------------------------------------------------------------------------- */

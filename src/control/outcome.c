@@ -21,9 +21,12 @@ static uint32_t owners_find(const struct control *control, const struct predicti
       cap *= 2;
     }
     const struct catalog_model *model = control->catalog->models[slot];
+    const struct run *run = run_of(&control->runs, model);
     must(*owners); /* names live as long as the catalog does, which outlives the scribe */
-    (*owners)[n_owners++] = (struct prediction_owner){
-        .slot = slot, .tenant = model->tenant->name, .model = model->name};
+    (*owners)[n_owners++] = (struct prediction_owner){.slot = slot,
+                                                      .tenant = model->tenant->name,
+                                                      .model = model->name,
+                                                      .keep_ms = run ? run_keep_ms(run) : 0};
   }
   return n_owners;
 }
@@ -46,9 +49,15 @@ void predictions_send(struct control *control, struct tally *tally)
   mail_send(control->post->scribe, &letter->mail);
 }
 
+void predictions_handed(struct control *control, int64_t began_us)
+{
+  control->handed_ms = control->wall_ms - (control->now_us - began_us) / 1000;
+  if (!control->predictions_out) control->written_ms = control->handed_ms;
+}
+
 void predictions_home(struct control *control, struct letter_predictions *letter)
 {
-  control->predictions_out--;
+  if (--control->predictions_out == 0) control->written_ms = control->handed_ms;
   control->predictions_dropped += letter->dropped;
   control->predictions_kept += letter->n_rows - letter->dropped;
   ungrab(letter->rows);

@@ -196,6 +196,8 @@ struct letter_stats {
  *    "spec_hash":"...","plan":{judge/plan.h},"verdict":{judge/explain.h},
  *    "shadow":{"pairs":900,"repeats":0,"disagreements":3,"dropped":0,"errors":0,"flips":[..],
  *              "worst":[..]},
+ *    "feedback":{"metric":"clicks","maturity_s":60,"arms":[{"arm":0,"requests":900,
+ *      "with_outcome":850,"share":0.94,"units":850,"mean":0.1,"accuracy":null,"ece":null},..]},
  *    "keyless":0,"unjudged":0,"warnings":["..."]}
  * Shares (weight, copied) are of 1; steps count from 0 and `step` is `steps` once completed. */
 struct letter_release {

@@ -95,6 +95,10 @@ static const struct {
      "{\"strategy\":\"canary\",\"steps\":[{\"shadow\":{\"traffic\":\"100%\",\"for\":\"2s\","
      "\"requests_min\":20,\"approve\":false}},{\"canary\":{\"traffic\":\"50%\",\"for\":\"2s\"}}]"
      "," TOWN_GATES "}"},
+    {"canary that waits for outcomes",
+     "{\"strategy\":\"canary\",\"steps\":[{\"canary\":{\"traffic\":\"50%\",\"for\":\"2s\"}}],"
+     "\"metric\":{\"name\":\"clicks\",\"maturity\":\"1s\"},\"final_step_needs_labels\":true,"
+     TOWN_GATES "}"},
     {"now", "{\"strategy\":\"now\"," TOWN_GATES "}"},
 };
 

@@ -473,6 +473,17 @@ static void stats_home(struct town *town, struct letter_stats *letter, uint64_t 
 
 static uint64_t calls_before_start; /* counted by a control that is no more */
 
+/* Every unit of the town that has matured was worth half of the cap: no arm is better. */
+static void measured_home(struct town *town, struct letter_measure *letter)
+{
+  int64_t from_ms = letter->since_ms > letter->from_ms ? letter->since_ms : letter->from_ms;
+  int64_t units = (letter->mature_ms - from_ms) / 10;
+  for (int arm = 0; arm < 2; arm++)
+    for (int64_t i = 0; i < units; i++)
+      mean_add(&letter->arms[arm].metric, (int64_t)(i % 2) << MEAN_PARTS_BITS, 0);
+  home(town, &letter->mail, LETTER_MEASURE_HOME);
+}
+
 static bool desk_step(struct town *town)
 {
   struct mail *mail = queue_pop(&town->desk);
@@ -485,6 +496,8 @@ static bool desk_step(struct town *town)
     stats_home(town, LETTER_OF(mail, struct letter_stats), calls_before_start);
   } else if (mail->kind == LETTER_COMMAND_HOME) {
     command_home(town, LETTER_OF(mail, struct letter_command));
+  } else if (mail->kind == LETTER_MEASURE) {
+    measured_home(town, LETTER_OF(mail, struct letter_measure));
   } else {
     EXPECT_INT(mail->kind, LETTER_DRAIN_HOME);
   }

@@ -132,9 +132,11 @@ void town_crash(struct town *town)
     while ((link = list_pop_front(&loop->leases))) ungrab(LIST_OF(link, struct town_lease, link));
     tally_free(loop->tally);
   }
-  while ((mail = queue_pop(&town->desk))) /* answered, and never read */
+  while ((mail = queue_pop(&town->desk))) { /* answered, and never read */
     if (mail->kind == LETTER_STATS_HOME)
       tally_free(LETTER_OF(mail, struct letter_stats)->stats.tally);
+    if (mail->kind == LETTER_MEASURE) ungrab(mail);
+  }
   control_free(town->control);
   while (!list_empty(&town->wishes)) wish_free(LIST_OF(town->wishes.next, struct wish, link));
   while ((link = list_pop_front(&town->questions))) ungrab(LIST_OF(link, struct question, link));

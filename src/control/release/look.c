@@ -162,6 +162,7 @@ void look_fill(struct control *control, struct run *run, struct look *look)
     look->weights[arm] = rollout_weight(&run->now, &run->plan, arm);
   look->copied = rollout_copied(&run->now, &run->plan);
   look->stale = round->missed != 0;
+  outcomes_fill(run, look);
   if (tally) {
     look->killed = tally->killed;
     units_fill(run, tally, look);

@@ -324,6 +324,7 @@ void run_publish(struct control *control, struct run *run)
 
 void runs_shown(struct control *control)
 {
+  runs_remember(control);
   struct link *all = &control->runs.all;
   for (struct link *link = all->next; link != all; link = link->next) {
     struct run *run = LIST_OF(link, struct run, link);
@@ -354,6 +355,7 @@ static void run_pulse(struct control *control, struct run *run)
   struct look *look = &control->runs.look;
   struct rollout_event event = {.when = WHEN_TICK, .person = ""};
   if (run->owed) run_record_owed(control, run, NULL);
+  run_measure(control, run);
   frozen_look(control, run);
   if (run->stepped && !run->fresh && !rollout_is_final(&run->now)) {
     look_fill(control, run, look);

@@ -44,6 +44,16 @@ struct run_totals {
   uint32_t n_worst;
 };
 
+/* What outcomes say of a run. */
+struct run_outcomes {
+  bool asked;       /* a desk is measuring */
+  bool measured;    /* one has: since_ms is known */
+  int64_t since_ms; /* units that matured up to here have been taken */
+  int64_t next_us;  /* when to ask again */
+  struct outcome_sums arms[PLAN_ARMS_MAX]; /* as of the last answer */
+  struct mean_arm matured[PLAN_ARMS_MAX];  /* for the next look */
+};
+
 struct run {
   struct link link;
   struct catalog_model *model;
@@ -76,6 +86,7 @@ struct run {
   uint8_t sample_lens[RUN_SAMPLES];
   uint32_t n_samples;
   struct run_totals totals;
+  struct run_outcomes outcomes;
   char reason[REASON_MAX]; /* why the candidate could not be loaded */
   enum code code;
 };
@@ -163,6 +174,20 @@ struct change *run_record_owed(struct control *control, struct run *run,
                                struct letter_command *command);
 /* The append with a record of the model's release is home, and folded where it was written. */
 void run_told(struct control *control, struct catalog_model *model, bool written);
+
+/* --- outcome.c -------------------------------------------------------------------------------- */
+
+/* Whether its answers are remembered, to be held against their outcomes. */
+bool run_remembers(const struct run *run);
+int64_t run_keep_ms(const struct run *run); /* for how long */
+void runs_remember(struct control *control);
+/* With every pulse: asks a desk when it is time. */
+void run_measure(struct control *control, struct run *run);
+void measure_home(struct control *control, struct letter_measure *letter);
+/* What has matured since the look before. */
+void outcomes_fill(struct run *run, struct look *look);
+struct json_out;
+void outcomes_put(const struct run *run, struct json_out *out); /* a member: `feedback` */
 
 /* --- say.c ------------------------------------------------------------------------------------ */
 

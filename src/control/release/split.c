@@ -67,6 +67,7 @@ static struct split *split_make(const struct run *run, uint32_t n_loops, struct 
       .seed = run->model->release->seed,
       .sticky = sticky_of(&plan->sticky_by),
       .sticky_name = slice_str(plan->sticky_by.name),
+      .remember = run_remembers(run),
       .selector = key_text(&plan->choose_by, scratch),
       .shadow_weight = rollout_copied(&run->now, plan),
       .unjudged_max = whole || unjudged > UINT32_MAX ? UINT32_MAX : (uint32_t)unjudged,

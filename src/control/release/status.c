@@ -197,6 +197,7 @@ static void run_put(const struct run *run, struct json_out *out)
   else
     json_out_null(out);
   shadow_put(run, out);
+  outcomes_put(run, out);
   json_out_key(out, "keyless");
   json_out_u64(out, run->totals.keyless);
   json_out_key(out, "unjudged");

@@ -1,0 +1,193 @@
+/* outcome.c - what outcomes say of a run: asked of a desk every few seconds, given to its looks,
+ * shown.
+ * Thread: control.
+ *
+ * A unit enters one look, once, when its first prediction is as old as the plan's maturity: the
+ * window (since_ms, mature_ms] goes on from question to question. After a restart where it stood is
+ * not known; what the looks of the journal hold is then taken off all that has matured.
+ * A question is put only about what is written: predictions on their way to the scribe would be
+ * left out for ever.
+ * SPDX-License-Identifier: MIT */
+#include <math.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "control/control_int.h"
+
+enum { MEASURE_US = 10000000, MEASURE_REST = 10, SETTLE_MS = 1000, MATURITY_DEFAULT_MS = 60000 };
+
+struct question {
+  struct letter_measure letter; /* first: the letter is the memory */
+  uint32_t model;               /* its slot */
+};
+
+bool run_remembers(const struct run *run) { return run->plan.metric.name[0] != '\0'; }
+
+static int64_t maturity_ms(const struct run *run)
+{
+  uint64_t ms = run->plan.metric.maturity_ms;
+  return ms ? (int64_t)ms : MATURITY_DEFAULT_MS;
+}
+
+/* As long as outcomes can come and be looked at. */
+int64_t run_keep_ms(const struct run *run) { return OUTCOME_KEEP_MS + 2 * maturity_ms(run); }
+
+void runs_remember(struct control *control)
+{
+  bool any = false;
+  struct link *all = &control->runs.all;
+  for (struct link *link = all->next; link != all; link = link->next)
+    any = any || run_remembers(LIST_OF(link, struct run, link));
+  pulse_remember(&control->pulse, any);
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+static struct mailbox *desk_next(struct control *control)
+{
+  const struct post *post = control->post;
+  return post->n_desks ? post->desks[control->measures++ % post->n_desks] : NULL;
+}
+
+void run_measure(struct control *control, struct run *run)
+{
+  struct run_outcomes *of = &run->outcomes;
+  const struct catalog_release *release = run->model->release;
+  int64_t mature_ms = control->written_ms - SETTLE_MS;
+  struct mailbox *desk;
+  if (mature_ms > control->wall_ms - maturity_ms(run))
+    mature_ms = control->wall_ms - maturity_ms(run);
+  if (!run_remembers(run) || of->asked || control->now_us < of->next_us || control->stopping ||
+      !control->written_ms || (of->measured && mature_ms <= of->since_ms))
+    return;
+  desk = desk_next(control);
+  if (!desk) return;
+  struct question *question = grab_zero(1, sizeof *question);
+  question->model = run->model->slot;
+  question->letter = (struct letter_measure){
+      .mail.kind = LETTER_MEASURE,
+      .home = &control->box,
+      .tenant = run->model->tenant->name,
+      .model = run->model->name,
+      .release = run->number,
+      .from_ms = release->started_ms - SETTLE_MS,
+      .since_ms = of->measured ? of->since_ms : INT64_MIN,
+      .mature_ms = mature_ms,
+      .maturity_ms = maturity_ms(run),
+      .cap = (double)run->plan.metric.cap_e6 / PLAN_MILLION};
+  of->asked = true;
+  control->measures_out++;
+  mail_send(desk, &question->letter.mail);
+}
+
+/* --- answered --------------------------------------------------------------------------------- */
+
+static void mean_take_off(struct mean_arm *from, const struct mean_arm *what)
+{
+  from->n -= what->n;
+  from->y -= what->y;
+  from->yy -= what->yy;
+}
+
+/* What is new of all that has matured, after a restart. An outcome that was told too late, or was
+ * replaced, can make it no sum of units: then nothing is. */
+static bool mean_is_sum(const struct mean_arm *arm)
+{
+  mean_wide n = (mean_wide)arm->n << MEAN_PARTS_BITS, yy = n << MEAN_PARTS_BITS;
+  return arm->n <= UINT32_MAX && arm->y <= n && -(mean_wide)arm->y <= n && arm->yy >= 0 &&
+         arm->yy <= yy;
+}
+
+static void answer_take(struct run *run, const struct letter_measure *letter)
+{
+  struct run_outcomes *of = &run->outcomes;
+  for (uint32_t arm = 0; arm < PLAN_ARMS_MAX; arm++) {
+    struct mean_arm matured = letter->arms[arm].metric;
+    if (!of->measured) mean_take_off(&matured, &run->trial.metric[arm]);
+    if (mean_is_sum(&matured)) mean_merge(&of->matured[arm], &matured);
+    of->arms[arm] = letter->arms[arm];
+  }
+  of->measured = true;
+  of->since_ms = letter->mature_ms;
+}
+
+void measure_home(struct control *control, struct letter_measure *letter)
+{
+  struct question *question = (struct question *)(void *)letter;
+  const struct catalog_model *model = control->catalog->models[question->model];
+  struct run *run = run_of(&control->runs, model);
+  control->measures_out--;
+  if (run && run->number == letter->release) {
+    int64_t rest_us = letter->took_us * MEASURE_REST;
+    run->outcomes.asked = false;
+    run->outcomes.next_us = control->now_us + (rest_us > MEASURE_US ? rest_us : MEASURE_US);
+    if (letter->err.code == OK)
+      answer_take(run, letter);
+    else
+      log_event(LOG_WARN, "outcomes_not_measured", "model", log_slice(model->name), "reason",
+                letter->err.text, NULL);
+  }
+  ungrab(question);
+}
+
+void outcomes_fill(struct run *run, struct look *look)
+{
+  struct run_outcomes *of = &run->outcomes;
+  for (uint32_t arm = 0; arm < look->n_arms; arm++) {
+    look->arms[arm].metric = of->matured[arm];
+    of->matured[arm] = (struct mean_arm){0};
+  }
+}
+
+/* --- shown ------------------------------------------------------------------------------------ */
+
+static void number_put(struct json_out *out, const char *key, double value)
+{
+  json_out_key(out, key);
+  if (isfinite(value))
+    json_out_f64(out, value);
+  else
+    json_out_null(out);
+}
+
+static double ratio(double part, uint64_t of) { return of ? part / (double)of : NAN; }
+
+static void arm_put(const struct run *run, uint32_t arm, struct json_out *out)
+{
+  const struct outcome_sums *sums = &run->outcomes.arms[arm];
+  const struct mean_arm *metric = &run->trial.metric[arm];
+  double part = (double)run->plan.metric.cap_e6 / PLAN_MILLION / (1 << MEAN_PARTS_BITS);
+  json_out_open(out, '{');
+  json_out_key(out, "arm");
+  json_out_u64(out, arm);
+  json_out_key(out, "requests");
+  json_out_u64(out, sums->requests);
+  json_out_key(out, "with_outcome");
+  json_out_u64(out, sums->labelled);
+  number_put(out, "share", ratio((double)sums->labelled, sums->requests));
+  json_out_key(out, "units");
+  json_out_u64(out, metric->n);
+  number_put(out, "mean", ratio((double)metric->y, metric->n) * part);
+  number_put(out, "accuracy", ratio((double)sums->right, sums->judged));
+  number_put(out, "ece", outcome_ece(sums));
+  json_out_close(out, '}');
+}
+
+void outcomes_put(const struct run *run, struct json_out *out)
+{
+  json_out_key(out, "feedback");
+  if (!run_remembers(run)) {
+    json_out_null(out);
+    return;
+  }
+  json_out_open(out, '{');
+  json_out_key(out, "metric");
+  json_out_str(out, slice_str(run->plan.metric.name));
+  json_out_key(out, "maturity_s");
+  json_out_f64(out, (double)maturity_ms(run) / 1000);
+  json_out_key(out, "arms");
+  json_out_open(out, '[');
+  for (uint32_t arm = 0; arm < run->trial.n_arms; arm++) arm_put(run, arm, out);
+  json_out_close(out, ']');
+  json_out_close(out, '}');
+}
