@@ -20,7 +20,7 @@
 
 struct control;
 
-enum { NOTICE_URLS_MAX = 8, NOTICES_OUT_MAX = 2048, NOTICE_EVIDENCE_MAX = 1 << 20 };
+enum { NOTICE_URLS_MAX = 8, NOTICES_OUT_MAX = 2048 };
 
 struct notice {
   struct slice tenant, model;

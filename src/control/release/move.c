@@ -13,36 +13,8 @@ enum { EDGES_TEXT_MAX = 24 * SHIFT_BINS };
 
 /* --- telling ---------------------------------------------------------------------------------- */
 
-static void move_tell(struct control *control, const struct run *run,
-                      const struct rollout *rollout, const char *sentence, bool bad)
-{
-  struct arena arena;
-  struct slice actor = run->model->release ? run->model->release->actor : SLICE_NONE;
-  struct notice notice = {.tenant = run->model->tenant->name,
-                          .model = run->model->name,
-                          .version = run->candidate ? run->candidate->number : 0,
-                          .release = run->number,
-                          .step = rollout->step,
-                          .state = rollout_state_name(rollout->state),
-                          .why = rollout_why_name(rollout->why),
-                          .actor = actor,
-                          .person = slice_str(rollout->person),
-                          .sentence = slice_str(sentence[0] ? sentence : run->reason),
-                          .bad = bad,
-                          .over = rollout_is_final(rollout) ||
-                                  rollout->state == ROLLOUT_COMPLETED};
-  _Static_assert((int)PLAN_NOTIFY_MAX <= (int)NOTICE_URLS_MAX, "all of a plan's");
-  for (; notice.n_urls < run->plan.n_notify; notice.n_urls++)
-    notice.urls[notice.n_urls] = slice_str(run->plan.notify[notice.n_urls]);
-  arena_init(&arena, NOTICE_EVIDENCE_MAX, NULL);
-  if (sentence[0]) notice.evidence = run_verdict_json(run, &arena);
-  notify(control, &notice);
-  arena_deinit(&arena);
-}
-
 /* The one place where a move is announced: the log, and whoever the plan says. */
-static void move_announce(struct control *control, const struct run *run,
-                          const struct rollout *rollout, bool first)
+static void move_announce(const struct run *run, const struct rollout *rollout, bool first)
 {
   char sentence[EXPLAIN_TEXT_MAX] = "";
   if (rollout->why == WHY_GATE || rollout->why == WHY_KILLED || rollout->why == WHY_PASSED ||
@@ -57,7 +29,6 @@ static void move_announce(struct control *control, const struct run *run,
             rollout_why_name(rollout->why), "person", rollout->person[0] ? rollout->person : NULL,
             "reason", run->reason[0] ? run->reason : NULL, "evidence",
             sentence[0] ? sentence : NULL, NULL);
-  move_tell(control, run, rollout, sentence, bad);
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -144,7 +115,7 @@ static void first_publish(struct control *control, struct run *run, const struct
   run->now = *next;
   run->owed = true;
   run_publish(control, run);
-  move_announce(control, run, next, true);
+  move_announce(run, next, true);
 }
 
 /* Out of what was decided and is durable, where it had to be. */
@@ -154,7 +125,7 @@ static void move_done(struct control *control, struct run *run, const struct rol
   run->now = move->next;
   if (move->deeds & THEN_STEP) run_step_begin(control, run);
   if (move->deeds & (THEN_PUBLISH | THEN_STEP)) run_publish(control, run);
-  if (moved) move_announce(control, run, &run->now, false);
+  if (moved) move_announce(run, &run->now, false);
 }
 
 struct change *run_move(struct control *control, struct run *run, const struct rollout_move *move,
