@@ -113,6 +113,7 @@ void release_tally_merge(struct release_tally *into, const struct release_tally 
   for (int i = 0; i < AGREE_COUNTS; i++) into->agree[i] += from->agree[i];
   into->pairs += from->pairs;
   into->repeats += from->repeats;
+  if (from->shadow_bytes > into->shadow_bytes) into->shadow_bytes = from->shadow_bytes;
   into->shadow_dropped += from->shadow_dropped;
   into->shadow_errors += from->shadow_errors;
   into->shadow_run_ns += from->shadow_run_ns;

@@ -39,6 +39,7 @@ static void home_with(struct task *task, const float *scores, enum code code)
 {
   must(task);
   task_answer(task, scores, 2, code);
+  task->model_bytes = 5000;
   shadow_home(shadow_of_task(serve, &task->mail));
   EXPECT(!shadows_turn(serve, false));
   serve_turn(serve, now_us += 1000, 0); /* a resident has rested then */
@@ -74,6 +75,7 @@ TEST(a_shadow_runs_after_the_answer_and_on_its_memory)
   EXPECT_INT(release->agree[0], 1);
   EXPECT_INT(release->stable_run_ns, 100000);
   EXPECT_INT(release->shadow_run_ns, 100000);
+  EXPECT_INT(release->shadow_bytes, 5000);
   EXPECT_INT(release->stable_us.at[sketch_bucket(101)], 1);
   EXPECT_INT(release->shadow_us.at[sketch_bucket(101)], 1);
   EXPECT(!tally_letter.tally->arms[1]); /* a shadow is no live traffic */

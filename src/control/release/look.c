@@ -81,6 +81,7 @@ static void pairs_fill(struct run *run, const struct release_tally *tally, struc
   candidate->requests = stable->requests = tally->pairs + tally->repeats + tally->shadow_errors;
   candidate->errors = tally->shadow_errors;
   candidate->cpu_us = tally->shadow_run_ns / 1000;
+  candidate->steady_bytes = candidate->peak_bytes = tally->shadow_bytes;
   stable->cpu_us = tally->stable_run_ns / 1000;
   sketch_merge32(&sketch, &tally->shadow_us);
   look_latency(candidate, trial_slow(&run->trial), &sketch);
