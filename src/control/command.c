@@ -212,7 +212,7 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
     return;
   }
   if (command->kind == COMMAND_FLAG_SET || command->kind == COMMAND_FLAG_REMOVE) {
-    flag_decide(tenant, command, decision);
+    flag_decide(catalog, tenant, command, decision);
     return;
   }
   if (key_decide(catalog, tenant, command, decision)) return;

@@ -5,7 +5,9 @@
  * SPDX-License-Identifier: MIT */
 #include "control/flag.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "control/release/freeze.h"
 #include "flag/edit.h"
 
 enum { FACTS = 2 };
@@ -25,8 +27,38 @@ static enum code file_next(const struct catalog_tenant *tenant,
   return fail(err, E_LIMIT_EXCEEDED, "the flag file is longer than %d bytes", FLAG_FILE_MAX);
 }
 
-void flag_decide(const struct catalog_tenant *tenant, const struct letter_command *command,
-                 struct decision *decision)
+static const struct catalog_freeze *freeze_now(const struct catalog *catalog,
+                                               const struct catalog_tenant *tenant, int64_t wall_ms)
+{
+  for (uint32_t i = 0; i < catalog->n_freezes; i++) {
+    const struct catalog_freeze *freeze = &catalog->freezes[i];
+    bool mine = freeze->scope == FREEZE_SYSTEM ||
+                (freeze->scope == FREEZE_TENANT && freeze->tenant == tenant);
+    if (mine && freeze_holds(freeze, wall_ms)) return freeze;
+  }
+  return NULL;
+}
+
+/* Whether the change has to wait for a freeze to end. */
+static bool frozen(const struct catalog *catalog, const struct catalog_tenant *tenant,
+                   const struct letter_command *command, struct slice file, struct err *err)
+{
+  const struct event *wish = &command->event;
+  const struct catalog_freeze *freeze = freeze_now(catalog, tenant, wish->wall_ms);
+  struct slice key = event_fact(wish, "flag"), off;
+  if (!freeze) return false;
+  if (key.len && flags_disable(tenant->flags, key, command->arena, &off, err) == OK &&
+      slice_eq(file, off))
+    return false;
+  char until[25] = "it is lifted";
+  if (freeze->until_ms) clock_text(freeze->until_ms, until);
+  fail(err, E_CONFLICT, "flags are frozen until %s (%.*s); one may only be disabled", until,
+       SLICE_ARG(freeze->why.len ? freeze->why : freeze->actor));
+  return true;
+}
+
+void flag_decide(const struct catalog *catalog, const struct catalog_tenant *tenant,
+                 const struct letter_command *command, struct decision *decision)
 {
   const struct event *wish = &command->event;
   struct event *event = &decision->events[0];
@@ -38,6 +70,7 @@ void flag_decide(const struct catalog_tenant *tenant, const struct letter_comman
     decision->seq = tenant->flags_seq;
     return;
   }
+  if (frozen(catalog, tenant, command, file, &decision->err)) return;
   struct event_fact *facts = arena_zero(command->arena, FACTS, sizeof *facts);
   if (!facts) {
     fail(&decision->err, E_OUT_OF_MEMORY, "the flags take too much memory");

@@ -6,9 +6,11 @@
 
 #include "control/command.h"
 
-/* FLAG_SET, FLAG_REMOVE. What the event says that is not the command's lies in command->arena. */
-void flag_decide(const struct catalog_tenant *tenant, const struct letter_command *command,
-                 struct decision *decision);
+/* FLAG_SET, FLAG_REMOVE. In a freeze of the tenant or the system one change is let through: that
+ * one flag becomes DISABLED, as a rollback would be. What the event says that is not the command's
+ * lies in command->arena. */
+void flag_decide(const struct catalog *catalog, const struct catalog_tenant *tenant,
+                 const struct letter_command *command, struct decision *decision);
 /* FLAGS_SET, FLAG_REMOVED: the tenant's file is what the event says. */
 CHECKED enum code flag_fold(struct catalog_tenant *tenant, const struct event *event,
                             struct err *err);

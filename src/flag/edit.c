@@ -44,33 +44,42 @@ static bool member_set(struct value *map, struct slice key, const struct value *
   return fits;
 }
 
-/* The file with the flag replaced, added, or (definition at NULL) left out. */
-static enum code edit(struct slice file, struct slice key, struct slice definition,
-                      struct arena *scratch, struct arena *arena, struct slice *to, struct err *err)
+static enum code not_found(struct slice key, struct err *err)
 {
-  struct value tree, flags = {.kind = VALUE_MAP}, flag;
+  return fail(err, E_NOT_FOUND, "there is no flag '%.*s'; 'slipway flag list' shows all",
+              SLICE_ARG(key));
+}
+
+/* The file, and the flags in it; a file that is not there yet has none. */
+static enum code file_in(struct slice file, struct arena *scratch, struct value *tree,
+                         struct value *flags, struct err *err)
+{
   if (!file.len) file = SLICE("{\"flags\":{}}");
-  if (value_read(file, VALUE_AS_WRITTEN, scratch, &tree, err)) return err->code;
-  const struct value *had = value_get(&tree, SLICE("flags"));
-  if (had) flags = *had;
-  if (definition.at && value_read(definition, VALUE_AS_WRITTEN, scratch, &flag, err))
-    return err->code;
-  if (!definition.at && !value_get(&flags, key))
-    return fail(err, E_NOT_FOUND, "there is no flag '%.*s'; 'slipway flag list' shows all",
-                SLICE_ARG(key));
-  if (!member_set(&flags, key, definition.at ? &flag : NULL, scratch) ||
-      !member_set(&tree, SLICE("flags"), &flags, scratch))
-    return fail(err, E_OUT_OF_MEMORY, "the flags take too much memory");
-  return file_out(&tree, scratch, arena, to, err);
+  if (value_read(file, VALUE_AS_WRITTEN, scratch, tree, err)) return err->code;
+  const struct value *had = value_get(tree, SLICE("flags"));
+  *flags = had ? *had : (struct value){.kind = VALUE_MAP};
+  return OK;
+}
+
+/* With the flag replaced, added, or (flag NULL) left out. */
+static enum code file_with(struct value *tree, struct value *flags, struct slice key,
+                           const struct value *flag, struct arena *scratch, struct arena *arena,
+                           struct slice *to, struct err *err)
+{
+  if (member_set(flags, key, flag, scratch) && member_set(tree, SLICE("flags"), flags, scratch))
+    return file_out(tree, scratch, arena, to, err);
+  return fail(err, E_OUT_OF_MEMORY, "the flags take too much memory");
 }
 
 enum code flags_put(struct slice file, struct slice key, struct slice definition,
                     struct arena *arena, struct slice *to, struct err *err)
 {
   struct arena scratch;
+  struct value tree, flags, flag;
   arena_init(&scratch, FLAG_MEMORY_MAX, NULL);
-  if (!definition.at) definition = SLICE("");
-  enum code code = edit(file, key, definition, &scratch, arena, to, err);
+  enum code code = file_in(file, &scratch, &tree, &flags, err);
+  if (!code) code = value_read(definition, VALUE_AS_WRITTEN, &scratch, &flag, err);
+  if (!code) code = file_with(&tree, &flags, key, &flag, &scratch, arena, to, err);
   arena_deinit(&scratch);
   return code;
 }
@@ -79,8 +88,31 @@ enum code flags_drop(struct slice file, struct slice key, struct arena *arena, s
                      struct err *err)
 {
   struct arena scratch;
+  struct value tree, flags;
   arena_init(&scratch, FLAG_MEMORY_MAX, NULL);
-  enum code code = edit(file, key, SLICE_NONE, &scratch, arena, to, err);
+  enum code code = file_in(file, &scratch, &tree, &flags, err);
+  if (!code && !value_get(&flags, key)) code = not_found(key, err);
+  if (!code) code = file_with(&tree, &flags, key, NULL, &scratch, arena, to, err);
+  arena_deinit(&scratch);
+  return code;
+}
+
+enum code flags_disable(struct slice file, struct slice key, struct arena *arena, struct slice *to,
+                        struct err *err)
+{
+  struct arena scratch;
+  struct value tree, flags, off = value_of_text(SLICE("DISABLED"));
+  arena_init(&scratch, FLAG_MEMORY_MAX, NULL);
+  enum code code = file_in(file, &scratch, &tree, &flags, err);
+  const struct value *had = code ? NULL : value_get(&flags, key);
+  if (!code && !had) code = not_found(key, err);
+  if (!code) {
+    struct value flag = *had;
+    if (!member_set(&flag, SLICE("state"), &off, &scratch))
+      code = fail(err, E_OUT_OF_MEMORY, "the flags take too much memory");
+    else
+      code = file_with(&tree, &flags, key, &flag, &scratch, arena, to, err);
+  }
   arena_deinit(&scratch);
   return code;
 }

@@ -16,6 +16,9 @@ CHECKED enum code flags_put(struct slice file, struct slice key, struct slice de
 /* Without it. E_NOT_FOUND. */
 CHECKED enum code flags_drop(struct slice file, struct slice key, struct arena *arena,
                              struct slice *to, struct err *err);
+/* With its state DISABLED and nothing else changed. E_NOT_FOUND. */
+CHECKED enum code flags_disable(struct slice file, struct slice key, struct arena *arena,
+                                struct slice *to, struct err *err);
 /* A whole file that came from outside, JSON or YAML: checked, as compact JSON. */
 CHECKED enum code flags_take(struct slice text, bool yaml, struct arena *arena, struct slice *to,
                              struct err *err);

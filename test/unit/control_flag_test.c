@@ -9,6 +9,11 @@
   "{\"state\":\"ENABLED\",\"variants\":{\"on\":true,\"off\":false}," \
   "\"defaultVariant\":\"" value "\"}"
 
+#define OFF                                                           \
+  "{\"state\":\"DISABLED\",\"variants\":{\"on\":true,\"off\":false}," \
+  "\"defaultVariant\":\"on\"}"
+
+static int64_t now_ms;
 static const unsigned char hash_key[16] = {7};
 static struct catalog *catalog;
 static struct decision decision;
@@ -45,6 +50,7 @@ static enum code does(enum command_kind kind, const char *flag, const char *name
   command.event = (struct event){.tenant = SLICE("default"),
                                  .actor = SLICE("ann"),
                                  .note = SLICE("why"),
+                                 .wall_ms = now_ms,
                                  .facts = facts,
                                  .n_facts = n};
   struct err err;
@@ -160,5 +166,45 @@ TEST(a_file_has_a_limit)
   EXPECT_INT(set("a", definition), OK);
   EXPECT_INT(set("b", definition), E_LIMIT_EXCEEDED);
   EXPECT_INT(set("b", ON_OFF("on")), OK);
+  end();
+}
+
+static void freeze(const char *scope, const char *until_ms)
+{
+  struct err err;
+  struct event_fact facts[] = {{SLICE("scope"), slice_str(scope)},
+                               {SLICE("until_ms"), slice_str(until_ms)},
+                               {SLICE("why"), SLICE("the holidays")}};
+  struct event event = {.kind = EVENT_FREEZE_SET,
+                        .seq = catalog->seq + 1,
+                        .tenant = SLICE("default"),
+                        .actor = SLICE("ann"),
+                        .facts = facts,
+                        .n_facts = 3};
+  EXPECT_INT(catalog_apply(catalog, &event, &err), OK);
+}
+
+TEST(in_a_freeze_a_flag_may_only_be_disabled)
+{
+  begin();
+  EXPECT_INT(set("a", ON_OFF("on")), OK);
+  now_ms = 5000;
+  freeze("tenant", "9000");
+  EXPECT_INT(set("a", ON_OFF("off")), E_CONFLICT);
+  EXPECT_STR(decision.err.text,
+             "flags are frozen until 1970-01-01T00:00:09.000Z (the holidays); "
+             "one may only be disabled");
+  EXPECT_INT(set("b", ON_OFF("on")), E_CONFLICT);
+  EXPECT_INT(does(COMMAND_FLAG_REMOVE, "a", NULL, NULL), E_CONFLICT);
+  EXPECT_INT(does(COMMAND_FLAG_SET, NULL, "flags", "{\"flags\":{}}"), E_CONFLICT);
+  EXPECT_INT(set("a", ON_OFF("on")), OK); /* true already */
+  EXPECT_INT(set("a", OFF), OK);
+  file_is("{\"flags\":{\"a\":" OFF "}}");
+  EXPECT_INT(set("a", ON_OFF("on")), E_CONFLICT); /* and not enabled again */
+  now_ms = 9000;
+  EXPECT_INT(set("a", ON_OFF("on")), OK);
+  freeze("system", "");
+  EXPECT_INT(set("a", ON_OFF("off")), E_CONFLICT);
+  now_ms = 0;
   end();
 }
