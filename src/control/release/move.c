@@ -6,20 +6,57 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "control/control_int.h"
+#include "control/notify.h"
 #include "control/release/decide.h"
 #include "judge/explain.h"
 
-enum { EDGES_TEXT_MAX = 24 * SHIFT_BINS };
+enum { EDGES_TEXT_MAX = 24 * SHIFT_BINS, NOTICE_ARENA_MAX = 1 << 20 };
 
 /* --- telling ---------------------------------------------------------------------------------- */
 
+static bool gates_decided(const struct rollout *rollout)
+{
+  return rollout->why == WHY_GATE || rollout->why == WHY_KILLED || rollout->why == WHY_PASSED ||
+         rollout->why == WHY_INCONCLUSIVE || rollout->why == WHY_NO_DATA;
+}
+
+static void move_notify(struct control *control, const struct run *run,
+                        const struct rollout *rollout, const char *sentence)
+{
+  enum rollout_state state = rollout->state;
+  struct arena arena;
+  arena_init(&arena, NOTICE_ARENA_MAX, NULL);
+  struct notice notice = {
+      .tenant = run->model->tenant->name,
+      .model = run->model->name,
+      .version = run->candidate ? run->candidate->number : 0,
+      .release = run->number,
+      .step = rollout->step,
+      .state = rollout_state_name(state),
+      .why = rollout_why_name(rollout->why),
+      .actor = SLICE("slipway"),
+      .person = slice_str(rollout->person),
+      .sentence = slice_str(sentence),
+      .evidence =
+          gates_decided(rollout) && run->looked ? run_verdict_json(run, &arena) : SLICE_NONE,
+      .bad = state == ROLLOUT_ROLLED_BACK || state == ROLLOUT_FAILED || state == ROLLOUT_PAUSED,
+      .over = rollout_is_final(rollout) || state == ROLLOUT_COMPLETED,
+  };
+  for (uint32_t i = 0; i < run->plan.n_notify && i < NOTICE_URLS_MAX; i++)
+    notice.urls[notice.n_urls++] = slice_str(run->plan.notify[i]);
+  notify(control, &notice);
+  arena_deinit(&arena);
+}
+
 /* The one place where a move is announced: the log, and whoever the plan says. */
-static void move_announce(const struct run *run, const struct rollout *rollout, bool first)
+static void move_announce(struct control *control, const struct run *run,
+                          const struct rollout *rollout, bool first)
 {
   char sentence[EXPLAIN_TEXT_MAX] = "";
-  if (rollout->why == WHY_GATE || rollout->why == WHY_KILLED || rollout->why == WHY_PASSED ||
-      rollout->why == WHY_INCONCLUSIVE)
+  if (gates_decided(rollout) && run->looked)
     verdict_sentence(&run->trial, &run->verdict, sentence);
+  else
+    snprintf(sentence, sizeof sentence, "%s", run->reason);
   bool bad = rollout->state == ROLLOUT_ROLLED_BACK || rollout->state == ROLLOUT_FAILED;
   log_event(bad ? LOG_WARN : LOG_INFO, first ? "release_stopped" : "release_moved", "tenant",
             log_slice(run->model->tenant->name), "model", log_slice(run->model->name), "release",
@@ -27,8 +64,8 @@ static void move_announce(const struct run *run, const struct rollout *rollout, 
             "state", rollout_state_name(rollout->state), "step", log_num(rollout->step), "weight",
             log_num(rollout_weight(rollout, &run->plan, PLAN_CANDIDATE)), "why",
             rollout_why_name(rollout->why), "person", rollout->person[0] ? rollout->person : NULL,
-            "reason", run->reason[0] ? run->reason : NULL, "evidence",
-            sentence[0] ? sentence : NULL, NULL);
+            "evidence", sentence[0] ? sentence : NULL, NULL);
+  move_notify(control, run, rollout, sentence);
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -49,9 +86,7 @@ static struct slice edges_text(const struct run *run, struct arena *arena)
 
 static bool evidence_matters(const struct rollout *rollout)
 {
-  return rollout->why == WHY_GATE || rollout->why == WHY_KILLED || rollout->why == WHY_PASSED ||
-         rollout->why == WHY_INCONCLUSIVE || rollout->why == WHY_NO_DATA ||
-         rollout->why == WHY_PERSON || rollout->why == WHY_APPROVED;
+  return gates_decided(rollout) || rollout->why == WHY_PERSON || rollout->why == WHY_APPROVED;
 }
 
 /* A person's word stands in its event: who, in which words, with whose key. */
@@ -115,7 +150,7 @@ static void first_publish(struct control *control, struct run *run, const struct
   run->now = *next;
   run->owed = true;
   run_publish(control, run);
-  move_announce(run, next, true);
+  move_announce(control, run, next, true);
 }
 
 /* Out of what was decided and is durable, where it had to be. */
@@ -125,7 +160,7 @@ static void move_done(struct control *control, struct run *run, const struct rol
   run->now = move->next;
   if (move->deeds & THEN_STEP) run_step_begin(control, run);
   if (move->deeds & (THEN_PUBLISH | THEN_STEP)) run_publish(control, run);
-  if (moved) move_announce(run, &run->now, false);
+  if (moved) move_announce(control, run, &run->now, false);
 }
 
 struct change *run_move(struct control *control, struct run *run, const struct rollout_move *move,
