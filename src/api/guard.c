@@ -72,7 +72,8 @@ bool guard_passes(struct ask *ask)
     return false;
   }
   bool ours = slice_starts(letter->path, SLICE("/api/"));
-  if (letter->loopback && (ours || origin.len) &&
+  bool keyless = slice_eq(letter->actor, SLICE(PERSON_ANONYMOUS)); /* a page cannot bring a key */
+  if (letter->loopback && keyless && (ours || origin.len) &&
       !guard_host_is_local(host, opts->hosts, opts->n_hosts)) {
     fail(&ask->err, E_DENIED,
          "host '%.*s' is not a name of this machine; call 127.0.0.1 or localhost, or list the name "

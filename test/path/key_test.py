@@ -204,6 +204,19 @@ def AU_111_another_spelling_of_a_route_is_the_same_route():
 
 
 @test
+def AU_107_a_page_may_not_use_a_key_and_a_proxy_with_one_may_call_us_by_any_name():
+    """[AU-107] what a browser can send by itself changes nothing"""
+    with Daemon() as d:
+        body, key = {"role": "viewer", "person": "ann"}, auth(admin(d))
+        evil = {"origin": "http://evil.example", "host": "evil.example"}
+        expect_eq(d.post("/api/v1/keys", body, evil).status, 403)
+        expect_eq(d.post("/api/v1/keys", body, {"host": "evil.example"}).status, 403)
+        expect_eq(d.post("/api/v1/keys", body, dict(key, host="ml.example")).status, 201)
+        cross = dict(key, host="ml.example", origin="http://evil.example")
+        expect_eq(d.post("/api/v1/keys", body, cross).status, 403)
+
+
+@test
 def AU_112_metrics_logs_and_limits_need_a_key():
     """[AU-112]"""
     with tempfile.TemporaryDirectory() as data:
