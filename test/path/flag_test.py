@@ -366,6 +366,16 @@ def flags_are_set_shown_removed_and_remembered():
 
 
 @test
+def a_change_that_was_answered_survives_kill():
+    with Daemon() as d:
+        for i in range(5):
+            put(d, "a", flag(defaultVariant="on" if i % 2 else "off", metadata={"n": i}))
+            d.kill()
+            d.start()
+            expect_eq(single(d, "a").json()["metadata"], {"n": i})
+
+
+@test
 def a_whole_file_is_set_in_one_step_json_or_yaml():
     yaml = (b"flags:\n  a:\n    state: ENABLED\n    variants: {on: true, off: false}\n"
             b"    defaultVariant: off\n    targeting: {if: [{$ref: tester}, on]}\n"

@@ -173,6 +173,10 @@ void flag_metrics_write(const struct desk *desk, struct slice tenant, struct buf
   buf_print(to,
             "# HELP slipway_flag_evaluations_left_out_total evaluations of flags past the %d rows "
             "that are counted\n# TYPE slipway_flag_evaluations_left_out_total counter\n"
-            "slipway_flag_evaluations_left_out_total %llu\n",
-            FLAG_ROWS_MAX / 2, (unsigned long long)flags->rows_left_out);
+            "slipway_flag_evaluations_left_out_total %llu\n"
+            "# HELP slipway_flag_exposures_missed_total exposures that found no room\n"
+            "# TYPE slipway_flag_exposures_missed_total counter\n"
+            "slipway_flag_exposures_missed_total %llu\n",
+            FLAG_ROWS_MAX / 2, (unsigned long long)flags->rows_left_out,
+            (unsigned long long)exposures_missed(flags));
 }

@@ -76,6 +76,7 @@ void exposure_note(struct ask *ask, const struct flag *flag, const struct flag_r
                    struct slice key);
 void exposures_home(struct desk *desk, struct letter_predictions *letter);
 bool exposures_are_out(const struct desk *desk);
+uint64_t exposures_missed(const struct flag_desk *flags); /* for lack of room */
 void exposures_free(struct exposures *exposures);
 /* "flag:KEY", and the request id that stands for a targetingKey: itself, or its digest where it is
  * longer than an id may be. at is NULL past the arena's cap. */

@@ -71,6 +71,11 @@ bool exposures_are_out(const struct desk *desk)
   return desk->flags && desk->flags->exposures && desk->flags->exposures->out;
 }
 
+uint64_t exposures_missed(const struct flag_desk *flags)
+{
+  return flags->exposures ? flags->exposures->missed : 0;
+}
+
 static void batch_send(struct desk *desk, struct exposures *exposures)
 {
   struct batch *batch = &exposures->batches[exposures->filling];
