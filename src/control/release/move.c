@@ -74,7 +74,7 @@ static struct slice edges_text(const struct run *run, struct arena *arena)
 {
   char text[EDGES_TEXT_MAX], number[TEXT_NUMBER_MAX];
   size_t len = 0;
-  for (uint32_t i = 0; i < run->n_edges; i++) {
+  for (uint32_t i = 0; i < run->n_edges_next; i++) {
     size_t n = text_print_f32(number, run->edges[i]);
     if (len + n + 1 > sizeof text) break;
     if (i) text[len++] = ' ';
@@ -176,6 +176,7 @@ struct change *run_move(struct control *control, struct run *run, const struct r
   }
   if (run->out || run->owed) return NULL; /* it will be said again with the next look */
   run->next = *move;
+  if (move->deeds & THEN_STEP) run_edges(control, run);
   return record_send(control, run, &run->next.next, command);
 }
 

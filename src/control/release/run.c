@@ -73,7 +73,7 @@ static void edges_read(struct run *run, struct slice text)
     size_t len = blank ? (size_t)(blank - text.at) : text.len;
     bool over;
     if (!text_read_f32(text.at, len, &run->edges[run->n_edges], &over)) return;
-    run->n_edges++;
+    run->n_edges_next = ++run->n_edges;
     text = slice_from(text, len + 1);
   }
 }
@@ -300,15 +300,20 @@ static void baseline_make(struct control *control, struct run *run, struct basel
         baseline->phi[arm][row] = before->phi[arm][row];
 }
 
+void run_edges(struct control *control, struct run *run)
+{
+  const struct memories *memories = &control->runs.memories;
+  if (run->n_edges) return;
+  run->n_edges_next = memory_edges(
+      memory_of(memories, run->model->slot, run->model->release->stable), run->edges);
+}
+
 void run_step_begin(struct control *control, struct run *run)
 {
   struct baseline baseline;
   if (run->now.step >= run->plan.n_steps) return;
   baseline_make(control, run, &baseline);
-  if (!run->n_edges)
-    run->n_edges = memory_edges(
-        memory_of(&control->runs.memories, run->model->slot, run->model->release->stable),
-        run->edges);
+  run->n_edges = run->n_edges_next;
   trial_step_begin(&run->trial, run->now.step, &baseline);
   run->stepped = true;
   run->row |= ROW_STEP;

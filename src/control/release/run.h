@@ -77,7 +77,7 @@ struct run {
   uint64_t fresh_round; /* begun after the world was out; 0: it is not yet */
 
   float edges[SHIFT_BINS - 1];
-  uint32_t n_edges;
+  uint32_t n_edges, n_edges_next; /* next: recorded with the move that begins a step */
   struct units units;
   char segments[PLAN_SEGMENTS_MAX][SEGMENT_TEXT_MAX];
   uint64_t segment_hash[PLAN_SEGMENTS_MAX];
@@ -155,6 +155,9 @@ void run_split(const struct run *run, uint32_t n_loops, struct arena *scratch, s
 /* The judge's state as at the start; nothing is in memory for its sake yet. */
 struct run *run_start(struct control *control, struct catalog_model *model);
 uint64_t run_ms(const struct control *control); /* the rollouts' clock */
+/* Edges of score bins for the step that a move begins, if there are none yet: before it is recorded,
+ * since a restart has to go on with the same ones. */
+void run_edges(struct control *control, struct run *run);
 void run_step_begin(struct control *control, struct run *run);
 /* Weights, thresholds or versions of the split have changed. */
 void run_publish(struct control *control, struct run *run);
