@@ -27,7 +27,7 @@ static const struct opt opts[] = {
     {"errors", 0, OPT_TEXT, "P", "how often stable's answers fail (0.1%)"},
     {"plan", 0, OPT_TEXT, "FILE", "a release plan instead of one step with all gates on"},
     {"lanes", 0, OPT_TEXT, "L", "all, or blocks: for models known to stall"},
-    {"recorded", 0, OPT_TEXT, "FILE", "requests instead: t,arm,latency_us,error"},
+    {"recorded", 0, OPT_TEXT, "FILE", "requests (t,arm,latency_us,error) or a release's looks"},
     {"threads", 0, OPT_COUNT, "N", "one per processor when not given"},
     {"bars", 0, OPT_SWITCH, NULL, "measure B1 to B12; exit 8 when one fails"},
     {"quick", 0, OPT_SWITCH, NULL, "with --bars: fewer runs"},
@@ -235,6 +235,18 @@ static int cases_run(struct cli *cli, const struct slice *recorded)
 
 /* ---- what was recorded ---- */
 
+static int looks_judge(struct cli *cli, struct slice text)
+{
+  struct err err;
+  static struct sim_case of;
+  const struct args *args = &cli->args;
+  if (case_base(&of, args, &err) != OK) return cli_fail(cli, &err);
+  enum gate_lanes lanes = of.plan.gates[GATE_LATENCY].lanes;
+  const struct plan *plan = args_given(args, "plan") ? &of.plan : NULL;
+  const enum gate_lanes *other = args_given(args, "lanes") ? &lanes : NULL;
+  return simulate_looks(text, plan, other, args->json, &err) == OK ? 0 : cli_fail(cli, &err);
+}
+
 static int recorded_run(struct cli *cli)
 {
   struct err err;
@@ -245,7 +257,8 @@ static int recorded_run(struct cli *cli)
     rc = cli_fail(cli, &err);
   } else {
     struct slice text = buf_lend(&buf);
-    rc = cases_run(cli, &text);
+    bool is_json = text.len && (text.at[0] == '{' || text.at[0] == '[');
+    rc = is_json ? looks_judge(cli, text) : cases_run(cli, &text);
   }
   buf_deinit(&buf);
   return rc;

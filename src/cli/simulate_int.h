@@ -27,6 +27,10 @@ void simulate_out_case(struct simulate_out *out, const struct sim_case *of,
 /* Prints and frees. */
 void simulate_out_print(struct simulate_out *out, double seconds);
 
+/* The looks of a release, judged as they were and under another plan or lanes (NULL: the same). */
+CHECKED enum code simulate_looks(struct slice text, const struct plan *plan,
+                                 const enum gate_lanes *lanes, bool json, struct err *err);
+
 /* ---- bars: each is printed as it comes, with json all at the end */
 struct simulate_bars;
 struct simulate_bars *simulate_bars_new(bool json);

@@ -121,7 +121,7 @@ static void bursts(struct bars *bars)
   struct trial_of it;
   for (int blocks = 0; blocks < 2; blocks++)
     for (int i = 0; i < 5; i++) {
-      uint32_t quick = blocks ? 40 : i == 0 ? 100 : 30;
+      uint32_t quick = blocks ? 12 : i == 0 ? 60 : 10;
       case_make(bars, &it, names[i], RPS, 1000, quick);
       it.of.plan.gates[GATE_LATENCY].lanes = blocks ? LANES_BLOCKS : LANES_ALL;
       it.of.plan.gates[GATE_ERRORS].lanes = blocks ? LANES_BLOCKS : LANES_ALL;
@@ -136,11 +136,11 @@ static void bursts(struct bars *bars)
 static void slow_ones(struct bars *bars)
 {
   struct trial_of it;
-  case_make(bars, &it, "uniform:2", 100, 1000, 200);
+  case_make(bars, &it, "uniform:2", 100, 1000, 100);
   case_measure(bars, &it);
   delay(bars, "B3", &it, 2, 40);
   case_end(&it);
-  case_make(bars, &it, "tail:2", 100, 1000, 200);
+  case_make(bars, &it, "tail:2", 100, 1000, 100);
   case_measure(bars, &it);
   delay(bars, "B3", &it, 2, 240);
   case_end(&it);
@@ -149,12 +149,12 @@ static void slow_ones(struct bars *bars)
 static void errors(struct bars *bars)
 {
   struct trial_of it;
-  case_make(bars, &it, "errors:10", RPS, 1000, 200);
+  case_make(bars, &it, "errors:10", RPS, 1000, 100);
   case_measure(bars, &it);
   delay(bars, "B4", &it, 2, 60);
   delay(bars, "B4", &it, 0, 20);
   case_end(&it);
-  case_make(bars, &it, "errors:500", RPS, 1000, 200);
+  case_make(bars, &it, "errors:500", RPS, 1000, 100);
   case_measure(bars, &it);
   delay(bars, "B4", &it, 2, 3);
   case_end(&it);
@@ -163,7 +163,7 @@ static void errors(struct bars *bars)
 static void late(struct bars *bars)
 {
   struct trial_of it;
-  case_make(bars, &it, "errors:10+onset:1800", RPS, 1000, 60);
+  case_make(bars, &it, "errors:10+onset:1800", RPS, 1000, 100);
   case_measure(bars, &it);
   delay(bars, "B5", &it, 0, 30);
   case_end(&it);
@@ -176,7 +176,7 @@ static void budget(struct bars *bars)
   struct trial_of it;
   double over = 0;
   uint32_t spent = 0, beyond = 0;
-  case_make(bars, &it, "errors:50", RPS, 200, 50);
+  case_make(bars, &it, "errors:50", RPS, 200, 30);
   it.of.plan.gates[GATE_ERRORS].off = it.of.plan.gates[GATE_LATENCY].off = true;
   case_measure(bars, &it);
   for (uint32_t i = 0; i < it.of.runs; i++) {
@@ -217,21 +217,21 @@ void bars_run(struct bars *bars)
 {
   struct trial_of null, uniform, tail, few;
   bars->failed = 0;
-  case_make(bars, &null, "null", RPS, 1000, 200);
+  case_make(bars, &null, "null", RPS, 1000, 80);
   null.of.rivals = true;
   case_measure(bars, &null);
   false_alarms(bars, "B1", &null, "all gates on", 0.004, true);
-  case_make(bars, &few, "null", 100, 1000, 100);
+  case_make(bars, &few, "null", 100, 1000, 40);
   case_measure(bars, &few);
   false_alarms(bars, "B1", &few, "all gates on", 0.004, true);
   case_end(&few);
   bursts(bars);
 
-  case_make(bars, &uniform, "uniform:2", RPS, 1000, 200);
+  case_make(bars, &uniform, "uniform:2", RPS, 1000, 100);
   uniform.of.rivals = true;
   case_measure(bars, &uniform);
   delay(bars, "B3", &uniform, 2, 5);
-  case_make(bars, &tail, "tail:2", RPS, 1000, 200);
+  case_make(bars, &tail, "tail:2", RPS, 1000, 100);
   case_measure(bars, &tail);
   delay(bars, "B3", &tail, 2, 30);
   slow_ones(bars);

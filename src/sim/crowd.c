@@ -7,7 +7,7 @@
 
 #include "sim/tape.h"
 
-enum { CROWD_CPU_US = 5000, CROWD_BINS = 10 };
+enum { CROWD_CPU_US = 5000, CROWD_BINS = 10, CROWD_BIN_S = 10 };
 #define CROWD_STEADY_BYTES (UINT64_C(500) << 20)
 /* Buckets are drawn one by one while this many requests are expected at or beyond them. */
 #define CROWD_TAIL 1e-3
@@ -197,20 +197,27 @@ static void deciles(struct rand *rand, uint64_t n, uint64_t *bins)
   }
 }
 
-void crowd_fill(struct crowd *crowd, const struct crowd_seen *seen, struct look_arm *arm)
+void crowd_fill(struct crowd *crowd, uint32_t which, const struct crowd_seen *seen,
+                struct look_arm *arm)
 {
   struct rand *rand = &crowd->rand;
+  struct crowd_arm *own = &crowd->arms[which];
   arm->requests = seen->requests;
   arm->errors = seen->errors;
   arm->timed = seen->timed;
   memcpy(arm->slow, seen->slow, sizeof arm->slow);
   arm->units = seen->requests;
-  deciles(rand, seen->timed, arm->bins);
-  deciles(rand, seen->requests, arm->inputs);
+  own->answers += seen->timed;
+  own->inputs += seen->requests;
+  if (++own->unbinned_s == CROWD_BIN_S) {
+    deciles(rand, own->answers, arm->bins);
+    deciles(rand, own->inputs, arm->inputs);
+    own->answers = own->inputs = own->unbinned_s = 0;
+  }
   /* Times of single answers are exponential; their sum is near enough to normal. */
   double n = (double)seen->requests;
   double cpu = CROWD_CPU_US * (n + sqrt(n) * draw_normal(rand));
   arm->cpu_us = cpu > 0 ? (uint64_t)cpu : 0;
-  arm->steady_bytes = CROWD_STEADY_BYTES + (rand_u64(rand) >> 48);
+  arm->steady_bytes = CROWD_STEADY_BYTES + (rand_u64(rand) >> 44);
   arm->peak_bytes = arm->steady_bytes + (UINT64_C(8) << 20);
 }

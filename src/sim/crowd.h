@@ -18,6 +18,8 @@ enum { CROWD_CLASSES = SLOW_ROWS + 1, CROWD_ARMS = 2, CROWD_HISTORY_S = 1800 };
 
 struct crowd_arm {
   uint32_t burst_left; /* seconds */
+  uint32_t unbinned_s;
+  uint64_t answers, inputs; /* not yet by decile */
   /* Successes counted and not yet drawn in full. */
   uint64_t pending[WHOS][MOODS][CROWD_CLASSES];
 };
@@ -57,7 +59,9 @@ void crowd_second(struct crowd *crowd, const double part[CROWD_ARMS],
 /* Adds the latencies of successes since the last drain to the sketch. */
 void crowd_drain(struct crowd *crowd, uint32_t arm, struct sketch *into);
 /* What a look says beside errors and latency, where both arms are alike: answers and inputs by
- * decile, units, CPU time, memory. */
-void crowd_fill(struct crowd *crowd, const struct crowd_seen *seen, struct look_arm *arm);
+ * decile (those of ten seconds at once, since sums are all that is judged), units, CPU time,
+ * memory. */
+void crowd_fill(struct crowd *crowd, uint32_t arm, const struct crowd_seen *seen,
+                struct look_arm *into);
 
 #endif

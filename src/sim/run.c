@@ -113,7 +113,7 @@ static void look_fill(struct bench *bench, const struct crowd_seen seen[CROWD_AR
   look->copied = copied;
   for (uint32_t arm = 0; arm < CROWD_ARMS; arm++) {
     look->weights[arm] = rollout_weight(&bench->rollout, &bench->of->plan, arm);
-    crowd_fill(&bench->crowd, &seen[arm], &look->arms[arm]);
+    crowd_fill(&bench->crowd, arm, &seen[arm], &look->arms[arm]);
   }
   if (!copied) return;
   uint64_t pairs = seen[PLAN_CANDIDATE].timed < seen[PLAN_STABLE].timed ? seen[PLAN_CANDIDATE].timed

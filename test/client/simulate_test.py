@@ -79,7 +79,7 @@ def a_plan_is_walked_and_a_bad_one_refused():
                     "  - canary: {traffic: 50%, for: 5m}\n")
         with open(bad, "w") as f:
             f.write("strategy: canary\ngates:\n  latencies: {margin: 1.5}\n")
-        case, = cases("--plan", good, "--scenario", "null", "--runs", "4")
+        case, = cases("--plan", good, "--scenario", "null", "--runs", "4", "--errors", "0.01%")
         expect_eq((case["false_rollbacks"], case["completed"]), (0, 4))
         refused("--plan", bad, says="latencies")
 

@@ -1,0 +1,101 @@
+/* simulate_looks.c - `slipway simulate --recorded` on the looks of a release that was.
+ * Thread: main (own).
+ * Form: what `slipway release show ID --looks --json` prints: {"looks": [{"look": 0, "hex": "..."},
+ * ...]}, each hex being records of judge/evidence.h.
+ * SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/recall.h"
+#include "cli/simulate_int.h"
+
+static int hex_value(char c)
+{
+  if (c >= '0' && c <= '9') return c - '0';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool hex_read(const char *hex, struct buf *to)
+{
+  buf_reset(to);
+  for (; hex[0] && hex[1]; hex += 2) {
+    int high = hex_value(hex[0]), low = hex_value(hex[1]);
+    if (high < 0 || low < 0) return false;
+    char byte = (char)(high << 4 | low);
+    buf_add(to, slice_of(&byte, 1));
+  }
+  return !hex[0] && to->len > 0 && !to->full;
+}
+
+static enum code rows_judge(struct recall *recall, const json_t *rows, struct err *err)
+{
+  struct buf bytes;
+  size_t i;
+  json_t *row;
+  enum code code = OK;
+  buf_init(&bytes, 4 << 20);
+  json_array_foreach(rows, i, row)
+  {
+    if (!hex_read(get_str(row, "hex"), &bytes)) {
+      code = fail(err, E_INVALID_ARGUMENT, "looks[%zu].hex is not hex", i);
+      break;
+    }
+    struct slice rest = buf_lend(&bytes);
+    while (code == OK && rest.len) code = recall_next(recall, &rest, err);
+    if (code != OK) break;
+  }
+  buf_deinit(&bytes);
+  return code;
+}
+
+static void says_print(const char *which, const struct recall_says *says)
+{
+  printf("%-12s %llu looks: ", which, (unsigned long long)says->looks);
+  if (says->harm)
+    printf("rolled back at look %llu (%.0f s) by %s, lane %s\n",
+           (unsigned long long)says->harm_look, (double)says->harm_ms / 1000, gate_name(says->by),
+           lane_name(says->lane));
+  else
+    printf("%s%s\n", verdict_kind_name(says->last), says->paused ? ", paused on the way" : "");
+}
+
+static json_t *says_json(const struct recall_says *says)
+{
+  json_t *tree =
+      json_pack("{s:I,s:s,s:b,s:b}", "looks", (json_int_t)says->looks, "verdict",
+                verdict_kind_name(says->last), "harm", says->harm, "paused", says->paused);
+  if (says->harm)
+    json_object_update_new(
+        tree, json_pack("{s:I,s:f,s:s,s:s}", "harm_look", (json_int_t)says->harm_look, "harm_s",
+                        (double)says->harm_ms / 1000, "gate", gate_name(says->by), "lane",
+                        lane_name(says->lane)));
+  return tree;
+}
+
+enum code simulate_looks(struct slice text, const struct plan *plan, const enum gate_lanes *lanes,
+                         bool json, struct err *err)
+{
+  json_error_t where;
+  json_t *tree = json_loadb(text.at, text.len, 0, &where);
+  const json_t *rows = json_is_array(tree) ? tree : json_object_get(tree, "looks");
+  if (!json_is_array(rows) || json_array_size(rows) == 0) {
+    json_decref(tree);
+    return fail(err, E_INVALID_ARGUMENT, "no looks in it: line %d: %s", where.line,
+                tree ? "there is no array 'looks'" : where.text);
+  }
+  struct recall *recall = recall_new(plan);
+  if (lanes) recall_lanes(recall, *lanes);
+  enum code code = rows_judge(recall, rows, err);
+  if (code == OK && json) {
+    json_t *said = json_pack("{s:o,s:o}", "was", says_json(recall_was(recall)), "would",
+                             says_json(recall_would(recall)));
+    out_json(said);
+    json_decref(said);
+  } else if (code == OK) {
+    says_print("as it was", recall_was(recall));
+    says_print(plan || lanes ? "as asked for" : "again", recall_would(recall));
+  }
+  recall_free(recall);
+  json_decref(tree);
+  return code;
+}
