@@ -11,8 +11,6 @@
 
 /* --- records ---------------------------------------------------------------------------------- */
 
-/* Writes kind, and a place for the length of what `put` then writes, by writing twice: the first
- * time to nowhere. */
 static void record_bytes(enum evidence_kind kind, struct slice bytes, struct varint_out *out)
 {
   varint_put(out, kind);
@@ -40,8 +38,7 @@ void evidence_step(uint32_t step, const struct baseline *baseline, struct varint
   record_bytes(EVIDENCE_STEP, (struct slice){(const char *)bytes, body.len}, out);
 }
 
-/* The longest look is 64 KiB, too much for a thread's stack: written in place, then moved by the
- * few bytes that its head takes. */
+/* Written in place, then moved by the few bytes that its head takes. */
 void evidence_look(const struct look *look, struct varint_out *out)
 {
   unsigned char head[2 * VARINT_BYTES_MAX];

@@ -73,23 +73,37 @@ double look_s(const struct trial *trial, uint64_t look)
 
 /* --- one gate --------------------------------------------------------------------------------- */
 
+/* Two digits, but no exponent where people expect a plain number. */
+static void add_times(struct text *text, double x)
+{
+  if (x == M_INF)
+    add(text, "...");
+  else if (x >= 99.5 && x < 1e6)
+    add(text, "%.0f", x);
+  else
+    add(text, "%.2g", x);
+}
+
 /* "4.1x stable's [2.2, 7.5]" */
 static void add_ratio(struct text *text, const struct trial *trial,
                       const struct gate_result *result)
 {
   double lower, upper;
-  if (result->effect == M_INF || (result->x_c && !result->x_b))
+  if (result->effect == M_INF || (result->x_c && !result->x_b)) {
     add(text, "%" PRIu64 " of %" PRIu64 " where stable has none of %" PRIu64, result->x_c,
         result->n_c, result->n_b);
-  else if (m_is_nan(result->effect))
+  } else if (m_is_nan(result->effect)) {
     add(text, "as yet unknown beside stable's");
-  else
-    add(text, "%.2gx stable's", result->effect);
+  } else {
+    add_times(text, result->effect);
+    add(text, "x stable's");
+  }
   if (!result_interval(trial, result, &lower, &upper)) return;
-  if (upper == M_INF)
-    add(text, " [%.2g, ...]", lower);
-  else
-    add(text, " [%.2g, %.2g]", lower, upper);
+  add(text, " [");
+  add_times(text, lower);
+  add(text, ", ");
+  add_times(text, upper);
+  add(text, "]");
 }
 
 static void add_share(struct text *text, const struct trial *trial,
@@ -208,6 +222,8 @@ static void add_open(struct text *text, const struct trial *trial, const struct 
   if (result->gate == GATE_MEMORY) {
     add(text, "needs %d minutes with %d requests each, has %" PRIu64, SLOPE_MIN, SLOPE_REQUESTS_MIN,
         result->n_c);
+  } else if (result->gate == GATE_PERSON) {
+    add(text, "needs %" PRIu64 " people to approve", result->n_c);
   } else if (!gate_must_pass(result->gate)) {
     add(text, "nothing: quiet is enough");
   } else {

@@ -25,7 +25,7 @@
 #include "stat/slow.h"
 
 enum { LOOK_VERSION = 1, LOOK_BINS_MAX = 32 };
-enum { LOOK_BYTES_MAX = 64 << 10 }; /* no look is longer at rest */
+enum { LOOK_BYTES_MAX = 12 << 10 }; /* no look is longer at rest: 1,150 numbers of ten bytes */
 
 struct look_arm {
   uint64_t requests; /* answers that count */
