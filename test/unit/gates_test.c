@@ -256,7 +256,9 @@ TEST(memory_level_growth_and_health)
   EXPECT_INT(gate->state, GATE_HARM);
   EXPECT_INT(gate->lane, LANE_LEVEL);
   begin(&plan);
-  minutes(6, 500 << 20, 1 << 20, 500 << 20);
+  minutes(9, 500 << 20, 1 << 20, 500 << 20);
+  EXPECT_INT(gate->state, GATE_INCONCLUSIVE); /* a slope must be surer than chance */
+  minutes(1, 510 << 20, 0, 500 << 20);
   EXPECT_INT(gate->state, GATE_HARM);
   EXPECT_INT(gate->lane, LANE_SLOPE);
   begin(&plan);
