@@ -13,7 +13,7 @@
 
 enum { KEY_ID_LEN = 12 };
 
-enum { KEY_PERSON_MAX = 64, KEY_NOTE_MAX = 200 };
+enum { KEY_PERSON_MAX = 63, KEY_NOTE_MAX = 200 }; /* a release keeps 63 bytes of a person */
 /* Whoever asks without a key where none is needed: actor and person. No key may be this one's. */
 #define PERSON_ANONYMOUS "anonymous"
 

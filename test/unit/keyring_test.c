@@ -60,7 +60,8 @@ static enum code decide(enum command_kind kind, struct event event)
 
 static enum code decide_revoke(const char *tenant, const char *id, const char *idempotency)
 {
-  struct event_fact fact = {SLICE("key"), slice_str(id)};
+  static struct event_fact fact; /* what is decided is a view of it */
+  fact = (struct event_fact){SLICE("key"), slice_str(id)};
   return decide(COMMAND_KEY_REVOKE,
                 (struct event){.tenant = slice_str(tenant), .facts = &fact, .n_facts = 1,
                                .wall_ms = 5000, .idempotency = slice_str(idempotency)});
