@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "judge/plan.h"
+#include "judge/judge.h"
 #include "stat/mean.h"
 #include "test.h"
 
@@ -130,4 +130,107 @@ TEST(no_look_on_the_way_names_a_winner)
     ungrab(all);
   }
   EXPECT(fixed_says > 0);
+}
+
+/* ---- the week as an A/B release: a look an hour, judged by the gate `metric` ---- */
+
+static const char plan_text[] =
+    "strategy: ab\n"
+    "metric: {name: click, cap: 1, users_expected: 5000}\n"
+    "ab: {arms: [{name: candidate, traffic: 50%}, {name: stable, traffic: 50%}], "
+    "users_min: 1000, weeks_min: 1}\n";
+
+static void trial_start(struct trial *trial)
+{
+  static struct plan plan;
+  struct baseline baseline;
+  struct arena arena;
+  struct err err = {0};
+  arena_init(&arena, PLAN_ARENA_BYTES, NULL);
+  bool fine = plan_read(&plan, slice_str(plan_text), &arena, &err) == OK;
+  if (!fine) printf("%s\n", err.text);
+  EXPECT(fine);
+  arena_deinit(&arena);
+  baseline_init(&baseline);
+  trial_begin(trial, &plan);
+  trial_step_begin(trial, 0, &baseline);
+}
+
+/* "2019-11-24 07:..." -> 7; the week begins on the 24th. */
+static int hour_of(const struct shown *shown)
+{
+  int day = 0, hour = 0;
+  EXPECT(sscanf(shown->time, "2019-11-%d %d:", &day, &hour) == 2);
+  return (day - 24) * 24 + hour;
+}
+
+enum { HOURS = 7 * 24 };
+
+/* Every hundredth impression of `favoured` is given a click; PLAN_MORE: as it was. Ends with the
+ * trial after a week; *harmed: the gate said so at some look, *early: a winner before the end. */
+static void week_judge(const struct shown *all, int favoured, struct trial *trial, bool *harmed,
+                       bool *early)
+{
+  static struct look look;
+  struct verdict verdict;
+  size_t i = 0;
+  *harmed = *early = false;
+  trial_start(trial);
+  for (int hour = 0; hour < HOURS; hour++) {
+    look_init(&look, (uint64_t)hour, 2);
+    look.elapsed_ms = look.loaded_ms = 3600000;
+    look.weights[0] = look.weights[1] = PLAN_WHOLE / 2;
+    for (; i < 2 * IMPRESSIONS && hour_of(&all[i]) == hour; i++) {
+      int arm = all[i].candidate ? PLAN_CANDIDATE : PLAN_STABLE;
+      int64_t y;
+      EXPECT(mean_parts(all[i].click || (arm == favoured && i % 50 == 0), 1, &y));
+      mean_add(&look.arms[arm].metric, y, 0);
+      look.arms[arm].requests++;
+      look.arms[arm].units++;
+    }
+    trial_look(trial, &look, &verdict);
+    *harmed = *harmed || verdict.gates[GATE_METRIC].state == GATE_HARM;
+    *early = *early || (hour + 1 < HOURS && trial_winner(trial) != UINT32_MAX);
+  }
+  EXPECT_INT(i, 2 * IMPRESSIONS);
+  EXPECT_INT(trial->looks_counted, HOURS);
+}
+
+static void gate_says(const char *campaign, double lower, double upper)
+{
+  static struct trial trial;
+  double low, high;
+  bool harmed, early;
+  struct shown *all = campaign_read(campaign);
+  if (!all) return;
+  week_judge(all, PLAN_MORE, &trial, &harmed, &early);
+  EXPECT(!harmed && !early);
+  EXPECT(trial_winner(&trial) == UINT32_MAX);
+  EXPECT(trial.results[GATE_METRIC].state == GATE_INCONCLUSIVE);
+  EXPECT(result_interval(&trial, &trial.results[GATE_METRIC], &low, &high));
+  EXPECT(close_to(low, lower) && close_to(high, upper));
+  ungrab(all);
+}
+
+TEST(the_gate_calls_mens_inconclusive_all_week)
+{
+  gate_says("men", -0.001043581635, 0.005643581635);
+}
+
+TEST(the_gate_never_calls_womens_a_winner) { gate_says("women", -0.002992665531, 0.002992665531); }
+
+/* The same week with an arm that is better indeed, so that silence above means something. */
+TEST(a_true_winner_is_named_and_a_loser_is_harm)
+{
+  static struct trial trial;
+  bool harmed, early;
+  struct shown *all = campaign_read("women");
+  if (!all) return;
+  week_judge(all, PLAN_CANDIDATE, &trial, &harmed, &early);
+  EXPECT(!harmed && !early);
+  EXPECT_INT(trial_winner(&trial), PLAN_CANDIDATE);
+  week_judge(all, PLAN_STABLE, &trial, &harmed, &early);
+  EXPECT(harmed && !early);
+  EXPECT_INT(trial_winner(&trial), PLAN_STABLE);
+  ungrab(all);
 }
