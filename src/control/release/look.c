@@ -166,6 +166,7 @@ void look_fill(struct control *control, struct run *run, struct look *look)
   outcomes_fill(run, look);
   if (tally) {
     look->killed = tally->killed;
+    look->uneven = tally->unjudged != 0; /* the lot's shares are not what came of them */
     units_fill(run, tally, look);
     segments_fill(run, tally, look);
     totals_add(&run->totals, tally);
