@@ -163,13 +163,23 @@ const struct slow *trial_slow(const struct trial *trial) { return &trial->baseli
 
 /* --- gates ------------------------------------------------------------------------------------ */
 
+/* A switch without holdback has nothing to compare with, as its plan says: time alone ends it, and
+ * the kill rule, memory or a person stop it. */
+static bool is_alone(const struct trial *trial)
+{
+  const struct plan_step *step = &trial->plan.steps[trial->step];
+  return trial->step < trial->plan.n_steps && step->kind == STEP_SWITCH &&
+         step->weight == PLAN_WHOLE;
+}
+
 /* What leaves every gate of the step without data. */
 static enum no_data_reason without(const struct trial *trial)
 {
   if (trial->stale_looks >= TRIAL_STALE_LOOKS) return WITHOUT_STALE_TALLIES;
   for (uint32_t arm = 0; arm < trial->n_arms; arm = gate_arm_next(arm))
     if (!trial->totals[arm].requests) return WITHOUT_NO_CANDIDATE_REQUESTS;
-  return trial->totals[PLAN_STABLE].requests ? WITHOUT_NONE : WITHOUT_NO_STABLE_REQUESTS;
+  if (trial->totals[PLAN_STABLE].requests || is_alone(trial)) return WITHOUT_NONE;
+  return WITHOUT_NO_STABLE_REQUESTS;
 }
 
 static bool is_active(const struct trial *trial, enum gate_id gate)
@@ -218,7 +228,7 @@ static void gate_ask(struct trial *trial, enum gate_id gate, enum no_data_reason
 static bool is_waited_for(const struct trial *trial, enum gate_id gate)
 {
   const struct gate_result *result = &trial->results[gate];
-  if (!is_active(trial, gate) || result->act == ACT_NOTHING) return false;
+  if (!is_active(trial, gate) || result->act == ACT_NOTHING || is_alone(trial)) return false;
   return gate_must_pass(gate) && result->state != GATE_IDLE;
 }
 
@@ -228,6 +238,8 @@ static bool holds_without_data(const struct trial *trial, enum gate_id gate)
 {
   bool last = trial->step + 1 == trial->plan.n_steps;
   if (trial->results[gate].state != GATE_NO_DATA) return false;
+  if (is_alone(trial) && trial->results[gate].reason == WITHOUT_QUANTILE_WITHOUT_HISTORY)
+    return false;
   if (gate == GATE_METRIC) return trial->plan.final_step_needs_labels && last;
   return is_active(trial, gate) && trial->results[gate].act != ACT_NOTHING;
 }

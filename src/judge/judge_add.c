@@ -247,11 +247,11 @@ static void shift_count_all(struct trial *trial)
 }
 
 /* Stable's rate is that of the ten minutes up to and with this look; without any answer of stable
- * nothing is excused. */
+ * nothing is excused. Once the candidate has everything there is nothing to spend against. */
 static void budget_count(struct trial *trial, const struct look *look)
 {
   uint64_t requests = 0, bad = 0;
-  if (trial->plan.steps[trial->step].kind != STEP_CANARY) return;
+  if (trial->plan.steps[trial->step].kind != STEP_CANARY || !look->weights[PLAN_STABLE]) return;
   for (int i = 0; i <= PAST_RECENT; i++) {
     requests += trial->recent_requests[i];
     bad += trial->recent_bad[i];

@@ -271,6 +271,49 @@ TEST(the_harm_budget_is_spent_and_stops)
   EXPECT(verdict.harmed >= 500 && verdict.harmed <= 550);
 }
 
+/* After the last step there is no stable arm, so nothing that could say what chance would harm. */
+TEST(a_candidate_with_everything_spends_no_budget)
+{
+  struct verdict verdict;
+  struct rand rand;
+  struct rig_arm c = rig_healthy, none = {0};
+  rand_seed(&rand, 1);
+  c.errors = 0.1;
+  begin(one_step(5, 600000));
+  until(VERDICT_HARM, rig_healthy, 1, 5, &verdict);
+  for (int i = 0; i < 2000; i++) {
+    rig_look(&rand, &look, trial.looks, 1, &c, &none);
+    trial_look(&trial, &look, &verdict);
+  }
+  EXPECT(verdict.kind != VERDICT_HARM);
+  EXPECT(verdict.harmed < 10);
+}
+
+TEST(a_switch_without_holdback_ends_by_time)
+{
+  struct verdict verdict;
+  struct rand rand;
+  struct plan plan;
+  struct baseline baseline;
+  struct rig_arm none = {0};
+  rand_seed(&rand, 1);
+  baseline_init(&baseline);
+  plan_default(&plan, STRATEGY_BLUEGREEN);
+  plan.steps[0].weight = PLAN_WHOLE;
+  trial_begin(&trial, &plan);
+  trial_step_begin(&trial, 0, &baseline);
+  for (int i = 0; i < 600; i++) {
+    EXPECT(i == 0 || verdict.kind == VERDICT_UNDECIDED);
+    rig_look(&rand, &look, trial.looks, 1, &rig_healthy, &none);
+    trial_look(&trial, &look, &verdict);
+  }
+  EXPECT_INT(verdict.kind, VERDICT_PASSED);
+  look.number++;
+  look.killed = true;
+  trial_look(&trial, &look, &verdict);
+  EXPECT_INT(verdict.kind, VERDICT_HARM);
+}
+
 TEST(a_node_that_killed_the_candidate_is_harm)
 {
   struct verdict verdict;
