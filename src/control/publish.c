@@ -162,10 +162,12 @@ static void leases_send(struct publish *publish, struct book *book)
     book->letters[i] = (struct letter_world){
         .mail.kind = LETTER_WORLD, .world = book->world, .holder = i, .control_state = book};
   }
-  /* From the first send on a letter is its holder's; the book is ours. */
-  for (uint32_t i = 0; i < n; i++)
-    mail_send(i < post->n_loops ? post->loops[i] : post->desks[i - post->n_loops],
-              &book->letters[i].mail);
+  /* From the first send on a letter is its holder's; the book is ours. Desks first: a loop tells
+   * its streams of a change at once, and who then asks a desk is behind this letter in its
+   * mailbox. */
+  for (uint32_t i = 0; i < post->n_desks; i++)
+    mail_send(post->desks[i], &book->letters[post->n_loops + i].mail);
+  for (uint32_t i = 0; i < post->n_loops; i++) mail_send(post->loops[i], &book->letters[i].mail);
 }
 
 static void book_close(struct publish *publish, struct book *book)

@@ -72,10 +72,12 @@ static enum code fractional_check(const struct logic *op, struct err *err)
   int64_t total = 0;
   for (uint32_t i = 0; i < op->n; i++) {
     const struct logic *entry = &op->args[i];
+    bool list = entry->kind == LOGIC_LIST ||
+                (entry->kind == LOGIC_VALUE && entry->value.kind == VALUE_LIST);
     if (i == 0 && (entry->kind == LOGIC_OP ||
                    (entry->kind == LOGIC_VALUE && entry->value.kind == VALUE_STRING)))
       continue;
-    if (entry->kind != LOGIC_LIST || entry->n < 1 || entry->n > 2)
+    if (!list || entry->n < 1 || entry->n > 2)
       return fail(err, E_INVALID_ARGUMENT,
                   "'fractional' takes pairs like [\"on\", 5], and only its first argument may be a "
                   "text to bucket by");
@@ -162,8 +164,11 @@ static enum code node_make(struct maker *maker, const struct value *value, uint3
   to->value.next = NULL;
   if (value->kind == VALUE_MAP && value->n == 1) return op_make(maker, value, depth, to);
   if (value->kind != VALUE_LIST) return OK;
-  to->kind = LOGIC_LIST;
-  return args_make(maker, value->first, value->n, depth + 1, to);
+  enum code code = args_make(maker, value->first, value->n, depth + 1, to);
+  bool computed = false;
+  for (uint32_t i = 0; !code && i < to->n; i++) computed |= to->args[i].kind != LOGIC_VALUE;
+  if (computed) to->kind = LOGIC_LIST; /* else it is itself: nothing of it is to be run */
+  return code;
 }
 
 enum code logic_make(const struct value *rule, const struct value *evaluators, struct arena *arena,

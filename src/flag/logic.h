@@ -24,7 +24,7 @@ struct logic {
   enum logic_kind kind;
   uint32_t op; /* OP: its row in ops.def */
   uint32_t n;
-  const struct logic *args; /* LIST, OP */
+  const struct logic *args; /* LIST, OP; a VALUE that is a list has them for checks */
   struct value value;       /* VALUE */
 };
 
