@@ -155,8 +155,8 @@ void run_split(const struct run *run, uint32_t n_loops, struct arena *scratch, s
 /* The judge's state as at the start; nothing is in memory for its sake yet. */
 struct run *run_start(struct control *control, struct catalog_model *model);
 uint64_t run_ms(const struct control *control); /* the rollouts' clock */
-/* Edges of score bins for the step that a move begins, if there are none yet: before it is recorded,
- * since a restart has to go on with the same ones. */
+/* Edges of score bins for the step that a move begins, if there are none yet: before it is
+ * recorded, since a restart has to go on with the same ones. */
 void run_edges(struct control *control, struct run *run);
 void run_step_begin(struct control *control, struct run *run);
 /* Weights, thresholds or versions of the split have changed. */
