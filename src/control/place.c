@@ -119,8 +119,8 @@ static void log_placed(enum log_level level, const char *event, const struct pla
                        const char *reason)
 {
   log_event(level, event, "tenant", log_slice(placed->model->tenant->name), "model",
-            log_slice(placed->model->name), "version", log_num(placed->number), "reason", reason,
-            NULL);
+            log_slice(placed->model->name), "version", log_num(placed_version(placed)), "reason",
+            reason, NULL);
 }
 
 /* --- loading ---------------------------------------------------------------------------------- */
@@ -140,7 +140,7 @@ enum { LOAD_ARENA_MAX = 64 << 20 };
 
 static void load_start(struct place *place, struct placed *placed)
 {
-  const struct catalog_version *version = catalog_version(placed->model, placed->number);
+  const struct catalog_version *version = catalog_version(placed->model, placed_version(placed));
   const struct post *post = place->post;
   if (!place->jobs_out) place->jobs_out = grab_zero(post->n_jobs, sizeof *place->jobs_out);
   uint32_t job = 0;
@@ -153,11 +153,12 @@ static void load_start(struct place *place, struct placed *placed)
                                       .home = place->home,
                                       .tenant = placed->model->tenant->name,
                                       .model = placed->model->name,
-                                      .version = placed->number,
+                                      .version = placed_version(placed),
                                       .engine = version->engine,
                                       .files = version->files,
                                       .n_files = version->n_files,
                                       .objects_fd = place->opts.objects_fd,
+                                      .fault = placed->fault,
                                       .control_state = placed};
   arena_init(&placed->load.arena, LOAD_ARENA_MAX, NULL);
   placed->load.expected = expected(place, placed);

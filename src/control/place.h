@@ -34,6 +34,8 @@ struct placed {
   struct link seen; /* on place's list of changes */
   struct catalog_model *model;
   uint32_t number, slot;
+  uint32_t copy_of; /* another version's number, when this is a rehearsal's copy of it; else 0 */
+  struct fault fault; /* of a copy */
   enum placed_state state;
   bool serves, coming; /* why it is wanted */
   bool released;       /* the same: a release is running with it */
@@ -92,6 +94,11 @@ void place_retry(struct place *place, struct placed *placed);
 void place_letter(struct place *place, struct mail *mail);
 /* The next version that became READY or FAILED since it was asked last; NULL: none. */
 struct placed *place_changed(struct place *place);
+/* The version whose files it is made of. */
+static inline uint32_t placed_version(const struct placed *placed)
+{
+  return placed->copy_of ? placed->copy_of : placed->number;
+}
 /* LOADING, OPENING, or waiting for its former self to be unloaded. */
 bool placed_is_coming(const struct placed *placed);
 

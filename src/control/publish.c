@@ -80,11 +80,9 @@ static void version_ready(struct version *version, const struct placed *placed)
   version->run_ns = load->run_ns;
 }
 
-static void version_plan(struct publish *publish, struct book *book,
-                         const struct catalog_model *model, const struct catalog_version *from,
-                         struct version *to)
+static void version_plan(struct book *book, const struct catalog_version *from,
+                         struct placed *placed, struct version *to)
 {
-  struct placed *placed = place_find(publish->place, model, from->number);
   *to = (struct version){.number = from->number,
                          .slot = placed ? placed->slot : SLOT_NONE,
                          .state = VERSION_STORED,
@@ -110,18 +108,24 @@ static void version_plan(struct publish *publish, struct book *book,
 static void model_plan(struct publish *publish, struct book *book, const struct catalog_model *from,
                        struct model *to)
 {
-  struct version *versions = need(publish, from->n_versions, sizeof *versions);
+  const struct run *run = run_of(publish->runs, from);
+  struct version *versions = need(publish, from->n_versions + 1, sizeof *versions);
   *to = (struct model){
       .name = from->name, .slot = from->slot, .versions = versions, .n_versions = from->n_versions};
   for (uint32_t i = 0; i < from->n_versions; i++)
-    version_plan(publish, book, from, &from->versions[i], &versions[i]);
+    version_plan(book, &from->versions[i],
+                 place_find(publish->place, from, from->versions[i].number), &versions[i]);
+  if (run && run->candidate && run->candidate->copy_of) {
+    to->copy = &versions[from->n_versions];
+    version_plan(book, &from->versions[run->candidate->copy_of - 1], run->candidate,
+                 &versions[from->n_versions]);
+  }
   uint32_t previous = catalog_previous(from);
   if (previous) to->previous = &versions[previous - 1];
   if (!from->serving || versions[from->serving - 1].state != VERSION_READY) return;
   to->stable = &versions[from->serving - 1];
   to->arms[0] = (struct arm){to->stable, WEIGHT_WHOLE};
   to->n_arms = 1;
-  const struct run *run = run_of(publish->runs, from);
   if (run) run_split(run, publish->post->n_loops, &publish->scratch, to);
 }
 

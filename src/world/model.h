@@ -11,6 +11,8 @@ struct model {
   uint32_t slot;                  /* dense, chosen by control */
   const struct version *versions; /* ascending by number */
   uint32_t n_versions;
+  const struct version *copy;     /* of stable, with a fault, while that is rehearsed; else NULL. It
+                                   * lies behind the others and is none of them */
   const struct version *stable;   /* NULL: nothing answers (unloaded, or never deployed) */
   const struct version *previous; /* what `rollback` goes back to; NULL: nothing */
   /* In a release: the candidates, then the stable one. Else the stable one alone. */

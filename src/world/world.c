@@ -92,7 +92,8 @@ static const struct version *version_moved(const struct model *from, const struc
                                            const struct version *version)
 {
   if (!version) return NULL;
-  must(version >= from->versions && version < from->versions + from->n_versions);
+  must(version >= from->versions &&
+       version < from->versions + from->n_versions + (from->copy != NULL));
   return copies + (version - from->versions);
 }
 
@@ -115,12 +116,15 @@ static void model_lay(struct arena *arena, const struct model *from, struct mode
 {
   *to = *from;
   to->name = text_copy(arena, from->name);
-  struct version *versions = need(arena, from->n_versions, sizeof *versions);
+  struct version *versions = need(arena, from->n_versions + 1, sizeof *versions);
   for (uint32_t i = 0; i < from->n_versions; i++) {
     must(i == 0 || from->versions[i - 1].number < from->versions[i].number);
     version_lay(arena, &from->versions[i], &versions[i]);
   }
+  must(!from->copy || from->copy == from->versions + from->n_versions);
+  if (from->copy) version_lay(arena, from->copy, &versions[from->n_versions]);
   to->versions = versions;
+  to->copy = version_moved(from, versions, from->copy);
   to->stable = version_moved(from, versions, from->stable);
   to->previous = version_moved(from, versions, from->previous);
   must(from->n_arms <= ARMS_MAX && (from->stable || from->n_arms == 0));

@@ -97,8 +97,8 @@ static const struct {
      "," TOWN_GATES "}"},
     {"canary that waits for outcomes",
      "{\"strategy\":\"canary\",\"steps\":[{\"canary\":{\"traffic\":\"50%\",\"for\":\"2s\"}}],"
-     "\"metric\":{\"name\":\"clicks\",\"maturity\":\"1s\"},\"final_step_needs_labels\":true,"
-     TOWN_GATES "}"},
+     "\"metric\":{\"name\":\"clicks\",\"maturity\":\"1s\"},\"final_step_needs_labels\":"
+     "true," TOWN_GATES "}"},
     {"now", "{\"strategy\":\"now\"," TOWN_GATES "}"},
 };
 

@@ -190,7 +190,8 @@ static void split_look(const struct model *model)
   EXPECT(!model->n_arms || whole == WEIGHT_WHOLE);
   if (!model->release) return;
   uint32_t share = model->arms[0].weight / (WEIGHT_WHOLE / 100);
-  EXPECT(share == 0 || share == 20 || share == 50 || share == 80 || share == 100);
+  EXPECT(share == 0 || share == 20 || share == 50 || share == 80 || share == 100 ||
+         (share == 1 && model->copy));
   EXPECT(model->release->unjudged_max > 0);
 }
 

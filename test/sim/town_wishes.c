@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: MIT */
 #include "town.h"
 
-#define TOWN_GATES                                                                            \
-  "\"gates\":{\"errors\":{\"floor\":\"20%\"},\"latency\":\"off\",\"memory\":\"off\","          \
+#define TOWN_GATES                                                                    \
+  "\"gates\":{\"errors\":{\"floor\":\"20%\"},\"latency\":\"off\",\"memory\":\"off\"," \
   "\"prediction\":\"off\",\"sample_ratio\":\"off\",\"cost\":\"off\"}"
 
 static const char *const names[] = {"a", "b", "c", "A", "digits", "bad/name"};
@@ -22,7 +22,7 @@ static const char *const plans[] = {
 /* A release, or a word on one, or a freeze. */
 static void release_wish(struct town *town, struct wish *wish)
 {
-  static const char *const words[] = {"promote", "pause",  "resume", "approve",
+  static const char *const words[] = {"promote", "pause", "resume", "approve",
                                       "reject",  "abort", "gallop", "override_freeze"};
   static const char *const people[] = {"ann", "bob", "eve"};
   struct event *event = &wish->letter.event;
@@ -33,6 +33,8 @@ static void release_wish(struct town *town, struct wish *wish)
     wish->letter.kind = COMMAND_RELEASE;
     wish->facts[n++] = (struct event_fact){SLICE("person"), slice_str(people[roll(town, 3)])};
     wish->facts[n++] = (struct event_fact){SLICE("plan"), slice_str(plans[roll(town, 4)])};
+    if (chance(town, 15))
+      wish->facts[n++] = (struct event_fact){SLICE("rehearse"), SLICE("errors 50%")};
     if (chance(town, 20)) wish->facts[n++] = (struct event_fact){SLICE("supersede"), SLICE("true")};
   } else if (die < 92) {
     wish->letter.kind = COMMAND_SAY;

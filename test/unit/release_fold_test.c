@@ -276,6 +276,29 @@ TEST(a_freeze_refuses_deploys_and_releases_begin_frozen)
   end();
 }
 
+TEST(a_rehearsal_is_a_copy_of_what_serves_on_one_percent)
+{
+  begin();
+  struct event_fact facts[] = {{SLICE("plan"), slice_str(plan_text)},
+                               {SLICE("rehearse"), SLICE("slow x2 @30s")}};
+  EXPECT_INT(decide(COMMAND_RELEASE, 3, facts, 2), OK);
+  EXPECT_INT(decision.version, 1);
+  write_down();
+  struct plan plan;
+  EXPECT_INT(plan_read(&plan, model()->release->plan, &arena, &err), OK);
+  for (uint32_t i = 0; i < plan.n_steps; i++) EXPECT(plan.steps[i].weight <= PLAN_WHOLE / 100);
+  EXPECT(slice_eq(model()->release->rehearse, SLICE("slow x2 @30s")));
+  facts[1].value = SLICE("sleepy");
+  EXPECT_INT(move(ROLLOUT_ABORTED, 0), OK);
+  EXPECT_INT(decide(COMMAND_RELEASE, 3, facts, 2), E_INVALID_ARGUMENT);
+  EXPECT_STR(decision.err.field, "rehearse");
+  facts[0].value = SLICE("{\"strategy\":\"now\"}");
+  facts[1].value = SLICE("crash");
+  EXPECT_INT(decide(COMMAND_RELEASE, 3, facts, 2), E_INVALID_ARGUMENT);
+  EXPECT_STR(decision.err.field, "strategy");
+  end();
+}
+
 /* --- the golden ledger ------------------------------------------------------------------------ */
 
 /* test/golden/ledger-2.jsonl: releases that were completed, rolled back by a gate, rolled back

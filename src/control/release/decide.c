@@ -7,6 +7,9 @@
 
 #include "base/clock.h"
 #include "control/release/facts.h"
+#include "world/fault.h"
+
+enum { REHEARSAL_WEIGHT_MAX = PLAN_WHOLE / 100 };
 
 static void answer(struct decision *decision)
 {
@@ -79,7 +82,8 @@ static bool overtake(struct catalog_model *model, const struct letter_command *c
 }
 
 /* Candidate and stable, or why not. */
-static bool versions_fit(const struct catalog_model *model, uint32_t candidate, struct err *err)
+static bool versions_fit(const struct catalog_model *model, uint32_t candidate, bool rehearsal,
+                         struct err *err)
 {
   if (!catalog_version(model, candidate)) {
     fail(err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u", SLICE_ARG(model->name),
@@ -89,7 +93,7 @@ static bool versions_fit(const struct catalog_model *model, uint32_t candidate, 
     fail(err, E_CONFLICT,
          "model '%.*s' has no version in charge to compare with; deploy it with --strategy now",
          SLICE_ARG(model->name));
-  } else if (model->serving == candidate) {
+  } else if (model->serving == candidate && !rehearsal) {
     fail(err, E_CONFLICT, "version %u of model '%.*s' serves already", candidate,
          SLICE_ARG(model->name));
     fail_at(err, "version");
@@ -97,6 +101,26 @@ static bool versions_fit(const struct catalog_model *model, uint32_t candidate, 
     return true;
   }
   return false;
+}
+
+/* A copy with a fault gets at most 1 % of live traffic, whatever the plan says. */
+static bool rehearsal_fits(const struct event *wish, struct plan *plan, struct err *err)
+{
+  struct fault fault;
+  if (fault_read(event_fact(wish, "rehearse"), &fault, err)) {
+    fail_at(err, "rehearse");
+    return false;
+  }
+  if (plan->strategy != STRATEGY_CANARY && plan->strategy != STRATEGY_SHADOW) {
+    fail(err, E_INVALID_ARGUMENT, "a rehearsal is a shadow or a canary, not %s",
+         strategy_name(plan->strategy));
+    fail_at(err, "strategy");
+    return false;
+  }
+  for (uint32_t i = 0; i < plan->n_steps; i++)
+    if (plan->steps[i].kind == STEP_CANARY && plan->steps[i].weight > REHEARSAL_WEIGHT_MAX)
+      plan->steps[i].weight = REHEARSAL_WEIGHT_MAX;
+  return plan_check(plan, err) == OK;
 }
 
 static struct slice submitter_of(const struct event *wish)
@@ -152,17 +176,20 @@ void release_decide(const struct catalog *catalog, struct catalog_model *model,
   struct err *err = &decision->err;
   struct arena scratch;
   struct plan plan;
+  bool rehearsal = event_fact(wish, "rehearse").len != 0;
   decision->version = wish->version ? wish->version : model->n_versions;
+  if (rehearsal) decision->version = model->serving;
   decision->release = model->n_releases + 1;
   must(command->arena);
   arena_init(&scratch, PLAN_ARENA_BYTES, NULL);
-  bool fine = versions_fit(model, decision->version, err) &&
+  bool fine = versions_fit(model, decision->version, rehearsal, err) &&
               plan_read(&plan, event_fact(wish, "plan"), &scratch, err) == OK;
   if (fine && plan_arms(&plan) > 2) {
     fail(err, E_NOT_IMPLEMENTED, "a release has two arms: candidate and stable");
     fail_at(err, "ab.arms");
     fine = false;
   }
+  if (fine && rehearsal) fine = rehearsal_fits(wish, &plan, err);
   if (fine) arena_reset(&scratch);
   fine = fine && overtake(model, command, &scratch, decision);
   if (fine) arena_reset(&scratch);

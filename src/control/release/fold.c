@@ -64,17 +64,19 @@ static enum code started(struct catalog *catalog, struct catalog_model *model,
     return catalog_misfit(event, err, "its stable version does not serve");
   struct catalog_release *release = model->release;
   if (!release) release = model->release = catalog_room(catalog, 1, sizeof *release);
-  *release = (struct catalog_release){.number = event->release,
-                                      .candidate = event->version,
-                                      .stable = (uint32_t)stable,
-                                      .plan = catalog_keep(catalog, event_fact(event, "plan")),
-                                      .seed = catalog_keep(catalog, event_fact(event, "seed")),
-                                      .actor = catalog_keep(catalog, event->actor),
-                                      .rollout = *rollout,
-                                      .started_seq = event->seq,
-                                      .seq = event->seq,
-                                      .started_ms = event->wall_ms,
-                                      .moved_ms = event->wall_ms};
+  *release =
+      (struct catalog_release){.number = event->release,
+                               .candidate = event->version,
+                               .stable = (uint32_t)stable,
+                               .plan = catalog_keep(catalog, event_fact(event, "plan")),
+                               .seed = catalog_keep(catalog, event_fact(event, "seed")),
+                               .actor = catalog_keep(catalog, event->actor),
+                               .rehearse = catalog_keep(catalog, event_fact(event, "rehearse")),
+                               .rollout = *rollout,
+                               .started_seq = event->seq,
+                               .seq = event->seq,
+                               .started_ms = event->wall_ms,
+                               .moved_ms = event->wall_ms};
   model->n_releases++;
   return OK;
 }
@@ -110,7 +112,7 @@ static enum code moved(struct catalog *catalog, struct catalog_model *model,
   release->moved_ms = event->wall_ms;
   if (edges.len && !slice_eq(edges, release->edges)) release->edges = catalog_keep(catalog, edges);
   release_switch(model, release, event);
-  if (rollout->state == ROLLOUT_FAILED) {
+  if (rollout->state == ROLLOUT_FAILED && !release->rehearse.len) {
     struct catalog_version *candidate = &model->versions[release->candidate - 1];
     candidate->refused = event->code ? event->code : E_MODEL_LOAD_FAILED;
     candidate->reason = catalog_keep(catalog, event->reason);
@@ -158,6 +160,7 @@ void release_digest(struct sha256 *sha, const struct catalog_model *model)
   digest_number(sha, (uint64_t)release->started_ms);
   digest_number(sha, (uint64_t)release->moved_ms);
   digest_number(sha, release->served);
+  if (release->rehearse.len) digest_text(sha, release->rehearse);
 }
 
 /* --- freezes ---------------------------------------------------------------------------------- */

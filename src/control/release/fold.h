@@ -6,7 +6,7 @@
  * hex), so the fold needs no clock and no plan. A state that makes another version answer switches
  * here, by that one event: a crash finds the old split or the new one.
  *
- *   RELEASE_STARTED   version: the candidate; facts plan, rollout, seed, stable
+ *   RELEASE_STARTED   version: the candidate; facts plan, rehearse, rollout, seed, stable
  *   RELEASE_MOVED     facts state, step, elapsed_ms, why: for people; looks, rollout, edges: for
  *                     going on after a restart; verdict: the evidence (judge/explain.h)
  *   RELEASE_APPROVED  facts person, rollout, spec, step
@@ -22,6 +22,7 @@
 struct catalog_release {
   uint32_t number, candidate, stable;
   struct slice plan, seed, actor;
+  struct slice rehearse; /* a fault (world/fault.h): the candidate is a copy of stable with it */
   struct slice edges;     /* of score bins, decimal, by blanks; empty: none chosen yet */
   struct rollout rollout; /* as of the newest event */
   uint64_t looks;         /* judged when that was written */

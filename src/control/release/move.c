@@ -29,7 +29,7 @@ static void move_notify(struct control *control, const struct run *run,
   struct notice notice = {
       .tenant = run->model->tenant->name,
       .model = run->model->name,
-      .version = run->candidate ? run->candidate->number : 0,
+      .version = run->version,
       .release = run->number,
       .step = rollout->step,
       .state = rollout_state_name(state),
@@ -60,8 +60,8 @@ static void move_announce(struct control *control, const struct run *run,
   bool bad = rollout->state == ROLLOUT_ROLLED_BACK || rollout->state == ROLLOUT_FAILED;
   log_event(bad ? LOG_WARN : LOG_INFO, first ? "release_stopped" : "release_moved", "tenant",
             log_slice(run->model->tenant->name), "model", log_slice(run->model->name), "release",
-            log_num(run->number), "version", log_num(run->candidate ? run->candidate->number : 0),
-            "state", rollout_state_name(rollout->state), "step", log_num(rollout->step), "weight",
+            log_num(run->number), "version", log_num(run->version), "state",
+            rollout_state_name(rollout->state), "step", log_num(rollout->step), "weight",
             log_num(rollout_weight(rollout, &run->plan, PLAN_CANDIDATE)), "why",
             rollout_why_name(rollout->why), "person", rollout->person[0] ? rollout->person : NULL,
             "evidence", sentence[0] ? sentence : NULL, NULL);
@@ -191,6 +191,10 @@ void run_event(struct control *control, struct run *run, const struct rollout_ev
   if (rollout_is_final(&run->now) && run->owed) return;
   if (event->when == WHEN_HARM && !way_back_is_there(run)) return;
   struct rollout_move move = rollout_step(&run->now, &run->plan, event, run_ms(control));
+  if (run->rehearsal && move.next.state == ROLLOUT_COMPLETED) { /* it never gets everything */
+    struct rollout_event over = {.when = WHEN_ABORT, .person = "rehearsal"};
+    move = rollout_step(&run->now, &run->plan, &over, run_ms(control));
+  }
   run_move(control, run, &move, NULL);
 }
 

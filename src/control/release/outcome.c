@@ -64,17 +64,16 @@ void run_measure(struct control *control, struct run *run)
   if (!desk) return;
   struct question *question = grab_zero(1, sizeof *question);
   question->model = run->model->slot;
-  question->letter = (struct letter_measure){
-      .mail.kind = LETTER_MEASURE,
-      .home = &control->box,
-      .tenant = run->model->tenant->name,
-      .model = run->model->name,
-      .release = run->number,
-      .from_ms = release->started_ms - SETTLE_MS,
-      .since_ms = of->measured ? of->since_ms : INT64_MIN,
-      .mature_ms = mature_ms,
-      .maturity_ms = maturity_ms(run),
-      .cap = (double)run->plan.metric.cap_e6 / PLAN_MILLION};
+  question->letter = (struct letter_measure){.mail.kind = LETTER_MEASURE,
+                                             .home = &control->box,
+                                             .tenant = run->model->tenant->name,
+                                             .model = run->model->name,
+                                             .release = run->number,
+                                             .from_ms = release->started_ms - SETTLE_MS,
+                                             .since_ms = of->measured ? of->since_ms : INT64_MIN,
+                                             .mature_ms = mature_ms,
+                                             .maturity_ms = maturity_ms(run),
+                                             .cap = (double)run->plan.metric.cap_e6 / PLAN_MILLION};
   of->asked = true;
   control->measures_out++;
   mail_send(desk, &question->letter.mail);

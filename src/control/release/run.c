@@ -86,6 +86,9 @@ struct run *run_start(struct control *control, struct catalog_model *model)
   struct err err = {0};
   run->model = model;
   run->number = release->number;
+  run->version = release->candidate;
+  run->against = release->stable;
+  run->rehearsal = release->rehearse.len != 0;
   run->plan_text = release->plan;
   run->now = release->rollout;
   run->slot = UINT32_MAX;
@@ -117,12 +120,22 @@ static struct placed *pinned(struct control *control, struct run *run, uint32_t 
   return placed;
 }
 
+/* Each rehearsal has a copy of its own, under a number that no version gets. */
+static struct placed *copy_pinned(struct control *control, struct run *run)
+{
+  struct placed *placed = place_of(&control->place, run->model, UINT32_MAX - run->number);
+  struct err err;
+  placed->copy_of = run->version;
+  must(fault_read(run->model->release->rehearse, &placed->fault, &err) == OK);
+  return pinned(control, run, placed->number);
+}
+
 static void run_begin(struct control *control, struct run *run)
 {
   run->slot = slot_take(control);
   run->look_us = run->loaded_us = control->now_us;
-  run->stable = pinned(control, run, run->model->release->stable);
-  run->candidate = pinned(control, run, run->model->release->candidate);
+  run->stable = pinned(control, run, run->against);
+  run->candidate = run->rehearsal ? copy_pinned(control, run) : pinned(control, run, run->version);
   pulse_remember(&control->pulse, true);
   control->dirty = true;
   if (run->candidate->state == PLACED_READY) run_placed(control, run->candidate);
@@ -304,8 +317,8 @@ void run_edges(struct control *control, struct run *run)
 {
   const struct memories *memories = &control->runs.memories;
   if (run->n_edges) return;
-  run->n_edges_next = memory_edges(
-      memory_of(memories, run->model->slot, run->model->release->stable), run->edges);
+  run->n_edges_next =
+      memory_edges(memory_of(memories, run->model->slot, run->model->release->stable), run->edges);
 }
 
 void run_step_begin(struct control *control, struct run *run)

@@ -57,7 +57,8 @@ struct run_outcomes {
 struct run {
   struct link link;
   struct catalog_model *model;
-  uint32_t number;
+  uint32_t number, version, against; /* its own, the candidate's, the stable one's */
+  bool rehearsal;                    /* the candidate is a copy of stable with a fault */
   struct slice plan_text; /* the catalog's */
   struct plan plan;
   struct rollout now;

@@ -87,6 +87,10 @@ struct change *run_say(struct control *control, struct letter_command *command,
     return answered(command, &err, run);
   }
   struct rollout_move move = rollout_step(&run->now, &run->plan, &event, run_ms(control));
+  if (!move.refused && run->rehearsal && move.next.state == ROLLOUT_COMPLETED) {
+    fail(&err, E_CONFLICT, "a rehearsal is never completed; end it with 'slipway abort'");
+    return answered(command, &err, run);
+  }
   if (!move.refused && run->now.state == ROLLOUT_COMPLETED && rollout_is_final(&move.next) &&
       run->stable->state != PLACED_READY) {
     fail(&err, E_CONFLICT, "version %u is not in memory; deploy it to go back to it",

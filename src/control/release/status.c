@@ -164,6 +164,8 @@ static void state_put(const struct run *run, struct json_out *out)
   json_out_bool(out, now->frozen && !now->freeze_overridden);
   json_out_key(out, "held_off");
   json_out_bool(out, now->holdoff != 0);
+  json_out_key(out, "rehearsal");
+  json_out_bool(out, run->rehearsal);
   json_out_key(out, "state_s");
   json_out_f64(out, (double)now->state_ms / 1000);
   str_or_null(out, "submitter", now->submitter);
@@ -175,7 +177,6 @@ static void state_put(const struct run *run, struct json_out *out)
 
 static void run_put(const struct run *run, struct json_out *out)
 {
-  const struct catalog_release *release = run->model->release;
   char spec[SHA256_HEX_LEN + 1];
   digest_hex(&run->now.spec, spec);
   json_out_open(out, '{');
@@ -184,9 +185,9 @@ static void run_put(const struct run *run, struct json_out *out)
   json_out_key(out, "release");
   json_out_u64(out, run->number);
   json_out_key(out, "version");
-  json_out_u64(out, run->candidate ? run->candidate->number : release->candidate);
+  json_out_u64(out, run->version);
   json_out_key(out, "stable");
-  json_out_u64(out, run->stable ? run->stable->number : release->stable);
+  json_out_u64(out, run->against);
   state_put(run, out);
   str_or_null(out, "spec_hash", spec);
   json_out_key(out, "plan");
