@@ -37,6 +37,7 @@ enum {
   ASK_ANSWER_MAX = 256 << 20, /* one answer */
   ASK_DEPTH_MAX = 64,         /* of a JSON body */
   ASK_MEMBER_MAX = 4096,      /* a string member, before its own rule is asked */
+  MOVES_STATES = 9,           /* of judge/step.h */
   STATS_RECENT_US = 100000,   /* how old a snapshot `stats_recent` may hand out */
 };
 
@@ -89,6 +90,9 @@ struct desk {
   struct blob *metrics;
   int64_t metrics_us;
   char metrics_tenant[64];
+  uint64_t moves[MOVES_STATES]; /* of releases, by state, up to moves_seq */
+  uint64_t moves_seq;
+  char moves_tenant[64];
   uint64_t cpu_busy, cpu_all; /* of /proc/stat, when metrics were written last */
 };
 

@@ -3,10 +3,29 @@
  * SPDX-License-Identifier: MIT */
 #include "store/history.h"
 
-#include "api/handlers_int.h"
+#include "api/release/release_int.h"
 #include "base/clock.h"
 
 enum { HISTORY_PAGE = 100, HISTORY_DEADLINE_US = 2000000 };
+
+/* What people want to know of an event's facts; of a verdict its sentence. Not the rest: plans and
+ * evidence have routes of their own, hashes of keys are nobody's business. */
+static void facts_set(json_t *tree, const struct event *event)
+{
+  static const char *const shown[] = {"state", "step",   "stable",  "person",   "role", "key",
+                                      "scope", "weekly", "from_ms", "until_ms", "flag", "rehearse"};
+  for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+    struct slice value = event_fact(event, shown[i]);
+    if (value.len) json_object_set_new(tree, shown[i], json_slice(value));
+  }
+  struct slice why = event_fact(event, "why");
+  json_t *verdict = fact_json(event, "verdict"), *sentence = json_object_get(verdict, "sentence");
+  if (sentence)
+    json_object_set(tree, "why", sentence);
+  else if (why.len)
+    json_object_set_new(tree, "why", json_slice(why));
+  json_decref(verdict);
+}
 
 static json_t *event_json(const struct event *event, const struct digest *hash)
 {
@@ -17,9 +36,11 @@ static json_t *event_json(const struct event *event, const struct digest *hash)
   json_object_set_new(tree, "who", json_slice(event->actor));
   json_object_set_new(tree, "model", json_slice(event->model));
   if (event->version) json_object_set_new(tree, "version", json_integer(event->version));
+  if (event->release) json_object_set_new(tree, "release", json_integer(event->release));
   if (event->engine.len) json_object_set_new(tree, "engine", json_slice(event->engine));
   if (event->note.len) json_object_set_new(tree, "note", json_slice(event->note));
   if (event->reason.len) json_object_set_new(tree, "reason", json_slice(event->reason));
+  facts_set(tree, event);
   if (event->n_files) {
     json_t *files = json_array();
     for (uint32_t i = 0; i < event->n_files; i++)
@@ -53,6 +74,9 @@ enum desk_step model_history(struct ask *ask)
   int64_t limit = HISTORY_PAGE, before = 0;
   const struct model *model = ask_model(ask, 0);
   if (!model) return ask_fail(ask);
+  struct slice at;
+  if (!ask_query(ask, "at", &at)) return ask_fail(ask);
+  if (at.at) return history_at(ask, at);
   if (!ask_query_int(ask, "limit", 1, HISTORY_LIMIT_MAX, &limit)) return ask_fail(ask);
   if (!ask_query_int(ask, "before", 1, INT64_MAX, &before)) return ask_fail(ask);
   if (!desk->history && history_open(&desk->history, desk->opts->datadir, &ask->err) != OK) {

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "api/flag/desk_int.h"
-#include "api/handlers_int.h"
+#include "api/release/release_int.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -159,7 +159,7 @@ static const struct {
      2},
 };
 
-static void head_write(struct buf *to, const char *name, const char *type, const char *help)
+void metrics_head(struct buf *to, const char *name, const char *type, const char *help)
 {
   buf_print(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -184,7 +184,7 @@ static void failures_write(struct buf *to, const struct series_list *list)
       [FAIL_BACKEND] = "BACKEND",
       [FAIL_OTHER] = "OTHER",
   };
-  head_write(to, "nv_inference_request_failure", "counter", "requests not answered, by reason");
+  metrics_head(to, "nv_inference_request_failure", "counter", "requests not answered, by reason");
   for (uint32_t i = 0; i < list->n; i++)
     for (int r = 0; r < FAIL_REASONS; r++)
       buf_print(to, "nv_inference_request_failure{%s,reason=\"%s\"} %llu\n", list->all[i].labels,
@@ -194,14 +194,14 @@ static void failures_write(struct buf *to, const struct series_list *list)
 static void versions_write(struct buf *to, const struct series_list *list)
 {
   for (size_t f = 0; f < sizeof version_families / sizeof *version_families; f++) {
-    head_write(to, version_families[f].name, version_families[f].type, version_families[f].help);
+    metrics_head(to, version_families[f].name, version_families[f].type, version_families[f].help);
     for (uint32_t i = 0; i < list->n; i++)
       buf_print(to, "%s{%s} %.15g\n", version_families[f].name, list->all[i].labels,
                 version_families[f].value(&list->all[i]));
   }
   failures_write(to, list);
   for (size_t f = 0; f < sizeof version_hists / sizeof *version_hists; f++) {
-    head_write(to, version_hists[f].name, "histogram", version_hists[f].help);
+    metrics_head(to, version_hists[f].name, "histogram", version_hists[f].help);
     for (uint32_t i = 0; i < list->n; i++) {
       const void *hist = (const char *)&list->all[i].tally + version_hists[f].at;
       hist_write(to, version_hists[f].name, list->all[i].labels, hist, version_hists[f].step);
@@ -214,7 +214,7 @@ static void versions_write(struct buf *to, const struct series_list *list)
 static void one_write(struct buf *to, const char *name, const char *type, const char *help,
                       double value)
 {
-  head_write(to, name, type, help);
+  metrics_head(to, name, type, help);
   buf_print(to, "%s %.15g\n", name, value);
 }
 
@@ -227,11 +227,11 @@ static void loops_write(struct buf *to, const struct tally *tally)
   one_write(to, "slipway_sent_bytes_total", "counter", "bytes written", (double)tally->bytes_out);
   one_write(to, "slipway_slow_turns_total", "counter", "loop turns over their budget",
             (double)tally->slow_turns);
-  head_write(to, "slipway_responses_total", "counter", "answers by class of status");
+  metrics_head(to, "slipway_responses_total", "counter", "answers by class of status");
   for (int i = 1; i <= 5; i++)
     buf_print(to, "slipway_responses_total{class=\"%dxx\"} %llu\n", i,
               (unsigned long long)tally->by_status[i]);
-  head_write(to, "slipway_refused_total", "counter", "answers by error code");
+  metrics_head(to, "slipway_refused_total", "counter", "answers by error code");
   for (int code = 1; code < CODE_COUNT; code++)
     buf_print(to, "slipway_refused_total{code=\"%s\"} %llu\n", code_name((enum code)code),
               (unsigned long long)tally->refused[code]);
@@ -241,7 +241,7 @@ static void process_write(struct buf *to, const struct metrics_view *view)
 {
   const struct process_facts *facts = view->facts;
   const struct stats *stats = view->stats;
-  head_write(to, "slipway_build_info", "gauge", "which slipway this is");
+  metrics_head(to, "slipway_build_info", "gauge", "which slipway this is");
   buf_print(to, "slipway_build_info{version=");
   metrics_label(to, slice_str(view->version));
   buf_print(to, "} 1\n");
@@ -261,7 +261,7 @@ static void process_write(struct buf *to, const struct metrics_view *view)
             "requests waiting in lanes, all models", (double)stats->lanes_pending);
   one_write(to, "slipway_log_dropped_total", "counter", "log lines dropped",
             (double)view->log_dropped);
-  head_write(to, "slipway_predictions_total", "counter",
+  metrics_head(to, "slipway_predictions_total", "counter",
              "answers to be held against their outcomes, by what became of them");
   buf_print(to, "slipway_predictions_total{state=\"kept\"} %llu\n",
             (unsigned long long)stats->predictions_kept);
@@ -292,6 +292,7 @@ void metrics_write(struct buf *to, const struct metrics_view *view)
   one_write(to, "slipway_series_left_out", "gauge", "versions summed into model=\"__other__\"",
             list.left_out);
   versions_write(to, &list);
+  release_metrics_write(to, view);
   ungrab(list.all);
 }
 
@@ -314,7 +315,9 @@ static double cpu_utilization(struct desk *desk, const struct process_facts *fac
   return all && busy <= all ? (double)busy / (double)all : 0;
 }
 
-static enum desk_step metrics_then(struct ask *ask, const struct stats *stats)
+static void array_free(void *array) { json_decref(array); }
+
+static enum desk_step metrics_finish(struct ask *ask, const struct stats *stats)
 {
   struct desk *desk = ask->desk;
   if (cache_is_fresh(ask)) return ask_text(ask, 200, METRICS_TYPE, blob_share(desk->metrics));
@@ -328,7 +331,9 @@ static enum desk_step metrics_then(struct ask *ask, const struct stats *stats)
                                              .stats = stats,
                                              .facts = &facts,
                                              .cpu_utilization = cpu_utilization(desk, &facts),
-                                             .log_dropped = log_dropped()});
+                                             .log_dropped = log_dropped(),
+                                             .releases = ask->state,
+                                             .release_moves = release_moves_count(ask)});
   flag_metrics_write(desk, ask->letter->tenant, &buf);
   must(!buf.full);
   blob_drop(desk->metrics);
@@ -338,6 +343,29 @@ static enum desk_step metrics_then(struct ask *ask, const struct stats *stats)
   if (!slice_to_str(ask->letter->tenant, desk->metrics_tenant, sizeof desk->metrics_tenant))
     desk->metrics_us = 0; /* a name too long to compare is not cached */
   return ask_text(ask, 200, METRICS_TYPE, blob_share(desk->metrics));
+}
+
+static enum desk_step metrics_release(struct ask *ask, struct letter_release *letter)
+{
+  struct err err;
+  json_t *release = letter->err.code == OK ? json_parse(blob_lend(letter->json), &err) : NULL;
+  if (release) json_array_append_new(ask->state, release);
+  return ask->letters_out ? DESK_LATER : metrics_finish(ask, &ask->desk->stats_last);
+}
+
+/* Models in release first tell how they stand. */
+static enum desk_step metrics_then(struct ask *ask, const struct stats *stats)
+{
+  struct slice names[METRICS_RELEASES_MAX];
+  uint32_t n = 0;
+  const struct tenant *tenant = ask->tenant;
+  for (uint32_t i = 0; tenant && i < tenant->n_models && n < METRICS_RELEASES_MAX; i++)
+    if (tenant->models[i].release)
+      names[n++] = arena_copy(&ask->arena, tenant->models[i].name);
+  if (!n) return metrics_finish(ask, stats);
+  ask->state = json_array();
+  ask->state_free = array_free;
+  return release_ask(ask, names, n, metrics_release);
 }
 
 enum desk_step metrics_text(struct ask *ask)

@@ -5,10 +5,14 @@
 #ifndef API_METRICS_INT_H
 #define API_METRICS_INT_H
 
+#include <jansson.h>
+
 #include "api/process_int.h"
 #include "base/buf.h"
 #include "world/letters.h"
 
+/* Models whose running release is told in one scrape. */
+enum { METRICS_RELEASES_MAX = 100 };
 /* What one scrape may cost: versions past the cap are added up as model="__other__". */
 enum { METRICS_SERIES_MAX = 2000, METRICS_SERIES_EACH = 72, METRICS_BYTES_MAX = 8 << 20 };
 enum { METRICS_ROWS_MAX = METRICS_SERIES_MAX / METRICS_SERIES_EACH };
@@ -21,10 +25,15 @@ struct metrics_view {
   const struct process_facts *facts;
   double cpu_utilization; /* of the machine since the last scrape, 0 to 1 */
   uint64_t log_dropped;
+  const json_t *releases;        /* of the tenant's models that are in one: as control tells them */
+  const uint64_t *release_moves; /* by the state moved into, ROLLOUT_STATES; NULL: not known */
 };
 
 /* Each model and version with counters has its series; buf->full when it was too much. */
 void metrics_write(struct buf *to, const struct metrics_view *view);
+/* The families of releases alone (release/metrics.c). */
+void release_metrics_write(struct buf *to, const struct metrics_view *view);
+void metrics_head(struct buf *to, const char *name, const char *type, const char *help);
 /* A label's value with its quotes: backslash, quote and line feed escaped. */
 void metrics_label(struct buf *to, struct slice value);
 

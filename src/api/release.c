@@ -1,6 +1,6 @@
-/* release.c - deploy and rollback: which version answers. For now one strategy: now.
+/* release.c - rollback: which version answers. How a version begins to is in release/.
  * Thread: desk.
- * Whether a version may be deployed is control's to say; the desk asks and passes the answer on.
+ * Whether there is a way back is control's to say; the desk asks and passes the answer on.
  * SPDX-License-Identifier: MIT */
 #include "api/handlers_int.h"
 
@@ -15,30 +15,6 @@ static enum desk_step released(struct ask *ask)
                   json_pack("{so,so,ss,so}", "model", json_slice(command->event.model), "version",
                             json_integer(command->version), "state",
                             command->wait ? "READY" : "LOADING", "seq", json_u64(command->seq)));
-}
-
-enum desk_step release_deploy(struct ask *ask)
-{
-  struct slice strategy = SLICE("now");
-  int64_t version = 0;
-  bool wait = false;
-  if (!ask_body(ask) || !ask_members(ask, "version", "strategy", "wait", NULL) ||
-      !member_int(ask, ask->body, "version", 1, UINT32_MAX, &version) ||
-      !member_str(ask, ask->body, "strategy", 64, &strategy) ||
-      !member_bool(ask, ask->body, "wait", &wait))
-    return ask_fail(ask);
-  if (!slice_eq(strategy, SLICE("now"))) {
-    fail(&ask->err, E_NOT_IMPLEMENTED, "strategy '%.*s' is not built yet; 'now' is",
-         SLICE_ARG(strategy));
-    fail_at(&ask->err, "strategy");
-    return ask_fail(ask);
-  }
-  ask->command.kind = COMMAND_DEPLOY;
-  ask->command.wait = wait;
-  ask->command.event = (struct event){.kind = EVENT_VERSION_DEPLOYED,
-                                      .model = ask->letter->params[0],
-                                      .version = (uint32_t)version};
-  return ask_command(ask, released);
 }
 
 enum desk_step release_rollback(struct ask *ask)

@@ -28,6 +28,25 @@ enum desk_step system_version(struct ask *ask)
                   json_pack("{ss,ss}", "name", "slipway", "version", ask->desk->opts->version));
 }
 
+/* What a request sees of a running release; NULL: none is. */
+static json_t *split_json(const struct model *model)
+{
+  const struct split *split = model->release;
+  if (!split) return NULL;
+  uint32_t weight = 0;
+  const struct version *candidate = split->shadow;
+  for (uint32_t i = 0; i < model->n_arms; i++)
+    if (model->arms[i].version != model->stable) {
+      weight += model->arms[i].weight;
+      if (!candidate) candidate = model->arms[i].version;
+    }
+  return json_pack("{so,so,so,sf,sf}", "release", json_integer(split->number), "step",
+                   json_integer(split->step), "version",
+                   candidate ? json_integer(candidate->number) : json_null(), "weight",
+                   (double)weight / WEIGHT_WHOLE, "copied",
+                   split->shadow ? (double)split->shadow_weight / WEIGHT_WHOLE : 0.0);
+}
+
 /* model_json and what its versions have answered; percentiles are those of the one that serves. */
 static json_t *model_status_json(const struct model *model, const struct stats *stats)
 {
@@ -40,6 +59,8 @@ static json_t *model_status_json(const struct model *model, const struct stats *
   }
   json_object_set_new(tree, "requests", json_u64(requests));
   json_object_set_new(tree, "failures", json_u64(failures));
+  json_t *split = split_json(model);
+  if (split) json_object_set_new(tree, "release", split);
   if (!model->stable) return tree;
   const struct hist *hist = &stats_slot(stats, model->stable->slot)->total_us;
   if (hist->count)
@@ -67,24 +88,43 @@ static json_t *server_status_json(const struct ask *ask, const struct stats *sta
   return tree;
 }
 
+static void tree_free(void *tree) { json_decref(tree); }
+
+/* One model's release in control's own words: the running one, or how the last one ended. */
+static enum desk_step status_release(struct ask *ask, struct letter_release *letter)
+{
+  json_t *tree = ask->state, *model = json_array_get(json_object_get(tree, "models"), 0);
+  if (letter->err.code == OK) {
+    json_t *release = json_parse(blob_lend(letter->json), &ask->err);
+    if (!release) return ask_fail(ask);
+    json_object_set_new(model, "release", release);
+  }
+  ask->state = NULL;
+  return ask_json(ask, 200, tree);
+}
+
+static enum desk_step status_of_one(struct ask *ask, const struct stats *stats, struct slice name)
+{
+  const struct model *model = ask->tenant ? world_model(ask->world, ask->tenant, name) : NULL;
+  if (!model) {
+    fail(&ask->err, E_MODEL_NOT_FOUND, "model '%.*s' is not known; 'slipway push' makes one",
+         SLICE_ARG(name));
+    return ask_fail(ask);
+  }
+  ask->state = json_pack("{so,s[o]}", "server", server_status_json(ask, stats), "models",
+                         model_status_json(model, stats));
+  ask->state_free = tree_free;
+  return release_ask(ask, &name, 1, status_release);
+}
+
 static enum desk_step status_then(struct ask *ask, const struct stats *stats)
 {
   struct slice only;
   if (!ask_query(ask, "model", &only)) return ask_fail(ask);
-  const struct tenant *tenant = ask->tenant;
+  if (only.at) return status_of_one(ask, stats, only);
   json_t *list = json_array();
-  for (uint32_t i = 0; tenant && !only.at && i < tenant->n_models; i++)
-    json_array_append_new(list, model_status_json(&tenant->models[i], stats));
-  if (only.at) {
-    const struct model *model = tenant ? world_model(ask->world, tenant, only) : NULL;
-    if (!model) {
-      json_decref(list);
-      fail(&ask->err, E_MODEL_NOT_FOUND, "model '%.*s' is not known; 'slipway push' makes one",
-           SLICE_ARG(only));
-      return ask_fail(ask);
-    }
-    json_array_append_new(list, model_status_json(model, stats));
-  }
+  for (uint32_t i = 0; ask->tenant && i < ask->tenant->n_models; i++)
+    json_array_append_new(list, model_status_json(&ask->tenant->models[i], stats));
   return ask_json(ask, 200,
                   json_pack("{so,so}", "server", server_status_json(ask, stats), "models", list));
 }

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 
-enum { CONNECT_SECONDS = 5, CALL_SECONDS = 30, STALL_SECONDS = 60 };
+enum { CONNECT_SECONDS = 5, CALL_SECONDS = 30, CHANGE_SECONDS = 900, STALL_SECONDS = 60 };
 
 struct client {
   CURL *curl;
@@ -199,6 +199,23 @@ enum code client_call(struct client *client, const char *method, const char *pat
   if (answer->status != 401 || !key_found(client)) return code;
   answer_free(answer);
   return call_run(client, path, answer, err);
+}
+
+int client_once(const struct cli *cli, const char *method, const char *path, json_t *body,
+                struct answer *answer)
+{
+  struct err err;
+  struct client *client = NULL;
+  char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+  int rc = 0;
+  json_decref(body);
+  *answer = (struct answer){0};
+  if (client_new(&client, cli, &err) != OK ||
+      client_call(client, method, path, slice_str(text), text ? CHANGE_SECONDS : 0, answer, &err))
+    rc = cli_fail(cli, &err);
+  client_free(client);
+  ungrab(text);
+  return rc;
 }
 
 /* ---- uploads ---- */

@@ -45,6 +45,11 @@ void answer_free(struct answer *answer);
 /* "/v2/models/%s/infer" with each %s a word percent-encoded. E_BAD_NAME when it does not fit. */
 CHECKED enum code client_path(char to[CLIENT_PATH_MAX], struct err *err, const char *fmt,
                               const char *word);
+/* One call by a client of its own, with its error told: returns the exit code. The body (or NULL)
+ * is taken; with one, up to 15 min may pass (loads). The answer is the caller's to answer_free, in
+ * either case. */
+int client_once(const struct cli *cli, const char *method, const char *path, json_t *body,
+                struct answer *answer);
 /* What an answer that is no 2xx tells. */
 enum code answer_error(const struct answer *answer, struct err *err);
 

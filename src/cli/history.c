@@ -19,10 +19,15 @@ static void events_print(const json_t *events)
   {
     const char *why = get_str(event, "reason");
     if (!why[0]) why = get_str(event, "note");
+    if (!why[0]) why = get_str(event, "why");
     table_add_json(&table, json_object_get(event, "seq"));
     table_add(&table, "%s", out_time(json_object_get(event, "at"), text));
     table_add_json(&table, json_object_get(event, "who"));
-    table_add_json(&table, json_object_get(event, "what"));
+    if (get_str(event, "state")[0])
+      table_add(&table, "release %llu %s", (unsigned long long)get_u64(event, "release"),
+                get_str(event, "state"));
+    else
+      table_add_json(&table, json_object_get(event, "what"));
     table_add_json(&table, json_object_get(event, "version"));
     table_add(&table, "%s", why[0] ? why : "-");
   }
@@ -30,12 +35,51 @@ static void events_print(const json_t *events)
   table_deinit(&table);
 }
 
+/* "2026-01-31 18:00:00: digits was answered by version 2; release 17 ran beside it". */
+static void then_print(const json_t *then)
+{
+  const json_t *release = json_object_get(then, "release");
+  const char *model = get_str(then, "model"), *traffic = get_str(release, "traffic");
+  char text[OUT_NUMBER_MAX];
+  printf("%s: ", out_time(json_object_get(then, "at"), text));
+  if (!json_is_integer(json_object_get(then, "serving"))) {
+    printf("no version of %s answered\n", model);
+    return;
+  }
+  printf("%s was answered by version %llu\n", model,
+         (unsigned long long)get_u64(then, "serving"));
+  if (release && !json_is_null(release))
+    printf("release %llu of version %llu was %s, step %llu%s%s\n",
+           (unsigned long long)get_u64(release, "release"),
+           (unsigned long long)get_u64(release, "candidate"), get_str(release, "state"),
+           (unsigned long long)get_u64(release, "step") + 1, traffic[0] ? ": " : "", traffic);
+  printf("since %s by %s: %s\n", out_time(json_object_get(then, "since"), text),
+         get_str(then, "who"), get_str(then, "why")[0] ? get_str(then, "why")
+                                                      : get_str(then, "what"));
+}
+
+static int history_then(const struct cli *cli, const char *path, const char *at)
+{
+  struct err err;
+  struct answer answer;
+  char part[CLIENT_PATH_MAX], whole[2 * CLIENT_PATH_MAX];
+  if (client_path(part, &err, "?at=%s", at) != OK) return cli_fail(cli, &err);
+  snprintf(whole, sizeof whole, "%s%s", path, part);
+  int rc = client_once(cli, "GET", whole, NULL, &answer);
+  if (rc == 0 && cli->args.json)
+    out_json(answer.json);
+  else if (rc == 0)
+    then_print(answer.json);
+  answer_free(&answer);
+  return rc;
+}
+
 int command_history(struct cli *cli)
 {
   static const struct opt opts[] = {
       {"limit", 0, OPT_COUNT, "N", "how many events, at most 1000 [100]"},
       {"before", 0, OPT_COUNT, "SEQ", "only events before this one"},
-      {"at", 0, OPT_LATER, "TIME", "who answered at a time"},
+      {"at", 0, OPT_TEXT, "TIME", "who answered at a time, and why: 2026-01-31T18:00"},
       {NULL, 0, OPT_SWITCH, NULL, NULL},
   };
   struct err err;
@@ -45,9 +89,10 @@ int command_history(struct cli *cli)
   int rc;
   if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
   uint64_t limit = args_count(&cli->args, "limit"), before = args_count(&cli->args, "before");
-  if (client_path(path, &err, "/api/v1/models/%s/history", cli->args.words[0]) != OK ||
-      client_new(&client, cli, &err) != OK)
+  if (client_path(path, &err, "/api/v1/models/%s/history", cli->args.words[0]) != OK)
     return cli_fail(cli, &err);
+  if (args_given(&cli->args, "at")) return history_then(cli, path, args_text(&cli->args, "at"));
+  if (client_new(&client, cli, &err) != OK) return cli_fail(cli, &err);
   size_t len = strlen(path);
   len += (size_t)snprintf(path + len, sizeof path - len, "?limit=%llu",
                           (unsigned long long)(limit ? limit : 100));

@@ -1,4 +1,4 @@
-/* status.c - `slipway status [MODEL]`: what serves, what was refused and why.
+/* status.c - `slipway status [MODEL]`: what serves, what is being released, what was refused.
  * Thread: main (own).
  * SPDX-License-Identifier: MIT */
 #include <stdio.h>
@@ -6,6 +6,7 @@
 
 #include "cli/client.h"
 #include "cli/out.h"
+#include "cli/release/picture.h"
 
 static void server_print(const struct client *client, const json_t *answer)
 {
@@ -28,7 +29,16 @@ static void note_add(struct table *table, const json_t *model)
 {
   const json_t *refused = json_object_get(model, "refused");
   const json_t *loading = json_object_get(model, "loading");
-  if (refused)
+  const json_t *release = json_object_get(model, "release");
+  int rc;
+  if (release && !picture_is_over(release, &rc))
+    table_add(table, "release %llu of version %llu, step %llu, %.4g %%%s",
+              (unsigned long long)get_u64(release, "release"),
+              (unsigned long long)get_u64(release, "version"),
+              (unsigned long long)get_u64(release, "step") + 1,
+              100 * json_number_value(json_object_get(release, "weight")),
+              json_number_value(json_object_get(release, "copied")) > 0 ? ", shadowed" : "");
+  else if (refused)
     table_add(table, "version %llu was refused: %s",
               (unsigned long long)get_u64(refused, "version"), get_str(refused, "reason"));
   else if (json_is_integer(loading))
@@ -132,6 +142,8 @@ int command_status(struct cli *cli)
       models_print(models);
     else
       printf("no model yet; push one with: slipway push MODEL PATH\n");
+    const json_t *release = json_object_get(json_array_get(models, 0), "release");
+    if (model && get_str(release, "state")[0]) putchar('\n'), picture_print(release);
     if (model) putchar('\n'), versions_print(json_object_get(detail.json, "newest_versions"));
   }
   answer_free(&answer);

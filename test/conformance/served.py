@@ -104,7 +104,8 @@ class Client:
         if reply.status != 201:
             raise Refused("refused at push", reply)
         reply = self.post("/api/v1/models/%s/deploy" % model,
-                          {"version": reply.json()["version"], "wait": True})
+                          {"version": reply.json()["version"], "strategy": "now",
+                           "wait": True})
         if reply.status != 200:
             raise Refused("refused at load", reply)
 

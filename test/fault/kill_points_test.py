@@ -45,7 +45,8 @@ def push_and_deploy(d, said, value):
                           {"files": [{"name": "model.json", "sha256": sha}]}), 201,
                    "push")["version"]
     said.versions.append((version, value))
-    want(d.post("/api/v1/models/m/deploy", {"version": version, "wait": True}), 200, "deploy")
+    want(d.post("/api/v1/models/m/deploy", {"version": version, "strategy": "now",
+                                                "wait": True}), 200, "deploy")
     said.serving = version
 
 
@@ -110,7 +111,8 @@ def check_recovered(data, said, tried):
                                                                          value))
         # nothing half visible: whatever is listed can be loaded, and answers its own number
         for v in sorted(have)[-2:]:
-            want(d.post("/api/v1/models/m/deploy", {"version": v, "wait": True}), 200,
+            want(d.post("/api/v1/models/m/deploy", {"version": v, "strategy": "now",
+                                                        "wait": True}), 200,
                  "deploy of %d" % v)
             version, value = value_served(d)
             expect_eq((version, value), (v, v * 1.0))

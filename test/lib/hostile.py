@@ -313,7 +313,7 @@ def try_model(d, files, model=None):
         return r
     with d.conn(150) as c:
         return c.ask("POST", "/api/v1/models/%s/deploy" % model,
-                     {"version": r.json()["version"], "wait": True})
+                     {"version": r.json()["version"], "strategy": "now", "wait": True})
 
 
 def refused(d, files, codes=REJECTED, says=(), model=None):

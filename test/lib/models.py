@@ -47,7 +47,8 @@ def push(d, model, files, **more):
 
 def deploy(d, model, version, wait=True):
     """The reply; wait: only when it serves or was refused."""
-    return d.post("/api/v1/models/%s/deploy" % model, {"version": version, "wait": wait})
+    return d.post("/api/v1/models/%s/deploy" % model,
+                  {"version": version, "strategy": "now", "wait": wait})
 
 
 def serve(d, model, files, **more):

@@ -35,7 +35,7 @@ def push(d, model, data, name="model.json", headers=None, **more):
 
 
 def deploy(d, model, **body):
-    return d.post("/api/v1/models/%s/deploy" % model, dict({"wait": True}, **body))
+    return d.post("/api/v1/models/%s/deploy" % model, dict({"wait": True, "strategy": "now"}, **body))
 
 
 def answer(d, model, path=""):
@@ -239,7 +239,7 @@ def bodies_are_read_strictly_and_up_to_a_limit():
                            (b'{"version":4294967296}', "VALUE_OUT_OF_RANGE")]:
             is_error(d.post(path, body), 400, code)
         is_error(d.post(path, b" " * (1 << 20) + b"{}"), 413, "BODY_TOO_LARGE")
-        is_error(d.post(path, {"strategy": "canary"}), 501, "NOT_IMPLEMENTED")
+        is_error(d.post(path, {"strategy": "yolo"}), 400, "INVALID_ARGUMENT")
         is_error(d.post("/api/v1/models/none/deploy", {}), 404, "MODEL_NOT_FOUND")
         is_error(deploy(d, "m", version=7), 404, "VERSION_NOT_FOUND")
 

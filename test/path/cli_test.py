@@ -73,13 +73,113 @@ LOGS = {"next": 99, "lines": [
      "model": "digits", "version": "2"},
     {"ts": "2026-01-31T23:59:59.999Z", "level": "warn", "event": "x\x1b[2J", "n": 3}]}
 
+GATES = [
+    {"gate": "errors", "state": "inconclusive", "act": "rollback", "lane": "restarted",
+     "log_e": 2.9, "bar": 7.2, "pass": {"log_e": 1.5, "bar": 3.0}, "reason": None,
+     "decides_in_s": 240, "missing": "non_inferior needs log_e 3.0, has 1.5: about 240 s",
+     "text": "errors 1.1x stable's [0.6, 1.9]"},
+    {"gate": "latency", "state": "non_inferior", "act": "rollback", "lane": "restarted",
+     "log_e": -1.25, "bar": 7.2, "pass": {"log_e": 4.1, "bar": 3.0}, "reason": None,
+     "decides_in_s": None, "missing": None, "text": "p99 1.0x stable's [0.8, 1.2]"},
+    {"gate": "metric", "state": "no_data", "act": "rollback", "lane": None, "log_e": None,
+     "bar": None, "pass": None, "reason": "outcomes_immature", "decides_in_s": None,
+     "missing": None, "text": None},
+    {"gate": "disagreement", "state": "idle"}]
+PLAN = {"strategy": "canary", "steps": [
+    {"shadow": {"traffic": "100%", "for": "1d", "requests_min": 1000, "deadline": "1d",
+                "approve": {"count": 2, "role": "approver"}}},
+    {"canary": {"traffic": "5%", "for": "10m", "requests_min": 2000, "users_min": 0,
+                "deadline": "10m", "approve": {"count": 0, "role": "approver"}}},
+    {"switch": {"holdback": "1%", "for": "10m", "requests_min": 0}}], "keep_previous_warm": "1h"}
+RUNNING = {"model": "fraud", "release": 17, "version": 3, "stable": 2, "strategy": "canary",
+           "state": "running", "why": "passed", "step": 1, "steps": 3, "weight": 0.05, "copied": 0,
+           "frozen": False, "held_off": False, "state_s": 380, "submitter": "ann", "person": None,
+           "approvals": {"want": 0, "role": None, "have": []}, "proposal": None,
+           "plan": PLAN, "warnings": [],
+           "verdict": {"verdict": "undecided", "look": 379, "gates": GATES, "sentence": "",
+                       "needs": [
+                           {"what": "gates", "have": 1, "want": 2, "met": False},
+                           {"what": "milliseconds", "have": 380000, "want": 600000, "met": False},
+                           {"what": "requests", "have": 1204, "want": 2000, "met": False},
+                           {"what": "users", "have": 1190, "want": 0, "met": True}]},
+           "shadow": {"pairs": 90000, "disagreements": 270, "dropped": 3, "errors": 0}}
+HARM = [dict(GATES[0], state="harm", log_e=7.31, text="errors 4.1x stable's [2.2, 7.5]")]
+SENTENCE = "rolled back: errors 4.1x stable's [2.2, 7.5] (log_e 7.3 over 7.2 by restarted)"
+LOST = dict(RUNNING, state="rolled_back", why="gate", weight=0, state_s=2, shadow=None,
+            verdict={"verdict": "harm", "look": 412, "gates": HARM, "sentence": SENTENCE})
+WAITING = dict(RUNNING, model="wait", state="waiting", step=0,
+               approvals={"want": 2, "role": "approver", "have": ["bob"]})
+FRAUD = dict(DIGITS, name="fraud", refused=None, release={
+    "release": 17, "step": 1, "version": 3, "weight": 0.05, "copied": 0.0})
+ROWS = [{"model": "fraud", "release": 17, "version": 3, "stable": 2, "strategy": "canary",
+         "state": "rolled_back", "why": "gate", "step": 1, "verdict": SENTENCE,
+         "started_at": "2026-01-31T22:00:00.000Z"},
+        {"model": "fraud", "release": 16, "version": 2, "stable": 1, "strategy": "shadow",
+         "state": "completed", "why": "passed", "step": 1, "verdict": None,
+         "started_at": "2026-01-30T22:00:00.000Z"}]
+TOLD = dict(ROWS[0], started_by="ann", seed="fraud/17", plan=PLAN,
+            approvals=[{"at": "2026-01-31T22:10:00.000Z", "who": "bob", "step": 0}],
+            moves=[{"seq": 9, "at": "2026-01-31T22:10:01.000Z", "who": "slipway",
+                    "state": "running", "step": 1, "why": "approved", "verdict": None},
+                   {"seq": 12, "at": "2026-01-31T22:20:00.000Z", "who": "slipway",
+                    "state": "rolled_back", "step": 1, "why": "gate",
+                    "verdict": {"look": 412, "sentence": SENTENCE, "gates": HARM}}])
+FORECAST = [{"step": 0, "kind": "canary", "requests_expected": 60, "hopeless": True, "gates": [
+    {"gate": "errors", "row": "errors", "smallest_ratio": 3.4, "delay_2x_s": None,
+     "delay_10x_s": 21.5, "hopeless": False},
+    {"gate": "latency", "row": "p99", "smallest_ratio": None, "delay_2x_s": 900.2,
+     "delay_10x_s": 62, "hopeless": True}]}]
+BEGUN = {"model": "fraud", "release": 17, "version": 3, "stable": 2, "strategy": "canary",
+         "state": "pending", "seq": 9, "spec_hash": "ab", "plan": PLAN, "forecast": FORECAST,
+         "warnings": ["step 1: latency p99 cannot decide in 10m at 2 requests/s"]}
+FREEZES = {"freezes": [
+    {"scope": "model", "model": "fraud", "from": "2026-01-31T22:00:00.000Z",
+     "until": "2026-02-02T08:00:00.000Z", "weekly": None, "why": "month end", "who": "ann"},
+    {"scope": "tenant", "model": None, "from": "2026-01-31T22:00:00.000Z", "until": None,
+     "weekly": "fri 16:00-mon 08:00 +01:00", "why": "", "who": "bob"}]}
+
 ANSWERS = {
+    ("GET", "/api/v1/status?model=fraud"): (200, {"server": SERVER, "models": [
+        dict(FRAUD, release=RUNNING)]}),
+    ("GET", "/api/v1/models/fraud"): (200, dict(FRAUD, newest_versions=[])),
+    ("GET", "/api/v1/models/fraud/release"): (200, RUNNING),
+    ("GET", "/api/v1/models/wait/release"): (200, WAITING),
+    ("POST", "/api/v1/models/fraud/deploy"): (202, BEGUN),
+    ("POST", "/api/v1/models/lost/deploy"): (202, dict(BEGUN, model="lost")),
+    ("GET", "/api/v1/models/lost/release"): (200, dict(LOST, model="lost")),
+    ("POST", "/api/v1/models/won/deploy"): (202, dict(BEGUN, model="won", warnings=[])),
+    ("GET", "/api/v1/models/won/release"): (200, dict(
+        RUNNING, model="won", state="completed", step=3, weight=1, verdict=None, shadow=None)),
+    ("POST", "/api/v1/models/impossible/deploy"): err(
+        400, "BAD_CONFIG", "line 3, column 14: 'erorrs' is not a gate; did you mean 'errors'?",
+        "plan.gates.erorrs"),
+    ("POST", "/api/v1/models/fraud/release/pause"): (200, {"model": "fraud", "release": 17,
+                                                           "word": "pause", "seq": 10}),
+    ("POST", "/api/v1/models/wait/release/approve"): (200, {"model": "wait", "release": 17,
+                                                            "word": "approve", "seq": 10}),
+    ("POST", "/api/v1/models/none/release/abort"): err(409, "CONFLICT", "no release is running"),
+    ("GET", "/api/v1/releases?limit=20"): (200, {"releases": ROWS, "before": None}),
+    ("GET", "/api/v1/releases?model=none&limit=20"): (200, {"releases": [], "before": None}),
+    ("GET", "/api/v1/releases?model=fraud&limit=1&state=rolled_back"): (
+        200, {"releases": ROWS[:1], "before": 7}),
+    ("GET", "/api/v1/releases/fraud/17"): (200, TOLD),
+    ("GET", "/api/v1/freezes"): (200, FREEZES),
+    ("POST", "/api/v1/freezes"): (200, {"scope": "tenant", "model": None, "from": None,
+                                        "until": None, "lifted": False, "seq": 4}),
+    ("DELETE", "/api/v1/freezes?model=fraud&why=done%20with%20it"): (
+        200, {"scope": "model", "model": "fraud", "from": None, "until": None, "lifted": True,
+              "seq": 5}),
     ("GET", "/api/v1/status"): (200, {"server": SERVER, "models": [DIGITS, FRESH, EVIL]}),
     ("GET", "/api/v1/status?model=digits"): (200, {"server": SERVER, "models": [DIGITS]}),
     ("GET", "/api/v1/models/digits"): (200, dict(DIGITS, newest_versions=VERSIONS)),
     ("GET", "/api/v1/status?model=nope"): err(404, "MODEL_NOT_FOUND", "model 'nope' is not known"),
     ("GET", "/api/v1/models/digits/history?limit=100"): (200, EVENTS),
     ("GET", "/api/v1/models/digits/history?limit=2&before=9"): (200, EVENTS),
+    ("GET", "/api/v1/models/digits/history?at=2026-01-31T18%3A00"): (200, {
+        "model": "digits", "at": "2026-01-31T18:00:00.000Z", "serving": 2, "who": "slipway",
+        "since": "2026-01-31T17:59:00.000Z", "what": "release_moved", "why": "", "seq": 5,
+        "release": {"release": 17, "state": "running", "step": 1, "candidate": 3, "stable": 2,
+                    "traffic": "5%"}}),
     ("GET", "/api/v1/doctor"): (200, DOCTOR),
     ("GET", "/api/v1/logs"): (200, LOGS),
     ("GET", "/api/v1/logs?model=digits"): (200, LOGS),
@@ -146,7 +246,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST = do_PUT = answer
+    do_GET = do_POST = do_PUT = do_DELETE = answer
 
     def log_message(self, *_):
         pass
@@ -171,6 +271,8 @@ def session(name):
         os.makedirs(os.path.join(folder, "nested", "inner"))
         os.mkdir(os.path.join(folder, "empty"))
         os.mkdir(model)
+        with open(os.path.join(folder, "plan.yaml"), "w") as f:
+            f.write("strategy: canary\nharm_budget: 50\n")
         for file, text in (("model.onnx", "onnx"), ("slipway.yaml", "a: 1\n"), (".hidden", "x")):
             with open(os.path.join(model, file), "w") as f:
                 f.write(text)
@@ -201,6 +303,11 @@ def help_and_mistakes_need_no_server():
 @test
 def answers_of_a_server_are_told():
     session("served")
+
+
+@test
+def releases_are_told():
+    session("release")
 
 
 @test

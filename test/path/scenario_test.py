@@ -179,7 +179,7 @@ def daemon():
                            {"files": [dict(sent.json(), name="model.json")]})
         expect_eq(made.status, 201, made)
         if model != "idle":
-            up = DAEMON.post("/api/v1/models/%s/deploy" % model, {"wait": True})
+            up = DAEMON.post("/api/v1/models/%s/deploy" % model, {"wait": True, "strategy": "now"})
             expect_eq(up.status // 100, 2, up)
     return DAEMON
 

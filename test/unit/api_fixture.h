@@ -83,12 +83,30 @@ enum code history_open(struct history **history, const struct datadir *dir, stru
 
 void history_close(struct history *history) { (void)history; }
 
-/* Events 1..3 of the model asked for. */
+/* A ledger of the test's own, ascending by seq; NULL: events 1..3 of the model asked for. */
+static const struct event *fx_events;
+static uint32_t fx_n_events;
+
+static inline enum code fx_events_read(struct slice model, uint64_t before, uint32_t limit,
+                                       history_fn fn, void *arg, struct err *err)
+{
+  struct digest hash = {{0}};
+  for (uint32_t i = fx_n_events; i-- > 0 && limit > 0;) {
+    const struct event *event = &fx_events[i];
+    if (before && event->seq >= before) continue;
+    if (model.len && !slice_eq(model, event->model)) continue;
+    if (fn(arg, event, &hash, err)) return err->code;
+    limit--;
+  }
+  return OK;
+}
+
 enum code history_read(struct history *history, struct slice tenant, struct slice model,
                        uint64_t before, uint32_t limit, int64_t deadline_us, history_fn fn,
                        void *arg, struct err *err)
 {
   (void)history, (void)deadline_us;
+  if (fx_events) return fx_events_read(model, before, limit, fn, arg, err);
   struct digest hash = {{0}};
   struct event_file file = {.name = SLICE("model.onnx"), .bytes = 7};
   for (uint64_t seq = 3; seq >= 1 && limit > 0; seq--) {
@@ -117,6 +135,21 @@ enum code history_flags(struct history *history, struct slice tenant, uint64_t b
   struct digest hash = {{0}};
   struct event event = {.seq = 1, .kind = EVENT_FLAGS_SET, .tenant = tenant};
   return fn(arg, &event, &hash, err);
+}
+
+/* Three looks of any release that is asked for: the bytes are 0a, then the number. */
+enum code history_looks(struct history *history, const struct journal_row *of, uint32_t limit,
+                        int64_t deadline_us, journal_fn fn, void *arg, struct err *err)
+{
+  (void)history, (void)deadline_us;
+  for (uint64_t look = of->look; look < 3 && limit > 0; look++, limit--) {
+    const char bytes[2] = {10, (char)look};
+    struct journal_row row = *of;
+    row.look = look;
+    row.bytes = slice_of(bytes, 2);
+    if (fn(arg, &row, err)) return err->code;
+  }
+  return OK;
 }
 
 /* ---- a world: digits (1 stored, 2 serves, 3 refused), wine (serves), broken (refused) */
@@ -355,6 +388,20 @@ static inline void fx_stats_home(struct fx *fx)
   struct letter_stats *letter = LETTER_OF(mail, struct letter_stats);
   letter->stats = fx_stats();
   letter->mail.kind = LETTER_STATS_HOME;
+  mail_send(letter->home, &letter->mail);
+}
+
+/* Answers a question for a release; NULL: there is none. */
+static inline void fx_release_home(struct fx *fx, const char *json)
+{
+  struct mail *mail = fx_take(&fx->control);
+  must(mail && mail->kind == LETTER_RELEASE);
+  struct letter_release *letter = LETTER_OF(mail, struct letter_release);
+  if (json)
+    letter->json = blob_copy(slice_str(json));
+  else
+    fail(&letter->err, E_NOT_FOUND, "no release is running");
+  letter->mail.kind = LETTER_RELEASE_HOME;
   mail_send(letter->home, &letter->mail);
 }
 

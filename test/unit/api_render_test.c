@@ -173,6 +173,7 @@ TEST(status_adds_what_was_answered)
   struct letter_ask *ask = fx_send(&fx, "GET", "/api/v1/status?model=digits", NULL);
   fx_post(&fx, ask);
   fx_stats_home(&fx);
+  fx_release_home(&fx, NULL);
   EXPECT_INT(fx_answer(&fx, ask, &text), 200);
   json_t *tree = json_loads(text, 0, NULL);
   const json_t *model = json_array_get(json_object_get(tree, "models"), 0);
@@ -183,6 +184,7 @@ TEST(status_adds_what_was_answered)
   fx_expect_tree(json_object_get(server, "ready"), "true");
   fx_expect_tree(json_object_get(server, "requests"), "12");
   EXPECT(json_integer_value(json_object_get(server, "resident_bytes")) > 0);
+  EXPECT(json_object_get(model, "release") == NULL);
   json_decref(tree);
   FX_EXPECT_CODE(&fx, "GET", "/api/v1/status?model=nope", NULL, 404, "MODEL_NOT_FOUND");
   fx_stop(&fx);

@@ -115,7 +115,8 @@ TEST(a_slow_deploy_does_not_hold_the_desk)
   const char *text;
   int status;
   fx_begin(&fx);
-  struct letter_ask *slow = fx_send(&fx, "POST", "/api/v1/models/digits/deploy", "{\"wait\":true}");
+  struct letter_ask *slow = fx_send(&fx, "POST", "/api/v1/models/digits/deploy",
+                                    "{\"wait\":true,\"strategy\":\"now\"}");
   fx_post(&fx, slow);
   struct letter_command *command = fx_command(&fx);
   json_decref(fx_ask(&fx, "GET", "/v2/models", NULL, &status)); /* answered meanwhile */
@@ -131,7 +132,7 @@ TEST(deploys_are_read_strictly)
   static const char *const path = "/api/v1/models/digits/deploy";
   struct fx fx;
   fx_begin(&fx);
-  FX_EXPECT_CODE(&fx, "POST", path, "{\"strategy\":\"canary\"}", 501, "NOT_IMPLEMENTED");
+  FX_EXPECT_CODE(&fx, "POST", path, "{\"strategy\":\"yolo\"}", 400, "INVALID_ARGUMENT");
   FX_EXPECT_CODE(&fx, "POST", path, "{\"version\":0}", 400, "VALUE_OUT_OF_RANGE");
   FX_EXPECT_CODE(&fx, "POST", path, "{\"version\":\"3\"}", 400, "WRONG_TYPE");
   FX_EXPECT_CODE(&fx, "POST", path, "{\"version\":3.0}", 400, "WRONG_TYPE");
@@ -225,7 +226,8 @@ TEST(foreign_pages_change_nothing)
   fx_begin(&fx);
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     const char *text;
-    struct letter_ask *ask = fx_send(&fx, rows[i].method, rows[i].path, NULL);
+    const char *body = strcmp(rows[i].method, "POST") == 0 ? "{\"strategy\":\"now\"}" : NULL;
+    struct letter_ask *ask = fx_send(&fx, rows[i].method, rows[i].path, body);
     ask->headers[ASK_HOST] = slice_str(rows[i].host);
     ask->headers[ASK_ORIGIN] = slice_str(rows[i].origin);
     ask->loopback = rows[i].loopback;

@@ -1,0 +1,319 @@
+/* picture.c - drawing a release with letters.
+ * Thread: main (own).
+ * Evidence is drawn as a bar towards its threshold: full on the harm side means rolled back, full
+ * on the pass side means the gate lets the step go on.
+ * SPDX-License-Identifier: MIT */
+#include "cli/release/picture.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/out.h"
+
+enum { BAR_CELLS = 10, EXIT_GATE = 8 };
+
+/* ---- small things ---- */
+
+static double number(const json_t *object, const char *key)
+{
+  return json_number_value(json_object_get(object, key));
+}
+
+static bool is_state(const json_t *release, const char *state)
+{
+  return strcmp(get_str(release, "state"), state) == 0;
+}
+
+/* "5 %", "0.25 %": a share of 1. */
+static const char *percent(double share, char to[OUT_NUMBER_MAX])
+{
+  snprintf(to, OUT_NUMBER_MAX, "%.4g %%", 100 * share);
+  return to;
+}
+
+const char *picture_bar(const json_t *have, const json_t *want, char to[PICTURE_BAR_MAX])
+{
+  double part = json_is_number(have) && json_number_value(want) > 0
+                    ? json_number_value(have) / json_number_value(want)
+                    : 0;
+  int cells = part <= 0 ? 0 : part >= 1 ? BAR_CELLS : (int)(part * BAR_CELLS);
+  to[0] = '[';
+  for (int i = 0; i < BAR_CELLS; i++) to[1 + i] = i < cells ? '#' : '.';
+  memcpy(to + 1 + BAR_CELLS, "]", 2);
+  return to;
+}
+
+bool picture_is_over(const json_t *release, int *rc)
+{
+  bool won = is_state(release, "completed") || is_state(release, "settled");
+  bool lost = is_state(release, "rolled_back") || is_state(release, "aborted") ||
+              is_state(release, "failed");
+  *rc = lost ? EXIT_GATE : 0;
+  return won || lost;
+}
+
+/* ---- steps ---- */
+
+/* A step of the canonical plan is a map with one key, its kind. */
+static const char *step_kind(json_t *step, const json_t **body)
+{
+  void *at = json_object_iter(step);
+  *body = at ? json_object_iter_value(at) : NULL;
+  return at ? json_object_iter_key(at) : "";
+}
+
+static void words_add(char *to, size_t cap, const char *fmt, ...) PRINTF(3, 4);
+static void words_add(char *to, size_t cap, const char *fmt, ...)
+{
+  size_t len = strlen(to);
+  va_list args;
+  va_start(args, fmt);
+  if (len < cap) vsnprintf(to + len, cap - len, fmt, args);
+  va_end(args);
+}
+
+static void value_add(char *to, size_t cap, const char *before, const json_t *value,
+                      const char *behind)
+{
+  if (json_is_string(value))
+    words_add(to, cap, "%s%s%s", before, json_string_value(value), behind);
+  else if (json_is_integer(value) && json_integer_value(value))
+    words_add(to, cap, "%s%lld%s", before, (long long)json_integer_value(value), behind);
+}
+
+/* What the running step still needs, as the judge counts it; what nobody asked for is left out. */
+static void needs_add(char *to, size_t cap, const json_t *verdict)
+{
+  size_t i;
+  const json_t *need;
+  const char *comma = ": ";
+  char a[OUT_NUMBER_MAX], b[OUT_NUMBER_MAX];
+  json_array_foreach(json_object_get(verdict, "needs"), i, need)
+  {
+    const char *what = get_str(need, "what");
+    double have = number(need, "have"), want = number(need, "want");
+    if (want <= 0) continue;
+    if (strcmp(what, "milliseconds") == 0)
+      words_add(to, cap, "%s%s of %s", comma, out_seconds((uint64_t)(have / 1000), a),
+                out_seconds((uint64_t)(want / 1000), b));
+    else
+      words_add(to, cap, "%s%.0f of %.0f %s", comma, have, want, what);
+    comma = ", ";
+  }
+}
+
+/* What must hold before a step is left. */
+static void until_write(char *to, size_t cap, const json_t *body)
+{
+  uint64_t yes = get_u64(json_object_get(body, "approve"), "count");
+  to[0] = '\0';
+  value_add(to, cap, "", json_object_get(body, "for"), "");
+  value_add(to, cap, ", ", json_object_get(body, "requests_min"), " requests");
+  value_add(to, cap, ", ", json_object_get(body, "users_min"), " users");
+  if (yes)
+    words_add(to, cap, ", %llu %s", (unsigned long long)yes, yes == 1 ? "person" : "people");
+}
+
+struct course {
+  uint64_t now;
+  bool won, lost;
+};
+
+static const char *place_of(const struct course *course, uint64_t step)
+{
+  if (step < course->now || course->won) return "done";
+  if (course->lost) return step == course->now ? "lost" : "-";
+  return step == course->now ? "now" : "then";
+}
+
+static void steps_print(const json_t *release)
+{
+  static const char *const heads[] = {"", "STEP", ">TRAFFIC", "UNTIL", NULL};
+  json_t *plan = json_object_get(release, "plan"), *steps = json_object_get(plan, "steps"), *step;
+  struct course course = {.now = get_u64(release, "step")};
+  struct table table;
+  char until[256] = "";
+  size_t i;
+  int rc;
+  if (!json_array_size(steps)) return;
+  if (picture_is_over(release, &rc)) course.won = rc == 0, course.lost = rc != 0;
+  table_init(&table, heads);
+  json_array_foreach(steps, i, step)
+  {
+    const json_t *body;
+    const char *kind = step_kind(step, &body);
+    const json_t *share = json_object_get(body, "traffic");
+    const json_t *held = json_object_get(body, "holdback");
+    until_write(until, sizeof until, body);
+    if (!course.won && !course.lost && i == course.now)
+      needs_add(until, sizeof until, json_object_get(release, "verdict"));
+    table_add(&table, "%s", place_of(&course, i));
+    table_add(&table, "%s", kind);
+    if (held)
+      table_add(&table, "all but %s", json_string_value(held));
+    else
+      table_add_json(&table, share);
+    table_add(&table, "%s", until[0] ? until : "-");
+  }
+  until[0] = '\0';
+  value_add(until, sizeof until, "the one before is kept warm ",
+            json_object_get(plan, "keep_previous_warm"), "");
+  table_add(&table, "%s", place_of(&course, i));
+  table_add(&table, "full");
+  table_add(&table, "100%%");
+  table_add(&table, "%s", until[0] ? until : "-");
+  table_print(&table);
+  table_deinit(&table);
+}
+
+/* ---- gates ---- */
+
+static void side_add(struct table *table, const json_t *log_e, const json_t *bar)
+{
+  char cells[PICTURE_BAR_MAX];
+  if (json_is_number(log_e) && json_is_number(bar))
+    table_add(table, "%s %.1f of %.1f", picture_bar(log_e, bar, cells), json_number_value(log_e),
+              json_number_value(bar));
+  else
+    table_add(table, "-");
+}
+
+/* Why it has no data; else how soon it decides and what it lacks. */
+static void lacks_add(struct table *table, const json_t *gate)
+{
+  char text[OUT_NUMBER_MAX];
+  const json_t *soon = json_object_get(gate, "decides_in_s");
+  if (get_str(gate, "reason")[0])
+    table_add(table, "%s", get_str(gate, "reason"));
+  else if (strcmp(get_str(gate, "state"), "inconclusive") != 0)
+    table_add(table, "-");
+  else if (json_is_number(soon) && json_number_value(soon) < 1e9)
+    table_add(table, "about %s more", out_seconds((uint64_t)json_number_value(soon) + 1, text));
+  else
+    table_add(table, "%s", get_str(gate, "missing")[0] ? get_str(gate, "missing") : "-");
+}
+
+void picture_gates(const json_t *verdict)
+{
+  static const char *const heads[] = {"GATE", "STATE", "HARM", "PASS", "EFFECT", "LACKS", NULL};
+  struct table table;
+  size_t i, shown = 0;
+  json_t *gate;
+  table_init(&table, heads);
+  json_array_foreach(json_object_get(verdict, "gates"), i, gate)
+  {
+    const json_t *pass = json_object_get(gate, "pass");
+    if (strcmp(get_str(gate, "state"), "idle") == 0) continue;
+    table_add_json(&table, json_object_get(gate, "gate"));
+    table_add_json(&table, json_object_get(gate, "state"));
+    side_add(&table, json_object_get(gate, "log_e"), json_object_get(gate, "bar"));
+    side_add(&table, json_object_get(pass, "log_e"), json_object_get(pass, "bar"));
+    table_add(&table, "%s", get_str(gate, "text")[0] ? get_str(gate, "text") : "-");
+    lacks_add(&table, gate);
+    shown++;
+  }
+  if (shown) table_print(&table);
+  table_deinit(&table);
+}
+
+/* ---- the whole ---- */
+
+static void head_print(const json_t *release)
+{
+  char share[OUT_NUMBER_MAX], since[OUT_NUMBER_MAX];
+  const char *why = get_str(release, "why");
+  double weight = number(release, "weight"), copied = number(release, "copied");
+  printf("release %llu: version %llu against %llu, %s, ",
+         (unsigned long long)get_u64(release, "release"),
+         (unsigned long long)get_u64(release, "version"),
+         (unsigned long long)get_u64(release, "stable"), get_str(release, "strategy"));
+  out_state(get_str(release, "state"));
+  printf(" for %s", out_seconds((uint64_t)number(release, "state_s"), since));
+  if (why[0] && strcmp(why, "begun") != 0) printf(" (%s)", why);
+  printf("; candidate answers %s", percent(weight, share));
+  if (copied > 0) printf(", copies of %s", percent(copied, share));
+  if (json_is_true(json_object_get(release, "frozen"))) printf("; frozen: nothing advances");
+  if (json_is_true(json_object_get(release, "held_off"))) printf("; held off until it is warm");
+  putchar('\n');
+}
+
+static void shadow_print(const json_t *release)
+{
+  const json_t *shadow = json_object_get(release, "shadow");
+  uint64_t pairs = get_u64(shadow, "pairs"), apart = get_u64(shadow, "disagreements");
+  char share[OUT_NUMBER_MAX];
+  if (!pairs) return;
+  printf("shadow: %llu pairs compared, %llu differ (%s); %llu copies dropped, %llu failed\n",
+         (unsigned long long)pairs, (unsigned long long)apart,
+         percent((double)apart / (double)pairs, share),
+         (unsigned long long)get_u64(shadow, "dropped"),
+         (unsigned long long)get_u64(shadow, "errors"));
+}
+
+void picture_next(const json_t *release)
+{
+  const char *model = get_str(release, "model");
+  const json_t *approvals = json_object_get(release, "approvals");
+  size_t have = json_array_size(json_object_get(approvals, "have"));
+  uint64_t want = get_u64(approvals, "want");
+  if (want > have && !is_state(release, "running"))
+    printf("waits for %llu more %s: slipway approve %s\n", (unsigned long long)(want - have),
+           want - have == 1 ? "yes" : "people", model);
+  else if (is_state(release, "paused"))
+    printf("go on with: slipway resume %s; or end it: slipway abort %s\n", model, model);
+  else if (is_state(release, "completed"))
+    printf("the version before is kept warm; go back with: slipway rollback %s\n", model);
+}
+
+void picture_print(const json_t *release)
+{
+  const json_t *verdict = json_object_get(release, "verdict"), *warning;
+  size_t i;
+  head_print(release);
+  if (get_str(verdict, "sentence")[0]) {
+    out_text(slice_str(get_str(verdict, "sentence")));
+    putchar('\n');
+  }
+  json_array_foreach(json_object_get(release, "warnings"), i, warning)
+  {
+    printf("warning: ");
+    out_text(slice_str(json_string_value(warning)));
+    putchar('\n');
+  }
+  putchar('\n');
+  steps_print(release);
+  shadow_print(release);
+  if (json_array_size(json_object_get(verdict, "gates"))) {
+    putchar('\n');
+    picture_gates(verdict);
+  }
+  picture_next(release);
+}
+
+void picture_line(const json_t *release, char to[PICTURE_LINE_MAX])
+{
+  const json_t *verdict = json_object_get(release, "verdict"), *gate;
+  char share[OUT_NUMBER_MAX], bar[PICTURE_BAR_MAX];
+  uint64_t step = get_u64(release, "step"), steps = get_u64(release, "steps");
+  size_t i;
+  to[0] = '\0';
+  words_add(to, PICTURE_LINE_MAX, "%s", get_str(release, "state"));
+  if (step < steps)
+    words_add(to, PICTURE_LINE_MAX, " step %llu of %llu", (unsigned long long)step + 1,
+              (unsigned long long)steps);
+  words_add(to, PICTURE_LINE_MAX, ", %s", percent(number(release, "weight"), share));
+  json_array_foreach(json_object_get(verdict, "gates"), i, gate)
+  {
+    const char *state = get_str(gate, "state");
+    const json_t *pass = json_object_get(gate, "pass");
+    const json_t *have = json_object_get(pass, "log_e"), *want = json_object_get(pass, "bar");
+    if (strcmp(state, "idle") == 0) continue;
+    if (strcmp(state, "inconclusive") == 0 && json_is_number(have) && json_is_number(want))
+      words_add(to, PICTURE_LINE_MAX, "  %s %s", get_str(gate, "gate"),
+                picture_bar(have, want, bar));
+    else if (strcmp(state, "inconclusive") != 0)
+      words_add(to, PICTURE_LINE_MAX, "  %s %s", get_str(gate, "gate"),
+                strcmp(state, "non_inferior") == 0 ? "ok" : state);
+  }
+}

@@ -1,0 +1,478 @@
+#!/usr/bin/env python3
+"""release_test.py - releases through the running daemon: plans refused and obeyed, verdicts told,
+persons heard, way back. Tests named after a thread of another tool (argo_rollouts_1905_...) hold
+what people asked for there; docs/release-complaints.md lists all of them.
+SPDX-License-Identifier: MIT
+"""
+import json
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from models import want  # noqa: E402
+from releases import (BODY, Load, begin, broken, files, gate, reaches, release, say,  # noqa
+                      two, with_past)
+from slipway import (ROOT, SLOW, Daemon, cases, expect, expect_eq, expect_in, main, test,  # noqa
+                     wait_for)
+
+CANARY = "strategy: canary\nsteps:\n  - canary: {traffic: 50%, for: 60s}\nwarm_up: 0s\n"
+QUICK = """strategy: canary
+steps:
+  - canary: {traffic: 20%, for: 2s}
+  - canary: {traffic: 50%, for: 2s}
+on_inconclusive: advance
+warm_up: 0s
+"""
+
+
+def is_error(reply, status, code, field=None):
+    expect_eq((reply.status, reply.json()["code"]), (status, code), reply)
+    if field is not None:
+        expect_eq(reply.json()["details"].get("field"), field)
+    return reply.json()["error"]
+
+
+def serving(d, model="m"):
+    return d.get("/api/v1/models/%s" % model).json()["serving"]
+
+
+# --- plans --------------------------------------------------------------------------------------
+
+@cases([
+    ("weights_over_100", "strategy: canary\nsteps:\n  - canary: {traffic: 150%}\n",
+     "plan.steps[0].canary.traffic"),
+    ("unknown_gate", "strategy: canary\ngates:\n  erorrs: {margin: 1.25}\n", "plan.gates.erorrs"),
+    ("negative_time", "strategy: canary\nsteps:\n  - canary: {traffic: 5%, for: -10m}\n",
+     "plan.steps[0].canary.for"),
+    ("unknown_key", "strategy: canary\nstepz: []\n", "plan.stepz"),
+])
+def argo_rollouts_1832_a_wrong_plan_is_refused_with_its_place(plan, field):
+    """[flagger#1581, kserve#4074, kserve#5335]"""
+    with Daemon() as d:
+        two(d)
+        text = is_error(d.post("/api/v1/models/m/deploy", {"plan": plan}), 400, "BAD_CONFIG", field)
+        expect(re.match(r"line \d+, column \d+: ", text), text)
+        expect_eq(d.get("/api/v1/releases").json()["releases"], [])
+        expect_eq(serving(d), 1)
+
+
+@test
+def targets_that_are_not_there_are_refused():
+    with Daemon() as d:
+        two(d)
+        is_error(d.post("/api/v1/models/m/deploy", {"version": 9, "strategy": "canary"}), 404,
+                 "VERSION_NOT_FOUND")
+        is_error(d.post("/api/v1/models/none/deploy", {"strategy": "canary"}), 404,
+                 "MODEL_NOT_FOUND")
+        expect_eq(d.get("/api/v1/releases").json()["releases"], [])
+
+
+@test
+def a_plan_tells_before_launch_what_it_can_see():
+    with Daemon() as d:
+        two(d)
+        begun = begin(d, CANARY)
+        expect_eq((begun["release"], begun["version"], begun["stable"]), (1, 2, 1))
+        expect_eq(len(begun["forecast"]), 1)
+        expect(begun["warnings"], "no traffic: no step can decide, and nobody is told")
+        expect_eq(say(d, "abort").status, 200)
+
+
+@test
+def argo_rollouts_3771_the_default_plan_has_gates_against_stable():
+    """[argo-rollouts#1107]"""
+    with Daemon() as d:
+        two(d)
+        plan = begin(d, strategy="canary")["plan"]
+        expect_eq([list(s)[0] for s in plan["steps"]], ["canary"] * 3)
+        expect_eq([s["canary"]["traffic"] for s in plan["steps"]], ["5%", "10%", "50%"])
+        for name in ("errors", "latency"):
+            expect_eq(plan["gates"][name]["margin"], 1.25)
+        say(d, "abort")
+
+
+# --- verdicts -----------------------------------------------------------------------------------
+
+@test
+def argo_rollouts_404_a_stop_says_why():
+    """A slow candidate is sent to zero in seconds; gate, effect, counts and first bad second are
+    told by status, ledger and command line, and a replay finds the same bits. [kayenta#521]
+    """
+    with Daemon() as d:
+        two(d, files(delay_us=30000))
+        with Load(d) as load:
+            with_past(load)
+            begin(d, CANARY)
+            told = reaches(d, "rolled_back", seconds=40)
+            load.settle()  # what was on its way to the candidate comes home
+            candidate = load.count("candidate")
+            load.wait(load.count() + 200)
+            expect_eq(load.count("candidate"), candidate)
+        expect_eq(load.count(status=200), load.count(), "requests failed", load.seen)
+        latency = gate(told, "latency")
+        expect_eq((told["why"], latency["state"], told["weight"]), ("gate", "harm", 0))
+        expect(latency["first_bad_s"] is not None and latency["fired_s"] < 30, latency)
+        expect(latency["effect"] is None or latency["effect"]["value"] > 1.25, latency)
+        expect(latency["counts"]["candidate"][1] > 0, latency)
+        expect_in("stable's", told["verdict"]["sentence"])
+        status = d.cli("status", "m").stdout
+        expect_in(told["verdict"]["sentence"][:40], status)
+        shown = want(d.get("/api/v1/releases/m/1"), 200, "release")
+        expect_eq((shown["state"], shown["version"], shown["stable"]), ("rolled_back", 2, 1))
+        expect_in("rolled_back", d.cli("release", "show", "m/1").stdout)
+        expect_in("rolled_back", d.cli("history", "m").stdout)
+        replay = d.cli("release", "replay", "m/1")
+        expect_eq(replay.returncode, 0, replay.stdout, replay.stderr)
+        expect_in("all the same, bit for bit", replay.stdout)
+        lines = [json.dumps(e) for e in d.log() if e.get("state") == "rolled_back"]
+        expect(any("stable's" in line for line in lines), lines)
+
+
+@test
+def failing_answers_are_stopped_within_seconds_and_the_command_says_so():
+    with Daemon() as d:
+        two(d, broken())
+        with Load(d) as load:
+            load.wait(100)
+            plan = os.path.join(d.data, "plan.yaml")
+            with open(plan, "w") as f:
+                f.write(CANARY)
+            began = time.monotonic()
+            done = d.cli("deploy", "m@2", "--plan", plan, "--wait")
+            expect(time.monotonic() - began < 30 * SLOW, "it took too long")
+        expect_eq(done.returncode, 8, done.stdout, done.stderr)
+        expect(re.search("rolled_back|failed", done.stdout), done.stdout)
+        expect_eq(serving(d), 1)
+
+
+@test
+def argo_rollouts_1905_idle_candidate_holds():
+    """No traffic: neither promoted nor reverted, and it says so. [flagger#1035, #883, #1330]"""
+    with Daemon() as d:
+        two(d)
+        begin(d, QUICK)
+        reaches(d, "running")
+        time.sleep(5 * SLOW)
+        now = release(d)
+        expect_eq((now["state"], now["step"]), ("running", 0))
+        expect_eq(gate(now, "errors")["state"], "no_data")
+        expect_eq(gate(now, "errors")["reason"], "no_candidate_requests")
+        expect_in("slipway_release_no_data{", d.get("/metrics").body.decode())
+        expect_in("no_candidate_requests", d.cli("status", "m").stdout)
+        expect_eq(serving(d), 1)
+
+
+@test
+def a_good_candidate_goes_all_the_way_and_back_in_one_step():
+    """[argo-rollouts#3020] The version before is warm until the keep-warm time is over."""
+    with Daemon() as d:
+        two(d)
+        with Load(d) as load:
+            with_past(load)
+            begin(d, QUICK)
+            reaches(d, "completed", "settled", seconds=60)
+            wait_for(lambda: serving(d) == 2, 10, "version 2 in charge")
+            loads = [e for e in d.log() if e["event"] == "model_ready"]
+            want(d.post("/api/v1/models/m/rollback", {"wait": True}), 200, "rollback")
+            expect_eq(serving(d), 1)
+            expect_eq([e for e in d.log() if e["event"] == "model_ready"], loads,
+                      "going back loaded something")
+            load.wait(load.count() + 50)
+        expect_eq(load.count(status=200), load.count(), "requests failed", load.seen)
+
+
+@test
+def flagger_1801_harm_is_seen_while_a_person_is_awaited():
+    with Daemon() as d:
+        two(d, files(delay_us=30000))
+        with Load(d) as load:
+            with_past(load)
+            begin(d, CANARY)
+            reaches(d, "running")
+            expect_eq(say(d, "pause", why="to look").status, 200)
+            reaches(d, "paused", "rolled_back")
+            reaches(d, "rolled_back", seconds=40)
+
+
+@test
+def argo_rollouts_2866_on_harm_pause_holds_and_dry_run_only_tells():
+    gates = "gates: {latency: {%s}, cost: off, budget: {dry_run: true}}\n"
+    with Daemon() as d:
+        two(d, files(delay_us=30000))
+        with Load(d) as load:
+            with_past(load)
+            begin(d, CANARY + gates % "on_harm: pause")
+            now = reaches(d, "paused", seconds=40)
+            expect_eq(gate(now, "latency")["state"], "harm")
+            expect_eq(say(d, "abort").status, 200)
+            reaches(d, "aborted")
+            begin(d, CANARY + gates % "dry_run: true")
+            wait_for(lambda: (release(d).get("verdict") or {}).get("gates") and
+                     gate(release(d), "latency")["state"] == "harm", 40, "harm on the dry gate")
+            expect_eq(release(d)["state"], "running")
+
+
+@test
+def kserve_5983_a_version_that_fails_its_golden_examples_gets_no_traffic():
+    golden = json.dumps({"request": {"inputs": [
+        {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]},
+        "response": {"outputs": [
+            {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [4, 3, 2, 1]}]}})
+    with Daemon() as d:
+        two(d, dict(files(), **{"golden.jsonl": golden.encode()}))
+        with Load(d) as load:
+            load.wait(50)
+            begin(d, CANARY)
+            reaches(d, "failed")
+            expect_eq(load.count("candidate"), 0)
+        expect_eq(serving(d), 1)
+
+
+# --- persons ------------------------------------------------------------------------------------
+
+@test
+def argo_rollouts_1292_abort_is_legal_in_every_state_and_twice_is_fine():
+    """[argo-rollouts#4898, #4973]"""
+    with Daemon() as d:
+        two(d)
+        for before in ([], ["pause"], ["pause", "resume"], ["promote"]):
+            begin(d, CANARY)
+            reaches(d, "running")
+            for word in before:
+                expect(say(d, word).status in (200, 409), word)
+            expect_eq(say(d, "abort", why="enough").status, 200)
+            now = reaches(d, "aborted", "rolled_back")
+            expect_eq(now["weight"], 0)
+            expect(say(d, "abort").status in (200, 409))
+            expect_eq(serving(d), 1)
+
+
+@test
+def argo_rollouts_3120_an_aborted_release_is_retried_as_a_new_one():
+    with Daemon() as d:
+        two(d)
+        expect_eq(begin(d, CANARY)["release"], 1)
+        say(d, "abort")
+        reaches(d, "aborted")
+        expect_eq(begin(d, CANARY)["release"], 2)
+        rows = d.get("/api/v1/releases?model=m").json()["releases"]
+        expect_eq([r["release"] for r in rows], [2, 1])
+        expect_eq(rows[1]["state"], "aborted")
+
+
+@test
+def a_second_release_is_refused_or_takes_the_place_of_the_first():
+    with Daemon() as d:
+        two(d)
+        begin(d, CANARY)
+        reaches(d, "running")
+        is_error(d.post("/api/v1/models/m/deploy", {"plan": CANARY}), 409, "CONFLICT")
+        is_error(d.post("/api/v1/models/m/deploy", {"strategy": "now"}), 409, "CONFLICT")
+        expect_eq(begin(d, CANARY, supersede=True)["release"], 2)
+        rows = d.get("/api/v1/releases?model=m").json()["releases"]
+        expect_eq(rows[1]["state"], "aborted")
+
+
+@test
+def words_without_a_release_say_so():
+    with Daemon() as d:
+        two(d)
+        for word in ("promote", "pause", "resume", "abort"):
+            reply = say(d, word)
+            expect(reply.status in (404, 409), word, reply)
+        expect_eq(d.get("/api/v1/models/m/release").status, 404)
+        done = d.cli("abort", "m")
+        expect(done.returncode in (4, 6), done.returncode, done.stderr)
+
+
+@test
+def argo_cd_2180_words_are_audited_and_share_one_permission_check():
+    """[argo-cd#17315] A viewer may look and no more; history says who, and why."""
+    with Daemon() as d:
+        two(d)
+        keys = {}
+        for role in ("viewer", "deployer", "approver"):
+            made = want(d.post("/api/v1/keys", {"role": role, "person": role}), 201, "key")
+            keys[role] = {"authorization": "Bearer " + made["key"]}
+        begin(d, CANARY, headers=keys["deployer"])
+        reaches(d, "running")
+        for word in ("promote", "pause", "resume", "approve", "reject", "abort"):
+            is_error(say(d, word, headers=keys["viewer"]), 403, "DENIED")
+        is_error(say(d, "approve", headers=keys["deployer"]), 403, "DENIED")
+        expect_eq(say(d, "pause", headers=keys["deployer"], why="a look").status, 200)
+        reaches(d, "paused")
+        expect_eq(d.get("/api/v1/models/m/release", keys["viewer"]).status, 200)
+        expect_in("a look", d.cli("history", "m").stdout)
+        expect_eq(say(d, "abort", headers=keys["deployer"]).status, 200)
+
+
+@test
+def an_approval_is_another_person_s():
+    with Daemon() as d:
+        two(d)
+        keys = {}
+        for name in ("ann", "bob"):
+            made = want(d.post("/api/v1/keys", {"role": "approver", "person": name}), 201, "key")
+            keys[name] = {"authorization": "Bearer " + made["key"]}
+        with Load(d) as load:
+            with_past(load)
+            begin(d, "strategy: canary\nsteps:\n"
+                     "  - canary: {traffic: 50%, for: 2s, approve: {count: 1, role: approver}}\n"
+                     "on_inconclusive: ask\nwarm_up: 0s\n", headers=keys["ann"])
+            reaches(d, "waiting", seconds=40)
+            expect(say(d, "approve", headers=keys["ann"]).status in (403, 409))
+            expect_eq(release(d)["state"], "waiting")
+            expect_eq(say(d, "approve", headers=keys["bob"]).status, 200)
+            reaches(d, "completed", "settled")
+
+
+@test
+def kargo_1422_a_freeze_holds_at_each_level_and_lifting_it_is_audited():
+    with Daemon() as d:
+        two(d)
+        for body, query in (({"model": "m"}, "?model=m"), ({}, ""),
+                            ({"scope": "system"}, "?scope=system")):
+            want(d.post("/api/v1/freezes", dict(body, now=True, why="month end")), 200, "freeze")
+            expect_eq(len(d.get("/api/v1/freezes").json()["freezes"]), 1)
+            begin(d, CANARY)
+            time.sleep(2)
+            now = release(d)
+            expect_eq((now["state"], now["frozen"], now["weight"]), ("pending", True, 0))
+            want(d.ask("DELETE", "/api/v1/freezes" + query), 200, "lift")
+            reaches(d, "running")
+            say(d, "abort")
+            reaches(d, "aborted")
+        expect_eq(d.get("/api/v1/freezes").json()["freezes"], [])
+        is_error(d.post("/api/v1/freezes", {"until": "2001-01-01"}), 400, "VALUE_OUT_OF_RANGE",
+                 "until")
+
+
+# --- who answers --------------------------------------------------------------------------------
+
+@test
+def argo_rollouts_4352_weight_and_arm_are_metrics_and_headers():
+    """[hyperswitch-helm PR#308] Set by the daemon, never empty."""
+    with Daemon() as d:
+        two(d)
+        with Load(d) as load:
+            load.wait(50)
+            begin(d, CANARY)
+            load.wait(50, "candidate")
+            text = d.get("/metrics").body.decode()
+            say(d, "abort")
+        expect_in('slipway_release_weight{model="m",release="1"} 0.5', text)
+        expect_in('slipway_release_state{model="m",release="1",state="running"} 1', text)
+        for status, arm, version in load.seen:
+            expect_eq((arm, version) in (("stable", "1"), ("candidate", "2")), True, arm, version)
+
+
+@test
+def argo_rollouts_1301_a_user_stays_on_one_version():
+    with Daemon() as d:
+        two(d)
+        arms = {}
+        begin(d, CANARY + "sticky_by: header:x-user-id\n")
+        reaches(d, "running")
+        wait_for(lambda: release(d)["weight"] > 0, 20, "traffic for the candidate")
+        with d.conn() as c:
+            for user in range(40):
+                for _ in range(3):
+                    reply = c.ask("POST", "/v2/models/m/infer", BODY, {"x-user-id": "u%d" % user})
+                    arms.setdefault(user, set()).add(reply.headers["x-slipway-arm"])
+        expect_eq({len(a) for a in arms.values()}, {1})
+        expect(5 < sum("candidate" in a for a in arms.values()) < 35, arms)
+        say(d, "abort")
+
+
+@test
+def seldon_core_4067_nothing_is_nothing():
+    """A paused release at zero, or a shadow, answers no request."""
+    with Daemon() as d:
+        two(d)
+        with Load(d) as load:
+            load.wait(50)
+            begin(d, strategy="shadow")
+            now = reaches(d, "running")
+            wait_for(lambda: (release(d).get("shadow") or {}).get("pairs", 0) > 100, 30,
+                     "pairs of the shadow")
+            expect_eq(now["weight"], 0)
+            expect_eq(load.count("candidate"), 0)
+            say(d, "abort")
+
+
+@test
+def argo_rollouts_2086_a_header_may_choose_an_arm_and_is_no_evidence():
+    with Daemon() as d:
+        two(d)
+        begin(d, CANARY + "choose_by: header:x-arm\n")
+        reaches(d, "running")
+        wait_for(lambda: release(d)["weight"] > 0, 20, "traffic for the candidate")
+        with d.conn() as c:
+            for arm in ("candidate", "stable") * 10:
+                reply = c.ask("POST", "/v2/models/m/infer", BODY, {"x-arm": arm})
+                expect_eq((reply.status, reply.headers["x-slipway-arm"]), (200, arm))
+        time.sleep(3)
+        now = release(d)
+        expect_eq(gate(now, "errors")["reason"], "no_candidate_requests")
+        expect_eq(now["verdict"]["step_requests"], 0)
+        say(d, "abort")
+
+
+@test
+def argo_rollouts_563_a_shadow_never_delays_and_never_answers():
+    """[flagger#244, #313; kserve#2978] A shadow 100 times as slow as stable."""
+    with Daemon() as d:
+        two(d, files(delay_us=50000))
+        with Load(d) as load:
+            load.wait(50)
+            begin(d, strategy="shadow")
+            reaches(d, "running")
+            wait_for(lambda: (release(d).get("shadow") or {}).get("pairs", 0) > 20, 30, "pairs")
+            before, began = load.count(), time.monotonic()
+            load.wait(before + 200)
+            expect(time.monotonic() - began < 5 * SLOW, "the shadow slowed requests down")
+            expect_eq(load.count("candidate"), 0)
+            say(d, "abort")
+        expect_eq(load.count(status=200), load.count(), load.seen)
+
+
+# --- crashes ------------------------------------------------------------------------------------
+
+@test
+def a_restart_goes_on_where_it_was():
+    with Daemon() as d:
+        two(d)
+        with Load(d) as load:
+            load.wait(50)
+            begin(d, CANARY)
+            load.wait(20, "candidate")
+            number = release(d)["release"]
+            d.kill()
+            d.start()
+            now = reaches(d, "running")
+            expect_eq((now["release"], now["step"]), (number, 0))
+            load.wait(load.count("candidate") + 20, "candidate")
+        shown = d.get("/api/v1/releases/m/1").json()
+        expect_eq(shown["state"], "running")
+
+
+# --- the list of complaints ---------------------------------------------------------------------
+
+@test
+def every_complaint_has_a_test_of_its_name():
+    """docs/release-complaints.md names a file and a test for each row; both must be there."""
+    with open(os.path.join(ROOT, "docs", "release-complaints.md")) as f:
+        rows = re.findall(r"`(test/[\w/]+\.\w+)` (\w+)", f.read())
+    expect(len(rows) >= 25, len(rows))
+    missing = []
+    for path, name in rows:
+        full = os.path.join(ROOT, path)
+        text = open(full).read() if os.path.exists(full) else ""
+        if not re.search(r"\b%s\b" % name, text):
+            missing.append("%s %s" % (path, name))
+    expect_eq(missing, [])
+
+
+main()
