@@ -365,10 +365,12 @@ def every_route_of_the_table_is_in_openapi_and_answers():
             where = re.sub(r"\{version\}", "1", re.sub(r"\{\w+\}", "x", path))
             for verb, operation in operations.items():
                 expect(operation["summary"] and operation["x-role"])
+                if where == "/ofrep/v1/events":  # a stream: flag_test.py
+                    continue
                 reply = d.ask(verb.upper(), where, b"" if verb in ("post", "put") else None)
                 expect(reply.status not in (405, 500), verb, where, reply)
-                code = reply.json().get("code") if reply.status == 404 else None
-                expect(code != "NOT_FOUND", verb, where, reply)
+                if reply.status == 404:
+                    expect("there is nothing at" not in reply.json()["error"], verb, where, reply)
 
 
 @test
