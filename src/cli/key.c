@@ -179,6 +179,7 @@ int command_login(struct cli *cli)
   struct answer answer = {0};
   int rc;
   if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
+  rc = 0;
   if (login(cli, &settings, &answer, &err) != OK)
     rc = cli_fail(cli, &err);
   else if (cli->args.json)
