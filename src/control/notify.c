@@ -105,7 +105,8 @@ static void body_write(struct buf *to, const struct notice *notice, struct slice
 
 /* --- letters ---------------------------------------------------------------------------------- */
 
-static void letter_send(struct control *control, const struct notice *notice, struct slice url)
+static void letter_send(struct control *control, const struct notice *notice, struct slice url,
+                        bool ours)
 {
   const char *hash = memchr(url.at, '#', url.len);
   struct slice routing_key = SLICE_NONE;
@@ -126,6 +127,7 @@ static void letter_send(struct control *control, const struct notice *notice, st
   arena_init(&letter->arena, LETTER_ARENA_MAX, NULL);
   letter->mail.kind = LETTER_NOTIFY;
   letter->home = &control->box;
+  letter->ours = ours;
   letter->url = arena_copy(&letter->arena, url);
   letter->body = arena_copy(&letter->arena, buf_lend(&body));
   must(!body.full && letter->url.at && letter->body.at);
@@ -138,9 +140,9 @@ void notify(struct control *control, const struct notice *notice)
 {
   if (!control->post->notifier || control->stopping) return;
   for (uint32_t i = 0; i < control->opts.n_webhooks; i++)
-    letter_send(control, notice, control->opts.webhooks[i]);
+    letter_send(control, notice, control->opts.webhooks[i], true);
   for (uint32_t i = 0; i < notice->n_urls; i++)
-    if (notice->urls[i].len) letter_send(control, notice, notice->urls[i]);
+    if (notice->urls[i].len) letter_send(control, notice, notice->urls[i], false);
 }
 
 void notify_event(struct control *control, const struct event *event)

@@ -185,7 +185,8 @@ static curl_socket_t socket_open(void *arg, curlsocktype purpose, struct curl_so
     memcpy(ip.at, &((struct sockaddr_in6 *)(void *)&to->addr)->sin6_addr, 16);
   else
     return CURL_SOCKET_BAD;
-  if (!delivery->notifier->opts.private_too && !ip_is_public(&ip)) {
+  bool anywhere = delivery->notifier->opts.private_too && delivery->letter->ours;
+  if (!anywhere && !ip_is_public(&ip)) {
     delivery->forbidden = true;
     return CURL_SOCKET_BAD;
   }

@@ -42,7 +42,9 @@ enum {
 struct notifier_opts { /* copied; zero is the default in the comment */
   unsigned char secret[NOTIFY_SECRET_MAX];
   size_t secret_len; /* 0: messages are not signed */
-  bool private_too;  /* addresses that are not public may be sent to, too */
+  /* URLs that the configuration names may be at addresses that are not public, too; never those of
+   * plans: who may release a model may not look around in this network */
+  bool private_too;
   const char *resolve; /* for tests: "name:port:address", lent; NULL: as the system does */
   int64_t first_us, most_us, all_us; /* of trying again: 1 s, 2 min, 10 min */
   int64_t try_us;                    /* one try: 10 s */

@@ -318,6 +318,7 @@ struct letter_notify {
   struct mail mail;
   struct mailbox *home;
   struct slice url, body; /* in `arena` */
+  bool ours;              /* the configuration names the URL, and not somebody's plan */
   struct arena arena;
   struct err err;
   void *control_state;

@@ -126,9 +126,11 @@ static void gone(void)
   mailbox_deinit(&box);
 }
 
+static bool of_a_plan;
+
 static void letter_send(struct letter_notify *letter, const char *url, const char *body)
 {
-  *letter = (struct letter_notify){.mail.kind = LETTER_NOTIFY, .home = &box};
+  *letter = (struct letter_notify){.mail.kind = LETTER_NOTIFY, .home = &box, .ours = !of_a_plan};
   arena_init(&letter->arena, 1 << 20, NULL);
   letter->url = arena_copy(&letter->arena, slice_str(url));
   letter->body = arena_copy(&letter->arena, slice_str(body));
@@ -325,6 +327,18 @@ TEST(a_name_that_is_rebound_leads_nowhere)
   EXPECT_INT(one((struct notifier_opts){.resolve = resolve, .private_too = true},
                  url_of(r, "hooks.example.com")),
              OK);
+  receiver_free(r);
+}
+
+TEST(a_plan_may_not_send_to_private_addresses_even_where_the_configuration_may)
+{
+  static const char *const answers[] = {OK_ANSWER, NULL};
+  struct receiver *r = receiver_new(answers);
+  of_a_plan = true;
+  EXPECT_INT(one((struct notifier_opts){.private_too = true}, url_of(r, "127.0.0.1")), E_DENIED);
+  EXPECT_INT(r->n_seen, 0);
+  of_a_plan = false;
+  EXPECT_INT(one((struct notifier_opts){.private_too = true}, url_of(r, "127.0.0.1")), OK);
   receiver_free(r);
 }
 
