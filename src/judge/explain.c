@@ -89,6 +89,10 @@ static void add_ratio(struct text *text, const struct trial *trial,
                       const struct gate_result *result)
 {
   double lower, upper;
+  if (!result->x_c && !result->x_b && result->gate != GATE_COST) {
+    add(text, "none in %" PRIu64 " and %" PRIu64 " answers", result->n_c, result->n_b);
+    return;
+  }
   if (result->effect == M_INF || (result->x_c && !result->x_b)) {
     add(text, "%" PRIu64 " of %" PRIu64 " where stable has none of %" PRIu64, result->x_c,
         result->n_c, result->n_b);
@@ -220,19 +224,18 @@ static void add_open(struct text *text, const struct trial *trial, const struct 
 {
   double in_s = gate_decides_in_s(trial, result);
   if (result->gate == GATE_MEMORY) {
-    add(text, "needs %d minutes with %d requests each, has %" PRIu64, SLOPE_MIN, SLOPE_REQUESTS_MIN,
+    add(text, "%d minutes with %d requests each, has %" PRIu64, SLOPE_MIN, SLOPE_REQUESTS_MIN,
         result->n_c);
   } else if (result->gate == GATE_PERSON) {
-    add(text, "needs %" PRIu64 " people to approve", result->n_c);
+    add(text, "%" PRIu64 " people to approve", result->n_c);
   } else if (!gate_must_pass(result->gate)) {
     add(text, "nothing: quiet is enough");
   } else {
-    add(text, "needs proof of log_e %.2f that it is no worse, has %.2f", result->pass_bar,
-        result->pass_log_e);
+    add(text, "proof of being no worse: log_e %.2f of %.2f", result->pass_log_e, result->pass_bar);
     if (m_is_nan(in_s))
-      add(text, ": cannot say when");
+      add(text, ", cannot say when");
     else
-      add(text, ": about "), add_span(text, in_s), add(text, " at this rate");
+      add(text, ", about "), add_span(text, in_s), add(text, " at this rate");
   }
 }
 
@@ -250,7 +253,7 @@ size_t gate_missing(const struct trial *trial, const struct gate_result *result,
   struct text text = {to, 0};
   to[0] = '\0';
   switch (result->state) {
-    case GATE_NO_DATA: add(&text, "waits for %s", without[result->reason]); break;
+    case GATE_NO_DATA: add(&text, "%s", without[result->reason]); break;
     case GATE_INCONCLUSIVE: add_open(&text, trial, result); break;
     case GATE_HARM: add(&text, "nothing: harm stays"); break;
     default: break;
@@ -305,7 +308,7 @@ static void add_wait(struct text *text, const struct trial *trial, const struct 
     add(text, ", %" PRIu64 " of %" PRIu64 " users", verdict->step_users, step->users_min);
   if (!verdict->decided_by_gate) return;
   gate_missing(trial, &verdict->gates[verdict->by], missing);
-  add(text, ", %s %s", gate_name(verdict->by), missing);
+  add(text, ", gate %s lacks %s", gate_name(verdict->by), missing);
 }
 
 size_t verdict_sentence(const struct trial *trial, const struct verdict *verdict,
@@ -326,7 +329,7 @@ size_t verdict_sentence(const struct trial *trial, const struct verdict *verdict
       add(&text, "no data, so it holds");
       if (verdict->decided_by_gate) {
         gate_missing(trial, by, gate);
-        add(&text, ": %s %s", gate_name(verdict->by), gate);
+        add(&text, ": gate %s lacks %s", gate_name(verdict->by), gate);
       }
       break;
     case VERDICT_PASSED: add(&text, "all gates passed"); break;

@@ -58,6 +58,24 @@ void gate_arms(const struct trial *trial, struct gate_result *result,
   *result = worst;
 }
 
+bool counts_since(const struct trial *trial, uint32_t row, uint64_t look,
+                  struct gate_result *result)
+{
+  uint64_t end = trial->looks_counted, x[2] = {0}, n[2] = {0};
+  if (look >= end || end - look > TRIAL_LOOKS) return false;
+  for (uint64_t i = look; i < end; i++) {
+    const struct trial_counts *at = &trial->last[i % TRIAL_LOOKS];
+    for (int arm = 0; arm < 2; arm++) {
+      x[arm] += row == BASELINE_ERRORS ? at->errors[arm] : at->slow[row][arm];
+      n[arm] += row == BASELINE_ERRORS ? at->requests[arm] : at->timed[arm];
+    }
+  }
+  result->x_c = x[0], result->n_c = n[0];
+  result->x_b = x[1], result->n_b = n[1];
+  result->effect = count_ratio(x[0], n[0], x[1], n[1]);
+  return true;
+}
+
 struct lane_says {
   double log_e, bar;
   uint32_t worst; /* row */

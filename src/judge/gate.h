@@ -50,6 +50,10 @@ struct row_says {
 /* pass_rows: of these, those that must pass each. */
 struct row_says rows_judge(const struct trial *trial, enum gate_id gate, uint32_t arm,
                            uint32_t rows, uint32_t pass_rows);
+/* The candidate's and stable's counts of that row since a look (counted), when the trial still has
+ * them: what a late harm looks like, undiluted by the health before it. */
+bool counts_since(const struct trial *trial, uint32_t row, uint64_t look,
+                  struct gate_result *result);
 /* Judges each treated arm; *result is the worst's: harm first, then what does not pass, then log_e
  * against its bar. */
 void gate_arms(const struct trial *trial, struct gate_result *result,

@@ -109,11 +109,13 @@ struct gate_result {
   double block_lower, block_upper; /* of the row that decides; NaN before BLOCK_MIN blocks */
   enum effect_kind effect_kind;
   double effect;
-  uint64_t x_c, n_c, x_b, n_b; /* events and requests behind it, of the step */
-  uint64_t bits;               /* segments: those found; sample_ratio: arms that drift */
-  uint64_t first_bad_look;     /* where the evidence begins; UINT64_MAX: unknown */
-  uint64_t fired_look;         /* HARM: when; else UINT64_MAX */
-  uint64_t fired_ms;           /* HARM: into the release */
+  uint64_t x_c, n_c, x_b,
+      n_b;       /* events and requests behind it: of the step; of HARM by a lane with looks,
+                                  * since first_bad_look where that is among the last 60 */
+  uint64_t bits; /* segments: those found; sample_ratio: arms that drift */
+  uint64_t first_bad_look; /* where the evidence begins; UINT64_MAX: unknown */
+  uint64_t fired_look;     /* HARM: when; else UINT64_MAX */
+  uint64_t fired_ms;       /* HARM: into the release */
   uint32_t fired_step;
   uint32_t episodes; /* over 1: alpha was spent so many times */
 };

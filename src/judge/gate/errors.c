@@ -41,6 +41,8 @@ static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
   result.effect = count_ratio(c->errors, c->requests, b->errors, b->requests);
   result.x_c = c->errors, result.n_c = c->requests;
   result.x_b = b->errors, result.n_b = b->requests;
+  if (says.harm && arm == PLAN_CANDIDATE && says.lane != LANE_BLOCKS)
+    counts_since(trial, BASELINE_ERRORS, says.first_bad, &result);
   if (trial->killed && arm == PLAN_CANDIDATE)
     result.state = GATE_HARM, result.lane = LANE_KILLED;
   else if (says.harm)

@@ -33,6 +33,8 @@ static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
   result.effect = count_ratio(c->slow[says.row], c->timed, b->slow[says.row], b->timed);
   result.x_c = c->slow[says.row], result.n_c = c->timed;
   result.x_b = b->slow[says.row], result.n_b = b->timed;
+  if (says.harm && arm == PLAN_CANDIDATE && says.lane != LANE_BLOCKS)
+    counts_since(trial, says.row, says.first_bad, &result);
   if (says.harm)
     result.state = GATE_HARM;
   else if (says.pass)
