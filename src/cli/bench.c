@@ -21,6 +21,7 @@ struct bench_row { /* what one version answered */
   uint32_t version;
   bool candidate;
   uint64_t failed;
+  int64_t first_us, last_us; /* clock_us: when its first and last requests were due */
   struct sketch us;
 };
 
@@ -42,6 +43,8 @@ static void bench_seen(void *arg, const struct load_answer *answer)
     row->version = answer->version;
     row->candidate = answer->candidate;
     row->failed += answer->status != 200;
+    if (!row->first_us) row->first_us = answer->due_us;
+    if (answer->due_us > row->last_us) row->last_us = answer->due_us;
     sketch_add(&row->us, (uint64_t)answer->took_us);
   }
   bench->answers++;
@@ -139,12 +142,15 @@ static void row_print(const struct bench_row *row, struct table *table)
 
 static json_t *row_json(const struct bench_row *row)
 {
-  return json_pack("{sI,sb,sI,sI,sI,sI,sI,sI}", "version", (json_int_t)row->version, "candidate",
-                   (int)row->candidate, "answers", (json_int_t)row->us.count, "failed",
+  int64_t wall_ms = clock_wall_ms() - clock_us() / 1000;
+  return json_pack("{sI,sb,sI,sI,sI,sI,sI,sI,sI,sI}", "version", (json_int_t)row->version,
+                   "candidate", (int)row->candidate, "answers", (json_int_t)row->us.count, "failed",
                    (json_int_t)row->failed, "p50_us", (json_int_t)sketch_quantile(&row->us, 0.5),
                    "p90_us", (json_int_t)sketch_quantile(&row->us, 0.9), "p99_us",
                    (json_int_t)sketch_quantile(&row->us, 0.99), "p999_us",
-                   (json_int_t)sketch_quantile(&row->us, 0.999));
+                   (json_int_t)sketch_quantile(&row->us, 0.999), "first_ms",
+                   (json_int_t)(wall_ms + row->first_us / 1000), "last_ms",
+                   (json_int_t)(wall_ms + row->last_us / 1000));
 }
 
 static void bench_print(const struct bench *bench, double seconds, bool json)

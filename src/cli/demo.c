@@ -1,6 +1,6 @@
 /* demo.c - `slipway demo`: a daemon of its own, two trained models, held-out rows predicted one by
- * one, accuracy and latency, and what to try next. Every step that is a command is run as that
- * command.
+ * one, accuracy and latency, three releases under load, and what to try next. Every step that is a
+ * command is run as that command.
  * Thread: main (own). The daemon is a child process on a folder of its own, gone at the end.
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
@@ -15,11 +15,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/client.h"
+#include "cli/demo_int.h"
 #include "cli/out.h"
 #include "stat/hist.h"
 
-enum { DEMO_LINE_MAX = 4096, DEMO_PATH_MAX = 1024, DEMO_READY_US = 10000000 };
+enum { DEMO_READY_US = 10000000 };
 
 struct demo_model {
   const char *name, *input, *output, *what;
@@ -30,13 +30,6 @@ static const struct demo_model models[] = {
     {"digits", "pixels", "probabilities", "handwritten digits, 8 x 8 pixels, an ONNX network", 64},
     {"wine", "measurements", "probabilities", "wine cultivars, 13 measurements, engine 'linear'",
      13},
-};
-
-struct demo {
-  struct cli *cli;
-  char data[64], examples[DEMO_PATH_MAX], url[128], listen[96];
-  pid_t daemon;
-  bool terminal;
 };
 
 /* ---- the daemon */
@@ -112,14 +105,20 @@ static void demo_end(struct demo *demo)
 
 /* ---- the steps */
 
-/* Shows and runs one command of ours. */
-static enum code step(struct demo *demo, struct err *err, const char *name, const char *a,
-                      const char *b)
+enum code demo_step(struct demo *demo, struct err *err, const char *name,
+                    const char *const *words)
 {
-  char *argv[] = {(char *)(uintptr_t)a, (char *)(uintptr_t)b, NULL};
-  printf("\n$ slipway %s %s%s%s\n", name, a, b ? " " : "", b ? b : "");
+  char *argv[ARGS_WORDS_MAX + ARGS_OPTS_MAX];
+  int argc = 0;
+  printf("\n$ slipway %s", name);
+  for (; words[argc]; argc++) {
+    argv[argc] = (char *)(uintptr_t)words[argc];
+    printf(strchr(words[argc], ' ') ? " '%s'" : " %s", words[argc]);
+  }
+  argv[argc] = NULL;
+  printf("\n");
   fflush(stdout);
-  int rc = cli_run(demo->cli->version, name, b ? 2 : 1, argv);
+  int rc = cli_run(demo->cli->version, name, argc, argv);
   return rc == 0 ? OK : fail(err, E_INTERNAL, "'slipway %s' failed with exit code %d", name, rc);
 }
 
@@ -207,6 +206,13 @@ static enum code model_score(struct demo *demo, struct client *client,
   return code;
 }
 
+static enum code step(struct demo *demo, struct err *err, const char *name, const char *a,
+                      const char *b)
+{
+  const char *const words[] = {a, b, NULL};
+  return demo_step(demo, err, name, words);
+}
+
 static void hints_print(const struct demo *demo)
 {
   printf("\nTry it%s:\n\n"
@@ -249,6 +255,7 @@ static enum code story(struct demo *demo, struct client *client, struct err *err
   }
   for (size_t i = 0; i < sizeof models / sizeof *models; i++)
     if (model_score(demo, client, &models[i], err)) return err->code;
+  if (demo_releases(demo, client, err)) return err->code;
   if (step(demo, err, "status", models[0].name, NULL)) return err->code;
   if (step(demo, err, "history", models[0].name, NULL)) return err->code;
   hints_print(demo);
