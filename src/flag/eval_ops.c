@@ -559,6 +559,8 @@ struct value op_fractional(struct eval *eval, const struct args *args, const str
   if (args->n && args->at[0].kind == VALUE_STRING)
     return fractional_pick(eval, args->at + 1, args->n - 1,
                            assign_hash(args->at[0].text, SLICE_NONE));
+  /* A text to bucket by that came out as nothing: no lot, the default variant. */
+  if (args->n && args->at[0].kind != VALUE_LIST) return VALUE_OF_NULL;
   const struct value *key = value_get(eval->context, SLICE("targetingKey"));
   if (!key || key->kind != VALUE_STRING || !key->text.len) return eval_stop(eval, EVAL_KEY_MISSING);
   return fractional_pick(eval, args->at, args->n, assign_hash(eval->flag_key, key->text));

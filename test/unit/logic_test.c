@@ -271,6 +271,7 @@ TEST(flagd_1909_an_upgrade_moves_nobody)
       {"{\"fractional\":[\"x\",[\"a\",{\"-\":[5]}],[\"b\",{\"+\":[1,1]}]]}", "\"b\""},
       {"{\"fractional\":[\"x\",[\"a\",{\"/\":[1,2]}]]}", "null"},
       {"{\"fractional\":[{\"var\":\"b\"},[true,1]]}", "true"},
+      {"{\"fractional\":[{\"var\":\"nope\"},[\"a\",1]]}", "null"},
   };
   EXPECT_ROWS(more);
 }
