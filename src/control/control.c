@@ -287,7 +287,10 @@ static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, 
     run_placed(control, placed);
   }
   world_out(control);
-  if (!control->dirty) change_shown(control);
+  if (!control->dirty) {
+    runs_told(control);
+    change_shown(control);
+  }
   change_seen(control);
   if (control->stopping) {
     stop_look(control);

@@ -17,8 +17,8 @@ enum {
   TOWN_DESKS = 1,
   TOWN_WORKERS = 3,
   TOWN_JOBS = 2,
-  TOWN_EVENTS_MAX = 4000,
-  TOWN_LOOKS_MAX = 20000
+  TOWN_EVENTS_MAX = 16000,
+  TOWN_LOOKS_MAX = 40000
 };
 
 /* Letters taken out of a mailbox and not yet handled, in order. */

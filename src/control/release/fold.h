@@ -22,7 +22,7 @@
 struct catalog_release {
   uint32_t number, candidate, stable;
   struct slice plan, seed, actor;
-  struct slice rehearse; /* a fault (world/fault.h): the candidate is a copy of stable with it */
+  struct slice rehearse;  /* a fault (world/fault.h): the candidate is a copy of stable with it */
   struct slice edges;     /* of score bins, decimal, by blanks; empty: none chosen yet */
   struct rollout rollout; /* as of the newest event */
   uint64_t looks;         /* judged when that was written */

@@ -148,9 +148,8 @@ struct change *run_record_owed(struct control *control, struct run *run,
 static void first_publish(struct control *control, struct run *run, const struct rollout *next)
 {
   run->now = *next;
-  run->owed = true;
+  run->owed = run->untold = true;
   run_publish(control, run);
-  move_announce(control, run, next, true);
 }
 
 /* Out of what was decided and is durable, where it had to be. */
@@ -168,7 +167,7 @@ struct change *run_move(struct control *control, struct run *run, const struct r
 {
   if (move->deeds & THEN_PUBLISH_FIRST) {
     first_publish(control, run, &move->next);
-    return run_record_owed(control, run, command);
+    return command ? run_record_owed(control, run, command) : NULL; /* runs_told: after the world */
   }
   if (!(move->deeds & THEN_RECORD)) {
     move_done(control, run, move);
@@ -196,6 +195,18 @@ void run_event(struct control *control, struct run *run, const struct rollout_ev
     move = rollout_step(&run->now, &run->plan, &over, run_ms(control));
   }
   run_move(control, run, &move, NULL);
+}
+
+void runs_told(struct control *control)
+{
+  struct link *all = &control->runs.all;
+  for (struct link *link = all->next; link != all; link = link->next) {
+    struct run *run = LIST_OF(link, struct run, link);
+    if (!run->untold) continue;
+    run->untold = false;
+    move_announce(control, run, &run->now, true);
+    if (run->owed && !run->out) run_record_owed(control, run, NULL);
+  }
 }
 
 void run_told(struct control *control, struct catalog_model *model, bool written)

@@ -46,10 +46,10 @@ struct run_totals {
 
 /* What outcomes say of a run. */
 struct run_outcomes {
-  bool asked;       /* a desk is measuring */
-  bool measured;    /* one has: since_ms is known */
-  int64_t since_ms; /* units that matured up to here have been taken */
-  int64_t next_us;  /* when to ask again */
+  bool asked;                              /* a desk is measuring */
+  bool measured;                           /* one has: since_ms is known */
+  int64_t since_ms;                        /* units that matured up to here have been taken */
+  int64_t next_us;                         /* when to ask again */
   struct outcome_sums arms[PLAN_ARMS_MAX]; /* as of the last answer */
   struct mean_arm matured[PLAN_ARMS_MAX];  /* for the next look */
 };
@@ -59,7 +59,7 @@ struct run {
   struct catalog_model *model;
   uint32_t number, version, against; /* its own, the candidate's, the stable one's */
   bool rehearsal;                    /* the candidate is a copy of stable with a fault */
-  struct slice plan_text; /* the catalog's */
+  struct slice plan_text;            /* the catalog's */
   struct plan plan;
   struct rollout now;
   struct trial trial;
@@ -74,7 +74,8 @@ struct run {
   struct rollout_move next; /* of the record that is out, unless it is owed */
   bool out, out_owed;
   bool owed;
-  bool fresh;           /* weights changed: what is under way was counted under others */
+  bool untold; /* published first: it is announced, and the record tried, when that world is out */
+  bool fresh;  /* weights changed: what is under way was counted under others */
   uint64_t fresh_round; /* begun after the world was out; 0: it is not yet */
 
   float edges[SHIFT_BINS - 1];
@@ -176,6 +177,8 @@ struct change *run_move(struct control *control, struct run *run, const struct r
 /* The record that is owed, the same way. */
 struct change *run_record_owed(struct control *control, struct run *run,
                                struct letter_command *command);
+/* A world is out: what was published first is told. */
+void runs_told(struct control *control);
 /* The append with a record of the model's release is home, and folded where it was written. */
 void run_told(struct control *control, struct catalog_model *model, bool written);
 

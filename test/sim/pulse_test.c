@@ -1,0 +1,157 @@
+/* pulse_test.c - many models in release: what one pulse costs control, from the last tally
+ * home to the last letter sent; and how long a verdict takes to a world without the candidate.
+ * MODELS=1000 plays a thousand.
+ * Thread: main.
+ * SPDX-License-Identifier: MIT */
+#include "test.h"
+
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "control/release/fold.h"
+#include "town.c"
+#include "town_lives.c"
+
+static const char plan[] =
+    "{\"strategy\":\"canary\",\"steps\":[{\"canary\":{\"traffic\":\"50%\",\"for\":\"1h\"}}],"
+    "\"gates\":{\"memory\":\"off\",\"latency\":\"off\"}}";
+
+static struct town town;
+
+/* Everybody but control handles what there is; control takes turns until nobody has anything. */
+static void everybody(void)
+{
+  for (bool any = true; any;) {
+    any = scribe_step(&town) || desk_step(&town);
+    for (uint32_t i = 0; i < TOWN_JOBS; i++) any = job_step(&town, i) || any;
+    for (uint32_t i = 0; i < TOWN_WORKERS; i++) any = owner_step(&town, &town.workers[i]) || any;
+    for (uint32_t i = 0; i < TOWN_LOOPS; i++) {
+      any = owner_step(&town, &town.residents[i]) || any;
+      any = loop_letter(&town, i) || any;
+    }
+    control_turn(town.control, town.now_us, 1700000000000 + town.now_us / 1000);
+  }
+}
+
+static void ask(enum command_kind kind, struct slice name, uint32_t version,
+                const struct event_fact *facts, uint32_t n)
+{
+  static const struct event_file file = {.name = SLICE("model.onnx"), .bytes = 1};
+  struct event event = {.tenant = SLICE("default"),
+                        .model = name,
+                        .actor = SLICE("ann"),
+                        .version = version,
+                        .facts = facts,
+                        .n_facts = n,
+                        .files = &file,
+                        .n_files = kind == COMMAND_PUSH};
+  town_command(&town, kind, &event);
+}
+
+static void second(void)
+{
+  town.now_us += 1000000;
+  everybody();
+}
+
+/* Each arm of each model answers `n` requests on each loop; those of bad candidates fail. */
+static void traffic(uint32_t n, bool bad)
+{
+  for (uint32_t i = 0; i < TOWN_LOOPS; i++) {
+    const struct world *world = newest(&town.loop[i])->letter->world;
+    const struct tenant *tenant = world_tenant(world, SLICE("default"));
+    for (uint32_t m = 0; m < tenant->n_models; m++) {
+      const struct model *model = &tenant->models[m];
+      for (uint32_t a = 0; a < model->n_arms; a++) {
+        struct arm_tally *arm = tally_arm(town.loop[i].tally, model->arms[a].version->slot);
+        if (!arm || !model->release) continue;
+        arm->requests += n;
+        if (bad && a == 0) arm->errors += n;
+        for (uint32_t k = 0; k < n && !(bad && a == 0); k++)
+          sketch32_add(&arm->total_us, 1000 + 37 * k);
+        town.loop[i].tally->releases[model->release->slot].touched = true;
+        town.loop[i].tally->releases[model->release->slot].assigned[a] += n;
+      }
+    }
+  }
+}
+
+/* Of this thread on a core: others on the machine do not count. */
+static int64_t core_us(void)
+{
+  struct rusage usage;
+  getrusage(RUSAGE_THREAD, &usage);
+  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000) +
+         usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+}
+
+/* One pulse: tallies go out, come home, are judged. Returns what control's turn with the last of
+ * them took. */
+static int64_t pulse(void)
+{
+  town.now_us += 1000000;
+  control_turn(town.control, town.now_us, 1700000000000 + town.now_us / 1000);
+  for (uint32_t i = 0; i < TOWN_LOOPS; i++)
+    while (loop_letter(&town, i)) {
+    }
+  int64_t began_us = core_us();
+  control_turn(town.control, town.now_us, 1700000000000 + town.now_us / 1000);
+  int64_t took_us = core_us() - began_us;
+  everybody();
+  return took_us;
+}
+
+static uint32_t weights_of(bool zero)
+{
+  uint32_t n = 0;
+  const struct world *world = newest(&town.loop[0])->letter->world;
+  const struct tenant *tenant = world_tenant(world, SLICE("default"));
+  for (uint32_t m = 0; m < tenant->n_models; m++)
+    n += tenant->models[m].release && (tenant->models[m].arms[0].weight == 0) == zero;
+  return n;
+}
+
+TEST(a_pulse_with_many_releases_is_short)
+{
+  uint32_t models = getenv("MODELS") ? (uint32_t)strtoul(getenv("MODELS"), NULL, 10) : 200;
+  struct event_fact facts[] = {{SLICE("person"), SLICE("ann")}, {SLICE("plan"), slice_str(plan)}};
+  int64_t most = 0, sum = 0;
+  log_level_set(LOG_ERROR + 1);
+  town_begin(&town, 1);
+  town.disk_full = town.load_fails = town.open_fails = 0;
+  town_start(&town);
+  for (int i = 0; i < 3; i++) second();
+  struct arena texts;
+  arena_init(&texts, 8 << 20, NULL);
+  for (uint32_t m = 0; m < models; m++) {
+    struct slice name = slice_str(arena_print(&texts, "m%04u", m));
+    for (int i = 0; i < 2; i++) ask(COMMAND_PUSH, name, 0, NULL, 0), everybody();
+    ask(COMMAND_DEPLOY, name, 1, NULL, 0);
+    everybody();
+    ask(COMMAND_RELEASE, name, 2, facts, 2);
+    everybody();
+  }
+  for (int i = 0; i < 5; i++) second();
+  EXPECT_INT(weights_of(false), models);
+  for (int i = 0; i < 10; i++) {
+    traffic(20, false);
+    int64_t took = pulse();
+    sum += took;
+    if (took > most) most = took;
+  }
+  printf("%u releases: a pulse takes %" PRId64 " us on average, %" PRId64 " us at most\n", models,
+         sum / 10, most);
+  int looks = 0;
+  for (most = 0; weights_of(false) && looks < 10; looks++) {
+    traffic(40, true);
+    most = pulse();
+  }
+  printf("all of them harmed: after %d looks, %" PRId64
+         " us for the turn that publishes, records and tells\n",
+         looks, most);
+  EXPECT_INT(weights_of(false), 0);
+  EXPECT(sum / 10 < 100000 || getenv("SLOW"));
+  town_stop(&town);
+  town_end(&town);
+  arena_deinit(&texts);
+}
