@@ -20,8 +20,15 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from slipway import (BIN, Daemon, expect, expect_eq, expect_in, main, test,  # noqa: E402
                      wait_for)
 import models  # noqa: E402
+import releases  # noqa: E402
 
 SECRET = bytes(range(32))
+STOPPED = """strategy: canary
+steps:
+  - canary: {traffic: 50%%, for: 60s}
+warm_up: 0s
+notify: [%s]
+"""
 
 
 class Receiver:
@@ -154,6 +161,40 @@ def pagerduty_is_told_what_is_bad_and_what_ended_well():
             expect_eq(message["dedup_key"], "slipway/default/m")
             for member in ("summary", "source", "severity"):
                 expect(message["payload"][member])
+
+
+@test
+def a_stopped_release_is_told_with_its_evidence_and_ends_a_pagers_silence():
+    plan = STOPPED % "https://127.0.0.1:1/never"
+    with Receiver() as chat, Receiver() as pager, tempfile.TemporaryDirectory() as folder:
+        with Daemon("--webhook", "%s,%s/v2/enqueue#R0UTING" % (chat.url, pager.url),
+                    "--webhook-private", "--webhook-secret-file", secret_file(folder)) as d:
+            releases.two(d, releases.files(delay_us=30000))
+            with releases.Load(d) as load:
+                releases.with_past(load)
+                releases.begin(d, plan)
+                releases.reaches(d, "rolled_back", seconds=40)
+            wait_for(lambda: any(json.loads(b)["type"] == "release.rolled_back"
+                                 for _, _, b, _ in chat.seen))
+            types = [json.loads(b)["type"] for _, _, b, _ in chat.seen]
+            expect_in("release.started", types)
+            expect_eq(types.count("release.rolled_back"), 1)
+            _, headers, body, _ = chat.seen[types.index("release.rolled_back")]
+            verified(headers, body)
+            message = json.loads(body)
+            data = message["data"]
+            expect_eq((data["release"], data["version"], data["why"]), (1, 2, "gate"))
+            expect(data["sentence"] and data["sentence"] in message["text"], message)
+            gates = {g["gate"]: g for g in data["evidence"]["gates"]}
+            expect_eq(gates["latency"]["state"], "harm")
+            expect(data["evidence"]["sample_request_ids"])
+            trigger = [json.loads(b) for _, _, b, _ in pager.wait(1)
+                       if json.loads(b)["event_action"] == "trigger"]
+            expect_eq([t["dedup_key"] for t in trigger], ["slipway/default/m/1"])
+            expect_in("rolled_back", trigger[0]["payload"]["summary"])
+            # a plan's own URL is at a private address: never, whatever the configuration may
+            wait_for(lambda: any(e["event"] == "webhook_given_up" and "not public" in e["reason"]
+                                 for e in d.log()))
 
 
 @test
