@@ -3,6 +3,7 @@
  *   make build/release/release_bench && build/release/release_bench MODE N
  *   bench/release_cost.py                   counts instructions per request under valgrind
  * MODE: plain; canary: 5 % by request id; sticky: 5 % by header; segments: that and two fields;
+ * remember: 5 % by header, and each answer kept for its outcome;
  * shadow: copies of all requests, at idle moments.
  * Thread: main.
  * SPDX-License-Identifier: MIT */
@@ -42,6 +43,7 @@ static void tally_send(void)
   static int n;
   struct letter_tally *letter = &letters[n++ % 2];
   *letter = (struct letter_tally){.tally = tally_new(2, 2, 1)};
+  tally_predictions(letter->tally, PULSE);
   serve_tally(serve, letter);
   tally_free(letter->tally);
   mailbox_take(&control);
@@ -71,7 +73,8 @@ static void world_send(const char *mode)
                         .n_arms = 1};
   bool plain = strcmp(mode, "plain") == 0, shadow = strcmp(mode, "shadow") == 0;
   bool segments = strcmp(mode, "segments") == 0;
-  if (segments || strcmp(mode, "sticky") == 0) {
+  split.remember = strcmp(mode, "remember") == 0;
+  if (segments || split.remember || strcmp(mode, "sticky") == 0) {
     split.sticky = STICKY_HEADER;
     split.sticky_name = SLICE("x-user-id");
   }
