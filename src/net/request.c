@@ -177,7 +177,10 @@ static void request_route(struct conn *conn, const struct url *url)
   struct who_asks asks = {.world = serve_newest(loop->serve), .head = &conn->h1.head};
   asks.wall_ms = (loop_now(loop) + loop->wall_us) / 1000;
   memcpy(asks.peer.at, conn->address.at, sizeof asks.peer.at);
-  if (who_of(&loop->opts.who, &asks, &who, &loop->err) ||
+  struct slice ticket = SLICE_NONE;
+  if (route->kind == ROUTE_STREAM_FLAGS) ticket = url_query_get(url->query, SLICE("ticket"));
+  if ((ticket.at ? who_of_ticket(&loop->opts.who, &asks, ticket, &who, &loop->err)
+                 : who_of(&loop->opts.who, &asks, &who, &loop->err)) ||
       who_may(&who, route->role, &loop->err)) {
     request_refuse(conn, &loop->err);
     return;

@@ -42,6 +42,9 @@ struct who {
  * is no world yet, or none any more. */
 CHECKED enum code who_of(const struct who_rules *rules, const struct who_asks *asks,
                          struct who *who, struct err *err);
+/* The same of a ticket (world/ticket.h), for an event stream without a key of its own. */
+CHECKED enum code who_of_ticket(const struct who_rules *rules, const struct who_asks *asks,
+                                struct slice ticket, struct who *who, struct err *err);
 /* Whether a key that was good is good still: for what stays open long after it was looked at. */
 bool who_stays(const struct world *world, struct slice key_id, int64_t wall_ms);
 /* E_DENIED when the caller's role does not hold what is needed, E_UNAUTHENTICATED when it has

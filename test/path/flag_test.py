@@ -6,38 +6,12 @@ SPDX-License-Identifier: MIT
 """
 import json
 import os
-import socket
 import sys
-import time
-import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from slipway import (Daemon, Failed, SLOW, cases, expect, expect_eq, expect_in, main,  # noqa: E402
-                     request, test, wait_for)
-
-ON_OFF = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off"}
-
-
-def flag(**more):
-    return dict(ON_OFF, **more)
-
-
-def put(d, key, definition, status=200):
-    reply = d.ask("PUT", "/api/v1/flags/" + urllib.parse.quote(key, safe=""),
-                  json.dumps(definition).encode())
-    expect_eq(reply.status, status, reply)
-    return reply.json()
-
-
-def single(d, key, context=None, body=None):
-    body = json.dumps({"context": context or {}}).encode() if body is None else body
-    return d.ask("POST", "/ofrep/v1/evaluate/flags/" + urllib.parse.quote(key, safe=""), body)
-
-
-def bulk(d, context=None, headers=None, body=None, query=""):
-    body = json.dumps({"context": context or {}}).encode() if body is None else body
-    return d.ask("POST", "/ofrep/v1/evaluate/flags" + query, body, headers or {})
-
+from flags import ON_OFF, bulk, flag, put, single  # noqa: E402
+from slipway import (Daemon, cases, expect, expect_eq, expect_in, main, test,  # noqa: E402
+                     wait_for)
 
 def answers(reply, status, want):
     expect_eq((reply.status, reply.json()), (status, want), reply)
@@ -232,108 +206,6 @@ def a_rule_that_runs_away_ends_in_an_error():
         got = bulk(d, {"l": [1] * 2000}).json()["flags"]
         expect_eq([f.get("errorCode") for f in got], [None, "GENERAL", "GENERAL"])
         expect_eq(single(d, "f").status, 200)
-
-
-# --- push -----------------------------------------------------------------------------------------
-
-class Stream:
-    """An open event stream. event() is the next (id, data), None at its end."""
-    def __init__(self, d, headers=None):
-        self.conn = d.conn(5)
-        self.conn.send(request("GET", "/ofrep/v1/events", None, headers))
-        head = self.conn._until(b"\r\n\r\n").decode()
-        self.status, self.head = int(head.split()[1]), head.lower()
-
-    def event(self, seconds=5):
-        self.conn.sock.settimeout(seconds * SLOW)
-        while True:
-            try:
-                block = self.conn._until(b"\n\n").decode()
-            except Failed:
-                return None
-            fields = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line)
-            if fields:
-                expect_eq((fields["event"], set(fields)), ("message", {"id", "event", "data"}))
-                return int(fields["id"]), json.loads(fields["data"])
-
-    def quiet(self, seconds=0.3):
-        try:
-            got = self.event(seconds)
-        except socket.timeout:
-            return True
-        raise Failed("there is an event: %r" % (got,))
-
-
-REFETCH = {"type": "refetchEvaluation"}
-
-
-@test
-def protocol_62_a_change_is_told_within_a_second():
-    with Daemon() as d:
-        seq = put(d, "a", ON_OFF)["seq"]
-        stream = Stream(d, {"Last-Event-ID": str(seq)})
-        expect_eq(stream.status, 200)
-        expect_in("content-type: text/event-stream", stream.head)
-        expect_in("cache-control: no-cache", stream.head)
-        expect(stream.quiet())
-        for change in (lambda: put(d, "a", flag(defaultVariant="on"))["seq"],
-                       lambda: d.ask("DELETE", "/api/v1/flags/a").json()["seq"]):
-            began, seq = time.monotonic(), change()
-            expect_eq(stream.event(), (seq, REFETCH))
-            expect(time.monotonic() - began < 1 * SLOW, time.monotonic() - began)
-        put(d, "b", ON_OFF)
-        stream.event()
-        put(d, "b", ON_OFF)  # the same: no change
-        expect(stream.quiet())
-
-
-@test
-def who_comes_back_with_an_old_id_gets_one_refetch():
-    with Daemon() as d:
-        first = put(d, "a", ON_OFF)["seq"]
-        put(d, "b", ON_OFF)
-        last = put(d, "c", ON_OFF)["seq"]
-        for id in (str(first), "0", "nonsense", "99999999999999999999999"):
-            stream = Stream(d, {"Last-Event-ID": id})
-            expect_eq(stream.event(), (last, REFETCH), id)
-            expect(stream.quiet(), id)
-        expect(Stream(d, {"Last-Event-ID": str(last)}).quiet())
-        expect_eq(Stream(d).event(), (last, REFETCH), "a change just now may have been missed")
-        d.stop()
-        d.start()
-        expect_eq(Stream(d, {"Last-Event-ID": str(first)}).event(), (last, REFETCH))
-
-
-@test
-def streams_end_with_the_server_and_leave_nothing_behind():
-    with Daemon() as d:
-        fds = "/proc/%d/fd" % d.proc.pid
-        before = len(os.listdir(fds))
-        streams = [Stream(d) for _ in range(200)]
-        expect(len(os.listdir(fds)) >= before + 190)
-        for stream in streams[:150]:
-            stream.conn.close()
-        wait_for(lambda: len(os.listdir(fds)) <= before + 60, 5, "what is hung up is freed")
-        streams[199].conn.send(b"GET /healthz HTTP/1.1\r\n\r\n")  # not a request there
-        seq = put(d, "a", ON_OFF)["seq"]
-        expect_eq([s.event() for s in streams[150:]], [(seq, REFETCH)] * 50)
-        began = time.monotonic()
-        d.stop()
-        expect(time.monotonic() - began < 5 * SLOW)
-        expect_eq(streams[150].event(), None)
-
-
-@test
-def a_stream_is_got_and_nothing_else():
-    with Daemon() as d:
-        expect_eq(d.ask("POST", "/ofrep/v1/events", b"").status, 405)
-        with d.conn() as c:
-            reply = c.ask("HEAD", "/ofrep/v1/events")
-            expect_eq((reply.status, reply.headers["content-type"]), (200, "text/event-stream"))
-            expect(c.closed())
-        with d.conn() as c:
-            c.send(b"GET /ofrep/v1/events HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            expect_in(b"text/event-stream", c._until(b"\r\n\r\n").lower())
 
 
 # --- the control plane --------------------------------------------------------------------------

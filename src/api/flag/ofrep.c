@@ -9,10 +9,12 @@
 #include "api/flag/desk_int.h"
 #include "api/handlers_int.h"
 #include "base/clock.h"
+#include "world/ticket.h"
 
 #define BULK_STEPS_MAX UINT64_C(2000000) /* of all flags of one request */
 
 #define EVENTS_URI "/ofrep/v1/events"
+enum { EVENTS_URI_MAX = sizeof EVENTS_URI + TICKET_TEXT_MAX + 8 };
 
 /* --- the question ----------------------------------------------------------------------------- */
 
@@ -163,10 +165,44 @@ enum desk_step ofrep_flag(struct ask *ask)
 
 /* --- all at once ------------------------------------------------------------------------------ */
 
+/* Where changes are told. A browser opens a stream without header fields: whoever came with a key
+ * gets a ticket along, the same one until the day after tomorrow begins, so that open streams stay
+ * open. */
+static void events_uri(const struct ask *ask, char to[EVENTS_URI_MAX])
+{
+  char ticket[TICKET_TEXT_MAX];
+  const struct hmac *pepper = ask->desk->opts->pepper;
+  int64_t day = clock_wall_ms() / 86400000;
+  if (pepper && ask->letter->actor.len == KEY_ID_LEN) {
+    ticket_write(pepper, ask->letter->actor, (day + 2) * 86400, ticket);
+    snprintf(to, EVENTS_URI_MAX, EVENTS_URI "?ticket=%s", ticket);
+  } else {
+    snprintf(to, EVENTS_URI_MAX, EVENTS_URI);
+  }
+}
+
+static void streams_write(struct json_out *out, const char *uri)
+{
+  json_out_key(out, "eventStreams");
+  json_out_open(out, '[');
+  json_out_open(out, '{');
+  json_out_key(out, "type");
+  json_out_str(out, SLICE("sse"));
+  json_out_key(out, "endpoint");
+  json_out_open(out, '{');
+  json_out_key(out, "requestUri");
+  json_out_str(out, slice_str(uri));
+  json_out_close(out, '}');
+  json_out_key(out, "inactivityDelaySec");
+  json_out_u64(out, 120);
+  json_out_close(out, '}');
+  json_out_close(out, ']');
+}
+
 /* Strong: the same tenant, flags and context, on every node. Empty where the time counts as
  * well. */
 static void etag_make(struct ask *ask, struct flag_desk *desk, const struct flags *flags,
-                      const struct value *context, char to[72])
+                      const struct value *context, const char *uri, char to[72])
 {
   struct sha256 sha;
   struct json_out out;
@@ -183,6 +219,7 @@ static void etag_make(struct ask *ask, struct flag_desk *desk, const struct flag
   sha256_add(&sha, SLICE("\n"));
   sha256_add(&sha, slice_of(seq, (size_t)len));
   sha256_add(&sha, json_out_lend(&out));
+  sha256_add(&sha, slice_str(uri)); /* or a client would keep a ticket that is over */
   struct digest digest = sha256_end(&sha);
   digest_hex(&digest, hex);
   snprintf(to, 72, "\"%.40s\"", hex);
@@ -236,8 +273,9 @@ enum desk_step ofrep_bulk(struct ask *ask)
   if (wrong) return refuse(ask, 400, SLICE_NONE, wrong, ask->err.text);
   const struct flags *flags = flag_set_of(ask);
   if (!flags) return ask_fail(ask);
-  char etag[sizeof reply->etag];
-  etag_make(ask, desk, flags, &context, etag);
+  char etag[sizeof reply->etag], uri[EVENTS_URI_MAX];
+  events_uri(ask, uri);
+  etag_make(ask, desk, flags, &context, uri, etag);
   memcpy(reply->etag, etag, sizeof etag);
   if (etag_listed(ask->letter->headers[ASK_IF_NONE_MATCH], slice_str(etag)))
     return ask_text(ask, 304, NULL, NULL);
@@ -251,9 +289,7 @@ enum desk_step ofrep_bulk(struct ask *ask)
     json_out_key(&out, "metadata");
     value_write(&out, &metadata);
   }
-  json_out_key(&out, "eventStreams");
-  json_out_value(&out, SLICE("[{\"type\":\"sse\",\"endpoint\":{\"requestUri\":\"" EVENTS_URI
-                             "\"},\"inactivityDelaySec\":120}]"));
+  streams_write(&out, uri);
   json_out_close(&out, '}');
   return out_answer(ask, 200, &out);
 }
