@@ -211,3 +211,117 @@ TEST(a_release_cut_off_anywhere_ends_as_it_would_have)
       if (test_failures) return;
     }
 }
+
+/* --- the scribe cannot write ------------------------------------------------------------------ */
+
+static const char long_plan[] =
+    "{\"strategy\":\"canary\",\"steps\":[{\"canary\":{\"traffic\":\"50%\",\"for\":\"1h\"}}]"
+    "," TOWN_GATES "}";
+
+static void town_turns(struct town *town, uint32_t steps)
+{
+  for (uint32_t i = 0; i < steps; i++) {
+    call_begin(town, (uint32_t)roll(town, TOWN_LOOPS));
+    call_end(town, (uint32_t)roll(town, TOWN_LOOPS));
+    letter_step(town);
+    if (roll(town, 50) == 0) town->now_us += 200000;
+  }
+}
+
+static uint32_t weight_at(struct town *town, uint32_t loop)
+{
+  if (!newest(&town->loop[loop])) return 0;
+  const struct world *world = newest(&town->loop[loop])->letter->world;
+  const struct tenant *tenant = world_tenant(world, SLICE("default"));
+  const struct model *model = tenant ? world_model(world, tenant, SLICE("m")) : NULL;
+  return model && model->release ? model->arms[0].weight : 0;
+}
+
+/* A release of version 2 that runs at half of the traffic. */
+static void running_begin(struct town *town, uint32_t bad_every)
+{
+  log_level_set(getenv("SHOW") ? LOG_DEBUG : LOG_ERROR + 1);
+  town_begin(town, number_of("SEED", 3));
+  town->disk_full = town->load_fails = town->open_fails = 0;
+  town_start(town);
+  for (int i = 0; i < 20000 && !weight_at(town, 0) && !weight_at(town, 1); i++) {
+    person_step(town, long_plan);
+    letter_step(town);
+  }
+  for (int i = 0; i < 20000 && (!weight_at(town, 0) || !weight_at(town, 1)); i++) letter_step(town);
+  EXPECT_INT(weight_at(town, 0), WEIGHT_WHOLE / 2);
+  town->bad_every = bad_every;
+  town->disk_full = 100;
+}
+
+static void running_end(struct town *town, enum rollout_state state)
+{
+  EXPECT_INT(weight_at(town, 0), 0);
+  EXPECT_INT(weight_at(town, 1), 0);
+  EXPECT_INT(the_model(town)->release->rollout.state, ROLLOUT_RUNNING); /* by the ledger */
+  town->disk_full = 0;
+  town->bad_every = 0;
+  for (int i = 0; i < 20; i++) {
+    town_turns(town, 500);
+    town->now_us += 1000000;
+  }
+  EXPECT_INT(the_model(town)->release->rollout.state, state);
+  EXPECT_INT(the_model(town)->serving, 1);
+  town_check(town);
+  town_stop(town);
+  town_end(town);
+}
+
+TEST(harm_is_stopped_while_nothing_can_be_written_and_written_later)
+{
+  static struct town town;
+  running_begin(&town, 2);
+  for (int i = 0; i < 60 && (weight_at(&town, 0) || weight_at(&town, 1)); i++)
+    town_turns(&town, 300);
+  running_end(&town, ROLLOUT_ROLLED_BACK);
+}
+
+TEST(an_abort_acts_while_nothing_can_be_written_and_is_written_later)
+{
+  static struct town town;
+  struct event_fact facts[] = {{SLICE("person"), SLICE("ann")}, {SLICE("word"), SLICE("abort")}};
+  struct event event = {.tenant = SLICE("default"),
+                        .model = SLICE("m"),
+                        .actor = SLICE("ann"),
+                        .facts = facts,
+                        .n_facts = 2};
+  running_begin(&town, 0);
+  uint64_t refused = town.refused;
+  town_command(&town, COMMAND_SAY, &event);
+  int64_t began_us = town.now_us;
+  while ((weight_at(&town, 0) || weight_at(&town, 1)) && town.now_us - began_us < 1000000)
+    letter_step(&town);
+  for (int i = 0; i < 2000 && town.commands_out; i++) letter_step(&town);
+  EXPECT_INT(town.commands_out, 0);
+  EXPECT_INT(town.refused, refused + 1); /* who asked knows that it is not written down yet */
+  running_end(&town, ROLLOUT_ABORTED);
+}
+
+TEST(of_two_words_at_once_the_second_sees_what_the_first_did)
+{
+  static struct town town;
+  struct event_fact facts[] = {{SLICE("person"), SLICE("ann")}, {SLICE("word"), SLICE("promote")}};
+  struct event event = {.tenant = SLICE("default"),
+                        .model = SLICE("m"),
+                        .actor = SLICE("ann"),
+                        .facts = facts,
+                        .n_facts = 2};
+  running_begin(&town, 0);
+  town.disk_full = 0;
+  uint64_t said = town.said, conflicts = town.conflicts;
+  town_command(&town, COMMAND_SAY, &event);
+  town_command(&town, COMMAND_SAY, &event);
+  for (int i = 0; i < 20 && town.commands_out; i++) town_turns(&town, 500);
+  EXPECT_INT(town.said - said, 1);
+  EXPECT_INT(town.conflicts - conflicts, 1);
+  EXPECT_INT(the_model(&town)->release->rollout.state, ROLLOUT_COMPLETED);
+  EXPECT_INT(weight_at(&town, 0), WEIGHT_WHOLE);
+  town_check(&town);
+  town_stop(&town);
+  town_end(&town);
+}
