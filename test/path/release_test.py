@@ -171,8 +171,13 @@ def a_good_candidate_goes_all_the_way_and_back_in_one_step():
         two(d)
         with Load(d) as load:
             with_past(load)
-            begin(d, QUICK)
-            reaches(d, "completed", "settled", seconds=60)
+            plan = os.path.join(d.data, "plan.yaml")
+            with open(plan, "w") as f:
+                f.write(QUICK)
+            done = d.cli("deploy", "m@2", "--plan", plan, "--wait")
+            expect_eq(done.returncode, 0, done.stdout, done.stderr)
+            expect_in("completed", done.stdout)
+            expect_in("step 2 of 2", done.stderr)  # progress
             wait_for(lambda: serving(d) == 2, 10, "version 2 in charge")
             loads = [e for e in d.log() if e["event"] == "model_ready"]
             want(d.post("/api/v1/models/m/rollback", {"wait": True}), 200, "rollback")
@@ -181,6 +186,13 @@ def a_good_candidate_goes_all_the_way_and_back_in_one_step():
                       "going back loaded something")
             load.wait(load.count() + 50)
         expect_eq(load.count(status=200), load.count(), "requests failed", load.seen)
+        moves = d.get("/api/v1/releases/m/1").json()["moves"]
+        won = [m["at"] for m in moves if m["state"] == "completed"][0]
+        then = json.loads(d.cli("history", "m", "--at", won, "--json").stdout)
+        expect_eq((then["serving"], then["release"]["state"]), (2, "completed"))
+        expect_in("answered by version 1", d.cli("history", "m", "--at", "2100-01-01").stdout)
+        expect_in('slipway_release_moves_total{state="completed"} 1',
+                  d.get("/metrics").body.decode())
 
 
 @test
@@ -347,6 +359,11 @@ def kargo_1422_a_freeze_holds_at_each_level_and_lifting_it_is_audited():
         expect_eq(d.get("/api/v1/freezes").json()["freezes"], [])
         is_error(d.post("/api/v1/freezes", {"until": "2001-01-01"}), 400, "VALUE_OUT_OF_RANGE",
                  "until")
+        is_error(d.post("/api/v1/freezes", {"weekly": "every second tuesday"}), 400,
+                 "INVALID_ARGUMENT")
+        done = d.cli("freeze", "m", "--weekly", "fri 16:00-mon 08:00 +01:00", "--why", "weekends")
+        expect_eq(done.returncode, 0, done.stderr)
+        expect_in("weekends", d.cli("freeze").stdout)
 
 
 # --- who answers --------------------------------------------------------------------------------

@@ -398,6 +398,8 @@ TEST(freezes_are_checked_and_sent)
                  "MODEL_NOT_FOUND");
   FX_EXPECT_CODE(&fx, "POST", "/api/v1/freezes", "{\"now\":true,\"scope\":\"galaxy\"}", 400,
                  "INVALID_ARGUMENT");
+  FX_EXPECT_CODE(&fx, "POST", "/api/v1/freezes", "{\"now\":true,\"scope\":\"system\"}", 403,
+                 "DENIED");
   struct letter_ask *ask = fx_send(&fx, "POST", "/api/v1/freezes",
                                    "{\"until\":\"2100-01-01\",\"model\":\"digits\"}");
   fx_post(&fx, ask);

@@ -3,6 +3,7 @@
  * announced by HELP and TYPE, families stand together, no series comes twice, labels are quoted
  * right, values are numbers, histograms add up.
  * SPDX-License-Identifier: MIT */
+#include "api/ask_int.h"
 #include "api/metrics_int.h"
 
 #include "api_fixture.h"
@@ -266,4 +267,52 @@ TEST(too_many_versions_are_summed)
   buf_deinit(&buf);
   tally_free(stats.tally);
   world_free(world);
+}
+
+TEST(releases_have_weight_state_and_evidence)
+{
+  static const char text[] =
+      "[{\"model\":\"a\\\"b\",\"release\":17,\"state\":\"running\",\"step\":1,\"weight\":0.05,"
+      "\"copied\":0,\"keyless\":3,\"unjudged\":0,"
+      "\"shadow\":{\"pairs\":900,\"disagreements\":4,\"dropped\":1},"
+      "\"verdict\":{\"harmed\":2.5,\"gates\":["
+      "{\"gate\":\"errors\",\"state\":\"inconclusive\",\"log_e\":-1.5,\"bar\":7.2,"
+      "\"pass\":{\"log_e\":1,\"bar\":3},\"reason\":null},"
+      "{\"gate\":\"latency\",\"state\":\"no_data\",\"log_e\":null,\"bar\":null,"
+      "\"pass\":{\"log_e\":null,\"bar\":null},\"reason\":\"no_stable_requests\"},"
+      "{\"gate\":\"metric\",\"state\":\"idle\"}]}},"
+      "{\"model\":\"late\",\"release\":1,\"state\":\"completed\",\"step\":3,\"weight\":1,"
+      "\"copied\":0,\"shadow\":null,\"verdict\":null}]";
+  const uint64_t moves[MOVES_STATES] = {[1] = 5, [6] = 2};
+  struct metrics_view view = {.releases = json_loads(text, 0, NULL), .release_moves = moves};
+  struct buf buf;
+  must(view.releases != NULL);
+  buf_init(&buf, METRICS_BYTES_MAX);
+  release_metrics_write(&buf, &view);
+  buf_add(&buf, slice_of("", 1));
+  EXPECT(!buf.full);
+  EXPECT(format_check(buf.at) > 0);
+  const struct {
+    const char *series;
+    double value;
+  } rows[] = {
+      {"slipway_release_weight{model=\"a\\\"b\",release=\"17\"}", 0.05},
+      {"slipway_release_weight{model=\"late\",release=\"1\"}", 1},
+      {"slipway_release_state{model=\"late\",release=\"1\",state=\"completed\"}", 1},
+      {"slipway_release_state{model=\"late\",release=\"1\",state=\"running\"}", 0},
+      {"slipway_release_harmed{model=\"a\\\"b\",release=\"17\"}", 2.5},
+      {"slipway_release_shadow_disagreements_total{model=\"a\\\"b\",release=\"17\"}", 4},
+      {"slipway_release_gate_log_e{model=\"a\\\"b\",release=\"17\",gate=\"errors\"}", -1.5},
+      {"slipway_release_gate_bar{model=\"a\\\"b\",release=\"17\",gate=\"errors\"}", 7.2},
+      {"slipway_release_no_data{model=\"a\\\"b\",release=\"17\",gate=\"latency\",reason="
+       "\"no_stable_requests\"}",
+       1},
+      {"slipway_release_moves_total{state=\"running\"}", 5},
+      {"slipway_release_moves_total{state=\"rolled_back\"}", 2},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    EXPECT(value_of(buf.at, rows[i].series) == rows[i].value);
+  EXPECT(strstr(buf.at, "gate=\"metric\"") == NULL);
+  json_decref((json_t *)(uintptr_t)view.releases);
+  buf_deinit(&buf);
 }

@@ -40,6 +40,11 @@ static bool scope_read(struct ask *ask, struct slice *scope, struct slice *model
     fail_at(&ask->err, "scope");
     return false;
   }
+  if (slice_eq(*scope, SLICE("system")) && !role_may(ask->letter->role, ROLE_OPERATOR)) {
+    fail(&ask->err, E_DENIED, "a freeze of all tenants needs the role %s; \"%.*s\" has %s",
+         role_name(ROLE_OPERATOR), SLICE_ARG(ask->letter->actor), role_name(ask->letter->role));
+    return false;
+  }
   if (!model->len || (ask->tenant && world_model(ask->world, ask->tenant, *model))) return true;
   fail(&ask->err, E_MODEL_NOT_FOUND, "model '%.*s' is not known; 'slipway status' lists models",
        SLICE_ARG(*model));
