@@ -26,7 +26,7 @@ static void begin(void)
   mailbox_init_bell(&home);
   EXPECT_INT(datadir_open(&dir, temp, &err), OK);
   EXPECT_INT(ledger_open(&ledger, &dir, &faulty, &err), OK);
-  scribe = scribe_new(ledger);
+  scribe = scribe_new(ledger, NULL);
 }
 
 static void end(void)
@@ -150,7 +150,7 @@ TEST(a_ledger_of_schema_1_gets_its_table_of_looks)
   sqlite3_close(db);
   EXPECT_INT(ledger_open(&ledger, &dir, NULL, &err), OK);
   EXPECT_INT(ledger_last_seq(ledger), 1);
-  scribe = scribe_new(ledger);
+  scribe = scribe_new(ledger, NULL);
   EXPECT_STR(read_back("m", 1, 0), "");
   EXPECT_INT(append(&row, 1, 1), OK);
   EXPECT_STR(read_back("m", 1, 0), "0:a ");
