@@ -490,7 +490,8 @@ int daemon_serve(int argc, char **argv)
     log_level_set((enum log_level)option_number(&d.options, OPTION_log_level));
     arena_init(&d.arena, 16 << 20, NULL);
     if (d.options.check) {
-      if (listen_parse(&d, &err) == OK) return puts("the configuration is good"), 0;
+      if (listen_parse(&d, &err) == OK && webhooks_open(&d.webhooks, &d.options, &err) == OK)
+        return puts("the configuration is good"), 0;
     } else if (run(&d, &err) == OK) {
       return 0;
     }

@@ -237,11 +237,12 @@ def a_bad_configuration_is_refused_and_a_good_one_is_not_printed():
                             (["--webhook", "nonsense"], "webhook"),
                             (["--webhook-secret-file", loose], "chmod 600"),
                             (["--webhook-secret-file", folder + "/none"], "no file")):
-            done = subprocess.run([BIN, "serve"] + good + flags, capture_output=True, text=True,
-                                  timeout=30)
-            expect(done.returncode in (2, 3, 4), flags, done)
-            expect_in(word, done.stderr)
-            expect("pass@" not in done.stderr)
+            for more in ([], ["--check"]):
+                done = subprocess.run([BIN, "serve"] + good + flags + more, capture_output=True,
+                                      text=True, timeout=30)
+                expect(done.returncode in (2, 3, 4), flags, done)
+                expect_in(word, done.stderr)
+                expect("pass@" not in done.stderr)
         done = subprocess.run([BIN, "serve", "--print-config", "--webhook",
                                "https://hooks.example.com/T0/SECRET"], capture_output=True, text=True)
         expect("SECRET" not in done.stdout and 'webhook: "***"' in done.stdout)
