@@ -137,11 +137,45 @@ def arms_are_measured_as_we_measure_them():
         metrics = d.get("/metrics").body.decode()
         expect('slipway_predictions_total{state="kept"} 900' in metrics, "kept")
         expect('slipway_predictions_total{state="missed"} 0' in metrics, "missed")
+        for arm in (0, 1):
+            line = 'slipway_release_outcome_mean{model="m",release="1",arm="%d"} ' % arm
+            value = next(li for li in metrics.split("\n") if li.startswith(line)).split(" ")[1]
+            near(float(value), wanted[arm]["mean"], "the mean in /metrics")
         d.kill()
         d.start()
         wait_for(d.is_ready)
         again = d.get("/api/v1/models/m/feedback?maturity=%d&release=1" % MATURITY).json()
         expect_eq(again, shown, "after a kill")
+
+
+@test
+def what_was_answered_last_is_remembered_when_the_server_stops():
+    with Daemon() as d:
+        two(d)
+        begin(d, PLAN)
+        release_runs(d)
+        with d.conn() as conn:
+            for n in range(50):
+                ask(conn, n, "u-%d" % n, (1, 0, 0, 0))
+        d.stop()
+        d.start()
+        wait_for(d.is_ready)
+        arms = d.get("/api/v1/models/m/feedback").json()["arms"]
+        expect_eq(sum(a["requests"] for a in arms), 50)
+
+
+@test
+def outcomes_of_one_arm_alone_are_suspicious():
+    with Daemon() as d:
+        two(d)
+        begin(d, PLAN.replace("maturity: %ds" % MATURITY, "maturity: 3s"))
+        release_runs(d)
+        with d.conn() as conn:
+            asked = [ask(conn, n, "u-%d" % n, (1, 0, 0, 0)) for n in range(400)]
+        expect_eq(release(d)["warnings"], [])
+        tell(d, [(a.id, 1) for a in asked if a.arm == "stable"])
+        wait_for(lambda: any("outcomes come for another share" in w
+                             for w in release(d)["warnings"]), 30, "the warning")
 
 
 def clicks(policy):

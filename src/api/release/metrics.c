@@ -150,6 +150,40 @@ static void gates_write(struct buf *to, const json_t *releases)
   }
 }
 
+/* ---- outcomes ---- */
+
+static void feedback_write(struct buf *to, const json_t *releases)
+{
+  static const struct {
+    const char *name, *help, *key;
+  } families[] = {
+      {"slipway_release_outcome_requests", "answers old enough to be judged by their outcomes",
+       "requests"},
+      {"slipway_release_outcome_share", "of these, those with an outcome, 0 to 1", "share"},
+      {"slipway_release_outcome_mean", "the plan's metric, mean over units", "mean"},
+      {"slipway_release_outcome_accuracy", "labels that were right, 0 to 1", "accuracy"},
+      {"slipway_release_outcome_ece", "expected calibration error of the scores", "ece"},
+  };
+  for (size_t f = 0; f < sizeof families / sizeof *families; f++) {
+    size_t i, a;
+    const json_t *release, *arm;
+    metrics_head(to, families[f].name, "gauge", families[f].help);
+    json_array_foreach(releases, i, release)
+    {
+      const json_t *feedback = json_object_get(release, "feedback");
+      json_array_foreach(json_object_get(feedback, "arms"), a, arm)
+      {
+        double value;
+        if (!number_of(arm, families[f].key, &value)) continue;
+        labels_open(to, families[f].name, release);
+        buf_print(to, ",arm=\"%lld\"",
+                  (long long)json_integer_value(json_object_get(arm, "arm")));
+        sample_end(to, value);
+      }
+    }
+  }
+}
+
 /* ---- moves, from the ledger ---- */
 
 struct counting {
@@ -228,5 +262,6 @@ void release_metrics_write(struct buf *to, const struct metrics_view *view)
     number_write(to, all, rows[i].family, rows[i].type, rows[i].help, rows[i].outer, rows[i].key);
   state_write(to, all);
   gates_write(to, all);
+  feedback_write(to, all);
   moves_write(to, view->release_moves);
 }

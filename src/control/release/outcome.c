@@ -15,6 +15,7 @@
 #include "control/control_int.h"
 
 enum { MEASURE_US = 10000000, MEASURE_REST = 10, SETTLE_MS = 1000, MATURITY_DEFAULT_MS = 60000 };
+enum { SHARES_Z = 5 };
 
 struct question {
   struct letter_measure letter; /* first: the letter is the memory */
@@ -136,6 +137,19 @@ void outcomes_fill(struct run *run, struct look *look)
     look->arms[arm].metric = of->matured[arm];
     of->matured[arm] = (struct mean_arm){0};
   }
+}
+
+/* Two shares apart by more than chance would have it at any of very many looks. What is missing may
+ * then be what differs. */
+bool outcomes_differ(const struct run *run)
+{
+  const struct outcome_sums *c = &run->outcomes.arms[PLAN_CANDIDATE];
+  const struct outcome_sums *b = &run->outcomes.arms[PLAN_STABLE];
+  double n = (double)c->requests, m = (double)b->requests;
+  if (!c->requests || !b->requests) return false;
+  double all = ((double)c->labelled + (double)b->labelled) / (n + m);
+  double apart = (double)c->labelled / n - (double)b->labelled / m;
+  return apart * apart > SHARES_Z * SHARES_Z * all * (1 - all) * (1 / n + 1 / m);
 }
 
 /* --- shown ------------------------------------------------------------------------------------ */

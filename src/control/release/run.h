@@ -193,6 +193,8 @@ void run_measure(struct control *control, struct run *run);
 void measure_home(struct control *control, struct letter_measure *letter);
 /* What has matured since the look before. */
 void outcomes_fill(struct run *run, struct look *look);
+/* Outcomes come for another share of one arm's requests than of the other's. */
+bool outcomes_differ(const struct run *run);
 struct json_out;
 void outcomes_put(const struct run *run, struct json_out *out); /* a member: `feedback` */
 

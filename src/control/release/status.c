@@ -139,6 +139,9 @@ static void warnings_put(const struct run *run, struct json_out *out)
     json_out_str(out,
                  SLICE("requests went to stable because the candidate had unjudged_max answers "
                        "or was stopped by a loop"));
+  if (outcomes_differ(run))
+    json_out_str(out, SLICE("outcomes come for another share of the candidate's answers than of "
+                            "stable's: what is missing may be what differs"));
   if (run->owed) json_out_str(out, SLICE("the ledger could not be written yet"));
   json_out_close(out, ']');
 }
