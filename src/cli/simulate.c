@@ -29,6 +29,7 @@ static const struct opt opts[] = {
     {"lanes", 0, OPT_TEXT, "L", "all, or blocks: for models known to stall"},
     {"recorded", 0, OPT_TEXT, "FILE", "requests (t,arm,latency_us,error) or a release's looks"},
     {"threads", 0, OPT_COUNT, "N", "one per processor when not given"},
+    {"alone", 0, OPT_SWITCH, NULL, "without the rivals' rules, which take a third of the time"},
     {"bars", 0, OPT_SWITCH, NULL, "measure B1 to B12; exit 8 when one fails"},
     {"quick", 0, OPT_SWITCH, NULL, "with --bars: fewer runs"},
     {NULL, 0, OPT_SWITCH, NULL, NULL},
@@ -132,7 +133,7 @@ static enum code case_base(struct sim_case *of, const struct args *args, struct 
   sim_case_init(of, SLICE("null"), rps > 0 ? rps : 1000, share, seconds ? seconds : HOUR_S,
                 runs ? runs : RUNS, args_given(args, "seed") ? args_count(args, "seed") : 1);
   of->p0 = p0;
-  of->rivals = true;
+  of->rivals = !args_given(args, "alone");
   if (case_plan(of, args, err) != OK) return err->code;
   return sim_case_check(of, err);
 }

@@ -239,10 +239,12 @@ void bars_run(struct bars *bars)
   bars_lone_late(bars);
   late(bars);
   bar_tell(bars, "B6", BAR_ELSEWHERE, "verdict to zero traffic in process", "under 100 ms",
-           "test/path/release_rollback_test.py");
+           "test/path/rollback_time_test.py");
   harmed(bars, &uniform, 250);
   harmed(bars, &tail, 1500);
   budget(bars);
+  bar_tell(bars, "B7", BAR_ELSEWHERE, "candidate answers without a look", "at most unjudged_max",
+           "test/unit/serve_release_test.c");
   bars_lone(bars);
   bar_tell(bars, "B11", BAR_ELSEWHERE, "stock OpenFeature OFREP providers", "unchanged",
            "test/client/ofrep_test.py");
