@@ -8,7 +8,8 @@
 
 enum { HISTORY_PAGE = 100, HISTORY_DEADLINE_US = 2000000 };
 
-/* What people want to know of an event's facts; of a verdict its sentence. Not the rest: plans and
+/* What people want to know of an event's facts; of a verdict that moved something its sentence, not
+ * of one that a person passed over. Not the rest: plans and
  * evidence have routes of their own, hashes of keys are nobody's business. */
 static void facts_set(json_t *tree, const struct event *event)
 {
@@ -20,7 +21,7 @@ static void facts_set(json_t *tree, const struct event *event)
   }
   struct slice why = event_fact(event, "why");
   json_t *verdict = fact_json(event, "verdict"), *sentence = json_object_get(verdict, "sentence");
-  if (sentence)
+  if (sentence && !slice_eq(why, SLICE("person")) && !slice_eq(why, SLICE("approved")))
     json_object_set(tree, "why", sentence);
   else if (why.len)
     json_object_set_new(tree, "why", json_slice(why));

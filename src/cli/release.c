@@ -54,7 +54,8 @@ static void releases_print(const json_t *releases)
   table_init(&table, heads);
   json_array_foreach(releases, i, row)
   {
-    const char *why = get_str(row, "verdict");
+    const char *why = get_str(row, "verdict"), *note = get_str(row, "note");
+    bool person = strcmp(get_str(row, "why"), "person") == 0;
     if (!why[0]) why = get_str(row, "why");
     table_add(&table, "%s/%llu", get_str(row, "model"),
               (unsigned long long)get_u64(row, "release"));
@@ -63,7 +64,10 @@ static void releases_print(const json_t *releases)
     table_add_json(&table, json_object_get(row, "strategy"));
     table_add_json(&table, json_object_get(row, "state"));
     table_add(&table, "%s", out_time(json_object_get(row, "started_at"), text));
-    table_add(&table, "%s", why[0] ? why : "-");
+    if (person)
+      table_add(&table, "by %s%s%s", get_str(row, "moved_by"), note[0] ? ": " : "", note);
+    else
+      table_add(&table, "%s", why[0] ? why : "-");
   }
   table_print(&table);
   table_deinit(&table);
@@ -112,12 +116,14 @@ static void moves_print(const json_t *moves)
   table_init(&table, heads);
   json_array_foreach(moves, i, move)
   {
-    const char *sentence = get_str(json_object_get(move, "verdict"), "sentence");
-    if (!sentence[0]) sentence = get_str(move, "note");
+    const char *sentence = get_str(move, "note"); /* a person's own words first */
+    bool person = strcmp(get_str(move, "why"), "person") == 0;
+    if (!sentence[0] && !person)
+      sentence = get_str(json_object_get(move, "verdict"), "sentence");
     table_add(&table, "%s", out_time(json_object_get(move, "at"), text));
     table_add_json(&table, json_object_get(move, "who"));
     table_add_json(&table, json_object_get(move, "state"));
-    table_add_json(&table, json_object_get(move, "step"));
+    table_add(&table, "%llu", (unsigned long long)get_u64(move, "step") + 1);
     table_add_json(&table, json_object_get(move, "why"));
     table_add(&table, "%s", sentence[0] ? sentence : "-");
   }
@@ -145,7 +151,7 @@ static void release_print(const json_t *release)
     const json_t *verdict = json_object_get(json_array_get(moves, i), "verdict");
     if (!json_array_size(json_object_get(verdict, "gates"))) continue;
     printf("\nthe last verdict:\n");
-    picture_gates(verdict);
+    picture_gates(verdict, false);
     break;
   }
 }

@@ -190,25 +190,26 @@ static void step_warn(struct lines *lines, const struct forecast_step *step,
 {
   double seconds = (double)plan->steps[i].deadline_ms / 1000;
   bool late = false;
+  uint32_t n = i + 1; /* people count from one */
   if (!(step->seconds_needed < M_INF))
-    line_add(lines, "step %u: no traffic, so requests_min will never be reached", i);
+    line_add(lines, "step %u: no traffic, so requests_min will never be reached", n);
   else if (step->seconds_needed > seconds)
     line_add(lines, "step %u: requests_min takes about %.0f s at this traffic, the step has %.0f s",
-             i, step->seconds_needed, seconds);
+             n, step->seconds_needed, seconds);
   for (uint32_t j = 0; j < step->n_rows; j++) {
     const struct forecast_row *row = &step->rows[j];
     late = late || row->gate == GATE_LATENCY;
     if (row->hopeless)
       line_add(
           lines,
-          "step %u: %s (%s) cannot be proven no worse: about %.0f events come, %.0f are needed", i,
+          "step %u: %s (%s) cannot be proven no worse: about %.0f events come, %.0f are needed", n,
           gate_name(row->gate), row_words(row), row->events, row->events_needed);
     else if (!(row->ratio_min < M_INF))
-      line_add(lines, "step %u: %s (%s) catches no harm of up to %.0f times with this traffic", i,
+      line_add(lines, "step %u: %s (%s) catches no harm of up to %.0f times with this traffic", n,
                gate_name(row->gate), row_words(row), POWER_RATIO_MAX);
   }
   if (plan->steps[i].kind != STEP_SHADOW && !plan->gates[GATE_LATENCY].off && !late)
-    line_add(lines, "step %u: latency has too little traffic for any threshold", i);
+    line_add(lines, "step %u: latency has too little traffic for any threshold", n);
 }
 
 struct slice forecast_warnings(const struct forecast *forecast, const struct plan *plan,

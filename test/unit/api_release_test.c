@@ -94,6 +94,7 @@ TEST(a_first_version_answers_at_once)
   fx_command_home(command, OK, "");
   EXPECT_INT(fx_answer(&fx, ask, &text), 202);
   EXPECT(strstr(text, "\"LOADING\"") != NULL);
+  EXPECT(strstr(text, "nothing served before") != NULL);
   fx_stop(&fx);
 }
 

@@ -103,6 +103,8 @@ static void row_move(json_t *row, const struct event *event)
   fact_set(row, "why", event, "why");
   json_object_set(row, "verdict", sentence ? sentence : json_null());
   json_object_set_new(row, "moved_at", json_time(event->wall_ms));
+  json_object_set_new(row, "moved_by", json_slice(event->actor));
+  json_object_set_new(row, "note", event->note.len ? json_slice(event->note) : json_null());
   json_decref(verdict);
 }
 

@@ -181,10 +181,15 @@ static enum desk_step deployed(struct ask *ask)
     ask->err = command->err;
     return ask_fail(ask);
   }
-  return ask_json(ask, command->wait ? 200 : 202,
-                  json_pack("{so,so,ss,so}", "model", json_slice(command->event.model), "version",
-                            json_integer(command->version), "state",
-                            command->wait ? "READY" : "LOADING", "seq", json_u64(command->seq)));
+  const struct submission *submission = ask->state;
+  json_t *tree = json_pack("{so,so,ss,so}", "model", json_slice(command->event.model), "version",
+                           json_integer(command->version), "state",
+                           command->wait ? "READY" : "LOADING", "seq", json_u64(command->seq));
+  if (submission->plan.strategy != STRATEGY_NOW && (submission->named || submission->plan_own))
+    json_object_set_new(tree, "note",
+                        json_string("nothing served before, so there was nothing to compare with: "
+                                    "the plan was checked and not followed"));
+  return ask_json(ask, command->wait ? 200 : 202, tree);
 }
 
 static enum desk_step deploy_now(struct ask *ask, const struct submission *submission)

@@ -140,6 +140,8 @@ static int deploy_told(const struct cli *cli, struct client *client, const char 
   else if (!release)
     printf("%s version %llu is loading; see: slipway status %s\n", get_str(answer, "model"),
            (unsigned long long)get_u64(answer, "version"), model);
+  if (!release && !cli->args.json && get_str(answer, "note")[0])
+    printf("%s\n", get_str(answer, "note"));
   return follow ? watch_release(cli, client, model, release) : 0;
 }
 

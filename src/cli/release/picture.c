@@ -194,7 +194,7 @@ static void lacks_add(struct table *table, const json_t *gate)
     table_add(table, "%s", get_str(gate, "missing")[0] ? get_str(gate, "missing") : "-");
 }
 
-void picture_gates(const json_t *verdict)
+void picture_gates(const json_t *verdict, bool runs)
 {
   static const char *const heads[] = {"GATE", "STATE", "HARM", "PASS", "EFFECT", "LACKS", NULL};
   struct table table;
@@ -210,7 +210,10 @@ void picture_gates(const json_t *verdict)
     side_add(&table, json_object_get(gate, "log_e"), json_object_get(gate, "bar"));
     side_add(&table, json_object_get(pass, "log_e"), json_object_get(pass, "bar"));
     table_add(&table, "%s", get_str(gate, "text")[0] ? get_str(gate, "text") : "-");
-    lacks_add(&table, gate);
+    if (runs)
+      lacks_add(&table, gate);
+    else
+      table_add(&table, "%s", get_str(gate, "reason")[0] ? get_str(gate, "reason") : "-");
     shown++;
   }
   if (shown) table_print(&table);
@@ -270,8 +273,11 @@ void picture_print(const json_t *release)
 {
   const json_t *verdict = json_object_get(release, "verdict"), *warning;
   size_t i;
+  int rc;
   head_print(release);
+  bool over = picture_is_over(release, &rc);
   if (get_str(verdict, "sentence")[0]) {
+    if (over && strcmp(get_str(release, "why"), "gate") != 0) printf("the last verdict: ");
     out_text(slice_str(get_str(verdict, "sentence")));
     putchar('\n');
   }
@@ -286,7 +292,7 @@ void picture_print(const json_t *release)
   shadow_print(release);
   if (json_array_size(json_object_get(verdict, "gates"))) {
     putchar('\n');
-    picture_gates(verdict);
+    picture_gates(verdict, !over);
   }
   picture_next(release);
 }

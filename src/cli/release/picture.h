@@ -12,8 +12,8 @@
 
 /* Head, steps and gates. */
 void picture_print(const json_t *release);
-/* The gates alone, of a verdict. */
-void picture_gates(const json_t *verdict);
+/* The gates alone, of a verdict; what they lack while the release runs. */
+void picture_gates(const json_t *verdict, bool runs);
 /* What a person may do next, a line or nothing. */
 void picture_next(const json_t *release);
 
