@@ -202,8 +202,8 @@ static bool all_gone(const struct control *control)
       !control->last_world_out)
     return false;
   if (control->publish.n_books > 1) return false; /* the last, empty world stays out */
-  return control->pulse.out == 0 && control->predictions_out == 0 &&
-         control->measures_out == 0;
+  return control->pulse.out == 0 && control->predictions_out == 0 && control->measures_out == 0 &&
+         control->checks_out == 0;
 }
 
 static void stop_look(struct control *control)
@@ -238,13 +238,12 @@ static void letter_take(struct control *control, struct mail *mail)
         append_home(control, letter);
       break;
     }
+    case LETTER_CHECK_HOME: way_back_home(control, LETTER_OF(mail, struct letter_check)); break;
     case LETTER_RELEASE: release_answer(control, LETTER_OF(mail, struct letter_release)); break;
     case LETTER_PREDICTIONS_HOME:
       predictions_home(control, LETTER_OF(mail, struct letter_predictions));
       break;
-    case LETTER_MEASURE_HOME:
-      measure_home(control, LETTER_OF(mail, struct letter_measure));
-      break;
+    case LETTER_MEASURE_HOME: measure_home(control, LETTER_OF(mail, struct letter_measure)); break;
     case LETTER_LOAD_HOME:
     case LETTER_UNLOAD_HOME:
     case LETTER_LANE_OPEN_HOME:
@@ -338,6 +337,8 @@ void control_free(struct control *control)
       measure_home(control, LETTER_OF(mail, struct letter_measure));
     else if (mail->kind == LETTER_PREDICTIONS_HOME)
       predictions_home(control, LETTER_OF(mail, struct letter_predictions));
+    else if (mail->kind == LETTER_CHECK_HOME)
+      way_back_home(control, LETTER_OF(mail, struct letter_check));
     else if (mail->kind == LETTER_NOTIFY_HOME)
       notify_home(control, LETTER_OF(mail, struct letter_notify));
   }

@@ -44,7 +44,7 @@ struct control {
   bool last_world_out;
   bool late; /* stopped with something still under way */
   int64_t stop_by_us;
-  uint32_t appends_out, predictions_out, measures_out, notices_out;
+  uint32_t appends_out, predictions_out, measures_out, checks_out, notices_out;
   uint32_t measures;   /* questions put so far: desks take turns */
   int64_t handed_ms;   /* what was answered before this is with the scribe */
   int64_t written_ms;  /* or home again: 0: nothing yet */

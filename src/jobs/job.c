@@ -40,6 +40,13 @@ static void load_answer(struct job *job, struct letter_load *letter)
   mail_send(letter->home, &letter->mail);
 }
 
+static void check_answer(struct job *job, struct letter_check *letter)
+{
+  check_run(letter, job->watch);
+  letter->mail.kind = LETTER_CHECK_HOME;
+  mail_send(letter->home, &letter->mail);
+}
+
 static void unload_answer(struct letter_unload *letter)
 {
   unload_run(letter);
@@ -56,6 +63,7 @@ void job_main(void *arg)
       struct mail *next = mail->next;
       switch (mail->kind) {
         case LETTER_LOAD: load_answer(job, (struct letter_load *)mail); break;
+        case LETTER_CHECK: check_answer(job, (struct letter_check *)mail); break;
         case LETTER_UNLOAD: unload_answer((struct letter_unload *)mail); break;
         case LETTER_STOP: job->stop = true; break;
         default: must(!"a letter jobs do not get");

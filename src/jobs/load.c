@@ -224,6 +224,22 @@ void load_run(struct letter_load *letter, struct watch *watch)
   letter->memory_bytes = loaded->engine->bytes ? loaded->engine->bytes(loaded->model) : 0;
 }
 
+void check_run(struct letter_check *letter, struct watch *watch)
+{
+  struct folder folder;
+  struct trial trial;
+  letter->err = (struct err){0};
+  letter->n = 0;
+  if (folder_read(&folder, letter->objects_fd, letter->file, 1, &letter->err) != OK) return;
+  if (trial_init(&trial, letter->loaded, watch, clock_us() + WARM_DEADLINE_US, &letter->err) ==
+      OK) {
+    struct slice golden = folder_file(&folder, SLICE("golden.jsonl"));
+    letter->err.code = golden_check(&trial, golden, &letter->n, &letter->err);
+    trial_deinit(&trial);
+  }
+  folder_deinit(&folder);
+}
+
 void unload_run(struct letter_unload *letter)
 {
   loaded_free(letter->loaded);

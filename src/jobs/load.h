@@ -15,6 +15,8 @@ enum { WALK_ARENA_MAX = 1 << 30 };
  * E_EXTERNAL_DATA_FORBIDDEN E_MODEL_LOAD_FAILED (model), E_GOLDEN_FAILED. */
 void load_run(struct letter_load *letter, struct watch *watch);
 /* No lane is left. Closes the model; its memory goes back to the system. */
+/* Runs the golden examples on a model in memory, on a lane of its own. */
+void check_run(struct letter_check *letter, struct watch *watch);
 void unload_run(struct letter_unload *letter);
 
 #endif

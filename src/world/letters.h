@@ -16,6 +16,7 @@
  *   FEEDBACK            desk     scribe    ..._HOME     the desk's; outcomes, durable when home
  *   MEASURE             control  desk      ..._HOME     control's; what outcomes say of a release
  *   LOAD, UNLOAD        control  job       LOAD_HOME..  control's
+ *   CHECK               control  job       CHECK_HOME   control's
  *   NOTIFY              control  notifier  NOTIFY_HOME  control's; home when taken or given up
  *   LANE_OPEN, _CLOSE   control  lane own. ..._HOME     control's
  *   STOP                main     any       -            main's; finish and return
@@ -53,6 +54,7 @@ enum letter {
   LETTER_MEASURE, LETTER_MEASURE_HOME,
   LETTER_LOAD, LETTER_LOAD_HOME,
   LETTER_UNLOAD, LETTER_UNLOAD_HOME,
+  LETTER_CHECK, LETTER_CHECK_HOME,
   LETTER_NOTIFY, LETTER_NOTIFY_HOME,
   LETTER_LANE_OPEN, LETTER_LANE_OPEN_HOME,
   LETTER_LANE_CLOSE, LETTER_LANE_CLOSE_HOME,
@@ -303,6 +305,21 @@ struct letter_load {
   int64_t load_us, run_ns, deadline_us;
   uint32_t instances; /* asked for by the model's slipway.yaml; 0: default */
   struct arena arena;
+  void *control_state;
+};
+
+/* The golden examples once more, on a model that is in memory: the way back of a release. Goes to
+ * the job that loaded it, before its UNLOAD. */
+struct letter_check {
+  struct mail mail;
+  struct mailbox *home;
+  struct loaded *loaded;
+  const struct event_file *file; /* golden.jsonl */
+  int objects_fd;
+  /* Home: */
+  struct err err;
+  uint32_t n; /* examples that agreed */
+  uint32_t release; /* control's */
   void *control_state;
 };
 

@@ -112,14 +112,15 @@ static struct catalog_model *the_model(struct town *town)
 /* The next thing a patient person does; nothing while an answer is out. */
 static void person_step(struct town *town, const char *plan)
 {
-  static const struct event_file file = {.name = SLICE("model.onnx"), .bytes = 1};
+  static const struct event_file files[] = {{.name = SLICE("golden.jsonl"), .bytes = 2},
+                                            {.name = SLICE("model.onnx"), .bytes = 1}};
   static struct event_fact facts[2];
   const struct catalog_model *model = the_model(town);
   struct event event = {.tenant = SLICE("default"), .model = SLICE("m"), .actor = SLICE("ann")};
   if (town->commands_out || !catalog_tenant(control_catalog(town->control), event.tenant)) return;
   if (!model || model->n_versions < 2) {
-    event.files = &file;
-    event.n_files = 1;
+    event.files = files;
+    event.n_files = 2;
     if (!model || model->serving) town_command(town, COMMAND_PUSH, &event);
   }
   if (!model) return;
@@ -321,6 +322,40 @@ TEST(of_two_words_at_once_the_second_sees_what_the_first_did)
   EXPECT_INT(town.conflicts - conflicts, 1);
   EXPECT_INT(the_model(&town)->release->rollout.state, ROLLOUT_COMPLETED);
   EXPECT_INT(weight_at(&town, 0), WEIGHT_WHOLE);
+  town_check(&town);
+  town_stop(&town);
+  town_end(&town);
+}
+
+/* --- the way back ----------------------------------------------------------------------------- */
+
+TEST(the_way_back_is_proven_while_the_candidate_has_everything)
+{
+  static struct town town;
+  struct event_fact facts[] = {{SLICE("person"), SLICE("ann")}, {SLICE("word"), SLICE("promote")}};
+  struct event event = {.tenant = SLICE("default"),
+                        .model = SLICE("m"),
+                        .actor = SLICE("ann"),
+                        .facts = facts,
+                        .n_facts = 2};
+  running_begin(&town, 0);
+  town.disk_full = 0;
+  town_command(&town, COMMAND_SAY, &event);
+  for (int i = 0; i < 40; i++) {
+    town_turns(&town, 200);
+    town.now_us += 1000000;
+  }
+  EXPECT_INT(the_model(&town)->release->rollout.state, ROLLOUT_COMPLETED);
+  EXPECT(town.checks >= 3);
+  town.way_back_fails = true;
+  for (int i = 0; i < 20; i++) {
+    town_turns(&town, 200);
+    town.now_us += 1000000;
+  }
+  EXPECT_INT(the_model(&town)->release->rollout.state, ROLLOUT_PAUSED);
+  EXPECT_INT(the_model(&town)->release->rollout.why, WHY_WAY_BACK);
+  EXPECT_INT(weight_at(&town, 0), WEIGHT_WHOLE);
+  EXPECT_INT(the_model(&town)->serving, 2);
   town_check(&town);
   town_stop(&town);
   town_end(&town);

@@ -121,6 +121,13 @@ static bool job_step(struct town *town, uint32_t job)
   if (mail->kind == LETTER_LOAD) {
     load(town, LETTER_OF(mail, struct letter_load));
     home(town, mail, LETTER_LOAD_HOME);
+  } else if (mail->kind == LETTER_CHECK) {
+    struct letter_check *letter = LETTER_OF(mail, struct letter_check);
+    EXPECT(letter->loaded->lanes > 0); /* it is in memory, and its UNLOAD comes after this */
+    letter->err = (struct err){0};
+    town->checks++;
+    if (town->way_back_fails) fail(&letter->err, E_GOLDEN_FAILED, "golden.jsonl line 1");
+    home(town, mail, LETTER_CHECK_HOME);
   } else {
     EXPECT_INT(mail->kind, LETTER_UNLOAD);
     struct letter_unload *letter = LETTER_OF(mail, struct letter_unload);

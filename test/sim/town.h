@@ -69,6 +69,8 @@ struct town {
    * divides fail half of their requests; 0: none does. */
   int releases, seconds;
   uint32_t bad_every;
+  bool way_back_fails; /* golden examples of the version to go back to */
+  uint64_t checks;
   uint64_t begun, said, stopped, completed; /* releases */
   struct catalog *shadow; /* the fold of the ledger up to what control has folded */
 

@@ -223,6 +223,36 @@ TEST(slipway_yaml_errors_have_line_and_column)
 
 /* ---- golden */
 
+TEST(a_model_in_memory_is_checked_against_its_examples_again)
+{
+  const char *example =
+      "{\"request\":{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,2],"
+      "\"data\":[1,1]}]},\"response\":{\"outputs\":[{\"name\":\"output\",\"datatype\":"
+      "\"FP32\",\"shape\":[1,3],\"data\":[%d,7,-1]}]}}\n";
+  char right[400], wrong[400];
+  snprintf(right, sizeof right, example, 3);
+  snprintf(wrong, sizeof wrong, example, 9);
+  struct event_file files[] = {put_text("model.json", LINEAR), put_text("golden.jsonl", right)};
+  struct event_file other = put_text("golden.jsonl", wrong);
+  struct letter_load letter = letter_of(files, 2);
+  load_run(&letter, watch);
+  EXPECT_STR(letter.err.text, "");
+  if (letter.loaded) {
+    struct letter_check check = {
+        .loaded = letter.loaded, .file = &files[1], .objects_fd = objects_fd};
+    check_run(&check, watch);
+    EXPECT_INT(check.err.code, OK);
+    EXPECT_INT(check.n, 1);
+    check.file = &other;
+    check_run(&check, watch);
+    EXPECT_INT(check.err.code, E_GOLDEN_FAILED);
+    check.file = &(struct event_file){.name = SLICE("golden.jsonl"), .bytes = 3};
+    check_run(&check, watch);
+    EXPECT(check.err.code != OK && check.err.code != E_GOLDEN_FAILED);
+  }
+  unload(&letter);
+}
+
 static struct err golden_err(const char *text)
 {
   struct event_file files[] = {put_text("model.json",

@@ -281,6 +281,11 @@ void run_placed(struct control *control, struct placed *placed)
     load_failed(control, run, placed->err.code, placed->err.text);
     return;
   }
+  if (placed == run->stable && placed->state == PLACED_FAILED &&
+      run->now.state == ROLLOUT_COMPLETED) {
+    way_back_lost(control, run, placed->err.text);
+    return;
+  }
   if (run->candidate->state != PLACED_READY || run->stable->state != PLACED_READY) return;
   if (!contracts_equal(run, why, sizeof why)) {
     load_failed(control, run, E_MODEL_REJECTED, why);
@@ -374,6 +379,7 @@ static void run_pulse(struct control *control, struct run *run)
   struct rollout_event event = {.when = WHEN_TICK, .person = ""};
   if (run->owed) run_record_owed(control, run, NULL);
   run_measure(control, run);
+  way_back_ask(control, run);
   frozen_look(control, run);
   if (run->stepped && !run->fresh && !rollout_is_final(&run->now)) {
     look_fill(control, run, look);

@@ -7,6 +7,7 @@
  *   move      what rollout_step says, done: harm is published first and then recorded, all else
  *             the other way round
  *   say       a person's word
+ *   way_back  whether the version to go back to is still good
  *   journal   looks on their way to the scribe, and from it after a restart
  *   status    a run as JSON
  *
@@ -89,6 +90,8 @@ struct run {
   uint32_t n_samples;
   struct run_totals totals;
   struct run_outcomes outcomes;
+  bool checking;           /* the stable version's golden examples are being run */
+  int64_t check_us;        /* not again before */
   char reason[REASON_MAX]; /* why the candidate could not be loaded */
   enum code code;
 };
@@ -213,6 +216,13 @@ void release_answer(struct control *control, struct letter_release *letter);
 /* verdict_json of the run in the arena. */
 struct slice run_verdict_json(const struct run *run, struct arena *arena);
 struct blob *run_json(const struct run *run);
+
+/* --- way_back.c ------------------------------------------------------------------------------- */
+
+void way_back_ask(struct control *control, struct run *run);
+void way_back_home(struct control *control, struct letter_check *letter);
+/* The version to go back to is not good any more. */
+void way_back_lost(struct control *control, struct run *run, const char *why);
 
 /* --- journal.c -------------------------------------------------------------------------------- */
 
