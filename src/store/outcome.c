@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "store/sql_int.h"
 
-enum { PAGE_BYTES = 4096, TIDY_PAGES = 512 };
+enum { PAGE_BYTES = 4096, TIDY_PAGES = 4096, TIDY_PAGES_BUSY = 32768 };
 
 struct outcomes {
   sqlite3 *db;
@@ -459,10 +459,11 @@ enum code outcomes_sweep(struct outcomes *outcomes, int64_t now_ms, uint32_t row
   return end(outcomes, code, err);
 }
 
-void outcomes_tidy(struct outcomes *outcomes)
+void outcomes_tidy(struct outcomes *outcomes, bool busy)
 {
   struct err ignored;
-  if (outcomes->log_pages < TIDY_PAGES || outcomes->broken) return;
+  int least = busy ? TIDY_PAGES_BUSY : TIDY_PAGES;
+  if (outcomes->log_pages < least || outcomes->broken) return;
   outcomes->log_pages = 0;
   int rc = sqlite3_wal_checkpoint_v2(outcomes->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
   if (rc != SQLITE_OK && rc != SQLITE_BUSY) (void)said(outcomes, rc, &ignored);

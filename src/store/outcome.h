@@ -48,9 +48,9 @@ CHECKED enum code outcomes_told(struct outcomes *outcomes, struct slice tenant,
  * predictions went. */
 CHECKED enum code outcomes_sweep(struct outcomes *outcomes, int64_t now_ms, uint32_t rows,
                                  uint32_t *gone, struct err *err);
-/* Moves what was written from the log to the file when much has gathered; the writer's, now and
- * then. */
-void outcomes_tidy(struct outcomes *outcomes);
+/* Moves what was written from the log to the file when much has gathered: some 16 MB, or where
+ * others wait for the thread eight times as much. Takes tens of milliseconds. */
+void outcomes_tidy(struct outcomes *outcomes, bool busy);
 
 /* Sums per arm over predictions of a release made from from_ms to mature_ms; of outcomes only those
  * within maturity_ms of their prediction.

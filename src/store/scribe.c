@@ -14,7 +14,7 @@
 enum {
   GROUP_MAX = 256,
   TOLD_MAX = FEEDBACK_MAX, /* outcomes of one commit, or those of one letter */
-  ROWS_AT_ONCE = 256,      /* predictions of one commit: some 2 ms */
+  ROWS_AT_ONCE = 128,      /* predictions of one commit: some 2 ms */
   ROWS_WAIT_MAX = 1 << 16, /* past these, what comes is dropped */
   SWEEP_US = 10000000, /* every so often; ten times as often while there is something to sweep */
   SWEEP_ROWS = 512,
@@ -215,6 +215,8 @@ static void predictions_write(struct scribe *scribe)
   }
 }
 
+static bool idle(const struct scribe *scribe) { return !scribe->told && !scribe->first; }
+
 static void outcomes_clean(struct scribe *scribe)
 {
   struct err err = {.code = OK};
@@ -226,12 +228,10 @@ static void outcomes_clean(struct scribe *scribe)
                 gone;
     scribe->sweep_us = now_us + (more ? SWEEP_US / 10 : SWEEP_US);
   }
-  outcomes_tidy(scribe->outcomes);
+  outcomes_tidy(scribe->outcomes, !idle(scribe) || !mailbox_empty(&scribe->box));
 }
 
 /* --- turns ------------------------------------------------------------------------------------ */
-
-static bool idle(const struct scribe *scribe) { return !scribe->told && !scribe->first; }
 
 /* Writes all changes of a batch of mail, GROUP_MAX to a commit; the rest waits its turn. */
 static void mail_write(struct scribe *scribe, struct mail *mail)
