@@ -7,11 +7,12 @@ SPDX-License-Identifier: MIT
 import json
 import os
 import re
+import sqlite3
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from models import want  # noqa: E402
+from models import serve, want  # noqa: E402
 from releases import (BODY, Load, begin, broken, files, gate, reaches, release, say,  # noqa
                       two, with_past)
 from slipway import (ROOT, SLOW, Daemon, cases, expect, expect_eq, expect_in, main, test,  # noqa
@@ -131,20 +132,64 @@ def argo_rollouts_404_a_stop_says_why():
 
 
 @test
-def failing_answers_are_stopped_within_seconds_and_the_command_says_so():
+def a_replay_of_other_looks_says_so():
+    """Looks are rows that somebody could change: then the verdicts do not come out again."""
+    with Daemon() as d:
+        two(d, files(delay_us=30000))
+        with Load(d) as load:
+            with_past(load)
+            begin(d, CANARY)
+            reaches(d, "rolled_back", seconds=40)
+        expect_eq(d.cli("release", "replay", "m/1").returncode, 0)
+        rows = d.cli("release", "looks", "m/1").stdout.splitlines()
+        expect(len(rows) >= 2, rows)
+        expect_eq([json.loads(r)["look"] for r in rows], list(range(len(rows))))
+        d.stop()
+        with sqlite3.connect(os.path.join(d.data, "ledger.db")) as db:
+            last = db.execute("SELECT max(look) FROM looks").fetchone()[0]
+            db.execute("UPDATE looks SET bytes = (SELECT bytes FROM looks WHERE look = ?)"
+                       " WHERE look = ?", (last - 1, last))
+        db.close()
+        d.start()
+        done = d.cli("release", "replay", "m/1")
+        expect(done.returncode != 0, done.stdout)
+        d.stop()
+        with sqlite3.connect(os.path.join(d.data, "ledger.db")) as db:
+            db.execute("DELETE FROM looks WHERE look = ?", (last,))
+        db.close()
+        d.start()
+        done = d.cli("release", "replay", "m/1")
+        expect_eq(done.returncode, 8, done.stdout, done.stderr)
+        expect_in("WITHOUT LOOKS", done.stdout)
+
+
+@test
+def answers_that_break_the_contract_never_serve():
     with Daemon() as d:
         two(d, broken())
+        plan = os.path.join(d.data, "plan.yaml")
+        with open(plan, "w") as f:
+            f.write(CANARY)
+        done = d.cli("deploy", "m@2", "--plan", plan, "--wait")
+        expect_eq(done.returncode, 8, done.stdout, done.stderr)
+        expect_in("failed", done.stdout)
+        expect_eq(serving(d), 1)
+
+
+@test
+def a_rehearsal_shows_how_fast_failures_are_found_and_changes_nothing():
+    with Daemon() as d:
+        serve(d, "m", files())
         with Load(d) as load:
             load.wait(100)
-            plan = os.path.join(d.data, "plan.yaml")
-            with open(plan, "w") as f:
-                f.write(CANARY)
             began = time.monotonic()
-            done = d.cli("deploy", "m@2", "--plan", plan, "--wait")
-            expect(time.monotonic() - began < 30 * SLOW, "it took too long")
+            done = d.cli("deploy", "m", "--rehearse", "errors 50%", "--wait")
+            expect(time.monotonic() - began < 40 * SLOW, "it took too long")
         expect_eq(done.returncode, 8, done.stdout, done.stderr)
-        expect(re.search("rolled_back|failed", done.stdout), done.stdout)
+        expect_in("rolled_back", done.stdout)
+        expect_in("errors", done.stdout)
         expect_eq(serving(d), 1)
+        expect_eq(d.get("/api/v1/releases").json()["releases"][0]["rehearse"], "errors 50%")
 
 
 @test

@@ -22,7 +22,7 @@ struct replaying {
   json_t *recorded; /* "look" -> [verdict] */
   struct rejudge *rejudge;
   uint64_t looks, next; /* judged; the next to fetch */
-  uint32_t verdicts, differ;
+  uint32_t recorded_n, verdicts, differ; /* in the ledger; judged again; not the same */
   json_t *differences;
 };
 
@@ -55,6 +55,7 @@ static void recorded_collect(struct replaying *replaying, const json_t *release)
       json_object_set_new(replaying->recorded, key, list);
     }
     json_array_append_new(list, evidence_of(verdict));
+    replaying->recorded_n++;
   }
 }
 
@@ -154,22 +155,23 @@ static enum code page_judge(struct replaying *replaying, size_t *n, struct err *
 
 static int result_print(const struct replaying *replaying, const char *name)
 {
-  int rc = replaying->differ ? EXIT_DIFFERS : 0;
+  uint32_t missing = replaying->recorded_n - replaying->verdicts;
+  int rc = replaying->differ || missing ? EXIT_DIFFERS : 0;
   if (replaying->cli->args.json) {
-    json_t *tree = json_pack("{s:s,s:I,s:i,s:i,s:b,s:O}", "release", name, "looks",
+    json_t *tree = json_pack("{s:s,s:I,s:i,s:i,s:i,s:b,s:O}", "release", name, "looks",
                              (json_int_t)replaying->looks, "verdicts", (int)replaying->verdicts,
-                             "differ", (int)replaying->differ, "equal", !replaying->differ,
-                             "differences", replaying->differences);
+                             "differ", (int)replaying->differ, "missing", (int)missing, "equal",
+                             rc == 0, "differences", replaying->differences);
     out_json(tree);
     json_decref(tree);
     return rc;
   }
   printf("release %s: %llu looks judged again, %u recorded verdicts: ", name,
-         (unsigned long long)replaying->looks, replaying->verdicts);
-  if (!replaying->differ) {
+         (unsigned long long)replaying->looks, replaying->recorded_n);
+  if (rc == 0)
     printf("%s\n", replaying->verdicts ? "all the same, bit for bit" : "none was recorded");
-    return rc;
-  }
+  if (missing) printf("%u WITHOUT LOOKS that led to them\n", missing);
+  if (!replaying->differ) return rc;
   printf("%u DIFFER\n", replaying->differ);
   size_t i;
   json_t *difference;

@@ -29,19 +29,19 @@ static void outcome_print(struct client *client, const char *model, const json_t
   answer_free(&answer);
 }
 
-static int word_say(struct cli *cli, const char *fmt)
+static const struct opt word_opts[] = {
+    {"why", 0, OPT_TEXT, "TEXT", "a reason, kept in the history"},
+    {"release", 0, OPT_COUNT, "N", "only if this release is the one that runs"},
+    {NULL, 0, OPT_SWITCH, NULL, NULL},
+};
+
+/* After the flags were read. */
+static int word_send(struct cli *cli, const char *fmt)
 {
-  static const struct opt opts[] = {
-      {"why", 0, OPT_TEXT, "TEXT", "a reason, kept in the history"},
-      {"release", 0, OPT_COUNT, "N", "only if this release is the one that runs"},
-      {NULL, 0, OPT_SWITCH, NULL, NULL},
-  };
   struct err err;
   struct client *client;
   struct answer answer = {0};
   char path[CLIENT_PATH_MAX];
-  int rc;
-  if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
   const char *model = cli->args.words[0], *why = args_text(&cli->args, "why");
   uint64_t number = args_count(&cli->args, "release");
   json_t *body = json_pack("{s:s*,s:o*}", "why", why, "release",
@@ -51,8 +51,8 @@ static int word_say(struct cli *cli, const char *fmt)
     return cli_fail(cli, &err);
   }
   char *text = json_dumps(body, JSON_COMPACT);
+  int rc = 0;
   json_decref(body);
-  rc = 0;
   if (client_path(path, &err, fmt, model) != OK || client_new(&client, cli, &err) != OK) {
     ungrab(text);
     return cli_fail(cli, &err);
@@ -69,9 +69,25 @@ static int word_say(struct cli *cli, const char *fmt)
   return rc;
 }
 
+static int word_say(struct cli *cli, const char *fmt)
+{
+  int rc;
+  return cli_args(cli, word_opts, 1, 1, &rc) ? word_send(cli, fmt) : rc;
+}
+
 int command_promote(struct cli *cli)
 {
-  return word_say(cli, "/api/v1/models/%s/release/promote");
+  static const struct opt opts[] = {
+      {"why", 0, OPT_TEXT, "TEXT", "a reason, kept in the history"},
+      {"release", 0, OPT_COUNT, "N", "only if this release is the one that runs"},
+      {"override-freeze", 0, OPT_SWITCH, NULL, "go on in a freeze; two people must say so"},
+      {NULL, 0, OPT_SWITCH, NULL, NULL},
+  };
+  int rc;
+  if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
+  return word_send(cli, args_given(&cli->args, "override-freeze")
+                            ? "/api/v1/models/%s/release/override_freeze"
+                            : "/api/v1/models/%s/release/promote");
 }
 
 int command_pause(struct cli *cli) { return word_say(cli, "/api/v1/models/%s/release/pause"); }
