@@ -25,7 +25,7 @@ static bool key_kind_fits(enum command_kind command, enum event_kind event)
              event == EVENT_VERSION_REFUSED;
     case COMMAND_ROLLBACK:
       return event == EVENT_ROLLED_BACK || event == EVENT_ROLLBACK_ASKED ||
-             event == EVENT_VERSION_REFUSED;
+             event == EVENT_VERSION_REFUSED || event == EVENT_RELEASE_MOVED;
     case COMMAND_RELEASE: return event == EVENT_RELEASE_STARTED;
     case COMMAND_SAY: return event == EVENT_RELEASE_MOVED || event == EVENT_RELEASE_APPROVED;
     case COMMAND_FREEZE: return event == EVENT_FREEZE_SET || event == EVENT_FREEZE_LIFTED;

@@ -151,6 +151,34 @@ static bool is_decided(struct town *town)
          rollout_is_final(&model->release->rollout);
 }
 
+/* How the release stands, as a client sees it. */
+static struct blob *stands(struct town *town)
+{
+  struct letter_release letter = {.tenant = SLICE("default"), .model = SLICE("m")};
+  struct mailbox home_box;
+  mailbox_init(&home_box, NULL, NULL);
+  letter.home = &home_box;
+  letter.mail.kind = LETTER_RELEASE;
+  mail_send(control_mailbox(town->control), &letter.mail);
+  control_turn(town->control, town->now_us, 1700000000000 + town->now_us / 1000);
+  return letter.json;
+}
+
+static bool stands_as(struct town *town, const char *member, const char *begins)
+{
+  char key[64], text[256];
+  struct blob *json = stands(town);
+  if (!json) return false;
+  snprintf(key, sizeof key, "\"%s\":", member);
+  const char *at = memmem(json->bytes, json->len, key, strlen(key));
+  if (!at) return blob_drop(json), false;
+  at += strlen(key);
+  size_t left = (size_t)(json->bytes + json->len - at);
+  snprintf(text, sizeof text, "%.*s", (int)(left < 200 ? left : 200), at);
+  blob_drop(json);
+  return strncmp(text, begins, strlen(begins)) == 0;
+}
+
 /* Plays the release to its end, cut off after `cut` steps; returns how many steps there were. */
 static uint32_t play(const char *plan, bool bad, uint32_t cut, uint64_t seed)
 {
@@ -174,15 +202,9 @@ static uint32_t play(const char *plan, bool bad, uint32_t cut, uint64_t seed)
   const struct catalog_model *model = the_model(&town);
   EXPECT(steps < most && model && model->release);
   if (steps == most && model && model->release) {
-    struct letter_release letter = {.tenant = SLICE("default"), .model = SLICE("m")};
-    struct mailbox home;
-    mailbox_init(&home, NULL, NULL);
-    letter.home = &home;
-    letter.mail.kind = LETTER_RELEASE;
-    mail_send(control_mailbox(town.control), &letter.mail);
-    control_turn(town.control, town.now_us, 0);
-    printf("stuck: %.*s\n", (int)letter.json->len, letter.json->bytes);
-    blob_drop(letter.json);
+    struct blob *json = stands(&town);
+    printf("stuck: %.*s\n", (int)json->len, json->bytes);
+    blob_drop(json);
   }
   if (model && model->release) {
     bool now = model->release->rollout.state == ROLLOUT_COMPLETED;
@@ -357,6 +379,50 @@ TEST(the_way_back_is_proven_while_the_candidate_has_everything)
   EXPECT_INT(weight_at(&town, 0), WEIGHT_WHOLE);
   EXPECT_INT(the_model(&town)->serving, 2);
   town_check(&town);
+  town_stop(&town);
+  town_end(&town);
+}
+
+/* --- frozen ----------------------------------------------------------------------------------- */
+
+TEST(a_release_waits_for_a_freeze_and_begins_when_it_is_lifted)
+{
+  static struct town town;
+  struct event_fact facts[] = {{SLICE("lift"), SLICE("true")}, {SLICE("scope"), SLICE("tenant")}};
+  struct event lift = {
+      .tenant = SLICE("default"), .actor = SLICE("ann"), .facts = facts, .n_facts = 2};
+  struct event freeze = lift;
+  freeze.facts = facts + 1;
+  freeze.n_facts = 1;
+  log_level_set(getenv("SHOW") ? LOG_DEBUG : LOG_ERROR + 1);
+  town_begin(&town, number_of("SEED", 4));
+  town.disk_full = town.load_fails = town.open_fails = 0;
+  town_start(&town);
+  const struct catalog_model *model = NULL;
+  while (!model || model->n_versions < 2 || !model->serving || town.commands_out) {
+    if (!model || model->n_versions < 2) person_step(&town, long_plan);
+    town_turns(&town, 20);
+    model = the_model(&town);
+  }
+  town_command(&town, COMMAND_FREEZE, &freeze);
+  while (town.commands_out) town_turns(&town, 20);
+  person_step(&town, long_plan);
+  town_turns(&town, 3000);
+  EXPECT(model->release != NULL);
+  EXPECT(stands_as(&town, "state", "\"pending\""));
+  EXPECT(stands_as(&town, "frozen", "true"));
+  struct blob *json = stands(&town);
+  const char *since = memmem(json->bytes, json->len, "\"state_s\":", 10);
+  EXPECT(since && strtod(since + 10, NULL) < 3600); /* since it was submitted */
+  blob_drop(json);
+  EXPECT_INT(weight_at(&town, 0), 0);
+  town_command(&town, COMMAND_FREEZE, &lift);
+  for (int i = 0; i < 5; i++) {
+    town_turns(&town, 500);
+    town.now_us += 1000000;
+  }
+  EXPECT(stands_as(&town, "state", "\"running\""));
+  EXPECT_INT(weight_at(&town, 0), WEIGHT_WHOLE / 2);
   town_stop(&town);
   town_end(&town);
 }

@@ -7,7 +7,7 @@
 
 void town_begin(struct town *town, uint64_t seed)
 {
-  *town = (struct town){.seed = seed, .now_us = 1000000};
+  *town = (struct town){.seed = seed, .now_us = INT64_C(20000000000)};
   rand_seed(&town->rand, seed);
   arena_init(&town->ledger_arena, 64 << 20, NULL);
   town->ledger = arena_zero(&town->ledger_arena, TOWN_EVENTS_MAX, sizeof *town->ledger);

@@ -103,6 +103,7 @@ static void word_add(struct change *change, struct event *event, const struct ru
   event->note = arena_copy(arena, wish->note);
   event->idempotency = change->key;
   if (approved) event->kind = EVENT_RELEASE_APPROVED;
+  if (change->command->kind == COMMAND_ROLLBACK) event->version = change->version = run->against;
 }
 
 /* The change that has the record written; NULL when it cannot go out now. */
@@ -119,6 +120,7 @@ static struct change *record_send(struct control *control, struct run *run,
       run->looked && evidence_matters(rollout) ? run_verdict_json(run, arena) : SLICE_NONE;
   must(release_moved(arena, run->model, rollout, run->trial.looks, verdict, edges_text(run, arena),
                      event));
+  change->version = run->version;
   if (command) word_add(change, event, run, rollout);
   if (rollout->state == ROLLOUT_FAILED) {
     event->reason = arena_copy(arena, slice_str(run->reason));
@@ -126,7 +128,6 @@ static struct change *record_send(struct control *control, struct run *run,
   }
   change->append.n_events = 1;
   change->moves = run->model;
-  change->version = run->model->release->candidate;
   change->release = run->number;
   run->out = true;
   journal_now(control); /* the looks that led to it go with it */

@@ -188,7 +188,9 @@ void run_sync(struct control *control, struct catalog_model *model)
     run = NULL;
   }
   if (!run && release_is_on(model)) {
-    run_begin(control, run_start(control, model));
+    run = run_start(control, model);
+    run->now.clock_ms = run_ms(control); /* the decision, which knows no clock, has begun it at 0 */
+    run_begin(control, run);
   } else if (run && !release_is_on(model)) {
     if (!rollout_is_final(&run->now)) run->now = release->rollout;
     run->owed = false; /* the ledger says it is over: that is all there was to say */
