@@ -1,7 +1,7 @@
 /* simulate_looks.c - `slipway simulate --recorded` on the looks of a release that was.
  * Thread: main (own).
- * Form: what `slipway release show ID --looks --json` prints: {"looks": [{"look": 0, "hex": "..."},
- * ...]}, each hex being records of judge/evidence.h.
+ * Form: what `slipway release looks MODEL/N` prints, a line {"look": 0, "hex": "..."} for each, or
+ * the API's {"looks": [...]}; each hex is records of judge/evidence.h.
  * SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <string.h>
@@ -27,24 +27,59 @@ static bool hex_read(const char *hex, struct buf *to)
   return !hex[0] && to->len > 0 && !to->full;
 }
 
-static enum code rows_judge(struct recall *recall, const json_t *rows, struct err *err)
+static enum code row_judge(struct recall *recall, const json_t *row, struct buf *bytes,
+                           struct err *err)
 {
-  struct buf bytes;
+  enum code code = OK;
+  if (!hex_read(get_str(row, "hex"), bytes))
+    return fail(err, E_INVALID_ARGUMENT, "look %llu of it: 'hex' is missing or not hex",
+                (unsigned long long)get_u64(row, "look"));
+  struct slice rest = buf_lend(bytes);
+  while (code == OK && rest.len) code = recall_next(recall, &rest, err);
+  return code;
+}
+
+/* One value of the file: a row, an array of rows, or an object with such an array. */
+static enum code value_judge(struct recall *recall, const json_t *value, struct buf *bytes,
+                             struct err *err)
+{
+  const json_t *rows = json_is_array(value) ? value : json_object_get(value, "looks");
+  enum code code = OK;
   size_t i;
   json_t *row;
-  enum code code = OK;
-  buf_init(&bytes, 4 << 20);
+  if (!rows) return row_judge(recall, value, bytes, err);
   json_array_foreach(rows, i, row)
   {
-    if (!hex_read(get_str(row, "hex"), &bytes)) {
-      code = fail(err, E_INVALID_ARGUMENT, "looks[%zu].hex is not hex", i);
-      break;
-    }
-    struct slice rest = buf_lend(&bytes);
-    while (code == OK && rest.len) code = recall_next(recall, &rest, err);
+    code = row_judge(recall, row, bytes, err);
     if (code != OK) break;
   }
+  return code;
+}
+
+static struct slice blanks_skip(struct slice text)
+{
+  while (text.len && strchr(" \t\r\n", text.at[0])) text = slice_from(text, 1);
+  return text;
+}
+
+static enum code file_judge(struct recall *recall, struct slice text, struct err *err)
+{
+  struct buf bytes;
+  enum code code = OK;
+  buf_init(&bytes, 4 << 20);
+  for (text = blanks_skip(text); code == OK && text.len; text = blanks_skip(text)) {
+    json_error_t where;
+    json_t *value = json_loadb(text.at, text.len, JSON_DISABLE_EOF_CHECK, &where);
+    if (!value)
+      code = fail(err, E_INVALID_ARGUMENT, "it is not JSON: %.128s", where.text);
+    else
+      code = value_judge(recall, value, &bytes, err);
+    text = slice_from(text, value ? (size_t)where.position : text.len);
+    json_decref(value);
+  }
   buf_deinit(&bytes);
+  if (code == OK && recall_was(recall)->looks == 0)
+    code = fail(err, E_INVALID_ARGUMENT, "there are no looks in it");
   return code;
 }
 
@@ -75,17 +110,9 @@ static json_t *says_json(const struct recall_says *says)
 enum code simulate_looks(struct slice text, const struct plan *plan, const enum gate_lanes *lanes,
                          bool json, struct err *err)
 {
-  json_error_t where;
-  json_t *tree = json_loadb(text.at, text.len, 0, &where);
-  const json_t *rows = json_is_array(tree) ? tree : json_object_get(tree, "looks");
-  if (!json_is_array(rows) || json_array_size(rows) == 0) {
-    json_decref(tree);
-    return fail(err, E_INVALID_ARGUMENT, "no looks in it: line %d: %s", where.line,
-                tree ? "there is no array 'looks'" : where.text);
-  }
   struct recall *recall = recall_new(plan);
   if (lanes) recall_lanes(recall, *lanes);
-  enum code code = rows_judge(recall, rows, err);
+  enum code code = file_judge(recall, text, err);
   if (code == OK && json) {
     json_t *said = json_pack("{s:o,s:o}", "was", says_json(recall_was(recall)), "would",
                              says_json(recall_would(recall)));
@@ -96,6 +123,5 @@ enum code simulate_looks(struct slice text, const struct plan *plan, const enum 
     says_print(plan || lanes ? "as asked for" : "again", recall_would(recall));
   }
   recall_free(recall);
-  json_decref(tree);
   return code;
 }

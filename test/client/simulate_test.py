@@ -128,10 +128,13 @@ def a_recording_with_a_bad_line_is_refused_with_its_number():
         refused("--recorded", path, says="line 3: arm")
         with open(path, "w") as f:
             f.write('{"looks": [{"look": 0, "hex": "zz"}]}')
-        refused("--recorded", path, says="looks[0].hex")
+        refused("--recorded", path, says="look 0 of it: 'hex'")
         with open(path, "w") as f:
             f.write('{"looks": []}')
-        refused("--recorded", path, says="no looks in it")
+        refused("--recorded", path, says="there are no looks")
+        with open(path, "w") as f:
+            f.write('{"look": 0')
+        refused("--recorded", path, says="it is not JSON")
 
 
 main()

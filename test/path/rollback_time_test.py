@@ -4,6 +4,7 @@ The time of the verdict is that of its event, the clock that of this machine for
 SPDX-License-Identifier: MIT
 """
 import datetime
+import json
 import os
 import sys
 import threading
@@ -56,6 +57,23 @@ def wall(iso):
     return datetime.datetime.fromisoformat(iso.replace("Z", "+00:00")).timestamp()
 
 
+def looks_are_judged_again(d, name):
+    """What `release looks` prints is what `simulate --recorded` takes."""
+    path = os.path.join(d.data, "looks.json")
+    with open(path, "w") as f:
+        f.write(want_cli(d, "release", "looks", name))
+    said = json.loads(want_cli(d, "simulate", "--recorded", path, "--lanes", "blocks", "--json"))
+    expect(said["was"]["harm"] and said["was"]["gate"] == "latency", said)
+    expect_eq(said["was"]["looks"], said["would"]["looks"])
+    expect(said["would"]["harm"] is False or said["would"]["lane"] in ("blocks", "spent"), said)
+
+
+def want_cli(d, *words):
+    done = d.cli(*words)
+    expect_eq(done.returncode, 0, done.stdout, done.stderr)
+    return done.stdout
+
+
 @test
 def b6_verdict_to_last_candidate_request_in_under_100_ms():
     with Daemon() as d:
@@ -68,6 +86,7 @@ def b6_verdict_to_last_candidate_request_in_under_100_ms():
             time.sleep(1)
         finally:
             load.stop()
+        looks_are_judged_again(d, "m/%d" % told["release"])
         told = want(d.get("/api/v1/releases/m/%d" % told["release"]), 200, "release")
     move, = [m for m in told["moves"] if m["state"] == "rolled_back"]
     verdict = wall(move["at"])
