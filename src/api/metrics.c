@@ -324,6 +324,7 @@ static enum desk_step metrics_finish(struct ask *ask, const struct stats *stats)
   struct process_facts facts;
   struct buf buf;
   process_read(&facts);
+  int64_t start_ms = clock_wall_ms() - stats->uptime_us / 1000;
   buf_init(&buf, METRICS_BYTES_MAX);
   metrics_write(&buf, &(struct metrics_view){.version = desk->opts->version,
                                              .world = ask->world,
@@ -333,7 +334,7 @@ static enum desk_step metrics_finish(struct ask *ask, const struct stats *stats)
                                              .cpu_utilization = cpu_utilization(desk, &facts),
                                              .log_dropped = log_dropped(),
                                              .releases = ask->state,
-                                             .release_moves = release_moves_count(ask)});
+                                             .release_moves = release_moves_count(ask, start_ms)});
   flag_metrics_write(desk, ask->letter->tenant, &buf);
   must(!buf.full);
   blob_drop(desk->metrics);

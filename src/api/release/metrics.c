@@ -189,6 +189,7 @@ static void feedback_write(struct buf *to, const json_t *releases)
 struct counting {
   struct desk *desk;
   uint64_t until, newest;
+  int64_t start_ms; /* of this process: a counter begins with it */
 };
 
 static enum code move_met(void *arg, const struct event *event, const struct digest *hash,
@@ -196,7 +197,8 @@ static enum code move_met(void *arg, const struct event *event, const struct dig
 {
   struct counting *counting = arg;
   (void)hash;
-  if (event->seq <= counting->until) return fail(err, E_CANCELLED, "enough");
+  if (event->seq <= counting->until || event->wall_ms < counting->start_ms)
+    return fail(err, E_CANCELLED, "enough");
   if (!counting->newest) counting->newest = event->seq;
   if (event->kind != EVENT_RELEASE_MOVED) return OK;
   struct slice state = event_fact(event, "state");
@@ -206,7 +208,7 @@ static enum code move_met(void *arg, const struct event *event, const struct dig
   return OK;
 }
 
-const uint64_t *release_moves_count(struct ask *ask)
+const uint64_t *release_moves_count(struct ask *ask, int64_t start_ms)
 {
   struct desk *desk = ask->desk;
   struct slice tenant = ask->letter->tenant;
@@ -216,7 +218,8 @@ const uint64_t *release_moves_count(struct ask *ask)
     memset(desk->moves, 0, sizeof desk->moves);
     desk->moves_seq = 0;
   }
-  struct counting counting = {.desk = desk, .until = desk->moves_seq};
+  struct counting counting = {
+      .desk = desk, .until = desk->moves_seq, .start_ms = start_ms};
   memcpy(kept, desk->moves, sizeof kept);
   if (ledger_walk(ask, SLICE_NONE, move_met, &counting) != OK) {
     memcpy(desk->moves, kept, sizeof kept); /* half a walk would be counted twice */

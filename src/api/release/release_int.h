@@ -40,9 +40,9 @@ enum desk_step release_not_found(struct ask *ask, uint32_t number);
 /* The answer to GET .../history?at=TIME. */
 enum desk_step history_at(struct ask *ask, struct slice time);
 
-/* How often releases of the caller's tenant moved into each state (judge/step.h), over the whole
- * ledger; kept up to date at the desk. NULL when the ledger cannot be read. */
-const uint64_t *release_moves_count(struct ask *ask);
+/* How often releases of the caller's tenant moved into each state (judge/step.h) since the process
+ * started; kept up to date at the desk. NULL when the ledger cannot be read. */
+const uint64_t *release_moves_count(struct ask *ask, int64_t start_ms);
 
 /* A member or query value that names a time: RFC 3339 or milliseconds. */
 bool time_read(struct ask *ask, const char *field, const json_t *member, int64_t *wall_ms);
