@@ -40,7 +40,10 @@ void predictions_send(struct control *control, struct tally *tally)
   letter->home = &control->box;
   letter->rows = tally->predictions;
   letter->n_rows = tally->n_predictions;
+  letter->inputs = tally->inputs;
+  letter->n_inputs = tally->n_inputs;
   tally->predictions = NULL;
+  tally->inputs = NULL;
   arena_init(&letter->arena, OWNERS_BYTES_MAX, NULL);
   letter->n_owners =
       owners_find(control, letter->rows, letter->n_rows, &letter->arena, &owners);
@@ -61,6 +64,7 @@ void predictions_home(struct control *control, struct letter_predictions *letter
   control->predictions_dropped += letter->dropped;
   control->predictions_kept += letter->n_rows - letter->dropped;
   ungrab(letter->rows);
+  ungrab(letter->inputs);
   arena_deinit(&letter->arena);
   ungrab(letter);
 }

@@ -64,6 +64,17 @@ static int64_t label_of(const struct reading *reading)
   return reading->named ? outcome_label(reading->text) : reading->label;
 }
 
+/* What came as JSON is kept as it came, to where there is room. */
+static void inputs_note(const struct call *call, struct tally *tally, uint32_t row)
+{
+  struct slice text = call->plain;
+  if (row % INPUT_EVERY || tally->n_inputs == INPUTS_KEPT || !text.len || text.at[0] != '{') return;
+  struct input_sample *sample = &tally->inputs[tally->n_inputs++];
+  sample->row = row;
+  sample->len = (uint16_t)(text.len < INPUT_TEXT_MAX ? text.len : INPUT_TEXT_MAX);
+  memcpy(sample->text, text.at, sample->len);
+}
+
 /* Remembers what was answered, for the day its outcome is told. */
 static void prediction_note(struct call *call, const struct reading *reading)
 {
@@ -86,6 +97,7 @@ static void prediction_note(struct call *call, const struct reading *reading)
   row->label = label_of(reading);
   row->wall_ms = (serve->now_us + serve->wall_us) / 1000;
   row->unit = call->unit;
+  inputs_note(call, tally, tally->n_predictions - 1);
 }
 
 void arm_answered(struct call *call, int64_t total_us)

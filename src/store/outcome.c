@@ -7,22 +7,9 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "store/sql_int.h"
+#include "store/outcome_int.h"
 
 enum { PAGE_BYTES = 4096, TIDY_PAGES = 4096, TIDY_PAGES_BUSY = 32768 };
-
-struct outcomes {
-  sqlite3 *db;
-  bool grouped; /* a group is open */
-  bool broken;  /* what is on disk is not known */
-  int log_pages;
-  int64_t swept;                /* the model of the last step */
-  char cursor[PREDICTION_ID_MAX + 1]; /* how far its outcomes were looked at */
-  size_t cursor_len;
-  sqlite3_stmt *model_find, *model_add, *model_keep, *model_next; /* the writer's up to `prune` */
-  sqlite3_stmt *predict, *known, *told, *tell, *keep, *sweep[3], *page, *prune;
-  sqlite3_stmt *measure, *newest;
-};
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS models (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL,"
@@ -31,6 +18,8 @@ static const char schema[] =
     " request TEXT NOT NULL, wall_ms INTEGER NOT NULL, release INTEGER NOT NULL,"
     " version INTEGER NOT NULL, arm INTEGER NOT NULL, weight INTEGER NOT NULL,"
     " unit INTEGER NOT NULL, label INTEGER, score REAL, UNIQUE (model, request)) STRICT;"
+    "CREATE TABLE IF NOT EXISTS inputs (model INTEGER NOT NULL, request TEXT NOT NULL,"
+    " beginning TEXT NOT NULL, PRIMARY KEY (model, request)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS predictions_age ON predictions (model, wall_ms);"
     "CREATE TABLE IF NOT EXISTS outcomes (model INTEGER NOT NULL, request TEXT NOT NULL,"
     " told_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, outcome TEXT NOT NULL, value REAL,"
@@ -39,15 +28,6 @@ static const char schema[] =
     " told_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL, outcome TEXT NOT NULL,"
     " weight REAL NOT NULL) STRICT;"
     "CREATE INDEX IF NOT EXISTS outcomes_before_of ON outcomes_before (model, request);";
-
-/* By arm and unit, so that a unit's mean is formed in one walk and always in the same order. */
-static const char measure_text[] =
-    "SELECT p.arm, p.unit, p.label, p.score, o.at_ms - p.wall_ms, o.value, o.label, o.weight,"
-    "  p.wall_ms, p.version"
-    " FROM predictions p LEFT JOIN outcomes o ON o.model = p.model AND o.request = p.request"
-    "  AND o.at_ms - p.wall_ms <= ?5"
-    " WHERE p.model = ?1 AND p.wall_ms BETWEEN ?3 AND ?4 + ?5 AND p.release = ?2"
-    " ORDER BY p.arm, p.unit, p.wall_ms, p.seq";
 
 #define DUE                                                                                  \
   "(SELECT request FROM predictions WHERE model = ?1 AND wall_ms < ?2 ORDER BY wall_ms, seq" \
@@ -68,6 +48,7 @@ static enum code writer_prepare(struct outcomes *outcomes, struct err *err)
       {&outcomes->predict,
        "INSERT OR IGNORE INTO predictions (model, request, wall_ms, release, version, arm, weight,"
        " unit, label, score) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"},
+      {&outcomes->sample, "INSERT OR IGNORE INTO inputs VALUES (?1, ?2, ?3)"},
       {&outcomes->known, "SELECT 1 FROM predictions WHERE model = ?1 AND request = ?2"},
       {&outcomes->told, "SELECT outcome, weight FROM outcomes WHERE model = ?1 AND request = ?2"},
       {&outcomes->tell, "INSERT OR REPLACE INTO outcomes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"},
@@ -76,7 +57,8 @@ static enum code writer_prepare(struct outcomes *outcomes, struct err *err)
        " FROM outcomes WHERE model = ?1 AND request = ?2"},
       {&outcomes->sweep[0], "DELETE FROM outcomes_before WHERE model = ?1 AND request IN " DUE},
       {&outcomes->sweep[1], "DELETE FROM outcomes WHERE model = ?1 AND request IN " DUE},
-      {&outcomes->sweep[2], "DELETE FROM predictions WHERE model = ?1 AND request IN " DUE},
+      {&outcomes->sweep[2], "DELETE FROM inputs WHERE model = ?1 AND request IN " DUE},
+      {&outcomes->sweep[3], "DELETE FROM predictions WHERE model = ?1 AND request IN " DUE},
       {&outcomes->page,
        "SELECT max(request), count(*) FROM (SELECT request FROM outcomes WHERE model = ?1"
        " AND request > ?2 ORDER BY request LIMIT ?3)"},
@@ -115,11 +97,7 @@ static enum code handle_open(struct outcomes *outcomes, const struct datadir *di
   if (sql_prepare(outcomes->db, "SELECT id, keep_ms FROM models WHERE tenant = ?1 AND model = ?2",
                   &outcomes->model_find, err))
     return err->code;
-  if (sql_prepare(outcomes->db,
-                  "SELECT release FROM predictions WHERE model = ?1 ORDER BY wall_ms DESC LIMIT 1",
-                  &outcomes->newest, err))
-    return err->code;
-  return sql_prepare(outcomes->db, measure_text, &outcomes->measure, err);
+  return measure_prepare(outcomes, err);
 }
 
 enum code outcomes_open(struct outcomes **out, const struct datadir *dir, const char *vfs,
@@ -157,8 +135,7 @@ static enum code said(struct outcomes *outcomes, int rc, struct err *err)
               "outcomes cannot be stored now: %s", sqlite3_errstr(rc));
 }
 
-/* Runs a statement to its first row (*row true) or its end. */
-static enum code step(struct outcomes *outcomes, sqlite3_stmt *stmt, bool *row, struct err *err)
+enum code outcomes_step(struct outcomes *outcomes, sqlite3_stmt *stmt, bool *row, struct err *err)
 {
   int rc = sqlite3_step(stmt);
   if (row) *row = rc == SQLITE_ROW;
@@ -167,7 +144,7 @@ static enum code step(struct outcomes *outcomes, sqlite3_stmt *stmt, bool *row, 
 
 static enum code once(struct outcomes *outcomes, sqlite3_stmt *stmt, struct err *err)
 {
-  enum code code = step(outcomes, stmt, NULL, err);
+  enum code code = outcomes_step(outcomes, stmt, NULL, err);
   sqlite3_reset(stmt);
   return code;
 }
@@ -196,14 +173,13 @@ static enum code end(struct outcomes *outcomes, enum code code, struct err *err)
   return code;
 }
 
-/* *id 0: there is none of that name yet. */
-static enum code model_id(struct outcomes *outcomes, struct slice tenant, struct slice model,
-                          int64_t *id, int64_t *keep_ms, struct err *err)
+enum code outcomes_model(struct outcomes *outcomes, struct slice tenant, struct slice model,
+                         int64_t *id, int64_t *keep_ms, struct err *err)
 {
   bool row = false;
   sql_bind_text(outcomes->model_find, 1, tenant);
   sql_bind_text(outcomes->model_find, 2, model);
-  enum code code = step(outcomes, outcomes->model_find, &row, err);
+  enum code code = outcomes_step(outcomes, outcomes->model_find, &row, err);
   *id = row ? sqlite3_column_int64(outcomes->model_find, 0) : 0;
   *keep_ms = row ? sqlite3_column_int64(outcomes->model_find, 1) : OUTCOME_KEEP_MS;
   sqlite3_reset(outcomes->model_find);
@@ -214,7 +190,7 @@ static enum code model_id(struct outcomes *outcomes, struct slice tenant, struct
 static enum code model_make(struct outcomes *outcomes, struct slice tenant, struct slice model,
                             int64_t keep_wanted, int64_t *id, int64_t *keep_ms, struct err *err)
 {
-  if (model_id(outcomes, tenant, model, id, keep_ms, err)) return err->code;
+  if (outcomes_model(outcomes, tenant, model, id, keep_ms, err)) return err->code;
   if (*id && (!keep_wanted || keep_wanted == *keep_ms)) return OK;
   if (keep_wanted) *keep_ms = keep_wanted;
   if (*id) {
@@ -290,6 +266,23 @@ enum code outcomes_predicted(struct outcomes *outcomes, const struct prediction_
   return code;
 }
 
+enum code outcomes_sampled(struct outcomes *outcomes, const struct prediction_owner *owner,
+                           const struct prediction *rows, const struct input_sample *samples,
+                           uint32_t n, struct err *err)
+{
+  int64_t model, keep_ms;
+  if (begin(outcomes, "PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE", err)) return err->code;
+  enum code code = model_make(outcomes, owner->tenant, owner->model, 0, &model, &keep_ms, err);
+  for (uint32_t i = 0; i < n && code == OK; i++) {
+    const struct prediction *row = &rows[samples[i].row];
+    if (row->model != owner->slot) continue;
+    key_bind(outcomes->sample, model, slice_of(row->id, row->id_len));
+    sql_bind_text(outcomes->sample, 3, slice_of(samples[i].text, samples[i].len));
+    code = once(outcomes, outcomes->sample, err);
+  }
+  return end(outcomes, code, err);
+}
+
 /* --- feedback --------------------------------------------------------------------------------- */
 
 enum code outcomes_group_begin(struct outcomes *outcomes, struct err *err)
@@ -315,7 +308,7 @@ static enum code told_before(struct outcomes *outcomes, int64_t model, const str
 {
   sqlite3_stmt *stmt = outcomes->told;
   key_bind(stmt, model, item->id);
-  enum code code = step(outcomes, stmt, told, err);
+  enum code code = outcomes_step(outcomes, stmt, told, err);
   *same = *told && slice_eq(sql_text(stmt, 0), item->outcome) &&
           sqlite3_column_double(stmt, 1) == item->weight;
   sqlite3_reset(stmt);
@@ -341,7 +334,7 @@ static enum code feedback_add(struct outcomes *outcomes, int64_t model, struct f
 {
   bool known = false, told, same;
   key_bind(outcomes->known, model, item->id);
-  enum code code = step(outcomes, outcomes->known, &known, err);
+  enum code code = outcomes_step(outcomes, outcomes->known, &known, err);
   sqlite3_reset(outcomes->known);
   if (code || told_before(outcomes, model, item, &told, &same, err)) return err->code;
   item->state = same    ? FEEDBACK_SAME
@@ -403,7 +396,7 @@ enum code outcomes_told(struct outcomes *outcomes, struct slice tenant, struct f
 static enum code sweep_predictions(struct outcomes *outcomes, int64_t model, int64_t before_ms,
                                    uint32_t rows, uint32_t *gone, struct err *err)
 {
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < SWEEPS; i++) {
     sqlite3_bind_int64(outcomes->sweep[i], 1, model);
     sqlite3_bind_int64(outcomes->sweep[i], 2, before_ms);
     sqlite3_bind_int64(outcomes->sweep[i], 3, rows);
@@ -422,7 +415,7 @@ static enum code sweep_orphans(struct outcomes *outcomes, int64_t model, int64_t
   char last[sizeof outcomes->cursor];
   key_bind(outcomes->page, model, from);
   sqlite3_bind_int64(outcomes->page, 3, rows);
-  if (step(outcomes, outcomes->page, &row, err)) return err->code;
+  if (outcomes_step(outcomes, outcomes->page, &row, err)) return err->code;
   struct slice to = sql_text(outcomes->page, 0);
   bool more = row && sqlite3_column_int64(outcomes->page, 1) == rows;
   size_t len = to.len < sizeof last ? to.len : sizeof last;
@@ -447,7 +440,7 @@ enum code outcomes_sweep(struct outcomes *outcomes, int64_t now_ms, uint32_t row
   if (begin(outcomes, "PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE", err)) return err->code;
   /* The one after the last, or that one again while its outcomes are not through. */
   sqlite3_bind_int64(outcomes->model_next, 1, outcomes->swept - (outcomes->cursor_len ? 1 : 0));
-  enum code code = step(outcomes, outcomes->model_next, &row, err);
+  enum code code = outcomes_step(outcomes, outcomes->model_next, &row, err);
   int64_t model = row ? sqlite3_column_int64(outcomes->model_next, 0) : 0;
   int64_t keep_ms = row ? sqlite3_column_int64(outcomes->model_next, 1) : 0;
   sqlite3_reset(outcomes->model_next);
@@ -467,117 +460,4 @@ void outcomes_tidy(struct outcomes *outcomes, bool busy)
   outcomes->log_pages = 0;
   int rc = sqlite3_wal_checkpoint_v2(outcomes->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
   if (rc != SQLITE_OK && rc != SQLITE_BUSY) (void)said(outcomes, rc, &ignored);
-}
-
-/* --- measuring -------------------------------------------------------------------------------- */
-
-/* One unit of one arm on its way; its rows follow each other, the first first. */
-struct unit {
-  int64_t key, first_ms;
-  int arm;
-  bool begun;
-  double sum, weight;
-};
-
-static void unit_end(struct unit *unit, struct outcome_sums *arms, double cap)
-{
-  int64_t parts;
-  if (unit->weight > 0 && mean_parts(unit->sum / unit->weight, cap, &parts))
-    mean_add(&arms[unit->arm].metric, parts, 0);
-  unit->sum = unit->weight = 0;
-}
-
-static void calibration_add(struct outcome_sums *sums, double p, double y)
-{
-  if (!(p >= 0 && p <= 1 && y >= 0 && y <= 1)) return;
-  int bin = (int)(p * CALIBRATION_BINS);
-  struct calibration_bin *to = &sums->bins[bin < CALIBRATION_BINS ? bin : CALIBRATION_BINS - 1];
-  to->n++;
-  to->p += p;
-  to->y += y;
-  sums->brier += (p - y) * (p - y);
-}
-
-/* An outcome is there; columns as measure_text has them. */
-static void outcome_add(struct outcome_sums *sums, sqlite3_stmt *row)
-{
-  int64_t age_ms = sqlite3_column_int64(row, 4);
-  bool label = sqlite3_column_type(row, 2) != SQLITE_NULL;
-  bool score = sqlite3_column_type(row, 3) != SQLITE_NULL;
-  bool value = sqlite3_column_type(row, 5) != SQLITE_NULL;
-  bool told = sqlite3_column_type(row, 6) != SQLITE_NULL;
-  sums->labelled++;
-  for (int i = 0; i < AGES; i++) sums->ages[i] += age_ms <= (int64_t)1000 << i;
-  bool right = label && told && sqlite3_column_int64(row, 2) == sqlite3_column_int64(row, 6);
-  sums->judged += label && told;
-  sums->right += right;
-  if (!score) return;
-  double p = sqlite3_column_double(row, 3);
-  if (label && told)
-    calibration_add(sums, p, right);
-  else if (!label && value)
-    calibration_add(sums, p, sqlite3_column_double(row, 5));
-}
-
-static void unit_add(struct unit *unit, sqlite3_stmt *row, const struct outcome_question *of,
-                     int64_t wall_ms)
-{
-  int64_t age_ms = wall_ms + sqlite3_column_int64(row, 4) - unit->first_ms;
-  double weight = sqlite3_column_double(row, 7);
-  if (unit->first_ms <= of->since_ms || unit->first_ms > of->mature_ms) return;
-  if (sqlite3_column_type(row, 5) == SQLITE_NULL || age_ms > of->maturity_ms) return;
-  unit->sum += weight * fmin(of->cap, fmax(-of->cap, sqlite3_column_double(row, 5)));
-  unit->weight += weight;
-}
-
-static void row_add(struct outcome_sums *arms, struct unit *unit, sqlite3_stmt *row,
-                    const struct outcome_question *of)
-{
-  int arm = sqlite3_column_int(row, 0);
-  int64_t key = sqlite3_column_int64(row, 1), wall_ms = sqlite3_column_int64(row, 8);
-  bool told = sqlite3_column_type(row, 4) != SQLITE_NULL;
-  if (arm < 0 || arm >= ARMS_MAX) return;
-  if (!unit->begun || arm != unit->arm || key != unit->key) {
-    unit_end(unit, arms, of->cap);
-    *unit = (struct unit){.key = key, .first_ms = wall_ms, .arm = arm, .begun = true};
-  }
-  if (told) unit_add(unit, row, of, wall_ms);
-  if (wall_ms > of->mature_ms) return;
-  arms[arm].requests++;
-  arms[arm].version = (uint32_t)sqlite3_column_int64(row, 9);
-  if (told) outcome_add(&arms[arm], row);
-}
-
-enum code outcomes_newest(struct outcomes *outcomes, struct slice tenant, struct slice model,
-                          uint32_t *release, struct err *err)
-{
-  int64_t id, keep_ms;
-  bool row = false;
-  *release = 0;
-  if (model_id(outcomes, tenant, model, &id, &keep_ms, err)) return err->code;
-  sqlite3_bind_int64(outcomes->newest, 1, id);
-  enum code code = step(outcomes, outcomes->newest, &row, err);
-  if (row) *release = (uint32_t)sqlite3_column_int64(outcomes->newest, 0);
-  sqlite3_reset(outcomes->newest);
-  return code;
-}
-
-enum code outcomes_measured(struct outcomes *outcomes, const struct outcome_question *of,
-                            struct outcome_sums arms[ARMS_MAX], struct err *err)
-{
-  int64_t model, keep_ms;
-  bool row = true;
-  struct unit unit = {.begun = false};
-  sqlite3_stmt *stmt = outcomes->measure;
-  memset(arms, 0, ARMS_MAX * sizeof *arms);
-  if (model_id(outcomes, of->tenant, of->model, &model, &keep_ms, err)) return err->code;
-  if (!model) return OK;
-  const int64_t numbers[] = {model, of->release, of->from_ms, of->mature_ms, of->maturity_ms};
-  for (int i = 0; i < 5; i++) sqlite3_bind_int64(stmt, i + 1, numbers[i]);
-  enum code code;
-  while ((code = step(outcomes, stmt, &row, err)) == OK && row)
-    row_add(arms, &unit, stmt, of);
-  unit_end(&unit, arms, of->cap);
-  sqlite3_reset(stmt);
-  return code;
 }

@@ -15,6 +15,7 @@
 #ifndef STORE_OUTCOME_H
 #define STORE_OUTCOME_H
 
+#include "base/arena.h"
 #include "store/datadir.h"
 #include "world/outcome.h"
 
@@ -34,6 +35,12 @@ CHECKED enum code outcomes_predicted(struct outcomes *outcomes,
                                      const struct prediction_owner *owner,
                                      const struct prediction *rows, uint32_t n, uint32_t *dropped,
                                      struct err *err);
+
+/* What rows of this owner were made of: samples[i].row is the place among rows. */
+CHECKED enum code outcomes_sampled(struct outcomes *outcomes, const struct prediction_owner *owner,
+                                   const struct prediction *rows,
+                                   const struct input_sample *samples, uint32_t n,
+                                   struct err *err);
 
 /* Several outcomes_told share one sync: what they answered holds once the group has ended well. */
 CHECKED enum code outcomes_group_begin(struct outcomes *outcomes, struct err *err);
@@ -69,5 +76,18 @@ CHECKED enum code outcomes_measured(struct outcomes *outcomes, const struct outc
 /* The release that the model's newest prediction is of; 0: there is none. */
 CHECKED enum code outcomes_newest(struct outcomes *outcomes, struct slice tenant,
                                   struct slice model, uint32_t *release, struct err *err);
+
+/* One request's prediction and what came of it; texts in the arena. */
+struct outcome_found {
+  bool predicted, told;
+  struct prediction row; /* but for id and model */
+  struct slice inputs;   /* empty: not sampled, or no JSON */
+  struct slice outcome;
+  double weight;
+  int64_t at_ms, told_ms;
+};
+CHECKED enum code outcomes_find(struct outcomes *outcomes, struct slice tenant, struct slice model,
+                                struct slice id, struct arena *arena, struct outcome_found *found,
+                                struct err *err);
 
 #endif

@@ -202,12 +202,23 @@ static void predictions_some(struct scribe *scribe, struct letter_predictions *l
   scribe->rows_wait -= n;
 }
 
+/* All rows of the letter are written: what some were made of follows. */
+static void inputs_write(struct scribe *scribe, const struct letter_predictions *letter)
+{
+  struct err ignored; /* a sample less */
+  for (uint32_t i = 0; letter->n_inputs && scribe->outcomes && i < letter->n_owners; i++)
+    if (outcomes_sampled(scribe->outcomes, &letter->owners[i], letter->rows, letter->inputs,
+                         letter->n_inputs, &ignored) != OK)
+      return;
+}
+
 /* A part of what waits, then home with what is done. */
 static void predictions_write(struct scribe *scribe)
 {
   struct letter_predictions *letter = scribe->first;
   if (letter && letter->done < letter->n_rows) predictions_some(scribe, letter);
   while ((letter = scribe->first) && letter->done == letter->n_rows) {
+    if (letter->dropped < letter->n_rows) inputs_write(scribe, letter);
     scribe->first = letter->behind;
     if (!scribe->first) scribe->first_end = &scribe->first;
     letter->mail.kind = LETTER_PREDICTIONS_HOME;

@@ -245,6 +245,8 @@ struct letter_predictions {
   const struct prediction_owner *owners; /* of each model that a row names */
   uint32_t n_owners;
   struct arena arena; /* holds the owners */
+  struct input_sample *inputs; /* the sender's; of some of the rows, ascending */
+  uint32_t n_inputs;
   /* Home: */
   uint32_t dropped; /* rows that were not written: ids that were there, no room, no disk */
   /* The scribe's while it is there: */

@@ -22,6 +22,9 @@ enum {
   PREDICTION_ID_MAX = 64,
   OUTCOME_TEXT_MAX = 4096, /* an outcome, as JSON */
   FEEDBACK_MAX = 1000,     /* items of one batch */
+  INPUT_TEXT_MAX = 498,
+  INPUT_EVERY = 32, /* one prediction in so many */
+  INPUTS_KEPT = 64, /* of a loop in a pulse */
   PENDING_MS = 86400000,   /* how long an outcome waits for its prediction */
   AGES = 22,               /* points of the curve: share of requests with an outcome, by age */
   CALIBRATION_BINS = 10,   /* of scores, equal parts of [0, 1] */
@@ -41,6 +44,13 @@ struct prediction {
   int64_t label;   /* or LABEL_NONE */
   int64_t wall_ms;
   uint64_t unit; /* hash of the unit of assignment */
+};
+
+/* What some of them were made of: the beginning of the request's JSON. */
+struct input_sample {
+  uint32_t row; /* the prediction's place */
+  uint16_t len;
+  char text[INPUT_TEXT_MAX];
 };
 
 struct feedback {

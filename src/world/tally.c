@@ -31,6 +31,7 @@ void tally_predictions(struct tally *tally, uint32_t n)
 {
   must(!tally->predictions);
   if (n) tally->predictions = grab(n * sizeof *tally->predictions);
+  if (n) tally->inputs = grab(INPUTS_KEPT * sizeof *tally->inputs);
   tally->predictions_cap = n;
 }
 
@@ -38,6 +39,7 @@ void tally_free(struct tally *tally)
 {
   if (!tally) return;
   ungrab(tally->predictions);
+  ungrab(tally->inputs);
   ungrab(tally->arms);
   ungrab(tally->pool);
   ungrab(tally->releases);

@@ -54,6 +54,8 @@ struct tally {
   struct prediction *predictions;
   uint32_t predictions_cap, n_predictions;
   uint64_t predictions_missed; /* for lack of room */
+  struct input_sample *inputs; /* of some of them: INPUTS_KEPT where there is room for any */
+  uint32_t n_inputs;
   struct version_tally slots[];
 };
 

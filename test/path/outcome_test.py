@@ -7,6 +7,7 @@ import collections
 import csv
 import gzip
 import itertools
+import json
 import os
 import random
 import sys
@@ -132,6 +133,15 @@ def arms_are_measured_as_we_measure_them():
             near(arm["metric"]["mean"], wanted[arm["arm"]]["mean"], "mean")
             near(arm["ages"][-1]["share"], arm["share"], "the end of the curve")
             expect_eq(sum(b["answers"] for b in arm["reliability"]), arm["with_outcome"])
+        one = d.get("/api/v1/models/m/feedback/r-0").json()
+        expect_eq((one["prediction"]["propensity"], one["prediction"]["label"]),
+                  (0.5, asked[0].label))
+        expect_eq(one["feedback"]["outcome"], outcomes["r-0"])
+        sampled = [d.get("/api/v1/models/m/feedback/" + a.id).json()["prediction"]["inputs"]
+                   for a in asked[:100]]
+        expect(2 <= sum(s is not None for s in sampled) <= 100, "sampled inputs")
+        expect(all(json.loads(s)["inputs"][0]["name"] == "x" for s in sampled if s), sampled)
+        expect_eq(d.get("/api/v1/models/m/feedback/nobody").status, 404)
         everything = d.get("/api/v1/models/m/feedback").json()
         expect_eq(sum(a["with_outcome"] for a in everything["arms"]), 900)
         metrics = d.get("/metrics").body.decode()

@@ -384,3 +384,41 @@ TEST(a_unit_enters_once_when_its_first_request_is_old_enough)
   EXPECT(once[0].metric.n == sum.n && once[0].metric.y == sum.y && once[0].metric.yy == sum.yy);
   closed(outcomes, &dir);
 }
+
+TEST(one_request_is_found_with_what_it_was_made_of)
+{
+  struct datadir dir;
+  struct err err = {0};
+  struct arena arena;
+  struct outcome_found found;
+  struct outcomes *outcomes = opened(&dir, NULL);
+  struct prediction rows[] = {predicted(1, 0, now_ms - 40 * (int64_t)DAY_MS),
+                              predicted(2, 1, now_ms - 5000)};
+  struct input_sample samples[] = {{.row = 0, .len = 7, .text = "{\"a\":1}"},
+                                   {.row = 1, .len = 7, .text = "{\"a\":2}"}};
+  const struct prediction_owner other = {
+      .slot = 2, .tenant = owner.tenant, .model = SLICE("spam")};
+  uint32_t gone;
+  arena_init(&arena, 1 << 16, NULL);
+  predict(outcomes, rows, 2);
+  EXPECT_INT(outcomes_sampled(outcomes, &owner, rows, samples, 2, &err), OK);
+  EXPECT_INT(outcomes_sampled(outcomes, &other, rows, samples, 2, &err), OK); /* none is its */
+  tell(outcomes, told("r-2", 1, now_ms));
+  EXPECT_INT(outcomes_find(outcomes, owner.tenant, owner.model, SLICE("r-2"), &arena, &found, &err),
+             OK);
+  EXPECT(found.predicted && found.told);
+  EXPECT_INT(found.row.weight, 95000000);
+  EXPECT_INT(found.row.wall_ms, now_ms - 5000);
+  EXPECT(slice_eq(found.inputs, SLICE("{\"a\":2}")));
+  EXPECT(slice_eq(found.outcome, SLICE("1")));
+  EXPECT_INT(outcomes_find(outcomes, owner.tenant, other.model, SLICE("r-2"), &arena, &found, &err),
+             OK);
+  EXPECT(!found.predicted && !found.told && !found.inputs.at);
+  for (int i = 0; i < 2; i++) /* one model, then the other */
+    EXPECT_INT(outcomes_sweep(outcomes, now_ms, 5, &gone, &err), OK);
+  EXPECT_INT(outcomes_find(outcomes, owner.tenant, owner.model, SLICE("r-1"), &arena, &found, &err),
+             OK);
+  EXPECT(!found.predicted && !found.inputs.at);
+  arena_deinit(&arena);
+  closed(outcomes, &dir);
+}

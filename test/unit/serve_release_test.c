@@ -426,6 +426,10 @@ TEST(what_is_evidence_is_remembered_for_its_outcome)
   const struct prediction *row = tally->predictions;
   EXPECT(slice_eq(slice_of(row[0].id, row[0].id_len), SLICE("r-1")));
   EXPECT(slice_eq(slice_of(row[2].id, row[2].id_len), SLICE("r-5")));
+  EXPECT_INT(tally->n_inputs, 1); /* the first, and then one in INPUT_EVERY */
+  EXPECT_INT(tally->inputs[0].row, 0);
+  EXPECT(slice_starts(slice_of(tally->inputs[0].text, tally->inputs[0].len),
+                      SLICE("{\"inputs\":[{\"name\":\"x\"")));
   EXPECT_INT(row[0].arm, 0);
   EXPECT_INT(row[0].version, 2);
   EXPECT_INT(row[0].weight, 5000000);

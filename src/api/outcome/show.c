@@ -117,3 +117,45 @@ enum desk_step feedback_show(struct ask *ask)
                             maturity_s ? json_integer(maturity_s) : json_null(), "cap", cap,
                             "arms", list));
 }
+
+/* ---- one request ---- */
+
+static json_t *prediction_json(const struct outcome_found *found)
+{
+  const struct prediction *row = &found->row;
+  return json_pack("{so,sI,sI,si,sf,so,so,so}", "at", json_time(row->wall_ms), "release",
+                   (json_int_t)row->release, "version", (json_int_t)row->version, "arm",
+                   (int)row->arm, "propensity", (double)row->weight / WEIGHT_WHOLE, "label",
+                   row->label == LABEL_NONE ? json_null() : json_integer(row->label), "score",
+                   number((double)row->score), "inputs",
+                   found->inputs.at ? json_slice(found->inputs) : json_null());
+}
+
+static json_t *outcome_json(const struct outcome_found *found)
+{
+  struct err ignored;
+  json_t *outcome = json_parse(found->outcome, &ignored);
+  return json_pack("{so,sf,so,so}", "outcome", outcome ? outcome : json_slice(found->outcome),
+                   "weight", found->weight, "at", json_time(found->at_ms), "told_at",
+                   json_time(found->told_ms));
+}
+
+enum desk_step feedback_find(struct ask *ask)
+{
+  const struct model *model = ask_model(ask, 0);
+  struct slice id = ask->letter->params[1];
+  struct outcome_found found;
+  struct outcomes *outcomes = model ? outcomes_of(ask->desk, &ask->err) : NULL;
+  if (!outcomes || outcomes_find(outcomes, ask->letter->tenant, model->name, id, &ask->arena,
+                                 &found, &ask->err))
+    return ask_fail(ask);
+  if (!found.predicted && !found.told) {
+    fail(&ask->err, E_NOT_FOUND, "nothing is kept of request '%.*s'", SLICE_ARG(id));
+    return ask_fail(ask);
+  }
+  return ask_json(ask, 200,
+                  json_pack("{so,so,so,so}", "model", json_slice(model->name), "request_id",
+                            json_slice(id), "prediction",
+                            found.predicted ? prediction_json(&found) : json_null(), "feedback",
+                            found.told ? outcome_json(&found) : json_null()));
+}
