@@ -10,7 +10,7 @@
 
 struct history {
   sqlite3 *db;
-  sqlite3_stmt *by_tenant, *by_model, *of_flags, *of_looks;
+  sqlite3_stmt *by_tenant, *by_model, *of_flags, *of_releases, *of_looks;
   int64_t deadline_us;
 };
 
@@ -40,6 +40,11 @@ enum code history_open(struct history **out, const struct datadir *dir, struct e
                   "SELECT " SQL_ROW " FROM events WHERE tenant = ?1 AND seq < ?2"
                   " AND kind IN ('flags_set', 'flag_removed') ORDER BY seq DESC LIMIT ?3",
                   &history->of_flags, err) ||
+      sql_prepare(history->db,
+                  "SELECT " SQL_ROW " FROM events WHERE tenant = ?1 AND seq < ?2"
+                  " AND kind IN ('release_started', 'release_moved', 'release_approved',"
+                  " 'freeze_set', 'freeze_lifted') ORDER BY seq DESC LIMIT ?3",
+                  &history->of_releases, err) ||
       sql_prepare(history->db, JOURNAL_SELECT, &history->of_looks, err)) {
     history_close(history);
     return err->code;
@@ -55,6 +60,7 @@ void history_close(struct history *history)
   sqlite3_finalize(history->by_tenant);
   sqlite3_finalize(history->by_model);
   sqlite3_finalize(history->of_flags);
+  sqlite3_finalize(history->of_releases);
   sqlite3_finalize(history->of_looks);
   must(sqlite3_close(history->db) == SQLITE_OK);
   ungrab(history);
@@ -109,6 +115,14 @@ enum code history_flags(struct history *history, struct slice tenant, uint64_t b
 {
   if (limit_check(limit, err)) return err->code;
   return rows_read(history, history->of_flags, tenant, before, limit, deadline_us, fn, arg, err);
+}
+
+enum code history_releases(struct history *history, struct slice tenant, uint64_t before,
+                           uint32_t limit, int64_t deadline_us, history_fn fn, void *arg,
+                           struct err *err)
+{
+  if (limit_check(limit, err)) return err->code;
+  return rows_read(history, history->of_releases, tenant, before, limit, deadline_us, fn, arg, err);
 }
 
 enum code history_looks(struct history *history, const struct journal_row *of, uint32_t limit,

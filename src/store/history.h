@@ -31,6 +31,11 @@ CHECKED enum code history_flags(struct history *history, struct slice tenant, ui
                                 uint32_t limit, int64_t deadline_us, history_fn fn, void *arg,
                                 struct err *err);
 
+/* The same, of a tenant's releases and freezes only. */
+CHECKED enum code history_releases(struct history *history, struct slice tenant, uint64_t before,
+                                   uint32_t limit, int64_t deadline_us, history_fn fn, void *arg,
+                                   struct err *err);
+
 /* Looks of the release that `of` names, from of->look on, in order, at most `limit`
  * (1..HISTORY_LIMIT_MAX). */
 CHECKED enum code history_looks(struct history *history, const struct journal_row *of,

@@ -137,6 +137,14 @@ enum code history_flags(struct history *history, struct slice tenant, uint64_t b
   return fn(arg, &event, &hash, err);
 }
 
+enum code history_releases(struct history *history, struct slice tenant, uint64_t before,
+                           uint32_t limit, int64_t deadline_us, history_fn fn, void *arg,
+                           struct err *err)
+{
+  (void)history, (void)tenant, (void)deadline_us;
+  return fx_events_read(SLICE_NONE, before, limit, fn, arg, err);
+}
+
 /* Three looks of any release that is asked for: the bytes are 0a, then the number. */
 enum code history_looks(struct history *history, const struct journal_row *of, uint32_t limit,
                         int64_t deadline_us, journal_fn fn, void *arg, struct err *err)

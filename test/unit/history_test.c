@@ -72,6 +72,39 @@ TEST(history_is_read_in_pages_newest_first)
   temp_remove(temp);
 }
 
+TEST(releases_and_freezes_are_found_among_other_events)
+{
+  static const enum event_kind kinds[] = {EVENT_VERSION_PUSHED, EVENT_RELEASE_STARTED,
+                                          EVENT_RELEASE_MOVED,  EVENT_VERSION_DEPLOYED,
+                                          EVENT_FREEZE_SET,     EVENT_FREEZE_LIFTED,
+                                          EVENT_RELEASE_APPROVED};
+  static const uint64_t want[] = {7, 6, 5, 3, 2};
+  const char *temp = temp_dir();
+  struct datadir dir;
+  struct ledger *ledger;
+  struct history *history;
+  struct err err = {0};
+  EXPECT_INT(datadir_open(&dir, temp, &err), OK);
+  EXPECT_INT(ledger_open(&ledger, &dir, NULL, &err), OK);
+  EXPECT_INT(history_open(&history, &dir, &err), OK);
+  for (uint32_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    struct event event = event_made(kinds[i], "m", 1);
+    EXPECT_INT(ledger_append(ledger, &event, 1, &err), OK);
+  }
+  struct seen seen = {.n = 0};
+  int64_t later = clock_us() + 1000000;
+  EXPECT_INT(history_releases(history, SLICE("default"), 0, 9, later, note, &seen, &err), OK);
+  EXPECT_INT(seen.n, sizeof want / sizeof *want);
+  for (uint32_t i = 0; i < seen.n; i++) EXPECT_INT(seen.seqs[i], want[i]);
+  seen.n = 0;
+  EXPECT_INT(history_releases(history, SLICE("default"), 3, 9, later, note, &seen, &err), OK);
+  EXPECT_INT(seen.n, 1);
+  history_close(history);
+  ledger_close(ledger);
+  datadir_close(&dir);
+  temp_remove(temp);
+}
+
 TEST(a_read_past_its_deadline_is_given_up)
 {
   const char *temp = temp_dir();

@@ -42,9 +42,13 @@ enum code ledger_walk(struct ask *ask, struct slice model, history_fn fn, void *
   }
   do {
     walk.n = 0;
-    if (history_read(desk->history, ask->letter->tenant, model, walk.last, HISTORY_LIMIT_MAX,
-                     deadline_us, walked, &walk, &ask->err) != OK)
-      return walk.enough ? OK : ask->err.code;
+    struct slice tenant = ask->letter->tenant;
+    enum code code = model.len
+                         ? history_read(desk->history, tenant, model, walk.last, HISTORY_LIMIT_MAX,
+                                        deadline_us, walked, &walk, &ask->err)
+                         : history_releases(desk->history, tenant, walk.last, HISTORY_LIMIT_MAX,
+                                            deadline_us, walked, &walk, &ask->err);
+    if (code != OK) return walk.enough ? OK : code;
   } while (walk.n == HISTORY_LIMIT_MAX && walk.last > 1);
   return OK;
 }

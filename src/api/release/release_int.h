@@ -26,7 +26,8 @@ void ask_fact_add(struct ask_facts *facts, const char *name, struct slice value)
 void ask_fact_add_int(struct ask *ask, struct ask_facts *facts, const char *name, int64_t value);
 void ask_facts_give(const struct ask_facts *facts, struct event *event);
 
-/* Events of the caller's tenant, newest first; model empty: of all models. fn ends the walk in
+/* Events of the caller's tenant, newest first: all of a model, or with the model empty those of
+ * releases and freezes. fn ends the walk in
  * peace with E_CANCELLED. Bounded by LEDGER_WALK_US. */
 enum { LEDGER_WALK_US = 2000000 };
 CHECKED enum code ledger_walk(struct ask *ask, struct slice model, history_fn fn, void *arg);
