@@ -102,18 +102,23 @@ void change_seen(struct control *control)
   }
 }
 
-/* A switch of the model is under way, or a retirement that may yet decide what was asked for. */
-static bool model_is_busy(struct control *control, const struct catalog_model *model)
+bool change_writes(const struct control *control, const struct catalog_model *model)
 {
   for (struct link *link = control->changes.next; link != &control->changes; link = link->next) {
     const struct change *change = LIST_OF(link, struct change, link);
     const struct event *event = &change->append.events[0];
-    if (change->kind == CHANGE_PLAIN && event->kind == EVENT_VERSION_RETIRED &&
-        change_at_scribe(change) && slice_eq(event->tenant, model->tenant->name) &&
-        slice_eq(event->model, model->name))
+    if (change_at_scribe(change) && slice_eq(event->tenant, model->tenant->name) &&
+        slice_eq_nocase(event->model, model->name))
       return true;
   }
-  return switch_of(control, model) != NULL;
+  return false;
+}
+
+/* A switch of the model is under way, or something at the scribe that may yet decide what was asked
+ * for. */
+static bool model_is_busy(struct control *control, const struct catalog_model *model)
+{
+  return change_writes(control, model) || switch_of(control, model) != NULL;
 }
 
 void change_pulse(struct control *control)
@@ -154,18 +159,6 @@ void change_abandon(struct control *control)
 {
   while (!list_empty(&control->changes))
     change_free(LIST_OF(control->changes.next, struct change, link));
-}
-
-bool change_writes(const struct control *control, const struct catalog_model *model)
-{
-  for (struct link *link = control->changes.next; link != &control->changes; link = link->next) {
-    const struct change *change = LIST_OF(link, struct change, link);
-    const struct event *event = &change->append.events[0];
-    if (change_at_scribe(change) && slice_eq(event->tenant, model->tenant->name) &&
-        slice_eq_nocase(event->model, model->name))
-      return true;
-  }
-  return false;
 }
 
 /* --- for tests -------------------------------------------------------------------------------- */

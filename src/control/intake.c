@@ -118,7 +118,8 @@ static bool switch_blocks(struct control *control, struct letter_command *comman
 {
   struct change *under_way = decision->model ? switch_of(control, decision->model) : NULL;
   if (!under_way || decision->kind == DECISION_ANSWER) return false;
-  if (change_is_late(under_way) && command->kind != COMMAND_DEPLOY) {
+  bool back = command->kind == COMMAND_ROLLBACK || command->kind == COMMAND_RETIRE;
+  if (change_is_late(under_way) && back) {
     change_news(control, under_way, NEWS_GIVEN_UP, NULL);
     return false;
   }

@@ -81,6 +81,15 @@ static bool overtake(struct catalog_model *model, const struct letter_command *c
   return false;
 }
 
+/* A switch that was promised comes first, though nothing of it may be under way just now. */
+static bool nothing_is_promised(const struct catalog_model *model, struct err *err)
+{
+  if (!model->asked) return true;
+  fail(err, E_CONFLICT, "a switch of model '%.*s' to version %u is under way; wait for it",
+       SLICE_ARG(model->name), model->asked);
+  return false;
+}
+
 /* Candidate and stable, or why not. */
 static bool versions_fit(const struct catalog_model *model, uint32_t candidate, bool rehearsal,
                          struct err *err)
@@ -182,7 +191,8 @@ void release_decide(const struct catalog *catalog, struct catalog_model *model,
   decision->release = model->n_releases + 1;
   must(command->arena);
   arena_init(&scratch, PLAN_ARENA_BYTES, NULL);
-  bool fine = versions_fit(model, decision->version, rehearsal, err) &&
+  bool fine = nothing_is_promised(model, err) &&
+              versions_fit(model, decision->version, rehearsal, err) &&
               plan_read(&plan, event_fact(wish, "plan"), &scratch, err) == OK;
   if (fine && plan_arms(&plan) > 2) {
     fail(err, E_NOT_IMPLEMENTED, "a release has two arms: candidate and stable");

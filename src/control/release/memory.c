@@ -101,5 +101,5 @@ uint32_t memory_edges(const struct memory *memory, float edges[SHIFT_BINS - 1])
     float edge = sorted[n * i / (DECILES + 1)];
     if (!kept || edge > edges[kept - 1]) edges[kept++] = edge;
   }
-  return kept;
+  return kept > 1 ? kept : 0; /* one edge would lie on the one value there is */
 }

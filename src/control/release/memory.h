@@ -33,7 +33,8 @@ const struct memory *memory_of(const struct memories *memories, uint32_t model, 
 void memory_feed(struct memories *memories, uint32_t model, uint32_t version,
                  const struct arm_tally *arm, uint32_t share, int64_t now_us);
 
-/* Nine edges between the deciles of the scores; 0: too few of them, or all alike. */
+/* Edges between the deciles of the scores, nine where none are equal; 0: too few scores, or all
+ * alike. */
 uint32_t memory_edges(const struct memory *memory, float edges[SHIFT_BINS - 1]);
 
 /* A tally's sketch without the timeouts that its last bucket holds. */

@@ -223,6 +223,7 @@ void runs_deinit(struct runs *runs)
 
 void runs_begin(struct control *control)
 {
+  control->runs.judged_us = control->now_us; /* the first look is a whole second */
   for (uint32_t i = 0; i < control->catalog->n_models; i++) {
     struct catalog_model *model = control->catalog->models[i];
     if (!release_is_on(model)) continue;
