@@ -241,6 +241,46 @@ def a_good_candidate_goes_all_the_way_and_back_in_one_step():
 
 
 @test
+def bluegreen_switches_at_once_and_back_at_once():
+    with Daemon() as d:
+        two(d)
+        with Load(d) as load:
+            with_past(load)
+            begin(d, "strategy: bluegreen\nsteps:\n  - switch: {holdback: 10%, for: 2s}\n"
+                     "on_inconclusive: advance\nwarm_up: 0s\n")
+            before = load.count("candidate")
+            load.wait(before + 100, "candidate")
+            stable = load.count("stable")
+            load.wait(load.count() + 200)
+            expect(load.count("stable") - stable < 60, "no more than the holdback is stable's")
+            reaches(d, "completed")
+            want(d.post("/api/v1/models/m/rollback", {"wait": True}), 200, "rollback")
+            load.settle()
+            expect_eq(serving(d), 1)
+        expect_eq(load.count(status=200), load.count(), "requests failed", load.seen)
+
+
+@test
+def ab_gives_each_arm_its_users():
+    with Daemon() as d:
+        two(d)
+        begin(d, {"strategy": "ab", "sticky_by": "header:x-user-id",
+                  "metric": {"name": "clicks", "cap": 1},
+                  "ab": {"arms": [{"name": "candidate", "traffic": "30%"},
+                                  {"name": "stable", "traffic": "70%"}]}})
+        wait_for(lambda: release(d)["weight"] == 0.3, 20, "traffic for the candidate")
+        with Load(d, headers=lambda crew, n: {"x-user-id": "%d-%d" % (crew, n % 300)}) as load:
+            load.wait(1500)
+        share = load.count("candidate") / load.count()
+        expect(0.2 < share < 0.4, share)
+        now = release(d)
+        expect_eq((now["state"], now["strategy"]), ("running", "ab"))
+        expect_eq(gate(now, "metric")["state"], "no_data")
+        expect_in("30%", d.cli("status", "m").stdout)
+        expect_eq(say(d, "abort").status, 200)
+
+
+@test
 def flagger_1801_harm_is_seen_while_a_person_is_awaited():
     with Daemon() as d:
         two(d, files(delay_us=30000))

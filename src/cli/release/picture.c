@@ -144,6 +144,9 @@ static void steps_print(const json_t *release)
     const json_t *body;
     const char *kind = step_kind(step, &body);
     const json_t *share = json_object_get(body, "traffic");
+    if (strcmp(kind, "ab") == 0) /* shares are the arms' */
+      share = json_object_get(
+          json_array_get(json_object_get(json_object_get(plan, "ab"), "arms"), 0), "traffic");
     const json_t *held = json_object_get(body, "holdback");
     until_write(until, sizeof until, body);
     if (!course.won && !course.lost && i == course.now)
