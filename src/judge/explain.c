@@ -154,6 +154,7 @@ static void add_prediction(struct text *text, const struct trial *trial,
 static void gate_add(struct text *text, const struct trial *trial, const struct gate_result *result)
 {
   const struct slow *slow = &trial->baseline.slow;
+  uint32_t slack = trial->plan.gates[GATE_LATENCY].slack_us;
   switch (result->gate) {
     case GATE_ERRORS:
       add(text, result->lane == LANE_KILLED ? "errors: a node's kill rule acted, " : "errors ");
@@ -162,7 +163,9 @@ static void gate_add(struct text *text, const struct trial *trial, const struct 
     case GATE_LATENCY:
       add(text, "answers over ");
       if (result->row < SLOW_ROWS) add_us(text, slow->us[result->row]);
-      add(text, " (stable's %s) ", row_name(result->row));
+      add(text, " (stable's %s", row_name(result->row));
+      if (slack) add(text, " and %u us", slack);
+      add(text, ") ");
       add_ratio(text, trial, result);
       break;
     case GATE_DISAGREEMENT:

@@ -146,7 +146,8 @@ void past_baseline(const struct past *past, const struct plan *plan, uint32_t st
     unpack(block_at(past, i), &sketch);
     baseline->requests += block_at(past, i)->requests;
   }
-  slow_freeze_some(&baseline->slow, &sketch, plan->gates[GATE_LATENCY].quantiles);
+  slow_freeze_some(&baseline->slow, &sketch, plan->gates[GATE_LATENCY].quantiles,
+                   plan->gates[GATE_LATENCY].slack_us);
   for (uint32_t i = 0; i < n; i++) {
     const struct past_block *block = block_at(past, i);
     uint64_t slow[SLOW_ROWS];

@@ -75,6 +75,7 @@ static void gates_default(struct plan *plan)
     gate->alpha_e9 = gate_rows[i].alpha_e9;
     gate->margin_e6 = 1250000;
     gate->quantiles = (1u << SLOW_ROWS) - 1;
+    gate->slack_us = 200;
   }
   plan->gates[GATE_ERRORS].floor_e8 = PLAN_WHOLE / 1000;
   plan->gates[GATE_DISAGREEMENT].max_e8 = PLAN_WHOLE / 50;

@@ -18,7 +18,8 @@
  *   gates:                                # a gate not named keeps its defaults; `off` and `on` too
  *     errors:       {margin: 1.25, floor: 0.1%, alpha: 0.0015, lanes: all, on_harm: rollback,
  *                    dry_run: false}      # lanes: all | blocks; on_harm: rollback | pause
- *     latency:      {quantiles: [50, 90, 99, 99.9], margin: 1.25}
+ *     latency:      {quantiles: [50, 90, 99, 99.9], margin: 1.25,
+ *                    slack: 200us}        # so much above stable's quantile is no harm
  *     disagreement: {max: 2%}
  *     prediction:   {max: 0.10}           # psi
  *     sample_ratio: {floor: 1%}
@@ -111,6 +112,7 @@ struct gate_spec {
   uint32_t max_e8;    /* disagreement q; prediction psi; memory growth; metric loss */
   uint32_t alpha_e9;  /* both ordinary lanes together; half each */
   uint32_t quantiles; /* latency: bit j is row j of stat/slow.h */
+  uint32_t slack_us;  /* latency: added to the thresholds */
 };
 
 enum plan_role { PLAN_APPROVER, PLAN_DEPLOYER, PLAN_ADMIN, PLAN_ROLES };

@@ -15,6 +15,7 @@
 
 #define CAP_MAX_E6 1000000000000000ull
 #define YEAR_US    (366ll * 24 * 3600 * 1000000)
+#define SLACK_US_MAX 60000000
 
 /* --- values ----------------------------------------------------------------------------------- */
 
@@ -294,17 +295,27 @@ static enum code quantiles(const struct yaml *node, uint32_t *to, struct err *er
   return OK;
 }
 
+static enum code slack(const struct yaml *node, uint32_t *to_us, struct err *err)
+{
+  int64_t us;
+  if (absent(node)) return OK;
+  if (node->kind != YAML_SCALAR || !yaml_duration_read(node->text, &us) || us > SLACK_US_MAX)
+    return yaml_fail(err, node, "should be a time up to 1m, such as 200us or 5ms");
+  *to_us = (uint32_t)us;
+  return OK;
+}
+
 static enum code gate_settings(const struct yaml *node, enum gate_id id, struct gate_spec *gate,
                                struct err *err)
 {
   const struct plan_gate_words *words = &plan_gate_words[id];
-  const char *keys[9];
+  const char *keys[10];
   int n = 0;
   if (words->sets & SET_MARGIN) keys[n++] = "margin";
   if (words->sets & SET_FLOOR) keys[n++] = "floor";
   if (words->sets & SET_MAX) keys[n++] = words->max_key;
   if (words->sets & SET_LANES) keys[n++] = "lanes";
-  if (words->sets & SET_QUANTILES) keys[n++] = "quantiles";
+  if (words->sets & SET_QUANTILES) keys[n++] = "quantiles", keys[n++] = "slack";
   if (words->sets & SET_ALPHA) keys[n++] = "alpha";
   if (words->sets & SET_ACT) keys[n++] = "on_harm", keys[n++] = "dry_run";
   keys[n] = NULL;
@@ -320,6 +331,7 @@ static enum code gate_settings(const struct yaml *node, enum gate_id id, struct 
     TRY(share(max, UINT32_MAX, &gate->max_e8, err));
   TRY(word(yaml_get(node, "lanes"), plan_lanes_words, &lanes, err));
   TRY(quantiles(yaml_get(node, "quantiles"), &gate->quantiles, err));
+  TRY(slack(yaml_get(node, "slack"), &gate->slack_us, err));
   TRY(decimal(yaml_get(node, "alpha"), 9, PLAN_BILLION, &gate->alpha_e9, err));
   TRY(word(yaml_get(node, "on_harm"), plan_act_words, &act, err));
   TRY(yaml_bool(yaml_get(node, "dry_run"), &gate->dry_run, err));

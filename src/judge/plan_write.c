@@ -38,6 +38,14 @@ static void put_share(struct json_out *out, const char *key, uint64_t value)
   json_out_str(out, slice_of(text, len + 1));
 }
 
+static void put_us(struct json_out *out, const char *key, uint32_t us)
+{
+  char text[24];
+  int n = snprintf(text, sizeof text, "%" PRIu32 "us", us);
+  json_out_key(out, key);
+  json_out_str(out, slice_of(text, (size_t)n));
+}
+
 static void put_time(struct json_out *out, const char *key, uint64_t ms)
 {
   static const struct {
@@ -130,6 +138,7 @@ static void gate_write(const struct gate_spec *gate, const struct plan_gate_word
     for (uint32_t i = 0; plan_quantile_words[i]; i++)
       if (gate->quantiles & 1u << i) json_out_value(out, slice_str(plan_quantile_words[i]));
     json_out_close(out, ']');
+    put_us(out, "slack", gate->slack_us);
   }
   if (words->sets & SET_ALPHA) put_decimal(out, "alpha", gate->alpha_e9, 9);
   if (words->sets & SET_ACT) {

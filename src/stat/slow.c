@@ -6,17 +6,25 @@
 const double SLOW_Q[SLOW_ROWS] = {0.5, 0.9, 0.99, 0.999};
 static const uint64_t requests_min[SLOW_ROWS] = {20, 100, 1000, 10000}; /* 10 / (1 - q) */
 
-void slow_freeze(struct slow *slow, const struct sketch *stable)
+/* An edge, so much later, as an edge again. */
+static uint64_t edge_after(uint64_t edge, uint64_t slack_us)
 {
-  slow_freeze_some(slow, stable, (1u << SLOW_ROWS) - 1);
+  if (!slack_us || edge == UINT64_MAX) return edge;
+  return sketch_edge(sketch_bucket(edge - 1 + slack_us));
 }
 
-void slow_freeze_some(struct slow *slow, const struct sketch *stable, unsigned wanted)
+void slow_freeze(struct slow *slow, const struct sketch *stable)
+{
+  slow_freeze_some(slow, stable, (1u << SLOW_ROWS) - 1, 0);
+}
+
+void slow_freeze_some(struct slow *slow, const struct sketch *stable, unsigned wanted,
+                      uint64_t slack_us)
 {
   *slow = (struct slow){0};
   for (int j = 0; j < SLOW_ROWS; j++) {
     if (!(wanted >> j & 1) || stable->count < requests_min[j]) continue;
-    slow->us[j] = sketch_quantile(stable, SLOW_Q[j]);
+    slow->us[j] = edge_after(sketch_quantile(stable, SLOW_Q[j]), slack_us);
     slow->used[j] = true;
     slow->rows++;
   }

@@ -2,7 +2,9 @@
  * Thread: any, pure.
  *
  * Row j is quantile SLOW_Q[j] of stable's latency over the last 30 minutes; its threshold is the
- * upper edge of the bucket that holds it, and slow means at or above. A row is used only if stable
+ * upper edge of the bucket that holds it, and slow means at or above. With slack it is the upper
+ * edge of the bucket that holds the quantile and so much more: microseconds that nobody feels are
+ * no harm, and a version with little traffic runs on colder caches. A row is used only if stable
  * had at least 10 / (1 - q) requests. Equal thresholds are kept. No row used: the latency gate has
  * no data. Rows are always judged in this order, p50 first.
  * A row may judge harm; p99.9 may not let a candidate pass (SLOW_PASS_ROWS).
@@ -25,7 +27,8 @@ struct slow {
 
 void slow_freeze(struct slow *slow, const struct sketch *stable);
 /* For a plan that names quantiles: only those of `wanted` (bit j is row j) are used. */
-void slow_freeze_some(struct slow *slow, const struct sketch *stable, unsigned wanted);
+void slow_freeze_some(struct slow *slow, const struct sketch *stable, unsigned wanted,
+                      uint64_t slack_us);
 /* Slow requests per row; 0 where the row is not used. */
 void slow_count(const struct slow *slow, const struct sketch *seen, uint64_t x[SLOW_ROWS]);
 

@@ -44,7 +44,7 @@ class Scene:
     """A daemon with digits version 1, under load. leave() ends the load and gives what it saw."""
 
     def __init__(self, seconds, stable="better", history_s=HISTORY_S):
-        self.d = Daemon()
+        self.d = Daemon().__enter__()
         self.dir = tempfile.TemporaryDirectory()
         self.push(stable)
         self.say("deploy", "digits", "--strategy", "now", "--wait")
@@ -123,11 +123,12 @@ def found(scene, seconds, what):
     release = scene.until(["rolled_back"], seconds)
     at = scene.moved_at("rolled_back")
     got, versions = scene.leave()
-    last = versions[2]["last_ms"] / 1000 if 2 in versions else at
+    mine = versions.get(release["version"], {"last_ms": at * 1000, "answers": 0})
+    last = mine["last_ms"] / 1000
     print("%s: zero traffic %.1f s after the deploy (bar %g s); last candidate request %+.0f ms "
           "after the verdict; %d candidate answers; %s" %
           (what, at - began, seconds, (last - at) * 1000,
-           versions[2]["answers"] if 2 in versions else 0, release["verdict"]["sentence"]))
+           mine["answers"], release["verdict"]["sentence"]))
     expect(at - began <= seconds * SLOW, "found after %.1f s" % (at - began))
     expect(last - at < 0.1 * SLOW, "candidate requests %.0f ms after the verdict" %
            ((last - at) * 1000))
@@ -209,7 +210,8 @@ def equal_versions_are_not_rolled_back():
         s.push("better")
         s.say("deploy", "digits", "--plan", s.plan(CANARY % ""))
         while time.time() < s.began + 85:
-            expect_eq(s.release()["state"], "running", s.release())
+            release = s.release()
+            expect(release["state"] in ("pending", "running"), release)
             time.sleep(1)
         got, _ = s.leave()
         expect_eq(got["failed"], 0)

@@ -180,6 +180,8 @@ TEST(impossible_numbers_are_refused)
   REFUSED("strategy: canary\ngates: {errors: {alpha: 0}}", "gates.errors.alpha", "above 0");
   REFUSED("strategy: canary\ngates: {errors: {margin: 1e3}}", "gates.errors.margin", "number");
   REFUSED("strategy: canary\ngates: {disagreement: {max: 80%}}", "gates.disagreement.max", "70%");
+  REFUSED("strategy: canary\ngates: {latency: {slack: 2m}}", "gates.latency.slack",
+          "up to 1m");
   REFUSED("strategy: canary\ngates: {latency: {quantiles: []}}", "gates.latency.quantiles",
           "empty");
   REFUSED(

@@ -46,10 +46,28 @@ TEST(a_plan_may_name_rows_and_equal_thresholds_stay)
   struct slow slow;
   uint64_t x[SLOW_ROWS];
   for (int i = 0; i < 10000; i++) sketch_add(&stable, 5000);
-  slow_freeze_some(&slow, &stable, 1u << 2 | 1u << 0);
+  slow_freeze_some(&slow, &stable, 1u << 2 | 1u << 0, 0);
   EXPECT_INT(slow.rows, 2);
   EXPECT(slow.used[0] && !slow.used[1] && slow.used[2] && !slow.used[3]);
   EXPECT(slow.us[0] == slow.us[2] && slow.us[1] == 0);
   slow_count(&slow, &stable, x);
   EXPECT(x[0] == 0 && x[1] == 0);
+}
+
+TEST(slack_moves_thresholds_to_later_edges)
+{
+  struct sketch stable = {0};
+  struct slow plain, slack;
+  for (uint64_t i = 0; i < 100000; i++) sketch_add(&stable, 40 + i % 100);
+  slow_freeze_some(&plain, &stable, 15, 0);
+  slow_freeze_some(&slack, &stable, 15, 200);
+  for (int j = 0; j < SLOW_ROWS; j++) {
+    EXPECT(slack.used[j] && sketch_is_edge(slack.us[j]));
+    EXPECT(slack.us[j] >= plain.us[j] + 200 && slack.us[j] <= (plain.us[j] + 200) * 65 / 64 + 1);
+  }
+  sketch_add(&stable, UINT64_MAX / 2);
+  struct sketch late = {0};
+  for (int i = 0; i < 100; i++) sketch_add(&late, UINT64_MAX / 2); /* all in the last bucket */
+  slow_freeze_some(&slack, &late, 1, 200);
+  EXPECT(slack.us[0] == UINT64_MAX);
 }
