@@ -426,3 +426,32 @@ TEST(a_release_waits_for_a_freeze_and_begins_when_it_is_lifted)
   town_stop(&town);
   town_end(&town);
 }
+
+TEST(what_was_kept_warm_is_let_go_when_its_time_is_over)
+{
+  static struct town town;
+  static const char plan[] =
+      "{\"strategy\":\"canary\",\"steps\":[{\"canary\":{\"traffic\":\"50%\",\"for\":\"2s\"}},"
+      "{\"full\":{\"keep_previous_warm\":\"20s\"}}]," TOWN_GATES "}";
+  log_level_set(getenv("SHOW") ? LOG_DEBUG : LOG_ERROR + 1);
+  town_begin(&town, number_of("SEED", 5));
+  town.disk_full = town.load_fails = town.open_fails = 0;
+  town_start(&town);
+  for (int i = 0; i < 60000 && !is_decided(&town); i++) {
+    person_step(&town, plan);
+    town_turns(&town, 1);
+  }
+  EXPECT_INT(the_model(&town)->release->rollout.state, ROLLOUT_COMPLETED);
+  uint32_t loaded = town.loaded;
+  int64_t began_us = town.now_us;
+  while (the_model(&town)->release->rollout.state == ROLLOUT_COMPLETED &&
+         town.now_us - began_us < 60000000)
+    town_turns(&town, 10);
+  EXPECT_INT(the_model(&town)->release->rollout.state, ROLLOUT_SETTLED);
+  EXPECT(town.now_us - began_us > 19000000 && town.now_us - began_us < 25000000);
+  for (int i = 0; i < 20; i++) town_turns(&town, 500);
+  EXPECT_INT(town.loaded, loaded - 1);
+  EXPECT_INT(the_model(&town)->serving, 2);
+  town_stop(&town);
+  town_end(&town);
+}

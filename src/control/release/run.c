@@ -376,10 +376,11 @@ static void frozen_look(struct control *control, struct run *run)
   run_event(control, run, &event);
 }
 
+/* A second of one release: what the look says, then what time alone says. */
 static void run_pulse(struct control *control, struct run *run)
 {
   struct look *look = &control->runs.look;
-  struct rollout_event event = {.when = WHEN_TICK, .person = ""};
+  struct rollout_event tick = {.when = WHEN_TICK, .person = ""};
   if (run->owed) run_record_owed(control, run, NULL);
   run_measure(control, run);
   way_back_ask(control, run);
@@ -390,9 +391,10 @@ static void run_pulse(struct control *control, struct run *run)
     journal_look(control, run, look);
     trial_look(&run->trial, look, &run->verdict);
     run->looked = true;
-    event = rollout_event_of(&run->verdict, look->stale);
+    struct rollout_event event = rollout_event_of(&run->verdict, look->stale);
+    run_event(control, run, &event);
   }
-  run_event(control, run, &event);
+  run_event(control, run, &tick);
 }
 
 static void memories_feed(struct control *control)
