@@ -102,7 +102,10 @@ RUNNING = {"model": "fraud", "release": 17, "version": 3, "stable": 2, "strategy
                            {"what": "milliseconds", "have": 380000, "want": 600000, "met": False},
                            {"what": "requests", "have": 1204, "want": 2000, "met": False},
                            {"what": "users", "have": 1190, "want": 0, "met": True}]},
-           "shadow": {"pairs": 90000, "disagreements": 270, "dropped": 3, "errors": 0}}
+           "shadow": {"pairs": 90000, "disagreements": 270, "dropped": 3, "errors": 0, "flips": [
+               {"stable": "ham", "candidate": "spam", "pairs": 12},
+               {"stable": "spam", "candidate": "ham", "pairs": 258}],
+               "worst": [{"apart": 1.0, "request_id": "r-1\x1b", "answers": "ham | spam"}]}}
 HARM = [dict(GATES[0], state="harm", log_e=7.31, text="errors 4.1x stable's [2.2, 7.5]")]
 SENTENCE = "rolled back: errors 4.1x stable's [2.2, 7.5] (log_e 7.3 over 7.2 by restarted)"
 LOST = dict(RUNNING, state="rolled_back", why="gate", weight=0, state_s=2, shadow=None,

@@ -341,6 +341,7 @@ TEST(releases_are_listed_newest_first_each_as_it_stands)
   expect_rows(&fx, "/api/v1/releases?limit=2", "digits/2 pending, wine/1 running, ", "4");
   /* Its move came after the page's edge; the row says so all the same. */
   expect_rows(&fx, "/api/v1/releases?limit=2&before=4", "digits/1 rolled_back, ", "null");
+  FX_EXPECT_CODE(&fx, "GET", "/api/v1/releases?state=gone", NULL, 400, "INVALID_ARGUMENT");
   FX_EXPECT_CODE(&fx, "GET", "/api/v1/releases?limit=0", NULL, 400, "VALUE_OUT_OF_RANGE");
   ledger_stop(&fx);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "judge/step.h"
 
 enum { RELEASES_PAGE = 100, RELEASES_PAGE_MAX = 1000 };
 
@@ -173,6 +174,21 @@ static enum code release_met(void *arg, const struct event *event, const struct 
   return listing->left ? OK : fail(err, E_CANCELLED, "enough");
 }
 
+static bool state_is_known(struct ask *ask, struct slice state)
+{
+  char list[256] = "";
+  for (int s = 0; s < ROLLOUT_STATES; s++) {
+    const char *name = rollout_state_name((enum rollout_state)s);
+    size_t len = strlen(list);
+    if (!state.at || slice_eq(state, slice_str(name))) return true;
+    snprintf(list + len, sizeof list - len, "%s%s", s ? ", " : "", name);
+  }
+  fail(&ask->err, E_INVALID_ARGUMENT, "'%.*s' is no state of a release: %s", SLICE_ARG(state),
+       list);
+  fail_at(&ask->err, "state");
+  return false;
+}
+
 enum desk_step release_list(struct ask *ask)
 {
   struct listing listing = {.state = SLICE_NONE};
@@ -182,6 +198,7 @@ enum desk_step release_list(struct ask *ask)
       !ask_query_int(ask, "limit", 1, RELEASES_PAGE_MAX, &limit) ||
       !ask_query_int(ask, "before", 1, INT64_MAX, &before))
     return ask_fail(ask);
+  if (!state_is_known(ask, listing.state)) return ask_fail(ask);
   listing.open = json_object();
   listing.list = json_array();
   listing.left = (uint32_t)limit;

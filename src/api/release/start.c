@@ -331,10 +331,9 @@ static enum desk_step release_begin(struct ask *ask, const struct stats *stats)
   if (submission->supersede) ask_fact_add(&facts, "supersede", SLICE("true"));
   ask->command.kind = COMMAND_RELEASE;
   ask->command.event = (struct event){.kind = EVENT_RELEASE_STARTED,
-                                      .model = model->name,
+                                      .model = ask->letter->params[0],
                                       .version = (uint32_t)submission->version,
                                       .note = submission->note};
-  ask->command.event.model = ask->letter->params[0];
   ask_facts_give(&facts, &ask->command.event);
   return ask_command(ask, released);
 }

@@ -244,6 +244,50 @@ static void head_print(const json_t *release)
   putchar('\n');
 }
 
+static void label_print(const json_t *label)
+{
+  if (json_is_string(label))
+    out_text(slice_of(json_string_value(label), json_string_length(label)));
+  else
+    printf("(others)");
+}
+
+/* Which label became which how often, most first as far as a few lines go; then the worst pairs. */
+static void pairs_print(const json_t *shadow)
+{
+  enum { FLIPS_SHOWN = 5, WORST_SHOWN = 3 };
+  json_t *flips = json_object_get(shadow, "flips"), *flip, *pair;
+  size_t i, shown = 0;
+  uint64_t before = UINT64_MAX;
+  while (shown < FLIPS_SHOWN && before) {
+    uint64_t most = 0; /* the largest below the one before: rows are few */
+    json_array_foreach(flips, i, flip)
+    {
+      uint64_t n = get_u64(flip, "pairs");
+      if (n < before && n > most) most = n;
+    }
+    json_array_foreach(flips, i, flip)
+    {
+      if (!most || get_u64(flip, "pairs") != most || shown++ >= FLIPS_SHOWN) continue;
+      printf("  %6llu times ", (unsigned long long)most);
+      label_print(json_object_get(flip, "stable"));
+      printf(" -> ");
+      label_print(json_object_get(flip, "candidate"));
+      putchar('\n');
+    }
+    before = most;
+  }
+  json_array_foreach(json_object_get(shadow, "worst"), i, pair)
+  {
+    if (i == WORST_SHOWN) break;
+    printf("  worst: request ");
+    out_text(slice_str(get_str(pair, "request_id")));
+    printf(", %.2g apart: ", number(pair, "apart"));
+    out_text(slice_str(get_str(pair, "answers")));
+    putchar('\n');
+  }
+}
+
 static void shadow_print(const json_t *release)
 {
   const json_t *shadow = json_object_get(release, "shadow");
@@ -255,6 +299,7 @@ static void shadow_print(const json_t *release)
          percent((double)apart / (double)pairs, share),
          (unsigned long long)get_u64(shadow, "dropped"),
          (unsigned long long)get_u64(shadow, "errors"));
+  pairs_print(shadow);
 }
 
 void picture_next(const json_t *release)
