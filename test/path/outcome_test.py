@@ -16,7 +16,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from models import want  # noqa: E402
 from releases import begin, body, gate, release, two  # noqa: E402
-from slipway import ROOT, SLOW, Daemon, expect, expect_eq, main, skip, test, wait_for  # noqa: E402
+from slipway import (ROOT, SLOW, Daemon, expect, expect_eq, expect_in, main, skip, test,  # noqa
+                     wait_for)
 
 OFF = "gates: {errors: off, latency: off, memory: off, cost: off, prediction: off, " \
       "sample_ratio: off%s}\n"
@@ -98,7 +99,8 @@ def release_runs(d):
 
 
 @test
-def arms_are_measured_as_we_measure_them():
+def seldon_core_2115_outcomes_join_by_request_id():
+    """And arms are measured as we measure them. [seldon-core#910, iter8-analytics#27]"""
     chance = random.Random(4)
     with Daemon() as d:
         two(d)
@@ -127,6 +129,9 @@ def arms_are_measured_as_we_measure_them():
                            told_of(d, arm), 40, "all units to be judged")
             compare(got, wanted[arm])
             near(got["mean"], wanted[arm]["mean"], "mean")
+        words = d.cli("status", "m").stdout
+        expect_in("outcomes (clicks, %d s after the answer): candidate %.4g over %d"
+                  % (MATURITY, wanted[0]["mean"], wanted[0]["units"]), words)
         shown = d.get("/api/v1/models/m/feedback?maturity=%d" % MATURITY).json()
         for arm in shown["arms"]:
             compare(arm, wanted[arm["arm"]])

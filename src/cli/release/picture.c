@@ -302,6 +302,33 @@ static void shadow_print(const json_t *release)
   pairs_print(shadow);
 }
 
+static void feedback_print(const json_t *release)
+{
+  const json_t *feedback = json_object_get(release, "feedback"), *arm;
+  char age[OUT_NUMBER_MAX], share[OUT_NUMBER_MAX];
+  size_t i;
+  if (!json_is_object(feedback)) return;
+  printf("outcomes (");
+  out_text(slice_str(get_str(feedback, "metric")));
+  printf(", %s after the answer):", out_seconds((uint64_t)number(feedback, "maturity_s"), age));
+  json_array_foreach(json_object_get(feedback, "arms"), i, arm)
+  {
+    uint64_t n = get_u64(arm, "arm"), units = get_u64(arm, "units");
+    printf("%s ", i ? ";" : "");
+    if (n < 2)
+      printf("%s", n ? "stable" : "candidate");
+    else
+      printf("arm %llu", (unsigned long long)n);
+    if (!units) {
+      printf(" none yet");
+      continue;
+    }
+    printf(" %.4g over %llu, %s of requests have one", number(arm, "mean"),
+           (unsigned long long)units, percent(number(arm, "share"), share));
+  }
+  putchar('\n');
+}
+
 void picture_next(const json_t *release)
 {
   const char *model = get_str(release, "model");
@@ -338,6 +365,7 @@ void picture_print(const json_t *release)
   putchar('\n');
   steps_print(release);
   shadow_print(release);
+  feedback_print(release);
   if (json_array_size(json_object_get(verdict, "gates"))) {
     putchar('\n');
     picture_gates(verdict, !over);
