@@ -68,8 +68,11 @@ static bool overtake(struct catalog_model *model, const struct letter_command *c
   struct rollout_event event = {.when = WHEN_SUPERSEDED, .person = ""};
   struct rollout_move move =
       rollout_step(&running->rollout, &plan, &event, running->rollout.clock_ms);
-  if (!rollout_is_final(&move.next)) {
-    fail(err, E_CONFLICT, "release %u of model '%.*s' cannot be superseded now; abort it first",
+  /* Paused with all traffic at the candidate: what serves afterwards is for a person to say. */
+  bool back = running->served && move.next.state != ROLLOUT_SETTLED;
+  if (!rollout_is_final(&move.next) || back) {
+    fail(err, E_CONFLICT,
+         "release %u of model '%.*s' cannot be superseded now; resume or abort it first",
          running->number, SLICE_ARG(model->name));
     return false;
   }

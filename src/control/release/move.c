@@ -181,9 +181,9 @@ struct change *run_move(struct control *control, struct run *run, const struct r
 }
 
 /* Back to a version that is not in memory would be to nothing at all. */
-static bool way_back_is_there(const struct run *run)
+bool way_back_is_there(const struct run *run)
 {
-  return run->now.state != ROLLOUT_COMPLETED || (run->stable && run->stable->state == PLACED_READY);
+  return !run->model->release->served || run->stable->state == PLACED_READY;
 }
 
 void run_event(struct control *control, struct run *run, const struct rollout_event *event)

@@ -91,8 +91,7 @@ struct change *run_say(struct control *control, struct letter_command *command,
     fail(&err, E_CONFLICT, "a rehearsal is never completed; end it with 'slipway abort'");
     return answered(command, &err, run);
   }
-  if (!move.refused && run->now.state == ROLLOUT_COMPLETED && rollout_is_final(&move.next) &&
-      run->stable->state != PLACED_READY) {
+  if (!move.refused && rollout_is_final(&move.next) && !way_back_is_there(run)) {
     fail(&err, E_CONFLICT, "version %u is not in memory; deploy it to go back to it",
          run->stable->number);
     return answered(command, &err, run);
@@ -121,7 +120,7 @@ void run_hear(struct control *control, const struct letter_command *command)
   if (catalog_key(control->catalog, tenant, wish->idempotency)) return;
   if (!event_read(command, run, person, &event) || event.when != WHEN_ABORT) return;
   if (!run->out && !change_writes(control, model)) return; /* its turn is now */
-  if (run->now.state == ROLLOUT_COMPLETED) return;         /* run_say looks at the way back */
+  if (!way_back_is_there(run)) return;
   struct rollout_move move = rollout_step(&run->now, &run->plan, &event, run_ms(control));
   if (!move.refused && move.deeds & THEN_PUBLISH_FIRST) run_move(control, run, &move, NULL);
 }
