@@ -210,6 +210,14 @@ void runs_told(struct control *control)
   }
 }
 
+/* What was learned while the record was on its way: it was decided without. */
+static void next_learn(struct run *run)
+{
+  struct rollout *next = &run->next.next;
+  next->loaded = next->loaded || run->now.loaded;
+  next->holdoff &= run->now.holdoff;
+}
+
 void run_told(struct control *control, struct catalog_model *model, bool written)
 {
   struct run *run = run_of(&control->runs, model);
@@ -217,7 +225,10 @@ void run_told(struct control *control, struct catalog_model *model, bool written
   bool owed = run->out_owed;
   run->out = run->out_owed = false;
   if (written && owed) run->owed = false;
-  if (written && !owed && !run->owed) move_done(control, run, &run->next);
+  if (written && !owed && !run->owed) {
+    next_learn(run);
+    move_done(control, run, &run->next);
+  }
   if (run->owed) run_record_owed(control, run, NULL);
   if (!release_is_on(model)) run_sync(control, model);
 }

@@ -376,6 +376,15 @@ static void frozen_look(struct control *control, struct run *run)
   run_event(control, run, &event);
 }
 
+/* That the candidate is there may have come while a record was on its way, which then could not be
+ * followed by another: it is said again. */
+static void loaded_look(struct control *control, struct run *run)
+{
+  bool there = run->candidate->state == PLACED_READY && run->stable->state == PLACED_READY;
+  if (there && !run->now.loaded && !run->out && !rollout_is_final(&run->now))
+    run_placed(control, run->candidate);
+}
+
 /* A second of one release: what the look says, then what time alone says. */
 static void run_pulse(struct control *control, struct run *run)
 {
@@ -385,6 +394,7 @@ static void run_pulse(struct control *control, struct run *run)
   run_measure(control, run);
   way_back_ask(control, run);
   frozen_look(control, run);
+  loaded_look(control, run);
   if (run->stepped && !run->fresh && !rollout_is_final(&run->now)) {
     look_fill(control, run, look);
     run->look_us += (int64_t)look->elapsed_ms * 1000;
