@@ -138,7 +138,7 @@ conformance: deps-test all ## every ONNX test model through the running daemon
 	@test/conformance/onnx_models.py
 bench: deps-bench all   ## measure, print a table, compare with bench/baseline.txt
 	@bench/run
-bars: all               ## measure what releases promise, B1 to B12, in full: ten minutes
+bars: all               ## measure what releases promise, B1 to B12, in full: a quarter of an hour
 	@nice -n 10 $(BIN) simulate --bars
 lint: build/deps.mk     ## layers, budgets, banned calls, opening comments, tables
 	@python3 tools/lint

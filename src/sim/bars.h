@@ -27,7 +27,8 @@ struct bars {
   uint32_t failed; /* out */
 };
 
-/* Measures all of them, in order; about a minute of one processor when quick, ten minutes else. */
+/* Measures all of them, in order; half a minute of one processor when quick, a quarter of an hour
+ * else. */
 void bars_run(struct bars *bars);
 const char *bar_says_name(enum bar_says says); /* "holds" */
 
