@@ -183,6 +183,7 @@ static void stop_begin(struct control *control, const struct letter_note *letter
   control->stop_by_us = letter->deadline_us ? letter->deadline_us : control->now_us + STOP_US;
   change_stop(control);
   runs_stop(control);
+  journal_now(control); /* so that the next start goes on from the last look */
   pulse_ask(&control->pulse, control->now_us); /* what loops remembered last goes to the scribe */
   for (uint32_t i = 0; i < control->place.models_cap; i++) {
     struct link *head = &control->place.models[i];

@@ -109,7 +109,9 @@ void journal_home(struct control *control, struct letter_append *letter)
   must(letter == &journal->letter && journal->out);
   journal->out = false;
   journal->unwritten = letter->err.code != OK;
-  if (!journal->unwritten) arena_deinit(&letter->arena);
+  if (journal->unwritten) return;
+  arena_deinit(&letter->arena);
+  if (control->stopping) journal_now(control);
 }
 
 /* --- after a restart -------------------------------------------------------------------------- */
