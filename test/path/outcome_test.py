@@ -183,7 +183,7 @@ def what_was_answered_last_is_remembered_when_the_server_stops():
 def outcomes_of_one_arm_alone_are_suspicious():
     with Daemon() as d:
         two(d)
-        begin(d, PLAN.replace("maturity: %ds" % MATURITY, "maturity: 3s"))
+        begin(d, PLAN)
         release_runs(d)
         with d.conn() as conn:
             asked = [ask(conn, n, "u-%d" % n, (1, 0, 0, 0)) for n in range(400)]
@@ -209,20 +209,21 @@ def an_open_bandit_test_is_replayed_through_feedback():
     with Daemon() as d:
         two(d)
         begin(d, """strategy: ab
-metric: {name: clicks, cap: 1, maturity: 2s, users_expected: 2000}
+metric: {name: clicks, cap: 1, maturity: %ds, users_expected: 2000}
 ab: {users_min: 500}
+unjudged_max: 100000
 warm_up: 0s
-""" + OFF % "")
+""" % MATURITY + OFF % "")
         release_runs(d)
         rows = {"candidate": clicks("bts"), "stable": clicks("random")}
         sums = collections.defaultdict(list)
         with d.conn() as conn:
-            for n in range(0, 3000, 500):
-                asked = [ask(conn, i, "", (1, 0, 0, 0)) for i in range(n, n + 500)]
+            for n in range(0, 3000, 100):
+                asked = [ask(conn, i, "", (1, 0, 0, 0)) for i in range(n, n + 100)]
                 told = [(a.id, next(rows[a.arm])) for a in asked]
                 for a, (_, click) in zip(asked, told):
                     sums[a.arm].append(click)
-                expect_eq(sum(tell(d, told).values()), 500)
+                expect_eq(sum(tell(d, told).values()), 100)
         for n, arm in enumerate(("candidate", "stable")):
             got = wait_for(lambda: told_of(d, n)["units"] == len(sums[arm]) and told_of(d, n), 40,
                            "all of %s" % arm)
