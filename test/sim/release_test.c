@@ -507,3 +507,62 @@ TEST(what_was_kept_warm_is_let_go_when_its_time_is_over)
   town_stop(&town);
   town_end(&town);
 }
+
+/* --- a plan of another grammar ---------------------------------------------------------------- */
+
+/* The ledger of a slipway that knew more. */
+static void plan_damage(struct town *town)
+{
+  for (uint32_t i = 0; i < town->n_events; i++) {
+    struct event *event = &town->ledger[i];
+    if (event->kind != EVENT_RELEASE_STARTED) continue;
+    struct event_fact *facts = arena_zero(&town->ledger_arena, event->n_facts, sizeof *facts);
+    for (uint32_t k = 0; k < event->n_facts; k++) {
+      facts[k] = event->facts[k];
+      if (slice_eq(facts[k].name, SLICE("plan")))
+        facts[k].value = SLICE("{\"strategy\":\"tomorrow\"}");
+    }
+    event->facts = facts;
+  }
+}
+
+TEST(a_plan_that_cannot_be_read_gives_nobody_the_candidate)
+{
+  static struct town town;
+  static const char plan[] =
+      "{\"strategy\":\"canary\",\"steps\":[{\"canary\":{\"traffic\":\"20%\",\"for\":\"2s\"}},"
+      "{\"canary\":{\"traffic\":\"50%\",\"for\":\"1h\"}}]," TOWN_GATES "}";
+  static const struct event_fact facts[] = {{SLICE("person"), SLICE("bob")},
+                                            {SLICE("word"), SLICE("abort")}};
+  struct event word = {.tenant = SLICE("default"),
+                       .model = SLICE("m"),
+                       .actor = SLICE("bob"),
+                       .facts = facts,
+                       .n_facts = 2};
+  log_level_set(getenv("SHOW") ? LOG_DEBUG : LOG_ERROR + 1);
+  town_begin(&town, number_of("SEED", 6));
+  town.disk_full = town.load_fails = town.open_fails = 0;
+  town_start(&town);
+  for (int i = 0; i < 60000 && weight_at(&town, 0) != WEIGHT_WHOLE / 2; i++) {
+    person_step(&town, plan);
+    town_turns(&town, 1);
+  }
+  EXPECT_INT(weight_at(&town, 0), WEIGHT_WHOLE / 2); /* its second step */
+  town_crash(&town);
+  plan_damage(&town);
+  town_start(&town);
+  for (int i = 0; i < 20; i++) {
+    town_turns(&town, 500);
+    town.now_us += 1000000;
+    EXPECT_INT(weight_at(&town, 0), 0);
+    EXPECT_INT(weight_at(&town, 1), 0);
+  }
+  EXPECT(stands_as(&town, "state", "\"paused\""));
+  EXPECT(stands_as(&town, "held_off", "false")); /* it is paused that keeps it at zero */
+  town_command(&town, COMMAND_SAY, &word);
+  town_turns(&town, 3000);
+  EXPECT_INT(the_model(&town)->release->rollout.state, ROLLOUT_ABORTED);
+  EXPECT_INT(the_model(&town)->serving, 1);
+  town_stop(&town);
+  town_end(&town);
+}

@@ -11,7 +11,7 @@
 #include "control/control_int.h"
 #include "control/release/freeze.h"
 
-enum { SLOT_ROUNDS = 3, PLAN_SCRATCH = PLAN_ARENA_BYTES };
+enum { SLOT_ROUNDS = 3 };
 
 uint64_t run_ms(const struct control *control) { return (uint64_t)(control->now_us / 1000); }
 
@@ -78,6 +78,20 @@ static void edges_read(struct run *run, struct slice text)
   }
 }
 
+/* A plan of another slipway's grammar: what it meant is not known, so no client gets the candidate
+ * until a person has spoken. What was completed had done all its plan asked for, and stays. */
+static void plan_unread(struct run *run, const char *why)
+{
+  struct rollout *now = &run->now;
+  log_event(LOG_ERROR, "release_plan_unread", "model", log_slice(run->model->name), "reason", why,
+            NULL);
+  plan_default(&run->plan, STRATEGY_SHADOW); /* its one step answers nobody */
+  run->plan.pause_drains = true;
+  now->step = now->state == ROLLOUT_COMPLETED ? run->plan.n_steps : 0;
+  if (now->state != ROLLOUT_COMPLETED && now->state != ROLLOUT_ROLLED_BACK)
+    now->state = ROLLOUT_PAUSED;
+}
+
 struct run *run_start(struct control *control, struct catalog_model *model)
 {
   struct run *run = grab_zero(1, sizeof *run);
@@ -94,15 +108,8 @@ struct run *run_start(struct control *control, struct catalog_model *model)
   run->slot = UINT32_MAX;
   run->row = ROW_PLAN;
   edges_read(run, release->edges);
-  arena_init(&scratch, PLAN_SCRATCH, NULL);
-  if (plan_read(&run->plan, release->plan, &scratch, &err)) {
-    /* A plan of another slipway's grammar: what it meant is not known, so nobody gets the
-     * candidate. */
-    log_event(LOG_ERROR, "release_plan_unread", "model", log_slice(model->name), "reason", err.text,
-              NULL);
-    plan_default(&run->plan, STRATEGY_NOW);
-    run->now.state = ROLLOUT_PAUSED;
-  }
+  arena_init(&scratch, PLAN_ARENA_BYTES, NULL);
+  if (plan_read(&run->plan, release->plan, &scratch, &err)) plan_unread(run, err.text);
   arena_deinit(&scratch);
   trial_begin(&run->trial, &run->plan);
   runs_room(&control->runs, model->slot);
@@ -136,7 +143,7 @@ static void run_begin(struct control *control, struct run *run)
   run->look_us = run->loaded_us = control->now_us;
   run->stable = pinned(control, run, run->against);
   run->candidate = run->rehearsal ? copy_pinned(control, run) : pinned(control, run, run->version);
-  pulse_remember(&control->pulse, true);
+  runs_remember(control);
   control->dirty = true;
   if (run->candidate->state == PLACED_READY) run_placed(control, run->candidate);
 }
@@ -167,7 +174,7 @@ void run_end(struct control *control, struct run *run)
   unpin(control, run->candidate);
   unpin(control, run->stable);
   run_free(runs, run);
-  pulse_remember(&control->pulse, !list_empty(&runs->all));
+  runs_remember(control);
   control->dirty = true;
 }
 
