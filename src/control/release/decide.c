@@ -242,13 +242,8 @@ void say_decide(struct catalog_model *model, const struct letter_command *comman
 static bool freeze_is_there(const struct catalog *catalog, const struct catalog_tenant *tenant,
                             enum freeze_scope scope, struct slice model)
 {
-  for (uint32_t i = 0; i < catalog->n_freezes; i++) {
-    const struct catalog_freeze *freeze = &catalog->freezes[i];
-    if (freeze->scope != scope) continue;
-    if (scope == FREEZE_SYSTEM) return true;
-    if (freeze->tenant == tenant && (scope == FREEZE_TENANT || slice_eq(freeze->model, model)))
-      return true;
-  }
+  for (uint32_t i = 0; i < catalog->n_freezes; i++)
+    if (freeze_is_of(&catalog->freezes[i], scope, tenant, model)) return true;
   return false;
 }
 

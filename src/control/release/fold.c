@@ -176,8 +176,8 @@ bool freeze_scope_read(struct slice text, enum freeze_scope *scope)
   return false;
 }
 
-static bool freeze_is_of(const struct catalog_freeze *freeze, enum freeze_scope scope,
-                         const struct catalog_tenant *tenant, struct slice model)
+bool freeze_is_of(const struct catalog_freeze *freeze, enum freeze_scope scope,
+                  const struct catalog_tenant *tenant, struct slice model)
 {
   if (freeze->scope != scope) return false;
   if (scope == FREEZE_SYSTEM) return true;

@@ -47,6 +47,9 @@ struct catalog_freeze {
 /* Whether a release of the model runs: it is not final. (Completed and warm is running, too.) */
 bool release_is_on(const struct catalog_model *model);
 bool freeze_scope_read(struct slice text, enum freeze_scope *scope);
+/* Whether a freeze of that scope, set or lifted by the tenant, is this one. model: of MODEL. */
+bool freeze_is_of(const struct catalog_freeze *freeze, enum freeze_scope scope,
+                  const struct catalog_tenant *tenant, struct slice model);
 
 /* One event of theirs. model: NULL for a freeze of more than one. Nothing has changed on
  * E_INTERNAL. */
