@@ -6,7 +6,7 @@
 #include "stat/ratio.h"
 #include "stat/shift.h"
 
-enum { SLOW_P99 = 2, SHIFT_EVERY = 10, RECENT_LOOKS = 10 };
+enum { SHIFT_EVERY = 10, RECENT_LOOKS = 10 };
 #define DAY_MS 86400000.0
 
 double trial_share(const struct trial *trial, const struct look *look, uint32_t arm)

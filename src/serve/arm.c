@@ -8,7 +8,7 @@
 #include "serve/reading.h"
 #include "serve/release_int.h"
 
-enum { HTTP_FAILURE = 500, SLOW_P99 = 2 };
+enum { HTTP_FAILURE = 500 };
 
 static void id_keep(struct arm_tally *arm, struct slice id)
 {

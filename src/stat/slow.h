@@ -16,7 +16,7 @@
 
 #include "stat/sketch.h"
 
-enum { SLOW_ROWS = 4, SLOW_PASS_ROWS = 3 };
+enum { SLOW_ROWS = 4, SLOW_PASS_ROWS = 3, SLOW_P99 = 2 };
 extern const double SLOW_Q[SLOW_ROWS]; /* 0.5 0.9 0.99 0.999 */
 
 struct slow {

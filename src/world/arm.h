@@ -92,7 +92,7 @@ struct release_tally {
   struct sketch32 shadow_us, stable_us;   /* queue and engine, over the same */
   uint64_t shadow_bytes; /* the most the shadow's model held when it answered; by maximum */
   struct flips flips;    /* rows of the answers of pairs */
-  struct pair_sample worst[PAIRS_KEPT]; /* ascending by nothing: replace the least apart */
+  struct pair_sample worst[PAIRS_KEPT]; /* in no order: a new one replaces the least apart */
   uint32_t n_worst;
   /* Hashes of units seen for the first time by this loop, as the arms got them: control counts each
    * once over all loops. Past UNITS_KEPT a unit waits for its next request. */

@@ -193,7 +193,8 @@ struct letter_stats {
  * clients see it; members that do not apply are null:
  *   {"model":"fraud","release":17,"version":3,"stable":2,"strategy":"canary",
  *    "state":"running","why":"passed","step":1,"steps":3,"weight":0.05,"copied":0,
- *    "frozen":false,"held_off":false,"state_s":30,"submitter":"ann","person":null,
+ *    "frozen":false,"held_off":false,"rehearsal":false,"state_s":30,
+ *    "submitter":"ann","person":null,
  *    "approvals":{"want":1,"role":"approver","have":["bob"]},"proposal":null,
  *    "spec_hash":"...","plan":{judge/plan.h},"verdict":{judge/explain.h},
  *    "shadow":{"pairs":900,"repeats":0,"disagreements":3,"dropped":0,"errors":0,"flips":[..],
@@ -240,7 +241,7 @@ struct letter_append { /* all or none, one transaction, hash-chained */
 struct letter_predictions {
   struct mail mail;
   struct mailbox *home;
-  struct prediction *rows; /* control's */
+  struct prediction *rows; /* the sender's */
   uint32_t n_rows;
   const struct prediction_owner *owners; /* of each model that a row names */
   uint32_t n_owners;

@@ -1,6 +1,6 @@
 /* release.h - a release as a request sees it: how to choose an arm, whether to copy the request to
- * a shadow, what to count beside. Part of a world: read-only. What decides about the release (plan,
- * gates, state) is judge's `struct release`, kept by control, and does not come here.
+ * a shadow, what to count beside. Part of a world: read-only. What decides about the release
+ * (judge's plan, trial and rollout) is kept by control and does not come here.
  * Thread: any, once its world is sealed.
  *
  *   key     = the value of sticky_name, or the request id
@@ -43,7 +43,7 @@ struct split {
   uint32_t number;   /* per model: "fraud/17" */
   uint32_t slot;     /* its place in tallies */
   uint32_t step;     /* from 0 */
-  struct slice seed; /* "fraud/17", or what the plan says */
+  struct slice seed; /* "fraud/17" */
   enum sticky sticky;
   struct slice sticky_name; /* header or parameter; empty for the other two */
   /* "header:x-arm" or "parameter:arm": a request whose value there is "stable", "candidate" or an
@@ -60,7 +60,7 @@ struct split {
   enum compare compare;
   double distance;             /* COMPARE_SCORE: further apart is a disagreement */
   uint32_t overlap_k;          /* COMPARE_OVERLAP */
-  uint64_t slow_us[SLOW_ROWS]; /* frozen thresholds; 0: none. [2] (p99) also judges segments */
+  uint64_t slow_us[SLOW_ROWS]; /* frozen thresholds; 0: none. SLOW_P99 also judges segments */
   uint32_t n_edges;            /* of scores, ascending; bins are one more. 0: bins are labels */
   float edges[SHIFT_BINS - 1];
   struct slice segments[SEGMENT_FIELDS_MAX]; /* "header:x-country", "parameter:plan",
