@@ -5,16 +5,11 @@
 
 #include "serve/stages_int.h"
 
-/* "candidate" where there is one, else by place: an A/B test has several. */
 static const char *arm_name(const struct call *call)
 {
-  static const char *const names[ARMS_MAX] = {"candidate-1", "candidate-2", "candidate-3",
-                                              "candidate-4", "candidate-5", "candidate-6",
-                                              "candidate-7", "candidate-8"};
   const struct model *model = call->model;
   if (call->version == model->stable) return "stable";
-  if (!call->arm) return NULL;
-  return model->n_arms == 2 ? "candidate" : names[call->arm - model->arms];
+  return call->arm ? model_arm_name(model, (uint32_t)(call->arm - model->arms)) : NULL;
 }
 
 void answer_sign(struct call *call)

@@ -1,4 +1,4 @@
-/* model.c - looking up a model's versions, and what a model may be called.
+/* model.c - a model's versions by number, its arms by name, and what a model may be called.
  * Thread: any, pure.
  * SPDX-License-Identifier: MIT */
 #include "world/model.h"
@@ -17,6 +17,16 @@ const struct version *model_version(const struct model *model, uint32_t number)
   }
   return low < model->n_versions && model->versions[low].number == number ? &model->versions[low]
                                                                           : NULL;
+}
+
+const char *model_arm_name(const struct model *model, uint32_t arm)
+{
+  static const char *const names[ARMS_MAX] = {"candidate-1", "candidate-2", "candidate-3",
+                                              "candidate-4", "candidate-5", "candidate-6",
+                                              "candidate-7", "candidate-8"};
+  must(arm < model->n_arms);
+  if (arm + 1 == model->n_arms) return "stable";
+  return model->n_arms == 2 ? "candidate" : names[arm];
 }
 
 static bool is_alnum(char c)

@@ -24,6 +24,10 @@ struct model {
 /* NULL when there is none of that number. */
 const struct version *model_version(const struct model *model, uint32_t number);
 
+/* What clients call an arm of a release: "stable"; "candidate", or where there are several
+ * "candidate-1", "candidate-2"... */
+const char *model_arm_name(const struct model *model, uint32_t arm);
+
 /* What a model may be called: [A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?, no "..", no device
  * name (con, nul, ...). E_BAD_NAME says which rule. Source: robustness rules, section 3. */
 CHECKED enum code model_name_check(struct slice name, struct err *err);

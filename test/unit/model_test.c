@@ -1,4 +1,4 @@
-/* model_test.c - what a model may be called.
+/* model_test.c - what a model may be called, and its arms.
  * Thread: main.
  * SPDX-License-Identifier: MIT */
 #include "test.h"
@@ -51,4 +51,17 @@ TEST(bad_names_are_refused)
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) EXPECT_INT(check(bad[i]), E_BAD_NAME);
   struct err err;
   EXPECT_INT(model_name_check(slice_of("a\0b", 3), &err), E_BAD_NAME);
+}
+
+TEST(an_arm_has_one_name_for_headers_and_flags)
+{
+  struct model model = {.n_arms = 1};
+  EXPECT_STR(model_arm_name(&model, 0), "stable");
+  model.n_arms = 2;
+  EXPECT_STR(model_arm_name(&model, 0), "candidate");
+  EXPECT_STR(model_arm_name(&model, 1), "stable");
+  model.n_arms = ARMS_MAX;
+  EXPECT_STR(model_arm_name(&model, 0), "candidate-1");
+  EXPECT_STR(model_arm_name(&model, ARMS_MAX - 2), "candidate-7");
+  EXPECT_STR(model_arm_name(&model, ARMS_MAX - 1), "stable");
 }

@@ -10,10 +10,6 @@
 
 #define PREFIX "release."
 
-static const char *const arm_names[ARMS_MAX] = {"candidate",   "candidate-2", "candidate-3",
-                                                "candidate-4", "candidate-5", "candidate-6",
-                                                "candidate-7", "candidate-8"};
-
 /* The last arm is the stable one: whoever has no key gets it. */
 static uint32_t arm_of(const struct model *model, struct slice key)
 {
@@ -47,7 +43,7 @@ bool split_flag_of(const struct tenant *tenant, const struct model *model,
   if (split->sticky == STICKY_TENANT) key = tenant->name;
   uint32_t arm = arm_of(model, key);
   must(arm < model->n_arms); /* the world's weights add up */
-  const char *name = arm + 1 == model->n_arms ? "stable" : arm_names[arm];
+  const char *name = model_arm_name(model, arm);
   int len = snprintf(to->key, sizeof to->key, PREFIX "%.*s", SLICE_ARG(model->name));
   to->values[0] = value_of_text(slice_str(name));
   metadata_make(to, model, arm);
