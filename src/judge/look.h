@@ -55,7 +55,7 @@ struct look {
   uint32_t weights[PLAN_ARMS_MAX]; /* in force during the look, of PLAN_WHOLE */
   uint32_t copied;                 /* shadow: share of requests copied, of PLAN_WHOLE */
   bool uneven; /* weights changed inside, or requests were diverted: shares are as realised */
-  bool stale;  /* tallies of a node were missing */
+  bool stale;  /* not all that was answered is in it */
   bool killed; /* a node's kill rule sent the candidate to zero */
   uint32_t n_segments; /* known so far */
   struct look_arm arms[PLAN_ARMS_MAX];

@@ -3,6 +3,12 @@
  * SPDX-License-Identifier: MIT */
 #include "control/release/run.h"
 
+_Static_assert((int)PLAN_WHOLE == (int)WEIGHT_WHOLE, "plans and worlds share one scale of weights");
+_Static_assert((int)PLAN_ARMS_MAX == (int)ARMS_MAX, "arms are copied by place");
+_Static_assert((int)PLAN_SEGMENTS_MAX == (int)SEGMENTS_MAX, "so are segments");
+_Static_assert((int)PLAN_FIELDS_MAX == (int)SEGMENT_FIELDS_MAX, "and their fields");
+_Static_assert((int)LOOK_BINS_MAX == (int)SHIFT_BINS, "and bins");
+
 static struct slice key_text(const struct plan_key *key, struct arena *scratch)
 {
   switch (key->kind) {
