@@ -230,8 +230,9 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
   }
   decision->model = catalog_model(tenant, wish->model);
   if (!decision->model) {
-    refuse(decision, fail(&decision->err, E_MODEL_NOT_FOUND, "there is no model '%.*s'",
-                          SLICE_ARG(wish->model)));
+    fail(&decision->err, E_MODEL_NOT_FOUND, "there is no model '%.*s'; 'slipway status' lists them",
+         SLICE_ARG(wish->model));
+    refuse(decision, decision->err.code);
     return;
   }
   if (command->kind == COMMAND_RELEASE)

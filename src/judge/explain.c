@@ -124,6 +124,10 @@ static void add_sample_ratio(struct text *text, const struct trial *trial,
 {
   double own = trial->last_weights[PLAN_CANDIDATE], all = 0;
   for (uint32_t arm = 0; arm < trial->n_arms; arm++) all += trial->last_weights[arm];
+  if (m_is_nan(result->effect)) {
+    add(text, "sample ratio not known yet");
+    return;
+  }
   add(text, "sample ratio: candidate has ");
   add_share(text, trial, result);
   add(text, " of %" PRIu64 " units, not %.3g%%", result->n_c, all > 0 ? own / all * 100 : 0);
@@ -195,7 +199,9 @@ static void gate_add(struct text *text, const struct trial *trial, const struct 
     case GATE_BUDGET:
       add(text, "harmed %.0f of %" PRIu64 " answers", result->effect, trial->plan.harm_budget);
       break;
-    default: add(text, "%" PRIu64 " people must approve", result->n_c); break;
+    default:
+      add(text, "%" PRIu64 " %s must approve", result->n_c, result->n_c == 1 ? "person" : "people");
+      break;
   }
 }
 
@@ -230,11 +236,12 @@ static void add_open(struct text *text, const struct trial *trial, const struct 
     add(text, "%d minutes with %d requests each, has %" PRIu64, SLOPE_MIN, SLOPE_REQUESTS_MIN,
         result->n_c);
   } else if (result->gate == GATE_PERSON) {
-    add(text, "%" PRIu64 " people to approve", result->n_c);
+    add(text, "%" PRIu64 " %s to approve", result->n_c, result->n_c == 1 ? "person" : "people");
   } else if (!gate_must_pass(result->gate)) {
     add(text, "nothing: quiet is enough");
   } else {
-    add(text, "proof of being no worse: log_e %.2f of %.2f", result->pass_log_e, result->pass_bar);
+    add(text, "proof of being no worse: evidence %.2f of %.2f", result->pass_log_e,
+        result->pass_bar);
     if (m_is_nan(in_s))
       add(text, ", cannot say when");
     else
@@ -284,16 +291,17 @@ static void add_evidence(struct text *text, const struct trial *trial,
   if (result->lane == LANE_BLOCKS)
     add(text, " (blocks: lower bound %.3g above 0, ", result->block_lower);
   else if (!m_is_nan(result->log_e))
-    add(text, " (log_e %.2f over %.2f by %s, ", result->log_e, result->bar,
+    add(text, " (evidence %.2f of %.2f, test %s; ", result->log_e, result->bar,
         lane_name(result->lane));
   else
     add(text, " (");
-  add(text, "%" PRIu64 " of %" PRIu64 " against %" PRIu64 " of %" PRIu64 ")", result->x_c,
-      result->n_c, result->x_b, result->n_b);
+  add(text, "%" PRIu64 " of %" PRIu64, result->x_c, result->n_c);
+  if (result->n_b) add(text, " against %" PRIu64 " of %" PRIu64, result->x_b, result->n_b);
+  add(text, ")");
   double first = look_s(trial, result->first_bad_look);
-  if (!m_is_nan(first)) add(text, ", from second %.0f", first);
+  if (!m_is_nan(first)) add(text, ", since second %.0f", first);
   if (result->fired_look != UINT64_MAX)
-    add(text, ", seen at %.0f", (double)result->fired_ms / 1000);
+    add(text, ", found %.0f s after the start", (double)result->fired_ms / 1000);
 }
 
 static void add_wait(struct text *text, const struct trial *trial, const struct verdict *verdict)
@@ -311,7 +319,7 @@ static void add_wait(struct text *text, const struct trial *trial, const struct 
     add(text, ", %" PRIu64 " of %" PRIu64 " users", verdict->step_users, step->users_min);
   if (!verdict->decided_by_gate) return;
   gate_missing(trial, &verdict->gates[verdict->by], missing);
-  add(text, ", gate %s lacks %s", gate_name(verdict->by), missing);
+  add(text, "; gate %s lacks %s", gate_name(verdict->by), missing);
 }
 
 size_t verdict_sentence(const struct trial *trial, const struct verdict *verdict,
@@ -337,7 +345,10 @@ size_t verdict_sentence(const struct trial *trial, const struct verdict *verdict
       break;
     case VERDICT_PASSED: add(&text, "all gates passed"); break;
     case VERDICT_OVERDUE:
-      add(&text, "deadline over");
+      add(&text, "the step's time is over%s",
+          trial->plan.on_inconclusive == INCONCLUSIVE_ADVANCE
+              ? ", the plan goes on without proof (on_inconclusive: advance)"
+              : "");
       add_wait(&text, trial, verdict);
       break;
     default:

@@ -173,16 +173,67 @@ struct lines {
 };
 
 static void line_add(struct lines *lines, const char *fmt, ...) PRINTF(2, 3);
+static void text_add(struct lines *lines, const char *fmt, ...) PRINTF(2, 3);
+
+static void words_add(struct lines *lines, const char *fmt, va_list args)
+{
+  int n = vsnprintf(lines->at + lines->len, lines->cap - lines->len, fmt, args);
+  if (n > 0) lines->len += (size_t)n;
+  if (lines->len >= lines->cap) lines->len = lines->cap - 1;
+}
+
+/* To the last line. */
+static void text_add(struct lines *lines, const char *fmt, ...)
+{
+  va_list args;
+  va_start(args, fmt);
+  words_add(lines, fmt, args);
+  va_end(args);
+}
+
 static void line_add(struct lines *lines, const char *fmt, ...)
 {
   va_list args;
   if (lines->len + 2 >= lines->cap) return;
   if (lines->len) lines->at[lines->len++] = '\n';
   va_start(args, fmt);
-  int n = vsnprintf(lines->at + lines->len, lines->cap - lines->len, fmt, args);
+  words_add(lines, fmt, args);
   va_end(args);
-  if (n > 0) lines->len += (size_t)n;
-  if (lines->len >= lines->cap) lines->len = lines->cap - 1;
+}
+
+static void row_add(struct lines *lines, const struct forecast_row *row, const char *comma)
+{
+  text_add(lines, "%s%s", comma, gate_name(row->gate));
+  if (row->gate == GATE_LATENCY) text_add(lines, " %s", row_words(row));
+}
+
+/* What cannot pass in the step's time, in one line: people read one, not one for each row. */
+static void open_warn(struct lines *lines, const struct forecast_step *step, uint32_t n)
+{
+  const char *comma = ": ";
+  for (uint32_t j = 0; j < step->n_rows; j++) {
+    const struct forecast_row *row = &step->rows[j];
+    if (!row->hopeless) continue;
+    if (comma[0] == ':') line_add(lines, "step %u is too short to prove these no worse", n);
+    row_add(lines, row, comma);
+    text_add(lines, " (%.0f of %.0f events)", row->events, row->events_needed);
+    comma = ", ";
+  }
+}
+
+/* What it would not even find harm with. */
+static void blind_warn(struct lines *lines, const struct forecast_step *step, uint32_t n)
+{
+  const char *comma = ": ";
+  for (uint32_t j = 0; j < step->n_rows; j++) {
+    const struct forecast_row *row = &step->rows[j];
+    if (row->hopeless || row->ratio_min < M_INF) continue;
+    if (comma[0] == ':')
+      line_add(lines, "step %u has too little traffic to find %.0f times as many", n,
+               POWER_RATIO_MAX);
+    row_add(lines, row, comma);
+    comma = ", ";
+  }
 }
 
 static void step_warn(struct lines *lines, const struct forecast_step *step,
@@ -196,18 +247,9 @@ static void step_warn(struct lines *lines, const struct forecast_step *step,
   else if (step->seconds_needed > seconds)
     line_add(lines, "step %u: requests_min takes about %.0f s at this traffic, the step has %.0f s",
              n, step->seconds_needed, seconds);
-  for (uint32_t j = 0; j < step->n_rows; j++) {
-    const struct forecast_row *row = &step->rows[j];
-    late = late || row->gate == GATE_LATENCY;
-    if (row->hopeless)
-      line_add(
-          lines,
-          "step %u: %s (%s) cannot be proven no worse: about %.0f events come, %.0f are needed", n,
-          gate_name(row->gate), row_words(row), row->events, row->events_needed);
-    else if (!(row->ratio_min < M_INF))
-      line_add(lines, "step %u: %s (%s) catches no harm of up to %.0f times with this traffic", n,
-               gate_name(row->gate), row_words(row), POWER_RATIO_MAX);
-  }
+  for (uint32_t j = 0; j < step->n_rows; j++) late = late || step->rows[j].gate == GATE_LATENCY;
+  open_warn(lines, step, n);
+  blind_warn(lines, step, n);
   if (plan->steps[i].kind != STEP_SHADOW && !plan->gates[GATE_LATENCY].off && !late)
     line_add(lines, "step %u: latency has too little traffic for any threshold", n);
 }

@@ -326,7 +326,8 @@ static void on_approve(struct stepping *s)
   const char *person = s->event->person;
   if (!may_judge(s)) return;
   if (person_is(r->submitter, person)) {
-    refuse(s, E_DENIED, "who submitted a release cannot approve it; ask another person");
+    refuse(s, E_DENIED, "who submitted a release cannot approve it; another person's key can: "
+           "slipway key add --role approver --person NAME");
     return;
   }
   for (uint32_t i = 0; i < r->n_approvals; i++)

@@ -98,8 +98,9 @@ static bool versions_fit(const struct catalog_model *model, uint32_t candidate, 
                          struct err *err)
 {
   if (!catalog_version(model, candidate)) {
-    fail(err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u", SLICE_ARG(model->name),
-         candidate);
+    fail(err, E_VERSION_NOT_FOUND,
+         "model '%.*s' has no version %u; 'slipway status %.*s' lists them", SLICE_ARG(model->name),
+         candidate, SLICE_ARG(model->name));
     fail_at(err, "version");
   } else if (!model->serving) {
     fail(err, E_CONFLICT,
@@ -234,7 +235,9 @@ void say_decide(struct catalog_model *model, const struct letter_command *comman
   decision->kind = DECISION_ANSWER;
   if (release && slice_eq(word, SLICE("abort")) && release->rollout.state != ROLLOUT_SETTLED)
     return; /* stable has everything already */
-  fail(&decision->err, E_CONFLICT, "no release of model '%.*s' is running", SLICE_ARG(model->name));
+  fail(&decision->err, E_CONFLICT,
+       "no release of model '%.*s' is running; 'slipway release list' has those that ended",
+       SLICE_ARG(model->name));
 }
 
 /* --- freezes ---------------------------------------------------------------------------------- */
@@ -261,7 +264,8 @@ static bool freeze_fits(const struct catalog *catalog, const struct catalog_tena
     fail(err, E_INVALID_ARGUMENT, "a freeze of a model names one, and no other does");
     fail_at(err, "model");
   } else if (wish->model.len && !catalog_model(tenant, wish->model)) {
-    fail(err, E_MODEL_NOT_FOUND, "there is no model '%.*s'", SLICE_ARG(wish->model));
+    fail(err, E_MODEL_NOT_FOUND, "there is no model '%.*s'; 'slipway status' lists them",
+         SLICE_ARG(wish->model));
   } else if (lift && !freeze_is_there(catalog, tenant, scope, wish->model)) {
     fail(err, E_NOT_FOUND, "there is no freeze of that scope");
   } else if (!lift && text.len && weekly_read(text, &weekly, err)) {

@@ -142,7 +142,7 @@ static void warnings_put(const struct run *run, struct json_out *out)
   if (outcomes_differ(run))
     json_out_str(out, SLICE("outcomes come for another share of the candidate's answers than of "
                             "stable's: what is missing may be what differs"));
-  if (run->owed) json_out_str(out, SLICE("the ledger could not be written yet"));
+  if (run->owed) json_out_str(out, SLICE("its last move is on its way to the ledger"));
   json_out_close(out, ']');
 }
 
