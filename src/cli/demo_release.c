@@ -43,7 +43,7 @@ enum { ACTS = sizeof acts / sizeof *acts };
 struct ending {
   char state[32], sentence[512];
   double seconds; /* from the deploy to the end */
-  uint64_t candidate, failed;
+  uint64_t candidate, failed, harmed;
 };
 
 enum { KEY_TEXT_MAX = 256 };
@@ -158,8 +158,8 @@ static enum code approve(struct story *story, const json_t *release, struct err 
   const json_t *shadow = json_object_get(release, "shadow");
   const char *const words[] = {"digits", "--why", "looked at the pairs", NULL};
   printf(
-      "%s  the shadow answered %llu copies of requests, %llu of them otherwise; a reviewer, with "
-      "a key of his own, says yes\n",
+      "%s  the shadow answered %llu copies of requests, %llu of them otherwise; a second person, "
+      "the reviewer, says yes with a key of their own\n",
       story->demo->terminal ? "\n" : "", (unsigned long long)get_u64(shadow, "pairs"),
       (unsigned long long)get_u64(shadow, "disagreements"));
   setenv("SLIPWAY_KEY", story->reviewer, 1);
@@ -173,6 +173,7 @@ static void ending_note(struct ending *ending, const json_t *release, int64_t be
   const json_t *verdict = json_object_get(release, "verdict");
   snprintf(ending->state, sizeof ending->state, "%s", get_str(release, "state"));
   snprintf(ending->sentence, sizeof ending->sentence, "%s", get_str(verdict, "sentence"));
+  ending->harmed = (uint64_t)(json_number_value(json_object_get(verdict, "harmed")) + 0.5);
   ending->seconds = (double)(clock_us() - began_us) / 1e6;
 }
 
@@ -189,6 +190,7 @@ static enum code act_watch(struct story *story, struct ending *ending, struct er
       progress(story, answer.json, last);
       over = picture_is_over(answer.json, &won) ||
              strcmp(get_str(answer.json, "state"), "completed") == 0;
+      over = over && !json_array_size(json_object_get(answer.json, "warnings")); /* is written */
       if (over)
         ending_note(ending, answer.json, began_us);
       else if (strcmp(get_str(answer.json, "state"), "waiting") == 0)
@@ -230,7 +232,7 @@ static enum code act_play(struct story *story, const struct act *act, struct end
 static void endings_print(const struct story *story)
 {
   static const char *const heads[] = {
-      "version", "what", "ended", ">after", ">candidate answers", ">failed requests", NULL};
+      "version", "what", "ended", ">after", ">candidate answers", ">harmed", ">failed requests", NULL};
   struct table table;
   table_init(&table, heads);
   for (int i = 0; i < ACTS; i++) {
@@ -240,12 +242,14 @@ static void endings_print(const struct story *story)
     table_add(&table, "%s", ending->state);
     table_add(&table, "%.1f s", ending->seconds);
     table_add(&table, "%llu", (unsigned long long)ending->candidate);
+    table_add(&table, "%llu", (unsigned long long)ending->harmed);
     table_add(&table, "%llu", (unsigned long long)ending->failed);
   }
   printf("\n");
   table_print(&table);
   table_deinit(&table);
-  printf("\nOf %llu requests over the whole story %llu failed.\n",
+  printf("\nharmed: about so many answers were worse than the version in charge would have given.\n"
+         "Of %llu requests over the whole story %llu failed.\n",
          (unsigned long long)atomic_load(&story->answers),
          (unsigned long long)atomic_load(&story->failed));
 }

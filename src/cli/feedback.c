@@ -19,7 +19,7 @@ enum { BATCH_MAX = 1000, LINE_MAX_BYTES = 64 << 10, COLUMNS_MAX = 16, BATCH_SECO
 enum { PROGRESS_US = 2000000 };
 
 static const char *const states[] = {"joined", "pending", "unknown", "same", "replaced"};
-enum { STATES = sizeof states / sizeof *states };
+enum { STATES = sizeof states / sizeof *states, STATE_PENDING = 1, STATE_UNKNOWN = 2 };
 enum column { COLUMN_OTHER, COLUMN_REQUEST, COLUMN_OUTCOME, COLUMN_AT, COLUMN_WEIGHT };
 
 struct teller {
@@ -210,6 +210,13 @@ static enum code one_tell(struct teller *teller, const char *request, struct err
   const char *outcome = args_text(args, "outcome"), *at = args_text(args, "at");
   const char *weight = args_text(args, "weight");
   if (!outcome) return fail(err, E_INVALID_ARGUMENT, "--request needs --outcome");
+  if (outcome[0] == '{' || outcome[0] == '[') {
+    json_t *json = json_of(slice_str(outcome));
+    bool is_object = json_is_object(json);
+    json_decref(json);
+    if (!is_object)
+      return fail(err, E_BAD_JSON, "--outcome '%s' is no object in JSON", outcome);
+  }
   json_t *item = json_pack("{ss?,so}", "request_id", request, "outcome",
                            cell_json(slice_str(outcome)));
   if (!item) return fail(err, E_INVALID_ARGUMENT, "the request id is not UTF-8");
@@ -230,6 +237,13 @@ static void summary_print(const struct teller *teller)
     separator = ", ";
   }
   putchar('\n');
+  if (teller->counts[STATE_PENDING])
+    fprintf(stderr,
+           "pending: no prediction is kept under this id; one is awaited for a day. They are kept "
+           "while a release runs\nwhose plan has a `metric`; an answer's id is its header "
+           "x-request-id\n");
+  if (teller->counts[STATE_UNKNOWN])
+    fprintf(stderr, "unknown: no prediction is kept under this id, and none will come any more\n");
 }
 
 static json_t *summary_json(const struct teller *teller)

@@ -22,7 +22,7 @@ static void events_print(const json_t *events)
     if (!why[0]) why = get_str(event, "why");
     table_add_json(&table, json_object_get(event, "seq"));
     table_add(&table, "%s", out_time(json_object_get(event, "at"), text));
-    table_add_json(&table, json_object_get(event, "who"));
+    table_add(&table, "%s", get_who(event));
     if (get_str(event, "state")[0])
       table_add(&table, "release %llu %s", (unsigned long long)get_u64(event, "release"),
                 get_str(event, "state"));

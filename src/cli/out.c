@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
@@ -133,6 +135,13 @@ const char *get_str(const json_t *object, const char *key)
   return text ? text : "";
 }
 
+const char *get_who(const json_t *event)
+{
+  const char *who = get_str(event, "who"), *person = get_str(event, "person");
+  if (strcmp(who, "slipway") == 0 || !person[0]) return who; /* it names whose release it was */
+  return person;
+}
+
 uint64_t get_u64(const json_t *object, const char *key)
 {
   json_int_t value = json_integer_value(json_object_get(object, key));
@@ -194,21 +203,81 @@ void table_add_json(struct table *table, const json_t *value)
     cell_put(table, "-");
 }
 
-static void cell_print(const struct table *table, uint32_t column, const char *text, size_t width,
-                       bool last)
+enum { WRAP_LEAST = 26 }; /* no column is made narrower than this */
+
+/* Columns that fit: COLUMNS, else the terminal's; without one lines stay whole, for grep. */
+static size_t line_width(void)
 {
-  size_t pad = width - text_width(text);
-  if (table->right[column])
-    printf("%*s%s", (int)pad, "", text);
-  else {
-    bool state = strcmp(table->heads[column], "STATE") == 0;
-    if (state)
-      out_state(text);
-    else
-      fputs(text, stdout);
-    if (!last) printf("%*s", (int)pad, "");
+  const char *wish = getenv("COLUMNS");
+  long columns = wish ? strtol(wish, NULL, 10) : 0;
+  struct winsize size;
+  if (columns > 0) return (size_t)columns;
+  if (out_is_terminal() && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    return size.ws_col;
+  return SIZE_MAX;
+}
+
+/* Takes from the widest columns of text what the line has too much. */
+static void widths_fit(const struct table *table, size_t *widths)
+{
+  size_t limit = line_width(), all = 2 * (size_t)(table->n_columns - 1);
+  for (uint32_t c = 0; c < table->n_columns; c++) all += widths[c];
+  while (all > limit) {
+    uint32_t widest = 0;
+    for (uint32_t c = 0; c < table->n_columns; c++)
+      if (!table->right[c] && (table->right[widest] || widths[c] > widths[widest])) widest = c;
+    if (table->right[widest] || widths[widest] <= WRAP_LEAST) return;
+    widths[widest]--, all--;
   }
+}
+
+/* Bytes of text that go on a line this wide: whole words where there are any. */
+static size_t fitting(const char *text, size_t width)
+{
+  size_t at = 0, columns = 0, space = 0;
+  for (; text[at]; at++) {
+    bool begins = ((unsigned char)text[at] & 0xc0) != 0x80;
+    if (begins && columns == width) break;
+    if (begins) columns++;
+    if (text[at] == ' ') space = at;
+  }
+  return text[at] && text[at] != ' ' && space ? space : at;
+}
+
+/* On one line of its column. */
+static void cell_print(const struct table *table, uint32_t column, struct slice text,
+                       const size_t *widths)
+{
+  size_t width = 0;
+  char state[64];
+  bool last = column + 1 == table->n_columns;
+  for (size_t i = 0; i < text.len; i++) width += ((unsigned char)text.at[i] & 0xc0) != 0x80;
+  int pad = (int)(widths[column] - width);
+  if (table->right[column]) printf("%*s", pad, "");
+  if (strcmp(table->heads[column], "STATE") == 0 && slice_to_str(text, state, sizeof state))
+    out_state(state);
+  else
+    fwrite(text.at, 1, text.len, stdout);
+  if (!table->right[column] && !last) printf("%*s", pad, "");
   fputs(last ? "\n" : "  ", stdout);
+}
+
+/* A row, on as many lines as its longest cell needs. */
+static void row_print(const struct table *table, const char *const *cells, const size_t *widths)
+{
+  const char *rest[OUT_COLUMNS_MAX];
+  bool more = true;
+  for (uint32_t c = 0; c < table->n_columns; c++) rest[c] = cells[c];
+  while (more) {
+    more = false;
+    for (uint32_t c = 0; c < table->n_columns; c++) {
+      size_t n = fitting(rest[c], widths[c]);
+      cell_print(table, c, slice_of(rest[c], n), widths);
+      rest[c] += n;
+      while (n && *rest[c] == ' ') rest[c]++;
+      more = more || *rest[c];
+    }
+  }
 }
 
 void table_print(const struct table *table)
@@ -221,9 +290,7 @@ void table_print(const struct table *table)
     size_t width = text_width(table->cells[i]);
     if (width > widths[i % n]) widths[i % n] = width;
   }
-  for (uint32_t c = 0; c < n; c++) cell_print(table, c, table->heads[c], widths[c], c + 1 == n);
-  for (size_t i = 0; i < table->n_cells; i++) {
-    uint32_t c = (uint32_t)(i % n);
-    cell_print(table, c, table->cells[i], widths[c], c + 1 == n);
-  }
+  widths_fit(table, widths);
+  row_print(table, table->heads, widths);
+  for (size_t i = 0; i < table->n_cells; i += n) row_print(table, table->cells + i, widths);
 }

@@ -27,6 +27,7 @@ void table_deinit(struct table *table);
 void table_add(struct table *table, const char *fmt, ...) PRINTF(2, 3);
 /* A JSON value as a cell: strings as they are, null as "-". */
 void table_add_json(struct table *table, const json_t *value);
+/* Folds the widest columns of text so that a line fits COLUMNS, else the terminal. */
 void table_print(const struct table *table);
 
 /* Text of a server or a person, control bytes replaced by '?'. */
@@ -47,7 +48,9 @@ void out_state(const char *state);
 bool out_is_terminal(void);
 
 /* Members of objects, with something harmless where there is none. */
-const char *get_str(const json_t *object, const char *key); /* "" */
+const char *get_str(const json_t *object, const char *key);
+/* Who did it: the person whose key it was, where an event names one; else what "who" says. */
+const char *get_who(const json_t *event); /* "" */
 uint64_t get_u64(const json_t *object, const char *key);    /* 0 */
 
 #endif

@@ -121,7 +121,7 @@ static void moves_print(const json_t *moves)
     if (!sentence[0] && !person)
       sentence = get_str(json_object_get(move, "verdict"), "sentence");
     table_add(&table, "%s", out_time(json_object_get(move, "at"), text));
-    table_add_json(&table, json_object_get(move, "who"));
+    table_add(&table, "%s", get_who(move));
     table_add_json(&table, json_object_get(move, "state"));
     table_add(&table, "%llu", (unsigned long long)get_u64(move, "step") + 1);
     table_add_json(&table, json_object_get(move, "why"));

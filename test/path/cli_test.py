@@ -256,7 +256,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def run(words, url, stdin="", **env):
-    full = dict(os.environ, SLIPWAY_URL=url, NO_COLOR="1", **env)
+    full = dict(dict(os.environ, SLIPWAY_URL=url, NO_COLOR="1", COLUMNS=""), **env)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         full[name] = "http://127.0.0.1:1"  # nobody there: loopback must not go through it
     return subprocess.run([BIN] + words, input=stdin, capture_output=True, text=True, env=full,
@@ -311,6 +311,16 @@ def answers_of_a_server_are_told():
 @test
 def releases_are_told():
     session("release")
+
+
+@test
+def wide_tables_are_folded_to_the_line():
+    with Fake() as fake:
+        whole = run(["release", "list"], fake.url).stdout
+        folded = run(["release", "list"], fake.url, COLUMNS="120").stdout
+    expect(max(len(l) for l in whole.splitlines()) > 120, "the table is too narrow for this test")
+    expect(max(len(l) for l in folded.splitlines()) <= 120, folded)
+    expect_eq(sorted(folded.split()), sorted(whole.split()))
 
 
 @test

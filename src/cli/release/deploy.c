@@ -65,8 +65,8 @@ static json_t *deploy_body(const struct cli *cli, int64_t version, struct err *e
 /* What each step can catch with this model's traffic. */
 static void forecast_print(const json_t *forecast)
 {
-  static const char *const heads[] = {">STEP",     "GATE",   ">SEES FROM", ">2X AFTER",
-                                      ">10X AFTER", "DECIDES", NULL};
+  static const char *const heads[] = {">STEP",          "GATE",     ">FINDS FROM", ">2X FOUND IN",
+                                      ">10X FOUND IN", "CAN PASS", NULL};
   struct table table;
   char text[OUT_NUMBER_MAX];
   size_t i, j, n = 0;
@@ -99,6 +99,7 @@ static void forecast_print(const json_t *forecast)
       n++;
     }
   }
+  if (n) printf("how soon harm would be found at this model's traffic, and what can pass:\n");
   if (n) table_print(&table);
   table_deinit(&table);
 }
@@ -152,7 +153,8 @@ int command_deploy(struct cli *cli)
       {"plan", 0, OPT_TEXT, "FILE", "a release plan in YAML or JSON; - reads stdin"},
       {"wait", 0, OPT_SWITCH, NULL, "follow it to its end; exit 8 when it was rolled back"},
       {"supersede", 0, OPT_SWITCH, NULL, "end the release that is running"},
-      {"rehearse", 0, OPT_TEXT, "FAULT", "a copy of what serves, with a fault: 'slow x2 @30s'"},
+      {"rehearse", 0, OPT_TEXT, "FAULT",
+       "a sick copy of what serves: 'slow x2', 'errors 10%'; add '@30s' to begin later"},
       {"note", 0, OPT_TEXT, "TEXT", "why, kept in the history"},
       {NULL, 0, OPT_SWITCH, NULL, NULL},
   };

@@ -230,8 +230,9 @@ static void head_print(const json_t *release)
   char share[OUT_NUMBER_MAX], since[OUT_NUMBER_MAX];
   const char *why = get_str(release, "why");
   double weight = number(release, "weight"), copied = number(release, "copied");
-  printf("release %llu: version %llu against %llu, %s, ",
+  printf("release %llu: %sversion %llu against %llu, %s, ",
          (unsigned long long)get_u64(release, "release"),
+         json_is_true(json_object_get(release, "rehearsal")) ? "a rehearsal, a sick copy of " : "",
          (unsigned long long)get_u64(release, "version"),
          (unsigned long long)get_u64(release, "stable"), get_str(release, "strategy"));
   out_state(get_str(release, "state"));
@@ -356,6 +357,9 @@ void picture_print(const json_t *release)
     out_text(slice_str(get_str(verdict, "sentence")));
     putchar('\n');
   }
+  if (over && json_is_number(json_object_get(verdict, "harmed")))
+    printf("harmed: about %.0f answers of the %llu its budget allowed\n",
+           number(verdict, "harmed"), (unsigned long long)get_u64(verdict, "harm_budget"));
   json_array_foreach(json_object_get(release, "warnings"), i, warning)
   {
     printf("warning: ");
