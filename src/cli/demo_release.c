@@ -232,7 +232,7 @@ static enum code act_play(struct story *story, const struct act *act, struct end
 static void endings_print(const struct story *story)
 {
   static const char *const heads[] = {
-      "version", "what", "ended", ">after", ">candidate answers", ">harmed", ">failed requests", NULL};
+      "version", "what", "ended", ">after", ">its answers", ">harmed", ">failed", NULL};
   struct table table;
   table_init(&table, heads);
   for (int i = 0; i < ACTS; i++) {
