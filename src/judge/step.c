@@ -232,6 +232,7 @@ static void on_loaded(struct stepping *s)
 {
   s->r->loaded = true;
   s->r->holdoff &= ~(uint32_t)HOLDOFF_LOAD;
+  if (s->r->begun && !s->r->holdoff) s->move->deeds |= THEN_PUBLISH;
   if (s->r->state == ROLLOUT_PENDING) start_try(s);
 }
 
@@ -244,7 +245,7 @@ static void on_load_failed(struct stepping *s)
 static void on_restarted(struct stepping *s)
 {
   s->r->loaded = false;
-  if (s->r->begun) s->r->holdoff = HOLDOFF_LOAD | HOLDOFF_LOOK;
+  if (s->r->begun) s->r->holdoff = HOLDOFF_LOAD | (s->plan->n_steps ? HOLDOFF_LOOK : 0);
   s->move->deeds |= THEN_LOAD | THEN_PUBLISH;
 }
 

@@ -86,7 +86,9 @@ void journal_flush(struct control *control)
 void journal_now(struct control *control)
 {
   struct journal *journal = &control->runs.journal;
-  if (journal->out || journal->unwritten || !journal->n_rows) return;
+  if (!journal->out && journal->unwritten) journal_send(control);
+  journal->hurry = journal->out && journal->n_rows;
+  if (journal->out || !journal->n_rows) return;
   struct journal_row *rows = arena_zero(&journal->arena, journal->n_rows, sizeof *rows);
   if (!rows) { /* full to the brim: the rows are the letter's as they lie */
     row_lost(control, LIST_OF(control->runs.all.next, struct run, link));
@@ -111,7 +113,7 @@ void journal_home(struct control *control, struct letter_append *letter)
   journal->unwritten = letter->err.code != OK;
   if (journal->unwritten) return;
   arena_deinit(&letter->arena);
-  if (control->stopping) journal_now(control);
+  if (journal->hurry || control->stopping) journal_now(control);
 }
 
 /* --- after a restart -------------------------------------------------------------------------- */

@@ -224,6 +224,7 @@ void run_told(struct control *control, struct catalog_model *model, bool written
   if (!run || !run->out) return; /* it ended with this record */
   bool owed = run->out_owed;
   run->out = run->out_owed = false;
+  if (written && control->runs.journal.unwritten) journal_now(control); /* there is room again */
   if (written && owed) run->owed = false;
   if (written && !owed && !run->owed) {
     next_learn(run);

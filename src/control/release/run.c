@@ -228,6 +228,13 @@ void runs_deinit(struct runs *runs)
 
 /* --- after a restart -------------------------------------------------------------------------- */
 
+/* The step that is judged: with all traffic it is still the last. */
+static uint32_t step_of(const struct run *run)
+{
+  uint32_t n = run->plan.n_steps;
+  return run->now.step < n || !n ? run->now.step : n - 1;
+}
+
 void runs_begin(struct control *control)
 {
   control->runs.judged_us = control->now_us; /* the first look is a whole second */
@@ -240,8 +247,7 @@ void runs_begin(struct control *control)
     run->now.clock_ms = run_ms(control);
     run->now = rollout_step(&run->now, &run->plan, &event, run_ms(control)).next;
     /* What the journal lacks begins anew: the step, with what is remembered of stable. */
-    if (run->now.state != ROLLOUT_PENDING && (!run->stepped || run->trial.step != run->now.step) &&
-        run->now.step < run->plan.n_steps)
+    if (run->now.state != ROLLOUT_PENDING && (!run->stepped || run->trial.step != step_of(run)))
       run_step_begin(control, run);
     run_begin(control, run);
   }
@@ -317,7 +323,7 @@ static void baseline_make(struct control *control, struct run *run, struct basel
       memory_of(&control->runs.memories, run->model->slot, release->stable);
   const struct baseline *before = &run->trial.baseline;
   if (memory)
-    past_baseline(&memory->past, &run->plan, run->now.step, baseline);
+    past_baseline(&memory->past, &run->plan, step_of(run), baseline);
   else
     baseline_init(baseline);
   if (!run->stepped || baseline->slow.rows >= before->slow.rows) return;
@@ -339,10 +345,10 @@ void run_edges(struct control *control, struct run *run)
 void run_step_begin(struct control *control, struct run *run)
 {
   struct baseline baseline;
-  if (run->now.step >= run->plan.n_steps) return;
+  if (!run->plan.n_steps) return;
   baseline_make(control, run, &baseline);
   run->n_edges = run->n_edges_next;
-  trial_step_begin(&run->trial, run->now.step, &baseline);
+  trial_step_begin(&run->trial, step_of(run), &baseline);
   run->stepped = true;
   run->row |= ROW_STEP;
   run->look_us = control->now_us;

@@ -105,6 +105,7 @@ struct release_slot {
 struct journal {
   struct letter_append letter; /* out */
   bool out, unwritten;         /* unwritten: it came home so and goes out again */
+  bool hurry;                  /* the rows go out as soon as the letter is home */
   struct arena arena;          /* of the rows that wait */
   struct journal_row *rows;
   uint32_t n_rows, cap;
