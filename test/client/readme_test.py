@@ -95,6 +95,37 @@ def a_model_of_ones_own():
 
 
 @test
+def flags_and_feedback():
+    if not shutil.which("curl"):
+        skip("no curl here")
+    block = block_with("./slipway flag set")
+    tiny = block_with("./slipway push tiny").split("./slipway push tiny")[0]
+    cwd = surroundings()
+    try:
+        with Daemon() as d:
+            script = (tiny + "./slipway push tiny /tmp/tiny\n./slipway deploy tiny --wait\n"
+                      + block).replace("/tmp/tiny", cwd + "/tiny")
+            done = shell(script, d, cwd)
+            expect_eq(done.returncode, 0, done.stderr + done.stdout)
+            expect_in('"variant":"on"', done.stdout)
+            expect_in("1 outcome told: 1 pending", done.stdout)
+    finally:
+        shutil.rmtree(cwd, ignore_errors=True)
+
+
+@test
+def the_plan_it_shows_is_the_example():
+    with open(README) as f:
+        shown = re.search(r"^```yaml\n(.*?)^```", f.read(), re.M | re.S).group(1)
+    with open(os.path.join(ROOT, "examples", "digits", "plan.yaml")) as f:
+        example = f.read()
+
+    def bare(text):
+        return [l.split("#")[0].split() for l in text.splitlines() if l.split("#")[0].strip()]
+    expect_eq(bare(shown), bare(example))
+
+
+@test
 def the_commands_it_lists_exist():
     listed = set(re.findall(r"slipway ([a-z]+)\b", block_with("slipway status [MODEL]")))
     expect({"serve", "push", "deploy", "rollback", "predict", "status", "history", "logs", "doctor",
