@@ -257,7 +257,7 @@ size_t gate_missing(const struct trial *trial, const struct gate_result *result,
       "requests to the candidate",
       "requests to stable",
       "the tallies of a node",
-      "half an hour of stable traffic before the step: its thresholds are not known",
+      "more requests to stable before the step began: thresholds are taken from them",
       "outcomes old enough to count",
       "a number where there is none: a fault of ours, see the log"};
   struct text text = {to, 0};
