@@ -249,7 +249,11 @@ static void on_restarted(struct stepping *s)
   s->move->deeds |= THEN_LOAD | THEN_PUBLISH;
 }
 
-static void restarted_ebbing(struct stepping *s) { s->r->ebb_weight = 0; }
+/* What was left goes at once; the tick that comes says so to the ledger. */
+static void restarted_ebbing(struct stepping *s)
+{
+  if (s->r->ebb_weight) s->r->state_ms = ROLLOUT_EBB_MS;
+}
 
 static void on_frozen(struct stepping *s)
 {

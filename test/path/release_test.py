@@ -4,21 +4,26 @@ persons heard, way back. Tests named after a thread of another tool (argo_rollou
 what people asked for there; docs/release-complaints.md lists all of them.
 SPDX-License-Identifier: MIT
 """
+import hashlib
 import json
 import os
 import re
+import shutil
 import sqlite3
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from models import serve, want  # noqa: E402
+from models import push, serve, want  # noqa: E402
 from releases import (BODY, Load, begin, broken, files, gate, reaches, release, say,  # noqa
                       two, with_past)
 from slipway import (ROOT, SLOW, Daemon, cases, expect, expect_eq, expect_in, main, test,  # noqa
                      wait_for)
 
 CANARY = "strategy: canary\nsteps:\n  - canary: {traffic: 50%, for: 60s}\nwarm_up: 0s\n"
+SWITCH = ("strategy: bluegreen\nsteps:\n  - switch: {holdback: 1%, for: 1h}\nwarm_up: 0s\n"
+          "gates: {latency: off, memory: off, prediction: off}\n")
 QUICK = """strategy: canary
 steps:
   - canary: {traffic: 20%, for: 2s}
@@ -464,6 +469,54 @@ def a_restart_goes_on_where_it_was():
             load.wait(load.count("candidate") + 20, "candidate")
         shown = d.get("/api/v1/releases/m/1").json()
         expect_eq(shown["state"], "running")
+
+
+@test
+def a_gradual_way_back_that_a_restart_cuts_off_ends():
+    with Daemon(data=tempfile.mkdtemp()) as d:
+        try:
+            two(d)
+            begin(d, SWITCH + "rollback: gradual\n")
+            reaches(d, "running")
+            want(say(d, "promote"), 200, "promote")
+            reaches(d, "completed")
+            wait_for(lambda: serving(d) == 2, 10, "version 2")
+            want(d.post("/api/v1/models/m/rollback", {}), 200, "rollback")
+            expect_eq(release(d)["state"], "rolled_back")
+            d.kill()
+            d.start()
+            wait_for(lambda: serving(d) == 1, 10, "version 1")
+            begin(d, SWITCH, version=2)
+        finally:
+            shutil.rmtree(d.data)
+
+
+@test
+def time_does_not_go_back_to_a_version_that_is_not_there():
+    with Daemon(data=tempfile.mkdtemp()) as d:
+        try:
+            first = files(delay_us=1)
+            serve(d, "m", first)
+            push(d, "m", files())
+            begin(d, SWITCH + "pause_deadline: 1s\non_pause_deadline: abort\n")
+            reaches(d, "running")
+            want(say(d, "promote"), 200, "promote")
+            reaches(d, "completed")
+            wait_for(lambda: serving(d) == 2, 10, "version 2")
+            d.kill()
+            name = hashlib.sha256(first["model.json"]).hexdigest()
+            for folder, _, names in os.walk(d.data):
+                for n in names:
+                    if name in (n, os.path.basename(folder) + n):
+                        os.unlink(os.path.join(folder, n))
+            d.start()
+            wait_for(lambda: release(d)["state"] == "paused", 10, "the pause")
+            began = time.monotonic()
+            wait_for(lambda: time.monotonic() - began > 3, 10, "its deadline")
+            expect_eq((release(d)["state"], serving(d)), ("paused", 2))
+            expect_eq(d.post("/v2/models/m/infer", BODY).status, 200)
+        finally:
+            shutil.rmtree(d.data)
 
 
 # --- the list of complaints ---------------------------------------------------------------------

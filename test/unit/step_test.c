@@ -320,6 +320,25 @@ TEST(a_gradual_rollback_ebbs_and_harm_ends_it)
   EXPECT(last_deeds & THEN_PUBLISH_FIRST);
 }
 
+TEST(a_gradual_rollback_that_a_restart_cuts_off_ends)
+{
+  canary_set();
+  plan.gradual = true;
+  struct rollout r = begun();
+  when(&r, WHEN_LOADED);
+  says(&r, "bob", PLAN_APPROVER, WHEN_APPROVE);
+  when(&r, WHEN_PASSED);
+  says(&r, "bob", PLAN_DEPLOYER, WHEN_ROLLBACK);
+  EXPECT(!rollout_is_final(&r));
+  when(&r, WHEN_RESTARTED);
+  EXPECT_INT(candidate(&r), 0);
+  when(&r, WHEN_LOADED);
+  when(&r, WHEN_TICK);
+  EXPECT(last_deeds & THEN_RECORD);
+  EXPECT_INT(candidate(&r), 0);
+  EXPECT(rollout_is_final(&r));
+}
+
 /* Everything that can be said at once, at random: no pair is undrawn, checks hold after each, and
  * abort ends with stable at all from wherever that led. */
 TEST(random_lives_always_have_an_exit)

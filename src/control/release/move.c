@@ -186,11 +186,18 @@ bool way_back_is_there(const struct run *run)
   return !run->model->release->served || run->stable->state == PLACED_READY;
 }
 
+static bool goes_back(const struct run *run, const struct rollout *next)
+{
+  return rollout_is_final(next) && !rollout_is_final(&run->now) &&
+         next->state != ROLLOUT_SETTLED;
+}
+
 void run_event(struct control *control, struct run *run, const struct rollout_event *event)
 {
   if (rollout_is_final(&run->now) && run->owed) return;
-  if (event->when == WHEN_HARM && !way_back_is_there(run)) return;
   struct rollout_move move = rollout_step(&run->now, &run->plan, event, run_ms(control));
+  if (goes_back(run, &move.next) && event->when != WHEN_LOAD_FAILED && !way_back_is_there(run))
+    return;
   if (run->rehearsal && move.next.state == ROLLOUT_COMPLETED) { /* it never gets everything */
     struct rollout_event over = {.when = WHEN_ABORT, .person = "rehearsal"};
     move = rollout_step(&run->now, &run->plan, &over, run_ms(control));
