@@ -354,6 +354,9 @@ HARM = ("strategy: canary\nsteps:\n  - canary: {traffic: 50%, for: 10m}\nwarm_up
         "contract: {changed: true}\n")
 
 
+NO_ROOM = 20  # writes that fail; some are tried each second
+
+
 @contextlib.contextmanager
 def harm_begins():
     """A release of a candidate that fails, with its first answers given."""
@@ -395,9 +398,10 @@ def killed_between_publish_and_record_the_candidate_stays_out():
 @test
 def harm_is_recorded_whole_once_the_full_disk_has_room():
     with harm_begins() as d:
-        with traced(d, "pwrite64", "error=ENOSPC"):
+        # strace stays until there is room: a call that it leaves half way is not a full disk
+        with traced(d, "pwrite64", "error=ENOSPC:when=1..%d" % NO_ROOM):
             harm_is_stopped(d)
-        wait_for(lambda: len(way(d, "harm")) > 1, 20, "the record")
+            wait_for(lambda: len(way(d, "harm")) > 1, 60, "the record")
         expect_eq(way(d, "harm"), [("running", 0), ("rolled_back", 0)])
         expect_eq(meet(d, "harm")[0], 0)
         wait_for(lambda: d.cli("release", "replay", "harm/1").returncode == 0, 10, "its looks")

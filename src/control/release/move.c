@@ -237,6 +237,7 @@ void run_told(struct control *control, struct catalog_model *model, bool written
     next_learn(run);
     move_done(control, run, &run->next);
   }
-  if (run->owed) run_record_owed(control, run, NULL);
+  /* What found no room is said again with the next pulse. */
+  if (run->owed && (written || !owed)) run_record_owed(control, run, NULL);
   if (!release_is_on(model)) run_sync(control, model);
 }
