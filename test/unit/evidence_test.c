@@ -129,7 +129,7 @@ TEST(a_harm_is_explained)
   size_t len = verdict_sentence(&trial, &verdict, text);
   EXPECT_INT(len, strlen(text));
   EXPECT(strstr(text, "harm: errors ") == text);
-  EXPECT(strstr(text, "x stable's [") && strstr(text, "log_e") && strstr(text, "from second"));
+  EXPECT(strstr(text, "x stable's [") && strstr(text, "evidence ") && strstr(text, "since second"));
   struct slice ids[] = {SLICE("a-1"), SLICE("b\"2")};
   struct digest spec = sha256_of(SLICE("plan"));
   struct explain_input input = {
