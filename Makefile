@@ -117,7 +117,7 @@ deps-bench: deps        ## install what the benchmarks need as well
 	@tools/deps bench
 
 test: deps-test         ## install what is missing, build, run every test: `N passed, N failed`
-	@tools/run-tests lint unit unit-asan unit-tsan path path-release client fault sim race fuzz
+	@tools/run-tests lint unit unit-asan unit-tsan path path-release client fault sim live race fuzz
 check: deps             ## the quick half of `make test`, under a minute
 	@tools/run-tests lint unit path
 unit: $(UNIT)           ## the unit tests alone; MODE=asan and TEST_FILTER=word work

@@ -3,6 +3,7 @@
  * runs, the rest once it is joined.
  * SPDX-License-Identifier: MIT */
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 
 enum { BENCH_VERSIONS_MAX = 8, BENCH_FOR_S = 10, BENCH_ELEMENTS_MAX = 1 << 20 };
 
-struct bench_row { /* what one version answered */
+struct bench_row { /* what one version answered, as candidate or as stable */
   uint32_t version;
   bool candidate;
   uint64_t failed;
@@ -36,7 +37,9 @@ static void bench_seen(void *arg, const struct load_answer *answer)
 {
   struct bench *bench = arg;
   uint32_t at = 0;
-  while (at < bench->n_rows && bench->rows[at].version != answer->version) at++;
+  while (at < bench->n_rows && (bench->rows[at].version != answer->version ||
+                                bench->rows[at].candidate != answer->candidate))
+    at++;
   if (at < BENCH_VERSIONS_MAX) {
     struct bench_row *row = &bench->rows[at];
     if (at == bench->n_rows) bench->n_rows++;
@@ -178,13 +181,30 @@ static void bench_print(const struct bench *bench, double seconds, bool json)
          seconds, (unsigned long long)bench->failed, out_us((uint64_t)bench->worst_us, worst));
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+  (void)signal;
+  interrupted = 1;
+}
+
+/* Ctrl-C ends the load, not the telling. */
+static void interrupt_catch(void)
+{
+  struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+}
+
 static enum code bench_run(struct bench *bench, const struct load_opts *opts, double *seconds,
                            struct err *err)
 {
   struct load *load;
   int64_t began_us = clock_us();
   if (load_start(&load, opts, bench_seen, bench, err) != OK) return err->code;
-  for (int64_t told_us = began_us; !load_ended(load);) {
+  interrupt_catch();
+  for (int64_t told_us = began_us; !load_ended(load) && !interrupted;) {
     poll(NULL, 0, 50);
     if (!out_is_terminal() || clock_us() < told_us + 1000000) continue;
     told_us = clock_us();
@@ -194,8 +214,9 @@ static enum code bench_run(struct bench *bench, const struct load_opts *opts, do
     fflush(stdout);
   }
   if (out_is_terminal()) printf("\r");
+  int64_t took_us = clock_us() - began_us;
   load_stop(load);
-  *seconds = (double)opts->for_us / 1e6;
+  *seconds = (double)(took_us < opts->for_us ? took_us : opts->for_us) / 1e6;
   return OK;
 }
 

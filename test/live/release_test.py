@@ -12,6 +12,7 @@ import datetime
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -104,9 +105,10 @@ class Scene:
         raise Failed("no event says %s: %s" % (state, events))
 
     def leave(self):
-        out = self.load.communicate(timeout=120 * SLOW)[0]
+        self.load.send_signal(signal.SIGINT)
+        out = self.load.communicate(timeout=30 * SLOW)[0]
         got = json.loads(out)
-        return got, {v["version"]: v for v in got["versions"]}
+        return got, got["versions"]
 
 
 CANARY = """strategy: canary
@@ -120,10 +122,12 @@ warm_up: 1s
 def found(scene, seconds, what):
     """The release is rolled back; tells when, and that nobody met the candidate after."""
     began = time.time()
-    release = scene.until(["rolled_back"], seconds)
+    release = scene.until(["rolled_back", "aborted"], seconds)
     at = scene.moved_at("rolled_back")
     got, versions = scene.leave()
-    mine = versions.get(release["version"], {"last_ms": at * 1000, "answers": 0})
+    mine = [v for v in versions if v["candidate"]]
+    expect(len(mine) == 1, versions)
+    mine = mine[0]
     last = mine["last_ms"] / 1000
     print("%s: zero traffic %.1f s after the deploy (bar %g s); last candidate request %+.0f ms "
           "after the verdict; %d candidate answers; %s" %
@@ -167,7 +171,7 @@ def wrong_answers_are_found_in_the_shadow():
         release = s.until(["rolled_back"], 20)
         got, versions = s.leave()
         print("wrong answers: %s" % release["verdict"]["sentence"])
-        expect_eq(sorted(versions), [1], "the shadow answered somebody")
+        expect_eq([v["version"] for v in versions], [1], "the shadow answered somebody")
         expect_eq(got["failed"], 0)
         expect(release["shadow"]["worst"], "no pair to look at")
 
@@ -185,7 +189,8 @@ def a_good_version_goes_through_and_nothing_fails():
         s.until(["rolled_back"], 5)
         got, versions = s.leave()
         expect_eq(got["failed"], 0, "a switch failed requests")
-        expect(versions[2]["answers"] > 1000 and versions[1]["answers"] > 1000, versions)
+        for number in (1, 2):
+            expect(sum(v["answers"] for v in versions if v["version"] == number) > 1000, versions)
 
 
 @test
@@ -206,10 +211,10 @@ def blue_green_switches_at_once_and_back():
 
 @test
 def equal_versions_are_not_rolled_back():
-    with Scene(90) as s:
+    with Scene(60) as s:
         s.push("better")
         s.say("deploy", "digits", "--plan", s.plan(CANARY % ""))
-        while time.time() < s.began + 85:
+        while time.time() < s.began + 55:
             release = s.release()
             expect(release["state"] in ("pending", "running"), release)
             time.sleep(1)

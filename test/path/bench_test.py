@@ -5,11 +5,14 @@ SPDX-License-Identifier: MIT
 """
 import json
 import os
+import signal
+import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from slipway import Daemon, expect, expect_eq, expect_in, main, test  # noqa: E402
+from slipway import BIN, Daemon, expect, expect_eq, expect_in, main, test  # noqa: E402
 import models  # noqa: E402
 
 
@@ -51,6 +54,20 @@ def bodies_come_from_a_file_and_bad_ones_count_as_failed():
         bodies.flush()
         got = bench(d, "echo", "--rate", "100", "--for", "1", "--input", bodies.name, code=7)
         expect(abs(got["failed"] * 2 - got["answers"]) <= 2, got)
+
+
+@test
+def an_interrupt_ends_the_load_and_not_the_telling():
+    with Daemon() as d:
+        models.serve(d, "echo", models.echo([models.spec("x")]))
+        env = dict(os.environ, SLIPWAY_URL=d.url())
+        load = subprocess.Popen([BIN, "bench", "echo", "--rate", "100", "--for", "600", "--json"],
+                                env=env, stdout=subprocess.PIPE, text=True)
+        time.sleep(2)
+        load.send_signal(signal.SIGINT)
+        got = json.loads(load.communicate(timeout=20)[0])
+        expect_eq(load.returncode, 0)
+        expect(50 < got["answers"] < 400 and 50 < got["rate"] < 150, got)
 
 
 @test
