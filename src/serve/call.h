@@ -93,6 +93,9 @@ struct call {
   struct slice model_name; /* as came; the world's own once it is found */
   const struct model *model;
   const struct version *version;
+  /* What a split by request draws with: ours, since a client that chooses its request id would
+   * choose its arm, and could show the judge what it likes. */
+  uint64_t lot;
   const struct arm *arm;     /* NULL: the version was named */
   const struct split *split; /* the release it was chosen by; NULL: none runs, or it was named */
   bool copied;               /* a shadow gets the request once stable has answered it */

@@ -41,7 +41,7 @@ struct slice release_field(const struct call *call, struct slice field)
 static struct slice sticky_key(const struct call *call, const struct split *split)
 {
   switch (split->sticky) {
-    case STICKY_REQUEST: return call_id(call);
+    case STICKY_REQUEST: return slice_of((const char *)&call->lot, sizeof call->lot);
     case STICKY_HEADER: return header_value(call, split->sticky_name);
     case STICKY_PARAMETER: return parameter_value(call, split->sticky_name);
     case STICKY_TENANT: return call->came.tenant->name;
@@ -187,7 +187,7 @@ static bool copy_drawn(const struct call *call, const struct split *split)
 {
   if (split->shadow_weight == WEIGHT_WHOLE) return true;
   struct slice key = sticky_key(call, split);
-  if (!key.len) key = call_id(call);
+  if (!key.len) key = slice_of((const char *)&call->lot, sizeof call->lot);
   uint32_t hash = assign_hash(split->seed, key) ^ 0x5bd1e995;
   hash = (hash ^ hash >> 16) * 0x85ebca6b;
   hash = (hash ^ hash >> 13) * 0xc2b2ae35;
@@ -197,6 +197,7 @@ static bool copy_drawn(const struct call *call, const struct split *split)
 const struct arm *release_choose(struct call *call)
 {
   call->split = call->model->release;
+  call->lot = rand_u64(&call->serve->rand);
   const struct arm *arm = arm_choose(call);
   if (call->split->shadow && arm == stable_arm(call->model))
     call->copied = copy_drawn(call, call->split);

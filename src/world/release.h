@@ -3,7 +3,8 @@
  * (judge's plan, trial and rollout) is kept by control and does not come here.
  * Thread: any, once its world is sealed.
  *
- *   key     = the value of sticky_name, or the request id
+ *   key     = the value of sticky_name, or a random number for each request (not its id, which a
+ *             client may choose, and with it its arm)
  *   bucket  = murmur3-32(seed, key) scaled to WEIGHT_WHOLE       stat/assign.h
  *   arm     = the first whose weights so far add up to more
  *

@@ -35,10 +35,26 @@ TEST(the_path_draws_the_arms_of_the_hash_contract)
   fake_up();
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     split.seed = slice_str(cases[i].seed);
+    split.sticky = STICKY_HEADER;
+    split.sticky_name = SLICE("x-user");
     publish_weight(cases[i].candidate);
-    EXPECT_INT(ask(cases[i].key), cases[i].version);
+    EXPECT_INT(ask_full("r", "x-user", cases[i].key, NULL, OK, 1), cases[i].version);
     pulse();
   }
+  fake_down();
+}
+
+/* A client that could choose its arm could show the judge what it likes. */
+TEST(a_request_id_does_not_choose_the_arm)
+{
+  int candidates = 0;
+  fake_up();
+  publish_weight(WEIGHT_WHOLE / 2);
+  for (int i = 0; i < 400; i++) {
+    candidates += ask("the-same-id") == 2;
+    if (i % 16 == 15) pulse();
+  }
+  EXPECT(candidates > 140 && candidates < 260);
   fake_down();
 }
 
