@@ -74,6 +74,7 @@ enum code keeper_start(int dir_fd, struct err *err)
   sigaddset(&set, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &set, NULL);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN); /* a write past a file-size limit fails, and who wrote says so */
   keeper.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   keeper.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   must(keeper.signals >= 0 && keeper.bell >= 0);
