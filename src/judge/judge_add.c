@@ -111,19 +111,6 @@ static void blocks_step(struct trial *trial, const struct look *look, uint32_t a
 
 /* --- the rest --------------------------------------------------------------------------------- */
 
-static void arm_total(struct look_arm *into, const struct look_arm *from)
-{
-  into->requests += from->requests;
-  into->errors += from->errors;
-  into->timeouts += from->timeouts;
-  into->timed += from->timed;
-  for (int i = 0; i < SLOW_ROWS; i++) into->slow[i] += from->slow[i];
-  into->units += from->units;
-  into->cpu_us += from->cpu_us;
-  for (int i = 0; i < LOOK_BINS_MAX; i++) into->bins[i] += from->bins[i];
-  for (int i = 0; i < LOOK_BINS_MAX; i++) into->inputs[i] += from->inputs[i];
-}
-
 /* Units of uneven looks were not drawn with the weights, so they are no evidence about the draw. */
 static void ratio_count(struct trial *trial, const struct look *look)
 {
@@ -289,7 +276,7 @@ void trial_count(struct trial *trial, const struct look *look)
   trial->step_uneven = trial->step_uneven || look->uneven;
   ratio_count(trial, look);
   for (uint32_t arm = 0; arm < trial->n_arms; arm++) {
-    arm_total(&trial->totals[arm], &look->arms[arm]);
+    look_arm_add(&trial->totals[arm], &look->arms[arm]);
     mean_merge(&trial->metric[arm], &look->arms[arm].metric);
   }
   for (uint32_t arm = 0; arm < trial->n_arms; arm = gate_arm_next(arm)) {

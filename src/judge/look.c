@@ -156,7 +156,7 @@ void look_latency(struct look_arm *arm, const struct slow *slow, const struct sk
 
 static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-static void arm_merge(struct look_arm *into, const struct look_arm *from)
+void look_arm_add(struct look_arm *into, const struct look_arm *from)
 {
   into->requests += from->requests;
   into->errors += from->errors;
@@ -165,10 +165,15 @@ static void arm_merge(struct look_arm *into, const struct look_arm *from)
   for (int i = 0; i < SLOW_ROWS; i++) into->slow[i] += from->slow[i];
   into->units += from->units;
   into->cpu_us += from->cpu_us;
-  into->steady_bytes = larger(into->steady_bytes, from->steady_bytes);
-  into->peak_bytes = larger(into->peak_bytes, from->peak_bytes);
   for (int i = 0; i < LOOK_BINS_MAX; i++) into->bins[i] += from->bins[i];
   for (int i = 0; i < LOOK_BINS_MAX; i++) into->inputs[i] += from->inputs[i];
+}
+
+static void arm_merge(struct look_arm *into, const struct look_arm *from)
+{
+  look_arm_add(into, from);
+  into->steady_bytes = larger(into->steady_bytes, from->steady_bytes);
+  into->peak_bytes = larger(into->peak_bytes, from->peak_bytes);
   mean_merge(&into->metric, &from->metric);
 }
 

@@ -69,6 +69,8 @@ void look_init(struct look *look, uint64_t number, uint32_t n_arms); /* all zero
 /* Fills timed and slow from the sketch of successes of this look, adding the timeouts that
  * `arm->timeouts` already says. */
 void look_latency(struct look_arm *arm, const struct slow *slow, const struct sketch *seen);
+/* Adds what is a sum; memory, which is a maximum, and the metric stay as they are. */
+void look_arm_add(struct look_arm *into, const struct look_arm *from);
 /* Adds the counts of `from`; both are of the same look (nodes), or `from` is the next one (then
  * elapsed_ms adds up, which a merge of nodes must set itself). Numbers, weights stay into's. */
 void look_merge(struct look *into, const struct look *from);
