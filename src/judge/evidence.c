@@ -146,8 +146,7 @@ static void detector_json(const struct detector *detector, struct json_out *out)
   put_hexes(out, "s", detector->s, COUNT_GRID);
   json_out_key(out, "log_e");
   put_hex(out, detector_log_e(detector));
-  json_out_key(out, "episodes");
-  json_out_u64(out, detector->episodes);
+  json_out_key_u64(out, "episodes", detector->episodes);
   json_out_close(out, '}');
 }
 
@@ -166,8 +165,7 @@ static void row_json(const struct trial *trial, uint32_t arm, uint32_t row, stru
   static const char *const names[] = {"p50", "p90", "p99", "p99.9", "errors"};
   const struct trial_arm *at = &trial->arms[arm];
   json_out_open(out, '{');
-  json_out_key(out, "arm");
-  json_out_u64(out, arm);
+  json_out_key_u64(out, "arm", arm);
   json_out_key(out, "row");
   json_out_str(out, slice_str(names[row]));
   json_out_key(out, "threshold_us");
@@ -184,10 +182,8 @@ static void row_json(const struct trial *trial, uint32_t arm, uint32_t row, stru
   json_out_key(out, "fast");
   detector_json(&at->fast[row], out);
   put_hexes(out, "pass", at->pass[row].p, COUNT_GRID);
-  json_out_key(out, "blocks");
-  json_out_u64(out, at->blocks[row].n);
-  json_out_key(out, "skipped");
-  json_out_u64(out, at->blocks[row].skipped);
+  json_out_key_u64(out, "blocks", at->blocks[row].n);
+  json_out_key_u64(out, "skipped", at->blocks[row].skipped);
   json_out_close(out, '}');
 }
 
@@ -222,18 +218,12 @@ static void looks_json(const struct trial *trial, struct json_out *out)
 void evidence_json(const struct trial *trial, struct json_out *out)
 {
   json_out_open(out, '{');
-  json_out_key(out, "version");
-  json_out_u64(out, EVIDENCE_VERSION);
-  json_out_key(out, "step");
-  json_out_u64(out, trial->step);
-  json_out_key(out, "looks");
-  json_out_u64(out, trial->looks);
-  json_out_key(out, "looks_counted");
-  json_out_u64(out, trial->looks_counted);
-  json_out_key(out, "refused");
-  json_out_u64(out, trial->refused);
-  json_out_key(out, "restarts_max");
-  json_out_u64(out, trial->restarts_max);
+  json_out_key_u64(out, "version", EVIDENCE_VERSION);
+  json_out_key_u64(out, "step", trial->step);
+  json_out_key_u64(out, "looks", trial->looks);
+  json_out_key_u64(out, "looks_counted", trial->looks_counted);
+  json_out_key_u64(out, "refused", trial->refused);
+  json_out_key_u64(out, "restarts_max", trial->restarts_max);
   json_out_key(out, "harmed");
   put_hex(out, trial->harmed);
   json_out_key(out, "rows");

@@ -15,12 +15,6 @@ static void put_number(struct json_out *out, const char *key, double value)
     json_out_f64(out, value);
 }
 
-static void put_count(struct json_out *out, const char *key, uint64_t value)
-{
-  json_out_key(out, key);
-  json_out_u64(out, value);
-}
-
 static void put_text(struct json_out *out, const char *key, const char *text)
 {
   json_out_key(out, key);
@@ -87,7 +81,7 @@ static void put_evidence(const struct trial *trial, const struct gate_result *re
     json_out_open(out, '{');
     put_number(out, "lower", result->block_lower);
     put_number(out, "upper", result->block_upper);
-    put_count(out, "n", trial->arms[result->arm].blocks[row].n);
+    json_out_key_u64(out, "n", trial->arms[result->arm].blocks[row].n);
     json_out_close(out, '}');
   }
   json_out_key(out, "counts");
@@ -136,7 +130,7 @@ static void gate_json(const struct explain_input *input, const struct gate_resul
   put_number(out, "first_bad_s", look_s(trial, result->first_bad_look));
   put_number(out, "fired_s",
              result->fired_look == UINT64_MAX ? M_NAN : (double)result->fired_ms / 1000);
-  put_count(out, "episodes", result->episodes);
+  json_out_key_u64(out, "episodes", result->episodes);
   put_text(out, "reason", no_data_reason_name(result->reason));
   gate_missing(trial, result, text);
   put_text(out, "missing", text);
@@ -150,8 +144,8 @@ static void put_need(struct json_out *out, const char *what, uint64_t have, uint
 {
   json_out_open(out, '{');
   put_text(out, "what", what);
-  put_count(out, "have", have);
-  put_count(out, "want", want);
+  json_out_key_u64(out, "have", have);
+  json_out_key_u64(out, "want", want);
   json_out_key(out, "met");
   json_out_bool(out, met);
   json_out_close(out, '}');
@@ -187,13 +181,13 @@ void verdict_json(const struct explain_input *input, struct json_out *out)
   put_text(out, "verdict", verdict_kind_name(verdict->kind));
   put_text(out, "rule", verdict_rule(verdict));
   put_text(out, "gate", verdict->decided_by_gate ? gate_name(verdict->by) : NULL);
-  put_count(out, "step", verdict->step);
-  put_count(out, "look", verdict->look);
+  json_out_key_u64(out, "step", verdict->step);
+  json_out_key_u64(out, "look", verdict->look);
   put_number(out, "step_s", (double)verdict->step_ms / 1000);
-  put_count(out, "step_requests", verdict->step_requests);
-  put_count(out, "step_users", verdict->step_users);
+  json_out_key_u64(out, "step_requests", verdict->step_requests);
+  json_out_key_u64(out, "step_users", verdict->step_users);
   put_number(out, "harmed", verdict->harmed);
-  put_count(out, "harm_budget", trial->plan.harm_budget);
+  json_out_key_u64(out, "harm_budget", trial->plan.harm_budget);
   if (input->spec) digest_hex(input->spec, hex);
   put_text(out, "spec_hash", hex);
   needs_json(trial, verdict, out);

@@ -150,8 +150,7 @@ void forecast_json(const struct forecast *forecast, const struct plan *plan, str
   for (uint32_t i = 0; i < forecast->n_steps; i++) {
     const struct forecast_step *step = &forecast->steps[i];
     json_out_open(out, '{');
-    json_out_key(out, "step");
-    json_out_u64(out, i);
+    json_out_key_u64(out, "step", i);
     json_out_key(out, "kind");
     json_out_str(out, slice_str(step_kind_name(plan->steps[i].kind)));
     put_number(out, "requests_expected", step->requests);

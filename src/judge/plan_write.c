@@ -61,12 +61,6 @@ static void put_time(struct json_out *out, const char *key, uint64_t ms)
   json_out_str(out, slice_of(text, (size_t)n));
 }
 
-static void put_count(struct json_out *out, const char *key, uint64_t value)
-{
-  json_out_key(out, key);
-  json_out_u64(out, value);
-}
-
 static void put_str(struct json_out *out, const char *key, const char *text)
 {
   json_out_key(out, key);
@@ -109,12 +103,12 @@ static void step_write(const struct plan *plan, const struct plan_step *step, st
   else if (step->kind != STEP_AB)
     put_share(out, "traffic", step->weight);
   put_time(out, "for", step->for_ms);
-  put_count(out, "requests_min", step->requests_min);
-  if (step->kind != STEP_SHADOW) put_count(out, "users_min", step->users_min);
+  json_out_key_u64(out, "requests_min", step->requests_min);
+  if (step->kind != STEP_SHADOW) json_out_key_u64(out, "users_min", step->users_min);
   put_time(out, "deadline", step->deadline_ms);
   json_out_key(out, "approve");
   json_out_open(out, '{');
-  put_count(out, "count", step->approve_count);
+  json_out_key_u64(out, "count", step->approve_count);
   put_str(out, "role", plan_role_name(step->approve_role));
   json_out_close(out, '}');
   json_out_close(out, '}');
@@ -171,7 +165,7 @@ static void about_write(const struct plan *plan, struct json_out *out)
     put_str(out, "name", plan->metric.name);
     put_decimal(out, "cap", plan->metric.cap_e6, 6);
     put_str(out, "better", plan->metric.less ? "less" : "more");
-    put_count(out, "users_expected", plan->metric.users_expected);
+    json_out_key_u64(out, "users_expected", plan->metric.users_expected);
     put_time(out, "maturity", plan->metric.maturity_ms);
     json_out_close(out, '}');
   }
@@ -191,15 +185,15 @@ static void about_write(const struct plan *plan, struct json_out *out)
       json_out_close(out, '}');
     }
     json_out_close(out, ']');
-    put_count(out, "users_min", plan->ab.users_min);
-    put_count(out, "weeks_min", plan->ab.weeks_min);
+    json_out_key_u64(out, "users_min", plan->ab.users_min);
+    json_out_key_u64(out, "weeks_min", plan->ab.weeks_min);
     json_out_close(out, '}');
   }
   json_out_key(out, "compare");
   json_out_open(out, '{');
   put_str(out, "by", plan_alike_words[plan->compare.by]);
   put_decimal(out, "distance", plan->compare.distance_e6, 6);
-  put_count(out, "k", plan->compare.k);
+  json_out_key_u64(out, "k", plan->compare.k);
   json_out_close(out, '}');
   json_out_key(out, "contract");
   json_out_open(out, '{');
@@ -209,8 +203,8 @@ static void about_write(const struct plan *plan, struct json_out *out)
 
 static void policies_write(const struct plan *plan, struct json_out *out)
 {
-  put_count(out, "harm_budget", plan->harm_budget);
-  put_count(out, "unjudged_max", plan->unjudged_max);
+  json_out_key_u64(out, "harm_budget", plan->harm_budget);
+  json_out_key_u64(out, "unjudged_max", plan->unjudged_max);
   put_decimal(out, "alpha_total", plan->alpha_total_e9, 9);
   put_key(out, "sticky_by", &plan->sticky_by);
   put_key(out, "choose_by", &plan->choose_by);

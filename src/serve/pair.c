@@ -204,8 +204,7 @@ static void sample_write(struct pair_sample *sample, struct shadow *shadow, stru
   row_apart(pair, pair->worst);
   json_out_init(&out, &shadow->own, 2 * PAIR_TEXT_MAX);
   json_out_open(&out, '{');
-  json_out_key(&out, "row");
-  json_out_u64(&out, pair->worst);
+  json_out_key_u64(&out, "row", pair->worst);
   reading_put(&out, "stable", &pair->stable_row);
   reading_put(&out, "candidate", &pair->shadow_row);
   size_t answers = out.len;

@@ -109,8 +109,7 @@ static enum code output_out(struct json_out *out, const struct tensor *tensor, b
   if (binary) {
     json_out_key(out, "parameters");
     json_out_open(out, '{');
-    json_out_key(out, "binary_data_size");
-    json_out_u64(out, tensor->bytes);
+    json_out_key_u64(out, "binary_data_size", tensor->bytes);
     json_out_close(out, '}');
   } else if (!dtype_json(tensor->dtype)) {
     return fail(err, E_BAD_DATATYPE,

@@ -158,6 +158,12 @@ void json_out_u64(struct json_out *out, uint64_t value)
   if (value_begin(out, TEXT_NUMBER_MAX)) out->len += text_print_u64(out->at + out->len, value);
 }
 
+void json_out_key_u64(struct json_out *out, const char *key, uint64_t value)
+{
+  json_out_key(out, key);
+  json_out_u64(out, value);
+}
+
 static struct slice not_finite(double value)
 {
   if (isnan(value)) return SLICE("\"NaN\"");

@@ -36,6 +36,8 @@ void json_out_bool(struct json_out *out, bool value);
 void json_out_null(struct json_out *out);
 void json_out_i64(struct json_out *out, int64_t value);
 void json_out_u64(struct json_out *out, uint64_t value);
+/* A member that is a count. */
+void json_out_key_u64(struct json_out *out, const char *key, uint64_t value);
 /* Shortest text that reads back the same; not finite: "NaN", "Infinity", "-Infinity" as strings. */
 void json_out_f64(struct json_out *out, double value);
 void json_out_f32(struct json_out *out, float value);

@@ -14,8 +14,7 @@ static struct json_out out_open(struct ask *ask)
   arena_reset(&desk->out);
   json_out_init(&out, &desk->out, 4096);
   json_out_open(&out, '{');
-  json_out_key(&out, "seq");
-  json_out_u64(&out, ask->tenant ? ask->tenant->flags_seq : 0);
+  json_out_key_u64(&out, "seq", ask->tenant ? ask->tenant->flags_seq : 0);
   return out;
 }
 

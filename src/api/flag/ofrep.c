@@ -193,8 +193,7 @@ static void streams_write(struct json_out *out, const char *uri)
   json_out_key(out, "requestUri");
   json_out_str(out, slice_str(uri));
   json_out_close(out, '}');
-  json_out_key(out, "inactivityDelaySec");
-  json_out_u64(out, 120);
+  json_out_key_u64(out, "inactivityDelaySec", 120);
   json_out_close(out, '}');
   json_out_close(out, ']');
 }

@@ -97,12 +97,9 @@ static void variant_out(struct json_out *out, struct slice name, const struct ou
   json_out_open(out, '{');
   json_out_key(out, "variant");
   json_out_str(out, name);
-  json_out_key(out, "exposures");
-  json_out_u64(out, sums->requests);
-  json_out_key(out, "outcomes");
-  json_out_u64(out, sums->labelled);
-  json_out_key(out, "units");
-  json_out_u64(out, sums->metric.n);
+  json_out_key_u64(out, "exposures", sums->requests);
+  json_out_key_u64(out, "outcomes", sums->labelled);
+  json_out_key_u64(out, "units", sums->metric.n);
   number_out(out, "mean",
              sums->metric.n ? (double)sums->metric.y / (double)sums->metric.n /
                                   (double)(1 << MEAN_PARTS_BITS) * spec->cap

@@ -50,8 +50,7 @@ static void approvals_put(const struct run *run, struct json_out *out)
   bool step = now->step < run->plan.n_steps;
   json_out_key(out, "approvals");
   json_out_open(out, '{');
-  json_out_key(out, "want");
-  json_out_u64(out, rollout_approvals_wanted(now, &run->plan));
+  json_out_key_u64(out, "want", rollout_approvals_wanted(now, &run->plan));
   str_or_null(out, "role", step ? plan_role_name(run->plan.steps[now->step].approve_role) : NULL);
   json_out_key(out, "have");
   json_out_open(out, '[');
@@ -81,8 +80,7 @@ static void flips_put(const struct flips *flips, struct json_out *out)
       json_out_open(out, '{');
       flip_label_put(flips, "stable", i, out);
       flip_label_put(flips, "candidate", k, out);
-      json_out_key(out, "pairs");
-      json_out_u64(out, flips->at[i][k]);
+      json_out_key_u64(out, "pairs", flips->at[i][k]);
       json_out_close(out, '}');
     }
   json_out_close(out, ']');
@@ -97,16 +95,11 @@ static void shadow_put(const struct run *run, struct json_out *out)
     return;
   }
   json_out_open(out, '{');
-  json_out_key(out, "pairs");
-  json_out_u64(out, totals->pairs);
-  json_out_key(out, "repeats");
-  json_out_u64(out, totals->repeats);
-  json_out_key(out, "disagreements");
-  json_out_u64(out, totals->disagreements);
-  json_out_key(out, "dropped");
-  json_out_u64(out, totals->dropped);
-  json_out_key(out, "errors");
-  json_out_u64(out, totals->errors);
+  json_out_key_u64(out, "pairs", totals->pairs);
+  json_out_key_u64(out, "repeats", totals->repeats);
+  json_out_key_u64(out, "disagreements", totals->disagreements);
+  json_out_key_u64(out, "dropped", totals->dropped);
+  json_out_key_u64(out, "errors", totals->errors);
   flips_put(&totals->flips, out);
   json_out_key(out, "worst");
   json_out_open(out, '[');
@@ -155,10 +148,8 @@ static void state_put(const struct run *run, struct json_out *out)
   str_or_null(out, "strategy", strategy_name(run->plan.strategy));
   str_or_null(out, "state", rollout_state_name(now->state));
   str_or_null(out, "why", rollout_why_name(now->why));
-  json_out_key(out, "step");
-  json_out_u64(out, now->step);
-  json_out_key(out, "steps");
-  json_out_u64(out, run->plan.n_steps);
+  json_out_key_u64(out, "step", now->step);
+  json_out_key_u64(out, "steps", run->plan.n_steps);
   json_out_key(out, "weight");
   json_out_f64(out, weight);
   json_out_key(out, "copied");
@@ -185,12 +176,9 @@ static void run_put(const struct run *run, struct json_out *out)
   json_out_open(out, '{');
   json_out_key(out, "model");
   json_out_str(out, run->model->name);
-  json_out_key(out, "release");
-  json_out_u64(out, run->number);
-  json_out_key(out, "version");
-  json_out_u64(out, run->version);
-  json_out_key(out, "stable");
-  json_out_u64(out, run->against);
+  json_out_key_u64(out, "release", run->number);
+  json_out_key_u64(out, "version", run->version);
+  json_out_key_u64(out, "stable", run->against);
   state_put(run, out);
   str_or_null(out, "spec_hash", spec);
   json_out_key(out, "plan");
@@ -202,10 +190,8 @@ static void run_put(const struct run *run, struct json_out *out)
     json_out_null(out);
   shadow_put(run, out);
   outcomes_put(run, out);
-  json_out_key(out, "keyless");
-  json_out_u64(out, run->totals.keyless);
-  json_out_key(out, "unjudged");
-  json_out_u64(out, run->totals.unjudged);
+  json_out_key_u64(out, "keyless", run->totals.keyless);
+  json_out_key_u64(out, "unjudged", run->totals.unjudged);
   warnings_put(run, out);
   json_out_close(out, '}');
 }
