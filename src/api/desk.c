@@ -21,8 +21,8 @@ typedef enum desk_step (*handler)(struct ask *ask);
 static enum desk_step not_built(struct ask *ask);
 
 static const handler handlers[] = {
-#define ROUTE(method, path, kind, role, handler, body_max, help) handler,
-#define LATER(method, path, role, why) not_built,
+#define ROUTE(method, path, kind, verb, resource, handler, body_max, help) handler,
+#define LATER(method, path, verb, resource, why) not_built,
 #include "api/routes.def"
 #undef ROUTE
 #undef LATER

@@ -7,9 +7,9 @@
 #include "api/ask_int.h"
 
 /* One declaration per row; a handler named by several rows is declared several times. */
-#define ROUTE(method, path, kind, role, handler, body_max, help) \
+#define ROUTE(method, path, kind, verb, resource, handler, body_max, help) \
   enum desk_step handler(struct ask *ask);
-#define LATER(method, path, role, why)
+#define LATER(method, path, verb, resource, why)
 #include "api/routes.def"
 #undef ROUTE
 #undef LATER

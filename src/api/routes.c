@@ -3,23 +3,24 @@
  * SPDX-License-Identifier: MIT */
 #include "api/routes.h"
 
-#define ROLE_anybody  ROLE_ANYBODY
-#define ROLE_viewer   ROLE_VIEWER
-#define ROLE_auditor  ROLE_AUDITOR
-#define ROLE_invoker  ROLE_INVOKER
-#define ROLE_deployer ROLE_DEPLOYER
-#define ROLE_approver ROLE_APPROVER
-#define ROLE_admin    ROLE_ADMIN
-#define ROLE_operator ROLE_OPERATOR
+/* A pair that the policy has no row for is no name here: a route that says it does not compile. */
+enum {
+#define POLICY(resource, verb, role) POLICY_##resource##_##verb,
+#include "base/role.def"
+#undef POLICY
+};
+#define VERB_OF(verb, resource) (POLICY_##resource##_##verb >= 0 ? VERB_##verb : VERB_COUNT)
 
 /* __COUNTER__ numbers the rows; nothing else in this file may use it. */
 static const struct route rows[] = {
-#define ROUTE(method, path, kind, role, handler, body_max, help) \
-  {METHOD_##method, path, (uint16_t)__COUNTER__, ROUTE_##kind, body_max, ROLE_##role, help, NULL},
+#define ROUTE(method, path, kind, verb, resource, handler, body_max, help)                        \
+  {METHOD_##method, path, (uint16_t)__COUNTER__, ROUTE_##kind, body_max, VERB_OF(verb, resource), \
+   RESOURCE_##resource, help, NULL},
 /* clang-format off */
-#define LATER(method, path, role, why)                             \
+#define LATER(method, path, verb, resource, why)                   \
   {METHOD_##method, path, (uint16_t)__COUNTER__, ROUTE_ASK,        \
-   METHOD_##method == METHOD_GET ? 0 : 1 << 20, ROLE_##role, why, why},
+   METHOD_##method == METHOD_GET ? 0 : 1 << 20, VERB_OF(verb, resource), \
+   RESOURCE_##resource, why, why},
 /* clang-format on */
 #include "api/routes.def"
 #undef ROUTE

@@ -1,4 +1,4 @@
-/* role.c - the names of roles, and what each holds.
+/* role.c - the names of roles, what each holds, and the policy.
  * Thread: any; pure.
  * SPDX-License-Identifier: MIT */
 #include "base/role.h"
@@ -45,4 +45,58 @@ bool role_named(struct slice name, enum role *role)
     return true;
   }
   return false;
+}
+
+/* ---- the policy ---- */
+
+#define ROLE_anybody  ROLE_ANYBODY
+#define ROLE_viewer   ROLE_VIEWER
+#define ROLE_auditor  ROLE_AUDITOR
+#define ROLE_invoker  ROLE_INVOKER
+#define ROLE_deployer ROLE_DEPLOYER
+#define ROLE_approver ROLE_APPROVER
+#define ROLE_admin    ROLE_ADMIN
+#define ROLE_operator ROLE_OPERATOR
+
+/* One more than the role; 0: nobody. */
+static const unsigned char policy[RESOURCE_COUNT][VERB_COUNT] = {
+#define POLICY(resource, verb, role) [RESOURCE_##resource][VERB_##verb] = ROLE_##role + 1,
+#include "base/role.def"
+#undef POLICY
+};
+
+bool authz_least(enum verb verb, enum resource_class resource, enum role *role)
+{
+  must((unsigned)verb < VERB_COUNT && (unsigned)resource < RESOURCE_COUNT);
+  if (!policy[resource][verb]) return false;
+  *role = (enum role)(policy[resource][verb] - 1);
+  return true;
+}
+
+enum code authz(const struct principal *principal, enum verb verb, const struct resource *resource)
+{
+  enum role least;
+  if (!authz_least(verb, resource->class, &least)) return E_DENIED;
+  if (!role_may(principal->role, least))
+    return principal->role == ROLE_ANYBODY ? E_UNAUTHENTICATED : E_DENIED;
+  if (role_may(principal->role, ROLE_OPERATOR)) return OK;
+  return slice_eq(principal->tenant, resource->tenant) ? OK : E_NOT_FOUND;
+}
+
+const char *verb_name(enum verb verb)
+{
+#define VERB(name) #name,
+  static const char *const names[] = {VERBS(VERB)};
+#undef VERB
+  must((unsigned)verb < VERB_COUNT);
+  return names[verb];
+}
+
+const char *resource_name(enum resource_class resource)
+{
+#define RESOURCE(name) #name,
+  static const char *const names[] = {RESOURCES(RESOURCE)};
+#undef RESOURCE
+  must((unsigned)resource < RESOURCE_COUNT);
+  return names[resource];
 }

@@ -181,7 +181,7 @@ static void request_route(struct conn *conn, const struct url *url)
   if (route->kind == ROUTE_STREAM_FLAGS) ticket = url_query_get(url->query, SLICE("ticket"));
   if ((ticket.at ? who_of_ticket(&loop->opts.who, &asks, ticket, &who, &loop->err)
                  : who_of(&loop->opts.who, &asks, &who, &loop->err)) ||
-      who_may(&who, route->role, &loop->err)) {
+      who_may(&who, route->verb, route->resource, &loop->err)) {
     request_refuse(conn, &loop->err);
     return;
   }

@@ -120,12 +120,19 @@ bool who_stays(const struct world *world, struct slice id, int64_t wall_ms)
   return key && (!key->expires_ms || key->expires_ms > wall_ms);
 }
 
-enum code who_may(const struct who *who, enum role needed, struct err *err)
+enum code who_may(const struct who *who, enum verb verb, enum resource_class class, struct err *err)
 {
-  if (role_may(who->role, needed)) return OK;
-  if (who->role == ROLE_ANYBODY)
-    return fail(err, E_UNAUTHENTICATED,
-                "this needs a key; send it as 'Authorization: Bearer slw_...'");
-  return fail(err, E_DENIED, "this needs the role %s; \"%.*s\" has %s", role_name(needed),
-              SLICE_ARG(who->actor), role_name(who->role));
+  enum role least = ROLE_OPERATOR;
+  struct principal principal = {who->role, who->tenant_name};
+  struct resource resource = {class, who->tenant_name};
+  switch (authz(&principal, verb, &resource)) {
+    case OK: return OK;
+    case E_UNAUTHENTICATED:
+      return fail(err, E_UNAUTHENTICATED,
+                  "this needs a key; send it as 'Authorization: Bearer slw_...'");
+    default:
+      if (!authz_least(verb, class, &least)) return fail(err, E_DENIED, "nobody may do this");
+      return fail(err, E_DENIED, "this needs the role %s; \"%.*s\" has %s", role_name(least),
+                  SLICE_ARG(who->actor), role_name(who->role));
+  }
 }

@@ -47,8 +47,8 @@ CHECKED enum code who_of_ticket(const struct who_rules *rules, const struct who_
                                 struct slice ticket, struct who *who, struct err *err);
 /* Whether a key that was good is good still: for what stays open long after it was looked at. */
 bool who_stays(const struct world *world, struct slice key_id, int64_t wall_ms);
-/* E_DENIED when the caller's role does not hold what is needed, E_UNAUTHENTICATED when it has
- * none. */
-CHECKED enum code who_may(const struct who *who, enum role needed, struct err *err);
+/* authz (base/role.h) of something of the tenant the caller acts for, with the answer's words. */
+CHECKED enum code who_may(const struct who *who, enum verb verb, enum resource_class class,
+                          struct err *err);
 
 #endif

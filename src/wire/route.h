@@ -38,7 +38,8 @@ struct route {
   uint16_t id; /* the caller's own number for it */
   enum route_kind kind;
   size_t body_max;   /* bytes; 0: a request body is refused unless empty */
-  enum role role;    /* least role that may call it */
+  enum verb verb;    /* what it does, and to what: base/role.def says who may */
+  enum resource_class resource;
   const char *help;  /* one line */
   const char *later; /* not built: why, for the 501; NULL: built */
 };

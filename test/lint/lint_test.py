@@ -147,7 +147,7 @@ PLANTED = [  # name, files, what lint must say
                             + "const struct engine engine_stray = {0};\n"},
      "src/infer/engine/stray.c:4: 'stray' has no row in src/infer/engines.def"),
     ("route without a handler", {"src/api/routes.def": '/* routes.def - all. */\n'
-                                 'ROUTE(GET, "/v2", ASK, anybody, lost_get, 0, "help")\n',
+                                 'ROUTE(GET, "/v2", ASK, look, server, lost_get, 0, "help")\n',
                                  "src/daemon.c": head("daemon.c"),
                                  "src/api/c.c": calls("x++", thread="desk")},
      "src/api/routes.def:2: row 'lost_get' has nothing behind it"),

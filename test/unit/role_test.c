@@ -43,3 +43,40 @@ TEST(names_read_back_and_nobody_is_given_the_role_anybody)
   EXPECT(!role_named(SLICE("anybody"), &role) && !role_named(SLICE("Admin"), &role));
   EXPECT(!role_named(SLICE(""), &role) && !role_named(SLICE("root"), &role));
 }
+
+/* The table as the routes use it: deny by default, and an operator alone sees past its tenant. */
+TEST(authz_denies_what_has_no_row_and_hides_what_is_anothers)
+{
+  struct resource own = {RESOURCE_model, SLICE("acme")}, others = {RESOURCE_model, SLICE("bank")};
+  struct principal nobody = {ROLE_ANYBODY, SLICE("")}, viewer = {ROLE_VIEWER, SLICE("acme")},
+                   admin = {ROLE_ADMIN, SLICE("acme")}, operator = {ROLE_OPERATOR, SLICE("acme")};
+  EXPECT_INT(authz(&nobody, VERB_read, &own), E_UNAUTHENTICATED);
+  EXPECT_INT(authz(&viewer, VERB_read, &own), OK);
+  EXPECT_INT(authz(&viewer, VERB_write, &own), E_DENIED);
+  EXPECT_INT(authz(&viewer, VERB_read, &others), E_NOT_FOUND);
+  EXPECT_INT(authz(&viewer, VERB_write, &others), E_DENIED); /* before whose it is */
+  EXPECT_INT(authz(&admin, VERB_remove, &others), E_NOT_FOUND);
+  EXPECT_INT(authz(&operator, VERB_remove, &others), OK);
+  EXPECT_INT(authz(&operator, VERB_approve, &own), E_DENIED); /* no such row */
+}
+
+TEST(every_pair_of_verb_and_resource_is_somebodys_or_nobodys)
+{
+  unsigned rows = 0;
+  for (unsigned r = 0; r < RESOURCE_COUNT; r++)
+    for (unsigned v = 0; v < VERB_COUNT; v++) {
+      enum role least;
+      struct resource resource = {(enum resource_class)r, SLICE("t")};
+      bool listed = authz_least((enum verb)v, (enum resource_class)r, &least);
+      rows += listed;
+      for (unsigned role = 0; role < ROLE_COUNT; role++) {
+        struct principal principal = {(enum role)role, SLICE("t")};
+        EXPECT_INT(authz(&principal, (enum verb)v, &resource) == OK,
+                   listed && matrix[role][least] == 'x');
+      }
+      if (listed && least == ROLE_ANYBODY) EXPECT_INT(v, VERB_look);
+    }
+  EXPECT(rows > 30);
+  EXPECT_STR(verb_name(VERB_approve), "approve");
+  EXPECT_STR(resource_name(RESOURCE_backup), "backup");
+}

@@ -10,8 +10,8 @@
 #include "api/routes.h"
 
 static const char *const handler_names[] = {
-#define ROUTE(method, path, kind, role, handler, body_max, help) #handler,
-#define LATER(method, path, role, why)                           "not_built",
+#define ROUTE(method, path, kind, verb, resource, handler, body_max, help) #handler,
+#define LATER(method, path, verb, resource, why)                           "not_built",
 #include "api/routes.def"
 #undef ROUTE
 #undef LATER
@@ -36,10 +36,14 @@ static json_t *path_read(const char *pattern, char path[256])
 
 static json_t *operation_json(const struct route *row, uint32_t index, json_t *parameters)
 {
+  enum role role;
   json_t *tree = json_object();
   json_object_set_new(tree, "operationId", json_sprintf("%s_%u", handler_names[index], index));
   json_object_set_new(tree, "summary", json_string(row->help));
-  json_object_set_new(tree, "x-role", json_string(role_name(row->role)));
+  must(authz_least(row->verb, row->resource, &role));
+  json_object_set_new(tree, "x-verb", json_string(verb_name(row->verb)));
+  json_object_set_new(tree, "x-resource", json_string(resource_name(row->resource)));
+  json_object_set_new(tree, "x-role", json_string(role_name(role)));
   if (json_array_size(parameters)) json_object_set(tree, "parameters", parameters);
   if (row->body_max) {
     const char *type = row->kind == ROUTE_UPLOAD ? "application/octet-stream" : "application/json";
