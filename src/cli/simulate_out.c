@@ -68,7 +68,7 @@ static void rows_add(struct simulate_out *out, const struct sim_case *of,
                      const struct sim_summary *got)
 {
   bool is_null = scenario_is_null(&of->scenario);
-  double runs = got->runs, rate = of->rps * plan_weight(&of->plan, 0, PLAN_CANDIDATE) / PLAN_WHOLE;
+  double runs = got->runs, rate = of->rps * plan_weight(&of->plan, 0, ARM_CANDIDATE) / PLAN_WHOLE;
   table_add(&out->table, "%s", of->scenario.name);
   table_add(&out->table, "slipway");
   table_add(&out->table, "%.1f %%", 100 * got->early / runs);

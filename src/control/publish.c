@@ -123,9 +123,7 @@ static void model_plan(struct publish *publish, struct book *book, const struct 
   uint32_t previous = catalog_previous(from);
   if (previous) to->previous = &versions[previous - 1];
   if (!from->serving || versions[from->serving - 1].state != VERSION_READY) return;
-  to->stable = &versions[from->serving - 1];
-  to->arms[0] = (struct arm){to->stable, WEIGHT_WHOLE};
-  to->n_arms = 1;
+  model_serve(to, &versions[from->serving - 1]);
   if (run) run_split(run, publish->post->n_loops, &publish->scratch, to);
 }
 

@@ -176,7 +176,7 @@ static void row_json(const struct trial *trial, uint32_t arm, uint32_t row, stru
   json_out_key(out, "phi");
   put_hex(out, trial->limits[arm][row].phi);
   put_total(out, "candidate", &trial->totals[arm], row);
-  put_total(out, "stable", &trial->totals[PLAN_STABLE], row);
+  put_total(out, "stable", &trial->totals[ARM_STABLE], row);
   json_out_key(out, "restarted");
   detector_json(&at->ordinary[row], out);
   json_out_key(out, "fast");

@@ -58,12 +58,6 @@ const char *row_name(uint32_t row)
   return row < sizeof names / sizeof *names ? names[row] : "";
 }
 
-const char *arm_name(const struct plan *plan, uint32_t arm)
-{
-  if (plan->strategy == STRATEGY_AB && arm < plan->ab.n_arms) return plan->ab.names[arm];
-  return arm == PLAN_CANDIDATE ? "candidate" : "stable";
-}
-
 double look_s(const struct trial *trial, uint64_t look)
 {
   if (!trial->looks || look == UINT64_MAX) return M_NAN;
@@ -122,7 +116,7 @@ static void add_share(struct text *text, const struct trial *trial,
 static void add_sample_ratio(struct text *text, const struct trial *trial,
                              const struct gate_result *result)
 {
-  double own = trial->last_weights[PLAN_CANDIDATE], all = 0;
+  double own = trial->last_weights[ARM_CANDIDATE], all = 0;
   for (uint32_t arm = 0; arm < trial->n_arms; arm++) all += trial->last_weights[arm];
   if (m_is_nan(result->effect)) {
     add(text, "sample ratio not known yet");

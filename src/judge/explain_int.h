@@ -7,7 +7,6 @@
 #include "judge/explain.h"
 
 const char *row_name(uint32_t row); /* "p99" */
-const char *arm_name(const struct plan *plan, uint32_t arm);
 const char *verdict_rule(const struct verdict *verdict);
 /* Seconds into the release at which that look began, looks being about equally long. */
 double look_s(const struct trial *trial, uint64_t look);

@@ -117,7 +117,7 @@ static void gate_json(const struct explain_input *input, const struct gate_resul
   put_text(out, "state", gate_state_name(result->state));
   put_text(out, "act", act_name(result->act));
   put_text(out, "lane", lane_name(result->lane));
-  put_text(out, "arm", arm_name(&trial->plan, result->arm));
+  put_text(out, "arm", arm_name(result->arm));
   put_text(out, "row", late ? row_name(result->row) : NULL);
   put_effect(trial, result, out);
   put_evidence(trial, result, out);

@@ -49,8 +49,8 @@ static void row_make(struct forecast_row *row, const struct plan *plan, const st
 
 static double share_of(const struct plan *plan, uint32_t step)
 {
-  double own = plan_weight(plan, step, PLAN_CANDIDATE);
-  double stable = plan_weight(plan, step, PLAN_STABLE);
+  double own = plan_weight(plan, step, ARM_CANDIDATE);
+  double stable = plan_weight(plan, step, ARM_STABLE);
   return own + stable > 0 ? own / (own + stable) : 0;
 }
 
@@ -60,7 +60,7 @@ static void rows_make(struct forecast_step *at, const struct plan *plan, uint32_
   const struct plan_step *step = &plan->steps[i];
   double share = share_of(plan, i), both = 1;
   if (step->kind == STEP_AB)
-    both = ((double)plan->ab.weights[PLAN_CANDIDATE] + plan->ab.weights[PLAN_STABLE]) / PLAN_WHOLE;
+    both = ((double)plan->ab.weights[ARM_CANDIDATE] + plan->ab.weights[ARM_STABLE]) / PLAN_WHOLE;
   uint32_t late = 0;
   for (uint32_t row = 0; row < SLOW_ROWS; row++)
     late += traffic->rps * 1800 * (1 - SLOW_Q[row]) >= 10 &&
@@ -99,7 +99,7 @@ void forecast_make(struct forecast *forecast, const struct plan *plan,
   for (uint32_t i = 0; i < plan->n_steps; i++) {
     const struct plan_step *step = &plan->steps[i];
     struct forecast_step *at = &forecast->steps[i];
-    double weight = step->kind == STEP_AB ? plan->ab.weights[PLAN_CANDIDATE] : step->weight;
+    double weight = step->kind == STEP_AB ? plan->ab.weights[ARM_CANDIDATE] : step->weight;
     double rps = traffic->rps * weight / PLAN_WHOLE;
     at->requests = rps * (double)step->for_ms / 1000;
     at->seconds_needed = step->requests_min == 0 ? 0

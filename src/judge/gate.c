@@ -50,8 +50,8 @@ void gate_arms(const struct trial *trial, struct gate_result *result,
                struct gate_result (*judge)(const struct trial *trial, uint32_t arm,
                                            struct gate_result result))
 {
-  struct gate_result worst = judge(trial, PLAN_CANDIDATE, *result);
-  for (uint32_t arm = PLAN_MORE; arm < trial->n_arms; arm++) {
+  struct gate_result worst = judge(trial, ARM_CANDIDATE, *result);
+  for (uint32_t arm = ARM_MORE; arm < trial->n_arms; arm++) {
     struct gate_result other = judge(trial, arm, *result);
     if (is_worse(&other, &worst)) worst = other;
   }

@@ -23,7 +23,7 @@ struct gate {
  * gate_arm_next(arm)). */
 static inline uint32_t gate_arm_next(uint32_t arm)
 {
-  return arm == PLAN_CANDIDATE ? PLAN_MORE : arm + 1;
+  return arm == ARM_CANDIDATE ? ARM_MORE : arm + 1;
 }
 
 /* alpha of the gate for one treated arm; `lanes` that spend it equally, `anew` if they start anew

@@ -138,7 +138,7 @@ bool result_interval(const struct trial *trial, const struct gate_result *result
       if (result->gate == GATE_DISAGREEMENT) return agree_interval(trial, lower, upper);
       return share_interval(result, lower, upper);
     case EFFECT_DIFF: {
-      struct mean_interval at = difference(trial, result->arm, PLAN_STABLE, SHOWN_ALPHA);
+      struct mean_interval at = difference(trial, result->arm, ARM_STABLE, SHOWN_ALPHA);
       *lower = at.lower, *upper = at.upper;
       return at.enough && !m_is_nan(at.lower);
     }

@@ -92,7 +92,7 @@ void trial_begin(struct trial *trial, const struct plan *plan)
   memset(trial, 0, sizeof *trial);
   trial->plan = *plan;
   trial->n_arms = plan_arms(plan);
-  must(trial->n_arms >= 2 && trial->n_arms <= PLAN_ARMS_MAX);
+  must(trial->n_arms >= 2 && trial->n_arms <= ARMS_MAX);
   trial->restarts_max = detector_restarts(plan_horizon_looks(plan));
   for (uint32_t i = 0; i < plan->n_steps; i++)
     trial->live_steps += plan->steps[i].kind != STEP_SHADOW;
@@ -152,7 +152,7 @@ void trial_step_begin(struct trial *trial, uint32_t step, const struct baseline 
 void trial_copy(struct trial *to, const struct trial *from)
 {
   *to = *from;
-  for (int arm = 0; arm < PLAN_ARMS_MAX; arm++)
+  for (int arm = 0; arm < ARMS_MAX; arm++)
     for (int row = 0; row < TRIAL_BLOCK_ROWS; row++) {
       struct block_row *blocks = &to->arms[arm].blocks[row];
       if (blocks->d) blocks->d = to->block_room[0] + (blocks->d - from->block_room[0]);
@@ -178,7 +178,7 @@ static enum no_data_reason without(const struct trial *trial)
   if (trial->stale_looks >= TRIAL_STALE_LOOKS) return WITHOUT_STALE_TALLIES;
   for (uint32_t arm = 0; arm < trial->n_arms; arm = gate_arm_next(arm))
     if (!trial->totals[arm].requests) return WITHOUT_NO_CANDIDATE_REQUESTS;
-  if (trial->totals[PLAN_STABLE].requests || is_alone(trial)) return WITHOUT_NONE;
+  if (trial->totals[ARM_STABLE].requests || is_alone(trial)) return WITHOUT_NONE;
   return WITHOUT_NO_STABLE_REQUESTS;
 }
 

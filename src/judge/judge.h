@@ -181,32 +181,32 @@ struct trial {
   uint32_t restarts_max; /* N */
   uint32_t step;
   struct baseline baseline;
-  struct detector_limits limits[PLAN_ARMS_MAX][TRIAL_ROWS];
+  struct detector_limits limits[ARMS_MAX][TRIAL_ROWS];
   bool row_used[TRIAL_ROWS]; /* in any step so far: J counts them */
   uint32_t block_every;      /* blocks of ten looks joined, so that the step fits */
 
   uint64_t looks, looks_counted, refused; /* seen; at a weight; not counted */
   uint64_t step_looks, step_ms, release_ms, no_data_ms;
   uint32_t stale_looks; /* in a row */
-  uint32_t last_weights[PLAN_ARMS_MAX];
+  uint32_t last_weights[ARMS_MAX];
 
-  struct trial_arm arms[PLAN_ARMS_MAX]; /* [PLAN_STABLE] is unused */
+  struct trial_arm arms[ARMS_MAX]; /* [ARM_STABLE] is unused */
   double block_room[TRIAL_BLOCK_ROWS][TRIAL_BLOCKS];
-  struct look_arm totals[PLAN_ARMS_MAX]; /* of the step */
-  uint64_t ratio_units[PLAN_ARMS_MAX];   /* since weights changed last */
+  struct look_arm totals[ARMS_MAX]; /* of the step */
+  uint64_t ratio_units[ARMS_MAX];   /* since weights changed last */
   bool step_uneven;                      /* a look of the step was */
   struct trial_segment segments[PLAN_SEGMENTS_MAX];
   uint32_t n_segments;
   struct agree agree;
   uint64_t copies_failed;
-  double shift_log_e[PLAN_ARMS_MAX], shift_psi[PLAN_ARMS_MAX];   /* every ten looks */
-  double inputs_log_e[PLAN_ARMS_MAX], inputs_psi[PLAN_ARMS_MAX]; /* the same */
+  double shift_log_e[ARMS_MAX], shift_psi[ARMS_MAX];   /* every ten looks */
+  double inputs_log_e[ARMS_MAX], inputs_psi[ARMS_MAX]; /* the same */
 
-  struct slope slope[PLAN_ARMS_MAX];
-  enum slope_says memory[PLAN_ARMS_MAX]; /* since the last window closed */
-  struct trial_window windows[PLAN_ARMS_MAX];
-  uint64_t arm_requests[PLAN_ARMS_MAX];  /* of the release */
-  struct mean_arm metric[PLAN_ARMS_MAX]; /* of the release */
+  struct slope slope[ARMS_MAX];
+  enum slope_says memory[ARMS_MAX]; /* since the last window closed */
+  struct trial_window windows[ARMS_MAX];
+  uint64_t arm_requests[ARMS_MAX];  /* of the release */
+  struct mean_arm metric[ARMS_MAX]; /* of the release */
 
   double harmed; /* running sum, may be below zero */
   bool killed;

@@ -11,8 +11,8 @@ enum { SHIFT_EVERY = 10, RECENT_LOOKS = 10 };
 
 double trial_share(const struct trial *trial, const struct look *look, uint32_t arm)
 {
-  const struct look_arm *c = &look->arms[arm], *b = &look->arms[PLAN_STABLE];
-  double own = look->weights[arm], stable = look->weights[PLAN_STABLE];
+  const struct look_arm *c = &look->arms[arm], *b = &look->arms[ARM_STABLE];
+  double own = look->weights[arm], stable = look->weights[ARM_STABLE];
   if (trial_in_shadow(trial)) return c->requests && b->requests ? 0.5 : 0;
   if (trial->plan.sticky_by.kind != BY_REQUEST || look->uneven)
     return count_share(c->requests, b->requests);
@@ -58,7 +58,7 @@ static bool is_warming(const struct trial *trial, const struct look *look)
 
 static void detectors_step(struct trial *trial, const struct look *look, uint32_t arm)
 {
-  const struct look_arm *c = &look->arms[arm], *b = &look->arms[PLAN_STABLE];
+  const struct look_arm *c = &look->arms[arm], *b = &look->arms[ARM_STABLE];
   struct steps steps;
   double s = trial_share(trial, look, arm);
   steps_set(trial, GATE_ERRORS, s, &steps);
@@ -95,7 +95,7 @@ static void block_add(struct trial *trial, uint32_t arm, uint32_t row,
 
 static void blocks_step(struct trial *trial, const struct look *look, uint32_t arm)
 {
-  const struct look_arm *c = &look->arms[arm], *b = &look->arms[PLAN_STABLE];
+  const struct look_arm *c = &look->arms[arm], *b = &look->arms[ARM_STABLE];
   bool warming = is_warming(trial, look);
   for (uint32_t row = 0; row < SLOW_ROWS; row++) {
     struct block_sums sums = {c->slow[row], c->timed, b->slow[row], b->timed};
@@ -127,7 +127,7 @@ static void segment_count(struct trial *trial, const struct look *look, uint32_t
 {
   struct trial_segment *segment = &trial->segments[i];
   const struct look_segment *seen = &look->segments[i];
-  const struct detector_limits *limits = trial->limits[PLAN_CANDIDATE];
+  const struct detector_limits *limits = trial->limits[ARM_CANDIDATE];
   if (!seen->requests[0] && !seen->requests[1]) return;
   struct count_step own;
   if (trial->plan.sticky_by.kind != BY_REQUEST || look->uneven) {
@@ -155,7 +155,7 @@ static void segments_count(struct trial *trial, const struct look *look)
   struct count_step shared;
   if (!look->n_segments || !plan_gate_acts(&trial->plan, GATE_SEGMENTS, STEP_CANARY)) return;
   if (look->n_segments > trial->n_segments) trial->n_segments = look->n_segments;
-  count_step_set(&shared, COUNT_HARM, trial_share(trial, look, PLAN_CANDIDATE),
+  count_step_set(&shared, COUNT_HARM, trial_share(trial, look, ARM_CANDIDATE),
                  gate_margin(trial, GATE_SEGMENTS));
   for (uint32_t i = 0; i < look->n_segments; i++) segment_count(trial, look, i, &shared);
 }
@@ -163,7 +163,7 @@ static void segments_count(struct trial *trial, const struct look *look)
 /* Slopes are medians of all pairs of windows: asked for once a window, not once a look. */
 static void memory_judge(struct trial *trial)
 {
-  const struct slope *b = &trial->slope[PLAN_STABLE];
+  const struct slope *b = &trial->slope[ARM_STABLE];
   double requests = 0, ms = (double)(trial->release_ms);
   if (!b->windows) return;
   for (uint32_t arm = 0; arm < trial->n_arms; arm++) requests += (double)trial->arm_requests[arm];
@@ -216,11 +216,11 @@ static size_t bins_used(const uint64_t *c, const uint64_t *b)
 
 static void shift_count_all(struct trial *trial)
 {
-  const struct look_arm *b = &trial->totals[PLAN_STABLE];
+  const struct look_arm *b = &trial->totals[ARM_STABLE];
   if (trial_in_shadow(trial) || (trial->step_looks + 1) % SHIFT_EVERY) return;
   for (uint32_t arm = 0; arm < trial->n_arms; arm = gate_arm_next(arm)) {
     const struct look_arm *c = &trial->totals[arm];
-    double own = trial->last_weights[arm], stable = trial->last_weights[PLAN_STABLE];
+    double own = trial->last_weights[arm], stable = trial->last_weights[ARM_STABLE];
     double s = own > 0 && stable > 0 ? own / (own + stable) : 0;
     if (trial->plan.sticky_by.kind != BY_REQUEST || trial->step_uneven)
       s = count_share(c->requests, b->requests);
@@ -238,19 +238,19 @@ static void shift_count_all(struct trial *trial)
 static void budget_count(struct trial *trial, const struct look *look)
 {
   uint64_t requests = 0, bad = 0;
-  if (trial->plan.steps[trial->step].kind != STEP_CANARY || !look->weights[PLAN_STABLE]) return;
+  if (trial->plan.steps[trial->step].kind != STEP_CANARY || !look->weights[ARM_STABLE]) return;
   for (int i = 0; i <= PAST_RECENT; i++) {
     requests += trial->recent_requests[i];
     bad += trial->recent_bad[i];
   }
   double rate = requests ? (double)bad / (double)requests : 0;
-  const struct look_arm *c = &look->arms[PLAN_CANDIDATE];
+  const struct look_arm *c = &look->arms[ARM_CANDIDATE];
   trial->harmed += (double)arm_bad(trial, c) - 1.25 * (double)c->requests * rate;
 }
 
 void trial_recent(struct trial *trial, const struct look *look)
 {
-  const struct look_arm *b = &look->arms[PLAN_STABLE];
+  const struct look_arm *b = &look->arms[ARM_STABLE];
   trial->recent_requests[trial->recent_at] += b->requests;
   trial->recent_bad[trial->recent_at] += arm_bad(trial, b);
   if (++trial->recent_looks < RECENT_LOOKS) return;
@@ -262,7 +262,7 @@ void trial_recent(struct trial *trial, const struct look *look)
 static void counts_keep(struct trial *trial, const struct look *look)
 {
   struct trial_counts *at = &trial->last[trial->looks_counted % TRIAL_LOOKS];
-  *at = (struct trial_counts){.look = look->number, .weight = look->weights[PLAN_CANDIDATE]};
+  *at = (struct trial_counts){.look = look->number, .weight = look->weights[ARM_CANDIDATE]};
   for (int arm = 0; arm < 2; arm++) {
     at->requests[arm] = look->arms[arm].requests;
     at->timed[arm] = look->arms[arm].timed;

@@ -118,7 +118,7 @@ static void look_walk(struct coder *coder, struct look *look)
   number(coder, &look->loaded_ms);
   number32(coder, &look->n_arms);
   number32(coder, &look->n_segments);
-  if (look->n_arms > PLAN_ARMS_MAX || look->n_segments > PLAN_SEGMENTS_MAX) coder->bad = true;
+  if (look->n_arms > ARMS_MAX || look->n_segments > PLAN_SEGMENTS_MAX) coder->bad = true;
   if (coder->bad) return;
   for (uint32_t i = 0; i < look->n_arms; i++) number32(coder, &look->weights[i]);
   number32(coder, &look->copied);
@@ -271,7 +271,7 @@ enum code look_check(const struct look *look, struct err *err)
   struct err own;
   if (!err) err = &own;
   uint64_t weights = 0;
-  if (look->n_arms < 2 || look->n_arms > PLAN_ARMS_MAX)
+  if (look->n_arms < 2 || look->n_arms > ARMS_MAX)
     return refuse(err, "n_arms", "should be from 2 to 8");
   if (look->n_segments > PLAN_SEGMENTS_MAX) return refuse(err, "n_segments", "is over 64");
   if (look->number > M_COUNT_MAX) return refuse(err, "number", "is more than it can be");

@@ -52,13 +52,13 @@ struct look {
   uint64_t elapsed_ms;             /* monotonic, since the look before or the start of the step */
   uint64_t loaded_ms;              /* since the youngest instance of a non-stable arm was loaded */
   uint32_t n_arms;                 /* candidate, stable, more */
-  uint32_t weights[PLAN_ARMS_MAX]; /* in force during the look, of PLAN_WHOLE */
+  uint32_t weights[ARMS_MAX]; /* in force during the look, of PLAN_WHOLE */
   uint32_t copied;                 /* shadow: share of requests copied, of PLAN_WHOLE */
   bool uneven; /* weights changed inside, or requests were diverted: shares are as realised */
   bool stale;  /* not all that was answered is in it */
   bool killed; /* a node's kill rule sent the candidate to zero */
   uint32_t n_segments; /* known so far */
-  struct look_arm arms[PLAN_ARMS_MAX];
+  struct look_arm arms[ARMS_MAX];
   struct look_segment segments[PLAN_SEGMENTS_MAX];
   struct agree agree;     /* shadow: pairs by disagreement */
   uint64_t copies_failed; /* shadow: copies the candidate failed on */
@@ -75,7 +75,7 @@ void look_arm_add(struct look_arm *into, const struct look_arm *from);
  * elapsed_ms adds up, which a merge of nodes must set itself). Numbers, weights stay into's. */
 void look_merge(struct look *into, const struct look *from);
 /* E_VALUE_OUT_OF_RANGE for a count above 2^53, slow > timed, errors > requests, timeouts > errors,
- * more arms than PLAN_ARMS_MAX, weights over PLAN_WHOLE; the field is named. */
+ * more arms than ARMS_MAX, weights over PLAN_WHOLE; the field is named. */
 CHECKED enum code look_check(const struct look *look, struct err *err);
 
 /* Writes to out (cap LOOK_BYTES_MAX is always enough); equal looks give equal bytes. */

@@ -100,7 +100,7 @@ void past_add(struct past *past, const struct sketch *seen, uint64_t requests, u
 void baseline_init(struct baseline *baseline)
 {
   memset(baseline, 0, sizeof *baseline);
-  for (int arm = 0; arm < PLAN_ARMS_MAX; arm++)
+  for (int arm = 0; arm < ARMS_MAX; arm++)
     for (int row = 0; row < BASELINE_ROWS; row++) baseline->phi[arm][row] = DISPERSION_UNKNOWN;
 }
 
@@ -118,7 +118,7 @@ static const struct past_block *block_at(const struct past *past, uint32_t i)
 /* The share of arm against stable alone: what s is in looks. */
 static double share_of(const struct plan *plan, uint32_t step, uint32_t arm)
 {
-  double own = plan_weight(plan, step, arm), stable = plan_weight(plan, step, PLAN_STABLE);
+  double own = plan_weight(plan, step, arm), stable = plan_weight(plan, step, ARM_STABLE);
   if (step < plan->n_steps && plan->steps[step].kind == STEP_SHADOW) return 0.5;
   return own + stable > 0 ? own / (own + stable) : 0;
 }
@@ -182,7 +182,7 @@ void baseline_write(const struct baseline *baseline, struct varint_out *out)
   }
   varint_put(out, baseline->blocks);
   varint_put(out, baseline->requests);
-  for (int arm = 0; arm < PLAN_ARMS_MAX; arm++)
+  for (int arm = 0; arm < ARMS_MAX; arm++)
     for (int row = 0; row < BASELINE_ROWS; row++) varint_put(out, bits_of(baseline->phi[arm][row]));
   varint_put(out, baseline->n_recent);
   for (uint32_t i = 0; i < baseline->n_recent; i++) {
@@ -210,7 +210,7 @@ static bool slow_read(struct slow *slow, struct slice *bytes)
 
 static bool phi_read(struct baseline *baseline, struct slice *bytes)
 {
-  for (int arm = 0; arm < PLAN_ARMS_MAX; arm++)
+  for (int arm = 0; arm < ARMS_MAX; arm++)
     for (int row = 0; row < BASELINE_ROWS; row++) {
       uint64_t bits;
       if (!varint_get(bytes, &bits)) return false;

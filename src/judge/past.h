@@ -57,7 +57,7 @@ struct baseline {
   struct slow slow;
   uint32_t blocks;                          /* closed blocks behind it, up to PAST_BLOCKS */
   uint64_t requests;                        /* in them */
-  double phi[PLAN_ARMS_MAX][BASELINE_ROWS]; /* at least 1; DISPERSION_UNKNOWN below 180 blocks */
+  double phi[ARMS_MAX][BASELINE_ROWS]; /* at least 1; DISPERSION_UNKNOWN below 180 blocks */
   uint32_t n_recent;
   struct baseline_recent recent[PAST_RECENT]; /* oldest first */
 };

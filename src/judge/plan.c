@@ -130,9 +130,9 @@ void plan_default(struct plan *plan, enum strategy strategy)
   plan->metric.users_expected = 5000;
   if (strategy == STRATEGY_AB) {
     plan->ab.n_arms = 2;
-    plan->ab.weights[PLAN_CANDIDATE] = plan->ab.weights[PLAN_STABLE] = PLAN_WHOLE / 2;
-    memcpy(plan->ab.names[PLAN_CANDIDATE], "candidate", sizeof "candidate");
-    memcpy(plan->ab.names[PLAN_STABLE], "stable", sizeof "stable");
+    plan->ab.weights[ARM_CANDIDATE] = plan->ab.weights[ARM_STABLE] = PLAN_WHOLE / 2;
+    for (uint32_t i = 0; i < plan->ab.n_arms; i++)
+      memcpy(plan->ab.names[i], arm_name(i), strlen(arm_name(i)));
     plan->ab.users_min = 10000;
     plan->ab.weeks_min = 2;
   }
@@ -200,8 +200,8 @@ uint32_t plan_weight(const struct plan *plan, uint32_t step, uint32_t arm)
     if (plan->steps[step].kind == STEP_AB) return plan->ab.weights[arm];
     candidate = plan->steps[step].kind == STEP_SHADOW ? 0 : plan->steps[step].weight;
   }
-  if (arm == PLAN_CANDIDATE) return candidate;
-  return arm == PLAN_STABLE ? PLAN_WHOLE - candidate : 0;
+  if (arm == ARM_CANDIDATE) return candidate;
+  return arm == ARM_STABLE ? PLAN_WHOLE - candidate : 0;
 }
 
 bool plan_is_risky(const struct plan *plan, const char **why)

@@ -60,10 +60,10 @@
 
 #include "base/arena.h"
 #include "base/hash.h"
+#include "stat/arm.h"
 
 enum {
   PLAN_STEPS_MAX = 16,
-  PLAN_ARMS_MAX = 8,
   PLAN_SEGMENTS_MAX = 64, /* values of all segment fields, in the order they were first seen */
   PLAN_FIELDS_MAX = 4,
   PLAN_NOTIFY_MAX = 4,
@@ -77,9 +77,6 @@ enum {
   PLAN_ARENA_BYTES = 4 << 20, /* what plan_read may take of its arena */
   PLAN_TEXT_MAX = 32 << 10,   /* what plan_write writes at most */
 };
-
-/* Arms are numbered alike everywhere: looks, verdicts, weights. More are appended, never moved. */
-enum { PLAN_CANDIDATE, PLAN_STABLE, PLAN_MORE };
 
 enum strategy {
   STRATEGY_NOW,
@@ -153,8 +150,8 @@ struct plan {
   struct plan_key segments[PLAN_FIELDS_MAX];
   struct {
     uint32_t n_arms; /* at least 2: candidate, stable, more */
-    uint32_t weights[PLAN_ARMS_MAX];
-    char names[PLAN_ARMS_MAX][PLAN_NAME_MAX];
+    uint32_t weights[ARMS_MAX];
+    char names[ARMS_MAX][PLAN_NAME_MAX];
     uint64_t users_min; /* per arm, before a winner may be named */
     uint32_t weeks_min; /* whole weeks */
   } ab;

@@ -126,8 +126,8 @@ static enum code ab_check(const struct plan *plan, struct err *err)
 {
   uint64_t sum = 0;
   if (plan->strategy != STRATEGY_AB) return OK;
-  if (plan->ab.n_arms < 2 || plan->ab.n_arms > PLAN_ARMS_MAX)
-    return BAD(err, "ab.arms", "'ab.arms' should have from 2 to %d entries", PLAN_ARMS_MAX);
+  if (plan->ab.n_arms < 2 || plan->ab.n_arms > ARMS_MAX)
+    return BAD(err, "ab.arms", "'ab.arms' should have from 2 to %d entries", ARMS_MAX);
   for (uint32_t i = 0; i < plan->ab.n_arms; i++) {
     char at[32];
     snprintf(at, sizeof at, "ab.arms[%u].traffic", i);

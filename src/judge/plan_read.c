@@ -271,7 +271,7 @@ static enum code steps(const struct yaml *node, struct plan *plan, struct err *e
     for (int i = 0; i < STEP_KINDS; i++)
       if (slice_eq(at->first->key, slice_str(plan_kind_words[i]))) step->kind = (enum step_kind)i;
     TRY(step_settings(at->first, step, err));
-    if (step->kind == STEP_AB) step->weight = plan->ab.weights[PLAN_CANDIDATE];
+    if (step->kind == STEP_AB) step->weight = plan->ab.weights[ARM_CANDIDATE];
   }
   return OK;
 }
@@ -387,7 +387,7 @@ static enum code ab(const struct yaml *node, struct plan *plan, struct err *err)
   if (plan->strategy != STRATEGY_AB) return yaml_fail(err, node, "needs strategy: ab");
   const struct yaml *arms = yaml_get(node, "arms");
   if (!absent(arms)) {
-    TRY(list_check(arms, PLAN_ARMS_MAX, err));
+    TRY(list_check(arms, ARMS_MAX, err));
     memset(plan->ab.names, 0, sizeof plan->ab.names);
     memset(plan->ab.weights, 0, sizeof plan->ab.weights);
     plan->ab.n_arms = 0;
@@ -402,7 +402,7 @@ static enum code ab(const struct yaml *node, struct plan *plan, struct err *err)
   TRY(count(yaml_get(node, "users_min"), UINT32_MAX, &plan->ab.users_min, err));
   TRY(count(yaml_get(node, "weeks_min"), 52, &weeks, err));
   plan->ab.weeks_min = (uint32_t)weeks;
-  if (plan->n_steps) plan->steps[0].weight = plan->ab.weights[PLAN_CANDIDATE];
+  if (plan->n_steps) plan->steps[0].weight = plan->ab.weights[ARM_CANDIDATE];
   return OK;
 }
 

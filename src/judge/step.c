@@ -449,7 +449,7 @@ static void on_abort(struct stepping *s)
 static void on_rollback(struct stepping *s)
 {
   struct rollout *r = s->r;
-  uint32_t weight = rollout_weight(r, s->plan, PLAN_CANDIDATE);
+  uint32_t weight = rollout_weight(r, s->plan, ARM_CANDIDATE);
   person_copy(r->person, s->event->person);
   if (!s->plan->gradual || !weight) {
     give_up(s, ROLLOUT_ROLLED_BACK, WHY_PERSON);

@@ -56,7 +56,7 @@ static uint32_t treated_weight(const struct rollout *r, const struct plan *plan,
     case ROLLOUT_COMPLETED: return r->holdoff ? 0 : plan_weight(plan, plan->n_steps, arm);
     case ROLLOUT_SETTLED: return plan_weight(plan, plan->n_steps, arm);
     case ROLLOUT_ROLLED_BACK:
-      if (!r->ebb_weight || arm != PLAN_CANDIDATE || r->state_ms >= ROLLOUT_EBB_MS) return 0;
+      if (!r->ebb_weight || arm != ARM_CANDIDATE || r->state_ms >= ROLLOUT_EBB_MS) return 0;
       left = ROLLOUT_EBB_STEPS - 1 - r->state_ms * ROLLOUT_EBB_STEPS / ROLLOUT_EBB_MS;
       return (uint32_t)(r->ebb_weight * left / ROLLOUT_EBB_STEPS);
     default: return 0;
@@ -65,10 +65,10 @@ static uint32_t treated_weight(const struct rollout *r, const struct plan *plan,
 
 uint32_t rollout_weight(const struct rollout *rollout, const struct plan *plan, uint32_t arm)
 {
-  if (arm != PLAN_STABLE) return treated_weight(rollout, plan, arm);
+  if (arm != ARM_STABLE) return treated_weight(rollout, plan, arm);
   uint32_t stable = PLAN_WHOLE;
   for (uint32_t i = 0; i < plan_arms(plan); i++)
-    if (i != PLAN_STABLE) stable -= treated_weight(rollout, plan, i);
+    if (i != ARM_STABLE) stable -= treated_weight(rollout, plan, i);
   return stable;
 }
 
@@ -120,7 +120,7 @@ void rollout_check(const struct rollout *r, const struct plan *plan)
   must(r->proposal == WHEN_PROMOTE || r->proposal == WHEN_OVERRIDE_FREEZE ||
        r->proposal == ROLLOUT_WHENS);
   must(r->submitter[ROLLOUT_PERSON_MAX - 1] == 0 && r->person[ROLLOUT_PERSON_MAX - 1] == 0);
-  must(rollout_weight(r, plan, PLAN_STABLE) <= PLAN_WHOLE);
+  must(rollout_weight(r, plan, ARM_STABLE) <= PLAN_WHOLE);
 }
 
 /* --- bytes ------------------------------------------------------------------------------------ */

@@ -26,9 +26,8 @@ enum step choose_stage(struct call *call)
   if (call->version) return STEP_NEXT; /* named: no evidence, of nobody */
   world_renew(call);
   const struct model *model = call->model;
-  must(model->release || model->n_arms == 1); /* shares are a release's */
   call->counts = !model->release;
-  call->arm = model->release ? release_choose(call) : &model->arms[0];
+  call->arm = model->release ? release_choose(call) : &model->arms[ARM_STABLE];
   call->version = call->arm->version;
   must(call->version->state == VERSION_READY);
   return STEP_NEXT;

@@ -5,11 +5,11 @@
 
 #include "serve/stages_int.h"
 
-static const char *arm_name(const struct call *call)
+static const char *call_arm_name(const struct call *call)
 {
   const struct model *model = call->model;
-  if (call->version == model->stable) return "stable";
-  return call->arm ? model_arm_name(model, (uint32_t)(call->arm - model->arms)) : NULL;
+  if (call->version == model->stable) return arm_name(ARM_STABLE);
+  return call->arm ? arm_name((uint32_t)(call->arm - model->arms)) : NULL;
 }
 
 void answer_sign(struct call *call)
@@ -19,7 +19,7 @@ void answer_sign(struct call *call)
   answer->model = call->model_name;
   answer->version =
       slice_of(call->version_digits, text_print_u64(call->version_digits, call->version->number));
-  answer->arm = arm_name(call);
+  answer->arm = call_arm_name(call);
   answer->release = call->split ? call->split->number : 0;
 }
 

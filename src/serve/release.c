@@ -10,7 +10,6 @@
 #include "stat/assign.h"
 
 enum { KILL_ANSWERS = 20 };
-_Static_assert((int)WEIGHT_WHOLE == (int)ASSIGN_TOTAL, "one scale of weights");
 _Static_assert(KILL_ANSWERS <= 32, "the last answers are bits of one word");
 
 /* --- what a request says ---------------------------------------------------------------------- */
@@ -105,33 +104,22 @@ static void unit_note(struct serve *serve, const struct release_place *place, ui
 
 /* --- choosing --------------------------------------------------------------------------------- */
 
-static const struct arm *stable_arm(const struct model *model)
-{
-  return &model->arms[model->n_arms - 1];
-}
+static const struct arm *stable_arm(const struct model *model) { return &model->arms[ARM_STABLE]; }
 
 /* The arm that a request asks for, where the plan lets it; NULL: it asks for none. */
 static const struct arm *arm_asked(const struct call *call, const struct split *split)
 {
-  uint64_t place;
+  const struct model *model = call->model;
+  uint64_t number;
+  uint32_t arm;
   if (!split->selector.len) return NULL;
   struct slice value = release_field(call, split->selector);
   if (!value.len) return NULL;
-  if (slice_eq(value, SLICE("stable"))) return stable_arm(call->model);
-  if (slice_eq(value, SLICE("candidate"))) return &call->model->arms[0];
-  if (!text_read_u64(value, call->model->n_arms - 1, &place)) return NULL;
-  return &call->model->arms[place];
-}
-
-static uint32_t arm_drawn(const struct model *model, struct slice seed, struct slice key)
-{
-  uint32_t bucket = assign_bucket(assign_hash(seed, key), WEIGHT_WHOLE);
-  for (uint32_t i = 0; i < model->n_arms; i++) {
-    if (bucket < model->arms[i].weight) return i;
-    bucket -= model->arms[i].weight;
+  if (!arm_named(value, &arm)) {
+    if (!text_read_u64(value, ARMS_MAX, &number)) return NULL;
+    arm = (uint32_t)number;
   }
-  must(!"the weights of a split add up to WEIGHT_WHOLE");
-  return 0;
+  return arm < model->n_arms && model->arms[arm].version ? &model->arms[arm] : NULL;
 }
 
 /* What the candidate may not have any more goes to stable. */
@@ -140,9 +128,9 @@ static const struct arm *arm_allowed(struct call *call, const struct split *spli
 {
   const struct model *model = call->model;
   struct release_memory *memory = place->memory;
-  bool candidate = drawn < model->n_arms - 1, full = memory->sent >= split->unjudged_max;
+  bool candidate = drawn != ARM_STABLE, full = memory->sent >= split->unjudged_max;
   place->tally->killed = memory->killed;
-  call->counts = !(full && model->arms[model->n_arms - 1].weight < WEIGHT_WHOLE);
+  call->counts = !(full && stable_arm(model)->weight < WEIGHT_WHOLE);
   if (!candidate) return &model->arms[drawn];
   if (!full && !memory->killed) {
     memory->sent++;
@@ -173,7 +161,7 @@ static const struct arm *arm_choose(struct call *call)
     place.tally->keyless++;
     return stable_arm(model);
   }
-  uint32_t drawn = arm_drawn(model, split->seed, key);
+  uint32_t drawn = model_arm_drawn(model, key);
   const struct arm *arm = arm_allowed(call, split, &place, drawn);
   if (!call->counts) return arm;
   place.tally->assigned[drawn]++;
@@ -188,10 +176,8 @@ static bool copy_drawn(const struct call *call, const struct split *split)
   if (split->shadow_weight == WEIGHT_WHOLE) return true;
   struct slice key = sticky_key(call, split);
   if (!key.len) key = slice_of((const char *)&call->lot, sizeof call->lot);
-  uint32_t hash = assign_hash(split->seed, key) ^ 0x5bd1e995;
-  hash = (hash ^ hash >> 16) * 0x85ebca6b;
-  hash = (hash ^ hash >> 13) * 0xc2b2ae35;
-  return assign_bucket(hash ^ hash >> 16, WEIGHT_WHOLE) < split->shadow_weight;
+  uint32_t hash = assign_again(assign_hash(split->seed, key));
+  return assign_bucket(hash, WEIGHT_WHOLE) < split->shadow_weight;
 }
 
 const struct arm *release_choose(struct call *call)
@@ -214,11 +200,11 @@ static uint32_t failures(const struct release_memory *memory, uint32_t arm)
 
 /* More than half of the last answers of a candidate are the server's failures, stable's are not:
  * this loop sends it nothing more, before control has seen a thing. */
-static void kill_check(const struct release_place *place, uint32_t arm, uint32_t stable)
+static void kill_check(const struct release_place *place, uint32_t arm)
 {
   struct release_memory *memory = place->memory;
   if (memory->answered[arm] < KILL_ANSWERS || failures(memory, arm) * 2 <= KILL_ANSWERS) return;
-  if (failures(memory, stable) * 2 > memory->answered[stable]) return;
+  if (failures(memory, ARM_STABLE) * 2 > memory->answered[ARM_STABLE]) return;
   memory->killed = place->tally->killed = true;
 }
 
@@ -258,12 +244,12 @@ void release_answered(struct call *call, bool failed, bool slow)
   struct release_ref ref = call_ref(call);
   struct release_place place;
   if (!release_here(call->serve, &ref, &place)) return;
-  uint32_t arm = (uint32_t)(call->arm - call->model->arms), stable = call->model->n_arms - 1;
+  uint32_t arm = (uint32_t)(call->arm - call->model->arms);
   struct release_memory *memory = place.memory;
   memory->failed[arm] = memory->failed[arm] << 1 | failed;
   if (memory->answered[arm] < KILL_ANSWERS) memory->answered[arm]++;
-  if (failed && arm != stable && !memory->killed) kill_check(&place, arm, stable);
-  uint32_t side = arm == stable ? SIDE_STABLE : SIDE_CANDIDATE;
+  if (failed && arm != ARM_STABLE && !memory->killed) kill_check(&place, arm);
+  uint32_t side = arm == ARM_STABLE ? ARM_STABLE : ARM_CANDIDATE;
   for (uint32_t i = 0; i < split->n_segments; i++) {
     struct slice value = release_field(call, split->segments[i]);
     if (value.len) segment_add(place.tally, split->segments[i], value, side, failed, slow);

@@ -106,7 +106,7 @@ void crowd_history(struct crowd *crowd, struct past *past)
   while (crowd->second < 0) {
     double mean[MOODS] = {0}, failing = 0;
     for (int i = 0; i < PAST_BLOCK_MS / 1000; i++, crowd->second++) {
-      enum model_mood mood = arm_mood(crowd, &crowd->arms[PLAN_STABLE]);
+      enum model_mood mood = arm_mood(crowd, &crowd->arms[ARM_STABLE]);
       double rate = rate_now(crowd), error = model->error[WHO_STABLE][mood];
       mean[mood] += rate * (1 - error);
       failing += rate * error;
@@ -117,7 +117,7 @@ void crowd_history(struct crowd *crowd, struct past *past)
     past_add(past, &sketch, sketch.count + errors, errors, 0, PLAN_WHOLE, PAST_BLOCK_MS);
   }
   if (model->scenario.shared)
-    crowd->arms[PLAN_CANDIDATE].burst_left = crowd->arms[PLAN_STABLE].burst_left;
+    crowd->arms[ARM_CANDIDATE].burst_left = crowd->arms[ARM_STABLE].burst_left;
 }
 
 void crowd_cut(struct crowd *crowd, const struct slow *slow)
@@ -149,11 +149,11 @@ void crowd_second(struct crowd *crowd, const double part[CROWD_ARMS],
   bool changed = crowd->second >= (int64_t)model->scenario.onset_s;
   double rate = rate_now(crowd);
   enum model_mood mood[CROWD_ARMS];
-  mood[PLAN_STABLE] = arm_mood(crowd, &crowd->arms[PLAN_STABLE]);
-  mood[PLAN_CANDIDATE] =
-      model->scenario.shared ? mood[PLAN_STABLE] : arm_mood(crowd, &crowd->arms[PLAN_CANDIDATE]);
+  mood[ARM_STABLE] = arm_mood(crowd, &crowd->arms[ARM_STABLE]);
+  mood[ARM_CANDIDATE] =
+      model->scenario.shared ? mood[ARM_STABLE] : arm_mood(crowd, &crowd->arms[ARM_CANDIDATE]);
   for (uint32_t arm = 0; arm < CROWD_ARMS; arm++) {
-    enum model_who who = arm == PLAN_CANDIDATE && changed ? WHO_CHANGED : WHO_STABLE;
+    enum model_who who = arm == ARM_CANDIDATE && changed ? WHO_CHANGED : WHO_STABLE;
     const double *above = model->above[who][mood[arm]];
     double mean = rate * part[arm];
     double error = model->error[who][mood[arm]];

@@ -99,7 +99,7 @@ struct shift_interval mann_whitney(const double *a, const double *b, uint32_t n)
 static bool kayenta_says_high(const struct rivals *rivals)
 {
   uint32_t n = rivals->minutes;
-  const double *c = rivals->p99[PLAN_CANDIDATE], *b = rivals->p99[PLAN_STABLE];
+  const double *c = rivals->p99[ARM_CANDIDATE], *b = rivals->p99[ARM_STABLE];
   double sum_c = 0, sum_b = 0;
   for (uint32_t i = 0; i < n; i++) sum_c += c[i], sum_b += b[i];
   if (sum_c < sum_b) return false;
@@ -128,11 +128,11 @@ void rivals_add(struct rivals *rivals, uint32_t arm, const struct sketch *seen)
 
 static void minute_end(struct rivals *rivals)
 {
-  const struct sketch *c = &rivals->minute[PLAN_CANDIDATE], *b = &rivals->minute[PLAN_STABLE];
+  const struct sketch *c = &rivals->minute[ARM_CANDIDATE], *b = &rivals->minute[ARM_STABLE];
   if (c->count && b->count && rivals->minutes < RIVAL_MINUTES) {
     double p99_c = sketch_point(c, 0.99), p99_b = sketch_point(b, 0.99);
-    rivals->p99[PLAN_CANDIDATE][rivals->minutes] = p99_c;
-    rivals->p99[PLAN_STABLE][rivals->minutes] = p99_b;
+    rivals->p99[ARM_CANDIDATE][rivals->minutes] = p99_c;
+    rivals->p99[ARM_STABLE][rivals->minutes] = p99_b;
     rivals->minutes++;
     rivals->strikes += p99_c > THRESHOLD_RATIO * p99_b;
     say(rivals, RIVAL_THRESHOLD, rivals->strikes >= STRIKES);
@@ -146,8 +146,8 @@ static void minute_end(struct rivals *rivals)
 
 static bool naive_says_worse(const struct rivals *rivals)
 {
-  double n_c = (double)rivals->n[PLAN_CANDIDATE], n_b = (double)rivals->n[PLAN_STABLE];
-  double x_c = (double)rivals->x[PLAN_CANDIDATE], x_b = (double)rivals->x[PLAN_STABLE];
+  double n_c = (double)rivals->n[ARM_CANDIDATE], n_b = (double)rivals->n[ARM_STABLE];
+  double x_c = (double)rivals->x[ARM_CANDIDATE], x_b = (double)rivals->x[ARM_STABLE];
   if (n_c == 0 || n_b == 0) return false;
   double p = (x_c + x_b) / (n_c + n_b), var = p * (1 - p) * (1 / n_c + 1 / n_b);
   return var > 0 && x_c / n_c - x_b / n_b > NAIVE_Z * sqrt(var);

@@ -43,7 +43,7 @@ static void bench_drain(struct bench *bench)
     memset(&bench->sketch, 0, sizeof bench->sketch);
     crowd_drain(&bench->crowd, arm, &bench->sketch);
     if (bench->of->rivals) rivals_add(&bench->rivals, arm, &bench->sketch);
-    if (arm == PLAN_STABLE && past)
+    if (arm == ARM_STABLE && past)
       past_add(&bench->past, &bench->sketch, bench->undrained.requests, bench->undrained.errors, 0,
                bench->stable_weight, bench->undrained_s * 1000u);
   }
@@ -116,8 +116,8 @@ static void look_fill(struct bench *bench, const struct crowd_seen seen[CROWD_AR
     crowd_fill(&bench->crowd, arm, &seen[arm], &look->arms[arm]);
   }
   if (!copied) return;
-  uint64_t pairs = seen[PLAN_CANDIDATE].timed < seen[PLAN_STABLE].timed ? seen[PLAN_CANDIDATE].timed
-                                                                        : seen[PLAN_STABLE].timed;
+  uint64_t pairs = seen[ARM_CANDIDATE].timed < seen[ARM_STABLE].timed ? seen[ARM_CANDIDATE].timed
+                                                                        : seen[ARM_STABLE].timed;
   uint64_t differ = draw_binomial(&bench->crowd.rand, pairs, PAIRS_DIFFER);
   look->agree.at[0] = pairs - differ;
   look->agree.at[AGREE_PARTS] = differ;
@@ -132,10 +132,10 @@ static void bench_second(struct bench *bench, bool judged, struct crowd_seen see
   for (uint32_t arm = 0; judged && arm < CROWD_ARMS; arm++)
     part[arm] = (copied ? copied : rollout_weight(&bench->rollout, plan, arm)) / (double)PLAN_WHOLE;
   if (bench->crowd.second == 0) memcpy(bench->first_part, part, sizeof part);
-  if (judged) bench->stable_weight = rollout_weight(&bench->rollout, plan, PLAN_STABLE);
+  if (judged) bench->stable_weight = rollout_weight(&bench->rollout, plan, ARM_STABLE);
   crowd_second(&bench->crowd, part, seen);
-  bench->undrained.requests += seen[PLAN_STABLE].requests;
-  bench->undrained.errors += seen[PLAN_STABLE].errors;
+  bench->undrained.requests += seen[ARM_STABLE].requests;
+  bench->undrained.errors += seen[ARM_STABLE].errors;
   if (++bench->undrained_s % BLOCK_S == 0 && has_steps_left(bench)) bench_drain(bench);
   if (bench->crowd.second % MINUTE_S == 0) bench_drain(bench);
   if (bench->of->rivals) rivals_second(&bench->rivals, seen);
@@ -175,8 +175,8 @@ static void bench_run(struct bench *bench, uint32_t run, struct sim_result *resu
     bench_second(bench, judged, seen);
     if (judged) {
       if (bench->crowd.second > (int64_t)of->scenario.onset_s)
-        result->harmed += seen[PLAN_CANDIDATE].requests;
-      result->last_look = seen[PLAN_CANDIDATE].requests;
+        result->harmed += seen[ARM_CANDIDATE].requests;
+      result->last_look = seen[ARM_CANDIDATE].requests;
       result->spent = bench->verdict.harmed;
       pauses_note(&bench->verdict, result);
       judged = !rollout_is_final(&bench->rollout) && bench->rollout.state != ROLLOUT_COMPLETED;

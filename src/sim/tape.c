@@ -37,9 +37,9 @@ static const char *row_read(struct slice line, struct row *row)
   if (!text_read_f64(t.at, t.len, &row->t, &over) || over || row->t < 0)
     return "t is no number of seconds";
   if (slice_eq(arm, SLICE("stable")))
-    row->arm = PLAN_STABLE;
+    row->arm = ARM_STABLE;
   else if (slice_eq(arm, SLICE("candidate")))
-    row->arm = PLAN_CANDIDATE;
+    row->arm = ARM_CANDIDATE;
   else
     return "arm is neither stable nor candidate";
   if (!text_read_u64(us, UINT64_MAX, &value)) return "latency_us is no whole number";
@@ -103,10 +103,10 @@ static void tape_measure(struct tape *tape)
   uint32_t first = tape->seconds;
   for (uint32_t s = 0; s < tape->seconds; s++) {
     const struct tape_second *second = &tape->second[s];
-    const uint32_t *us = tape->us + second->first[PLAN_STABLE];
-    for (uint32_t i = 0; i < second->timed[PLAN_STABLE]; i++) sketch_add(sketch, us[i]);
-    errors += second->errors[PLAN_STABLE];
-    if (second->timed[PLAN_CANDIDATE] + second->errors[PLAN_CANDIDATE] && first == tape->seconds)
+    const uint32_t *us = tape->us + second->first[ARM_STABLE];
+    for (uint32_t i = 0; i < second->timed[ARM_STABLE]; i++) sketch_add(sketch, us[i]);
+    errors += second->errors[ARM_STABLE];
+    if (second->timed[ARM_CANDIDATE] + second->errors[ARM_CANDIDATE] && first == tape->seconds)
       first = s;
     for (int arm = 0; arm < CROWD_ARMS && s >= first; arm++)
       answers[arm] += second->timed[arm] + second->errors[arm];
@@ -116,7 +116,7 @@ static void tape_measure(struct tape *tape)
   tape->history = tape->has_candidate ? first : half < HISTORY_S ? half : HISTORY_S;
   uint64_t all = sketch->count + errors, release = answers[0] + answers[1];
   tape->error_rate = all ? (double)errors / (double)all : 0;
-  tape->share = release ? (double)answers[PLAN_CANDIDATE] / (double)release : 0;
+  tape->share = release ? (double)answers[ARM_CANDIDATE] / (double)release : 0;
   tape->p98_us = sketch_quantile(sketch, 0.98);
   ungrab(sketch);
 }
@@ -161,10 +161,10 @@ void tape_history(struct crowd *crowd, struct past *past)
   struct sketch *sketch = grab_zero(1, sizeof *sketch);
   for (uint32_t s = 0; s < tape->history; s++) {
     const struct tape_second *second = &tape->second[s];
-    const uint32_t *us = tape->us + second->first[PLAN_STABLE];
+    const uint32_t *us = tape->us + second->first[ARM_STABLE];
     memset(sketch, 0, sizeof *sketch);
-    for (uint32_t i = 0; i < second->timed[PLAN_STABLE]; i++) sketch_add(sketch, us[i]);
-    uint64_t errors = second->errors[PLAN_STABLE];
+    for (uint32_t i = 0; i < second->timed[ARM_STABLE]; i++) sketch_add(sketch, us[i]);
+    uint64_t errors = second->errors[ARM_STABLE];
     past_add(past, sketch, sketch->count + errors, errors, 0, PLAN_WHOLE, 1000);
   }
   ungrab(sketch);
@@ -205,7 +205,7 @@ static const struct tape_second *second_met(const struct tape *tape, uint64_t at
 {
   for (uint32_t i = 0; i < tape->seconds; i++) {
     const struct tape_second *met = &tape->second[(at + i) % tape->seconds];
-    if (met->timed[PLAN_STABLE]) return met;
+    if (met->timed[ARM_STABLE]) return met;
   }
   return &tape->second[at % tape->seconds];
 }
@@ -215,15 +215,15 @@ static void play_candidate(struct crowd *crowd, uint64_t at, uint64_t n, struct 
 {
   const struct tape_second *met = second_met(crowd->tape, at);
   const struct scenario *scenario = &crowd->model->scenario;
-  uint64_t all = (uint64_t)met->timed[PLAN_STABLE] + met->errors[PLAN_STABLE];
+  uint64_t all = (uint64_t)met->timed[ARM_STABLE] + met->errors[ARM_STABLE];
   bool bad = crowd->second >= (int64_t)scenario->onset_s;
-  double rate = all ? met->errors[PLAN_STABLE] / (double)all : crowd->tape->error_rate;
+  double rate = all ? met->errors[ARM_STABLE] / (double)all : crowd->tape->error_rate;
   double more = bad && scenario->errors > 1 ? (scenario->errors - 1) * crowd->tape->error_rate : 0;
   seen->errors = draw_binomial(&crowd->rand, n, fmin(fmax(0.9, rate), rate + more));
-  const uint32_t *us = crowd->tape->us + met->first[PLAN_STABLE];
-  for (uint64_t i = seen->errors; i < n && met->timed[PLAN_STABLE]; i++) {
-    uint64_t which = (uint64_t)(rand_unit(&crowd->rand) * met->timed[PLAN_STABLE]);
-    success(crowd, PLAN_CANDIDATE, changed(crowd, us[which]), seen);
+  const uint32_t *us = crowd->tape->us + met->first[ARM_STABLE];
+  for (uint64_t i = seen->errors; i < n && met->timed[ARM_STABLE]; i++) {
+    uint64_t which = (uint64_t)(rand_unit(&crowd->rand) * met->timed[ARM_STABLE]);
+    success(crowd, ARM_CANDIDATE, changed(crowd, us[which]), seen);
   }
 }
 
@@ -237,16 +237,16 @@ void tape_play(struct crowd *crowd, const double part[CROWD_ARMS],
   if (tape->has_candidate) {
     play_recorded(crowd, now, seen);
   } else {
-    uint64_t here = (uint64_t)now->timed[PLAN_STABLE] + now->errors[PLAN_STABLE];
-    uint64_t n = draw_binomial(&crowd->rand, here, part[PLAN_CANDIDATE]);
-    const uint32_t *us = tape->us + now->first[PLAN_STABLE];
+    uint64_t here = (uint64_t)now->timed[ARM_STABLE] + now->errors[ARM_STABLE];
+    uint64_t n = draw_binomial(&crowd->rand, here, part[ARM_CANDIDATE]);
+    const uint32_t *us = tape->us + now->first[ARM_STABLE];
     /* Each request stays at stable with probability part: which of them does not matter. */
-    for (uint32_t i = 0; i < now->timed[PLAN_STABLE]; i++)
-      if (rand_unit(&crowd->rand) < part[PLAN_STABLE])
-        success(crowd, PLAN_STABLE, us[i], &seen[PLAN_STABLE]);
-    seen[PLAN_STABLE].errors =
-        draw_binomial(&crowd->rand, now->errors[PLAN_STABLE], part[PLAN_STABLE]);
-    play_candidate(crowd, at + crowd->lag, n, &seen[PLAN_CANDIDATE]);
+    for (uint32_t i = 0; i < now->timed[ARM_STABLE]; i++)
+      if (rand_unit(&crowd->rand) < part[ARM_STABLE])
+        success(crowd, ARM_STABLE, us[i], &seen[ARM_STABLE]);
+    seen[ARM_STABLE].errors =
+        draw_binomial(&crowd->rand, now->errors[ARM_STABLE], part[ARM_STABLE]);
+    play_candidate(crowd, at + crowd->lag, n, &seen[ARM_CANDIDATE]);
   }
   for (int arm = 0; arm < CROWD_ARMS; arm++)
     seen[arm].requests = seen[arm].timed + seen[arm].errors;

@@ -35,6 +35,14 @@ static void murmur_add(struct murmur *murmur, struct slice text)
   while (at != end) murmur_byte(murmur, *at++);
 }
 
+/* murmur3's last mixing. */
+static uint32_t finished(uint32_t h)
+{
+  h = (h ^ h >> 16) * 0x85ebca6bu;
+  h = (h ^ h >> 13) * 0xc2b2ae35u;
+  return h ^ h >> 16;
+}
+
 uint32_t assign_hash(struct slice seed, struct slice key)
 {
   struct murmur murmur = {0};
@@ -42,11 +50,10 @@ uint32_t assign_hash(struct slice seed, struct slice key)
   if (key.len) murmur_add(&murmur, key);
   uint32_t h = murmur.hash;
   if (murmur.len % 4) h ^= scrambled(murmur.open);
-  h ^= murmur.len;
-  h = (h ^ h >> 16) * 0x85ebca6bu;
-  h = (h ^ h >> 13) * 0xc2b2ae35u;
-  return h ^ h >> 16;
+  return finished(h ^ murmur.len);
 }
+
+uint32_t assign_again(uint32_t hash) { return finished(hash ^ 0x5bd1e995u); }
 
 uint32_t assign_arm(uint32_t hash, const uint32_t *weights, uint32_t n)
 {

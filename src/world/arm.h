@@ -26,7 +26,7 @@ enum {
   SEGMENT_TEXT_MAX = 32,
 };
 
-enum { SIDE_CANDIDATE, SIDE_STABLE, SIDES };
+enum { SIDES = 2 }; /* [ARM_CANDIDATE]: of all candidates together */
 
 /* Of one version, live requests only. */
 struct arm_tally {

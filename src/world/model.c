@@ -1,7 +1,11 @@
-/* model.c - a model's versions by number, its arms by name, and what a model may be called.
+/* model.c - a model's versions by number, its arms by lot, and what a model may be called.
  * Thread: any, pure.
  * SPDX-License-Identifier: MIT */
 #include "world/model.h"
+
+#include "stat/assign.h"
+
+_Static_assert((int)WEIGHT_WHOLE == (int)ASSIGN_TOTAL, "one scale of weights");
 
 enum { NAME_MAX_LEN = 63 };
 
@@ -19,14 +23,21 @@ const struct version *model_version(const struct model *model, uint32_t number)
                                                                           : NULL;
 }
 
-const char *model_arm_name(const struct model *model, uint32_t arm)
+void model_serve(struct model *model, const struct version *stable)
 {
-  static const char *const names[ARMS_MAX] = {"candidate-1", "candidate-2", "candidate-3",
-                                              "candidate-4", "candidate-5", "candidate-6",
-                                              "candidate-7", "candidate-8"};
-  must(arm < model->n_arms);
-  if (arm + 1 == model->n_arms) return "stable";
-  return model->n_arms == 2 ? "candidate" : names[arm];
+  model->stable = stable;
+  model->n_arms = ARM_MORE;
+  model->arms[ARM_CANDIDATE] = (struct arm){0};
+  model->arms[ARM_STABLE] = (struct arm){stable, WEIGHT_WHOLE};
+}
+
+uint32_t model_arm_drawn(const struct model *model, struct slice key)
+{
+  uint32_t weights[ARMS_MAX], n = model->n_arms;
+  for (uint32_t i = 0; i < n; i++) weights[i] = model->arms[i].weight;
+  uint32_t arm = assign_arm(assign_hash(model->release->seed, key), weights, n);
+  must(arm < n); /* the world's weights add up */
+  return arm;
 }
 
 static bool is_alnum(char c)

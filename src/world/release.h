@@ -6,23 +6,24 @@
  *   key     = the value of sticky_name, or a random number for each request (not its id, which a
  *             client may choose, and with it its arm)
  *   bucket  = murmur3-32(seed, key) scaled to WEIGHT_WHOLE       stat/assign.h
- *   arm     = the first whose weights so far add up to more
+ *   arm     = the first whose weights so far add up to more, by number (stat/arm.h)
  *
- * The candidate is arm 0 and owns [0, w): raising w adds units and moves none out. A missing key in
- * sticky mode goes to the stable arm and is no evidence.
+ * The candidate owns [0, w): raising w adds units and moves none out. A missing key in sticky mode
+ * goes to the stable arm and is no evidence.
  * Source: release features, section 6 (flagd's fractional, hash version "m3").
  * SPDX-License-Identifier: MIT */
 #ifndef WORLD_RELEASE_H
 #define WORLD_RELEASE_H
 
+#include "stat/arm.h"
 #include "stat/slow.h"
 #include "world/version.h"
 
-enum { WEIGHT_WHOLE = 100000000, ARMS_MAX = 8 };
+enum { WEIGHT_WHOLE = 100000000 };
 
 /* A share of the traffic. Weights of a split add up to WEIGHT_WHOLE; 0 owns nothing. */
 struct arm {
-  const struct version *version; /* READY */
+  const struct version *version; /* READY; NULL only where the weight is 0 */
   uint32_t weight;
 };
 
@@ -47,9 +48,9 @@ struct split {
   struct slice seed; /* "fraud/17" */
   enum sticky sticky;
   struct slice sticky_name; /* header or parameter; empty for the other two */
-  /* "header:x-arm" or "parameter:arm": a request whose value there is "stable", "candidate" or an
-   * arm's place (0, 1...) gets that arm and is no evidence; another value means nothing. Empty: the
-   * plan allows no choice. */
+  /* "header:x-arm" or "parameter:arm": a request whose value there is an arm's name ("stable",
+   * "candidate", "candidate-2"...) or its number gets that arm and is no evidence; another value
+   * means nothing. Empty: the plan allows no choice. */
   struct slice selector;
   const struct version *shadow; /* gets a copy of requests, answers nobody; NULL: none */
   uint32_t shadow_weight;       /* share of requests copied, of WEIGHT_WHOLE */

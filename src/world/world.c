@@ -127,11 +127,12 @@ static void model_lay(struct arena *arena, const struct model *from, struct mode
   to->copy = version_moved(from, versions, from->copy);
   to->stable = version_moved(from, versions, from->stable);
   to->previous = version_moved(from, versions, from->previous);
-  must(from->n_arms <= ARMS_MAX && (from->stable || from->n_arms == 0));
+  must(from->n_arms <= ARMS_MAX && (from->n_arms > ARM_STABLE) == (from->stable != NULL));
   uint64_t whole = 0;
   for (uint32_t i = 0; i < from->n_arms; i++) {
-    to->arms[i].version = version_moved(from, versions, from->arms[i].version);
-    must(to->arms[i].version && to->arms[i].version->state == VERSION_READY);
+    const struct version *version = version_moved(from, versions, from->arms[i].version);
+    must(version ? version->state == VERSION_READY : from->arms[i].weight == 0);
+    to->arms[i].version = version;
     whole += from->arms[i].weight;
   }
   must(from->n_arms == 0 || whole == WEIGHT_WHOLE);

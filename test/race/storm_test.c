@@ -116,7 +116,7 @@ static bool call_begin(struct loop *loop)
     loop->gaps += loop->open;
     return false;
   }
-  const struct version *version = model->arms[0].version;
+  const struct version *version = model->stable;
   uint32_t seat =
       version->resident ? loop->number : (uint32_t)(rand_u64(&loop->rand) % version->n_seats);
   loop->free = call->next_free;

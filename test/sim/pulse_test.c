@@ -63,8 +63,9 @@ static void traffic(uint32_t n, bool bad)
     for (uint32_t m = 0; m < tenant->n_models; m++) {
       const struct model *model = &tenant->models[m];
       for (uint32_t a = 0; a < model->n_arms; a++) {
+        if (!model->release) continue;
         struct arm_tally *arm = tally_arm(town.loop[i].tally, model->arms[a].version->slot);
-        if (!arm || !model->release) continue;
+        if (!arm) continue;
         arm->requests += n;
         if (bad && a == 0) arm->errors += n;
         for (uint32_t k = 0; k < n && !(bad && a == 0); k++)

@@ -196,9 +196,10 @@ static void split_look(const struct model *model)
 {
   uint64_t whole = 0;
   EXPECT((model->stable != NULL) == (model->n_arms > 0));
-  EXPECT((model->release != NULL) == (model->n_arms == 2));
   for (uint32_t i = 0; i < model->n_arms; i++) {
-    EXPECT(model->arms[i].version->state == VERSION_READY);
+    const struct version *version = model->arms[i].version;
+    EXPECT(version ? version->state == VERSION_READY : model->arms[i].weight == 0);
+    EXPECT(version || !model->release);
     whole += model->arms[i].weight;
   }
   EXPECT(!model->n_arms || whole == WEIGHT_WHOLE);

@@ -224,15 +224,15 @@ static const struct model *fx_models(void)
        .n_versions = 3,
        .stable = &digits[1],
        .previous = &digits[0],
-       .n_arms = 1,
-       .arms = {{.version = &digits[1], .weight = WEIGHT_WHOLE}}},
+       .n_arms = 2,
+       .arms = {[ARM_STABLE] = {.version = &digits[1], .weight = WEIGHT_WHOLE}}},
       {.name = SLICE("wine"),
        .slot = 2,
        .versions = wine,
        .n_versions = 1,
        .stable = &wine[0],
-       .n_arms = 1,
-       .arms = {{.version = &wine[0], .weight = WEIGHT_WHOLE}}}};
+       .n_arms = 2,
+       .arms = {[ARM_STABLE] = {.version = &wine[0], .weight = WEIGHT_WHOLE}}}};
   return models;
 }
 

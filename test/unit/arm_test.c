@@ -26,7 +26,7 @@ static struct release_tally *made(struct rand *rand, uint32_t n_flips)
   for (uint32_t i = 0; i < 2; i++) tally->worst[i].apart = (uint8_t)(rand_u64(rand) % 65);
   for (int i = 0; i < 3; i++) {
     tally->segments[i].hash = 1 + rand_u64(rand) % 5;
-    tally->segments[i].requests[SIDE_CANDIDATE] = 1;
+    tally->segments[i].requests[ARM_CANDIDATE] = 1;
   }
   return tally;
 }
@@ -47,7 +47,7 @@ static uint64_t segment(const struct release_tally *tally, uint64_t hash)
 {
   uint64_t sum = 0;
   for (int i = 0; i < SEGMENTS_MAX; i++)
-    if (tally->segments[i].hash == hash) sum += tally->segments[i].requests[SIDE_CANDIDATE];
+    if (tally->segments[i].hash == hash) sum += tally->segments[i].requests[ARM_CANDIDATE];
   return sum;
 }
 

@@ -36,6 +36,44 @@ TEST(golden_ramp)
   }
 }
 
+/* The second lot, of the hashes above, by another implementation: it decides which requests a
+ * shadow sees, in step with what earlier releases recorded. */
+TEST(golden_second_lots)
+{
+  static const struct {
+    uint32_t hash, again, bucket;
+  } rows[] = {
+      {3009453331u, 1645434347u, 38310753},
+      {208329288u, 569325426u, 13255640},
+      {3675021175u, 2598848489u, 60509156},
+      {4177101611u, 50764024u, 1181942},
+      {2560299183u, 1506001085u, 35064320},
+      {1353795473u, 818146511u, 19048957},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    EXPECT_INT(assign_again(rows[i].hash), rows[i].again);
+    EXPECT_INT(assign_bucket(rows[i].again, ASSIGN_TOTAL), rows[i].bucket);
+  }
+}
+
+/* Who has the candidate by the first lot is no likelier to be copied by the second. */
+TEST(two_lots_are_independent)
+{
+  enum { USERS = 100000 };
+  uint32_t first = 0, second = 0, both = 0;
+  for (uint32_t user = 0; user < USERS; user++) {
+    char key[32];
+    snprintf(key, sizeof key, "user-%" PRIu32, user);
+    uint32_t hash = assign_hash(SLICE("fraud/17"), slice_str(key));
+    bool a = assign_is_candidate(hash, ASSIGN_TOTAL / 5);
+    bool b = assign_is_candidate(assign_again(hash), ASSIGN_TOTAL / 10 * 3);
+    first += a, second += b, both += a && b;
+  }
+  EXPECT(fabs(first - USERS * 0.2) < 4 * sqrt(USERS * 0.2 * 0.8));
+  EXPECT(fabs(second - USERS * 0.3) < 4 * sqrt(USERS * 0.3 * 0.7));
+  EXPECT(fabs(both - USERS * 0.06) < 4 * sqrt(USERS * 0.06 * 0.94));
+}
+
 TEST(where_the_text_is_cut_does_not_matter)
 {
   static const char text[] = "model-with-a-long-name/12345and-a-key-\xc3\xa9";

@@ -66,8 +66,8 @@ TEST(argo_rollouts_3015_every_state_has_an_exit)
     news(&r, WHEN_ABORT);
     EXPECT_INT(r.state, rows[i].ends);
     EXPECT(rollout_is_final(&r));
-    EXPECT_INT(rollout_weight(&r, &plan, PLAN_CANDIDATE), 0);
-    EXPECT_INT(rollout_weight(&r, &plan, PLAN_STABLE), PLAN_WHOLE);
+    EXPECT_INT(rollout_weight(&r, &plan, ARM_CANDIDATE), 0);
+    EXPECT_INT(rollout_weight(&r, &plan, ARM_STABLE), PLAN_WHOLE);
   }
 }
 
@@ -75,16 +75,16 @@ TEST(flagger_1694_gradual_is_for_persons_and_harm_is_immediate)
 {
   plan_set("strategy: canary\nrollback: gradual\nsteps:\n  - canary: {traffic: 50%, for: 10m}\n");
   struct rollout r = after(WHEN_UNDECIDED, ROLLOUT_WHENS);
-  EXPECT_INT(rollout_weight(&r, &plan, PLAN_CANDIDATE), PLAN_WHOLE / 2);
+  EXPECT_INT(rollout_weight(&r, &plan, ARM_CANDIDATE), PLAN_WHOLE / 2);
   struct rollout harmed = r;
   news(&r, WHEN_ROLLBACK);
-  uint32_t ebbing = rollout_weight(&r, &plan, PLAN_CANDIDATE);
+  uint32_t ebbing = rollout_weight(&r, &plan, ARM_CANDIDATE);
   EXPECT(ebbing > 0 && ebbing <= PLAN_WHOLE / 2);
-  for (int i = 0; i < 3600 && rollout_weight(&r, &plan, PLAN_CANDIDATE); i++) news(&r, WHEN_TICK);
-  EXPECT_INT(rollout_weight(&r, &plan, PLAN_CANDIDATE), 0);
+  for (int i = 0; i < 3600 && rollout_weight(&r, &plan, ARM_CANDIDATE); i++) news(&r, WHEN_TICK);
+  EXPECT_INT(rollout_weight(&r, &plan, ARM_CANDIDATE), 0);
   news(&harmed, WHEN_HARM);
   EXPECT_INT(harmed.state, ROLLOUT_ROLLED_BACK);
-  EXPECT_INT(rollout_weight(&harmed, &plan, PLAN_CANDIDATE), 0);
+  EXPECT_INT(rollout_weight(&harmed, &plan, ARM_CANDIDATE), 0);
 }
 
 /* ---- evidence ---- */

@@ -140,7 +140,7 @@ TEST(latencies_are_those_of_single_requests)
   crowd.second = 0;
   crowd_cut(&crowd, &slow);
   sum_up(sums, 0.0, REQUESTS / 1000);
-  crowd_drain(&crowd, PLAN_STABLE, &drained);
+  crowd_drain(&crowd, ARM_STABLE, &drained);
   EXPECT(drained.count == (uint64_t)sums[1].timed);
   for (int j = 0; j < SLOW_ROWS; j++)
     EXPECT(sketch_above(&drained, slow.us[j]) == (uint64_t)sums[1].slow[j]);
@@ -161,7 +161,7 @@ TEST(latencies_are_those_of_single_requests)
   if (fabs(z) > 4) printf("z %g of %g buckets\n", z, used);
   EXPECT(fabs(z) <= 4);
   memset(&drained, 0, sizeof drained);
-  crowd_drain(&crowd, PLAN_STABLE, &drained);
+  crowd_drain(&crowd, ARM_STABLE, &drained);
   EXPECT_INT(drained.count, 0);
 }
 
@@ -185,7 +185,7 @@ TEST(history_gives_the_thresholds_and_no_dispersion)
     EXPECT(got <= p[j] * 1.05 && got >= p[j] * 0.8);
   }
   for (int row = 0; row < BASELINE_ROWS; row++) {
-    EXPECT(baseline.phi[PLAN_CANDIDATE][row] >= 1 && baseline.phi[PLAN_CANDIDATE][row] < 1.5);
+    EXPECT(baseline.phi[ARM_CANDIDATE][row] >= 1 && baseline.phi[ARM_CANDIDATE][row] < 1.5);
   }
 }
 
@@ -199,8 +199,8 @@ TEST(history_with_bursts_is_dispersed)
   crowd_history(&crowd, &past);
   plan_default(&plan, STRATEGY_CANARY);
   past_baseline(&past, &plan, 0, &baseline);
-  EXPECT(baseline.phi[PLAN_CANDIDATE][2] > 1.5);
-  EXPECT(baseline.phi[PLAN_CANDIDATE][BASELINE_ERRORS] > 1.5);
+  EXPECT(baseline.phi[ARM_CANDIDATE][2] > 1.5);
+  EXPECT(baseline.phi[ARM_CANDIDATE][BASELINE_ERRORS] > 1.5);
 }
 
 TEST(what_fills_a_look_adds_up)
@@ -211,7 +211,7 @@ TEST(what_fills_a_look_adds_up)
   crowd_of("null", 1000, 9);
   for (int second = 0; second < 20; second++) {
     struct look_arm arm = {0};
-    crowd_fill(&crowd, PLAN_STABLE, &seen, &arm);
+    crowd_fill(&crowd, ARM_STABLE, &seen, &arm);
     for (int i = 0; i < LOOK_BINS_MAX; i++) bins += arm.bins[i], inputs += arm.inputs[i];
     EXPECT(arm.cpu_us > 4000000 && arm.cpu_us < 6000000);
     EXPECT(arm.slow[2] == 10 && arm.units == 1010 && arm.peak_bytes > arm.steady_bytes);

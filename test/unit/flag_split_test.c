@@ -93,8 +93,6 @@ TEST(the_version_of_flags_follows_file_and_weights_and_nothing_else)
   EXPECT(ten != version_now());
   tenant.flags_seq = 9;
   model.release = NULL;
-  model.arms[0] = (struct arm){&versions[0], WEIGHT_WHOLE};
-  model.n_arms = 1;
+  model_serve(&model, &versions[0]);
   EXPECT(version_now() == 9);
-  model.n_arms = 2;
 }

@@ -44,17 +44,17 @@ static void look_begin(double share)
   look_init(&look, trial.looks, 2);
   look.elapsed_ms = 1000;
   look.loaded_ms = 60000;
-  look.weights[PLAN_CANDIDATE] = (uint32_t)(share * PLAN_WHOLE + 0.5);
-  look.weights[PLAN_STABLE] = PLAN_WHOLE - look.weights[PLAN_CANDIDATE];
-  look.arms[PLAN_CANDIDATE].requests = look.arms[PLAN_STABLE].requests = 1000;
+  look.weights[ARM_CANDIDATE] = (uint32_t)(share * PLAN_WHOLE + 0.5);
+  look.weights[ARM_STABLE] = PLAN_WHOLE - look.weights[ARM_CANDIDATE];
+  look.arms[ARM_CANDIDATE].requests = look.arms[ARM_STABLE].requests = 1000;
 }
 
 static void errors(int times, uint64_t c, uint64_t b, double share)
 {
   for (int i = 0; i < times; i++) {
     look_begin(share);
-    look.arms[PLAN_CANDIDATE].errors = c;
-    look.arms[PLAN_STABLE].errors = b;
+    look.arms[ARM_CANDIDATE].errors = c;
+    look.arms[ARM_STABLE].errors = b;
     trial_look(&trial, &look, &verdict);
   }
 }
@@ -62,7 +62,7 @@ static void errors(int times, uint64_t c, uint64_t b, double share)
 TEST(errors_by_the_detector_of_the_golden_file)
 {
   struct plan plan = half_hour(STEP_CANARY, 5000000);
-  const struct detector *row = &trial.arms[PLAN_CANDIDATE].ordinary[BASELINE_ERRORS];
+  const struct detector *row = &trial.arms[ARM_CANDIDATE].ordinary[BASELINE_ERRORS];
   plan.harm_budget = UINT32_MAX;
   begin(&plan);
   EXPECT_INT(trial.restarts_max, 60);
@@ -91,12 +91,12 @@ TEST(errors_tempered_by_phi)
 {
   struct plan plan = half_hour(STEP_CANARY, 5000000);
   struct baseline baseline = rig_baseline();
-  baseline.phi[PLAN_CANDIDATE][BASELINE_ERRORS] = 2.5;
+  baseline.phi[ARM_CANDIDATE][BASELINE_ERRORS] = 2.5;
   trial_begin(&trial, &plan);
   trial_step_begin(&trial, 0, &baseline);
   errors(600, 1, 19, 0.05);
   errors(60, 3, 19, 0.05);
-  EXPECT_NEAR(detector_log_e(&trial.arms[PLAN_CANDIDATE].ordinary[BASELINE_ERRORS]), 11.97266947);
+  EXPECT_NEAR(detector_log_e(&trial.arms[ARM_CANDIDATE].ordinary[BASELINE_ERRORS]), 11.97266947);
 }
 
 /* kayenta#426, #799: a model without failures passes once enough answers show it. */

@@ -59,10 +59,10 @@ static inline void rig_look(struct rand *rand, struct look *look, uint64_t numbe
   look_init(look, number, 2);
   look->elapsed_ms = 1000;
   look->loaded_ms = 60000;
-  look->weights[PLAN_CANDIDATE] = (uint32_t)(share * PLAN_WHOLE + 0.5);
-  look->weights[PLAN_STABLE] = PLAN_WHOLE - look->weights[PLAN_CANDIDATE];
-  rig_fill(rand, c, &look->arms[PLAN_CANDIDATE]);
-  rig_fill(rand, b, &look->arms[PLAN_STABLE]);
+  look->weights[ARM_CANDIDATE] = (uint32_t)(share * PLAN_WHOLE + 0.5);
+  look->weights[ARM_STABLE] = PLAN_WHOLE - look->weights[ARM_CANDIDATE];
+  rig_fill(rand, c, &look->arms[ARM_CANDIDATE]);
+  rig_fill(rand, b, &look->arms[ARM_STABLE]);
 }
 
 static const struct rig_arm rig_healthy = {1000, 0.001, {0.5, 0.1, 0.01, 0.001}};
@@ -78,7 +78,7 @@ static inline struct baseline rig_baseline(void)
 {
   struct baseline baseline;
   baseline_init(&baseline);
-  for (int arm = 0; arm < PLAN_ARMS_MAX; arm++)
+  for (int arm = 0; arm < ARMS_MAX; arm++)
     for (int row = 0; row < BASELINE_ROWS; row++) baseline.phi[arm][row] = 1;
   for (int row = 0; row < SLOW_ROWS; row++) {
     baseline.slow.used[row] = true;

@@ -132,7 +132,7 @@ TEST(merging_does_not_know_an_order)
     three = a, look_merge(&three, &two);
     look_merge(&two, &a);
     two.number = three.number;
-    for (uint32_t arm = 2; arm < PLAN_ARMS_MAX; arm++)
+    for (uint32_t arm = 2; arm < ARMS_MAX; arm++)
       memset(&one.arms[arm], 0, sizeof one.arms[arm]),
           memset(&two.arms[arm], 0, sizeof one.arms[arm]),
           memset(&three.arms[arm], 0, sizeof one.arms[arm]);

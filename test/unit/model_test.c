@@ -53,15 +53,42 @@ TEST(bad_names_are_refused)
   EXPECT_INT(model_name_check(slice_of("a\0b", 3), &err), E_BAD_NAME);
 }
 
-TEST(an_arm_has_one_name_for_headers_and_flags)
+/* Numbers and names that ledgers, stored predictions and clients know. */
+TEST(an_arm_has_one_number_and_one_name)
 {
-  struct model model = {.n_arms = 1};
-  EXPECT_STR(model_arm_name(&model, 0), "stable");
-  model.n_arms = 2;
-  EXPECT_STR(model_arm_name(&model, 0), "candidate");
-  EXPECT_STR(model_arm_name(&model, 1), "stable");
-  model.n_arms = ARMS_MAX;
-  EXPECT_STR(model_arm_name(&model, 0), "candidate-1");
-  EXPECT_STR(model_arm_name(&model, ARMS_MAX - 2), "candidate-7");
-  EXPECT_STR(model_arm_name(&model, ARMS_MAX - 1), "stable");
+  static const char *const names[ARMS_MAX] = {"candidate",   "stable",      "candidate-2",
+                                              "candidate-3", "candidate-4", "candidate-5",
+                                              "candidate-6", "candidate-7"};
+  uint32_t arm;
+  EXPECT_INT(ARM_CANDIDATE, 0);
+  EXPECT_INT(ARM_STABLE, 1);
+  for (uint32_t i = 0; i < ARMS_MAX; i++) {
+    EXPECT_STR(arm_name(i), names[i]);
+    EXPECT(arm_named(slice_str(names[i]), &arm) && arm == i);
+  }
+  EXPECT(!arm_named(SLICE("candidate-1"), &arm));
+  EXPECT(!arm_named(SLICE("candidate-8"), &arm));
+  EXPECT(!arm_named(SLICE_NONE, &arm));
+}
+
+/* Stable lies between the candidates, by number: what a stored release of two arms meant, and an
+ * appended arm takes nothing from the ones before it but from the end of stable's part. */
+TEST(the_lot_goes_by_number)
+{
+  struct split split = {.seed = SLICE("fraud/17")};
+  struct model model = {.n_arms = 2, .release = &split};
+  struct slice one = SLICE("user-1"), two = SLICE("user-2"); /* buckets 70069295, 4850544 */
+  model.arms[ARM_CANDIDATE].weight = 5000000;
+  model.arms[ARM_STABLE].weight = WEIGHT_WHOLE - 5000000;
+  EXPECT_INT(model_arm_drawn(&model, one), ARM_STABLE);
+  EXPECT_INT(model_arm_drawn(&model, two), ARM_CANDIDATE);
+  model.n_arms = 4;
+  model.arms[ARM_STABLE].weight = 65000000;
+  model.arms[2].weight = 69295; /* [70000000, 70069295) */
+  model.arms[3].weight = WEIGHT_WHOLE - 70069295;
+  EXPECT_INT(model_arm_drawn(&model, one), 3);
+  EXPECT_INT(model_arm_drawn(&model, two), ARM_CANDIDATE);
+  model.arms[2].weight++;
+  model.arms[3].weight--;
+  EXPECT_INT(model_arm_drawn(&model, one), 2);
 }

@@ -253,9 +253,7 @@ static void rig_publish(struct rig *rig, uint32_t n_slots)
     struct version *serves = &from->versions[1];
     rig_ready(rig, serves, from);
     serves->slot = (uint32_t)i < n_slots ? (uint32_t)i : SLOT_NONE;
-    models[i].stable = serves;
-    models[i].arms[0] = (struct arm){serves, WEIGHT_WHOLE};
-    models[i].n_arms = 1;
+    model_serve(&models[i], serves);
     rig_release(rig, &models[i], from);
   }
   struct tenant tenant = {.name = SLICE("default"),

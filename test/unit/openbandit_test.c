@@ -71,7 +71,7 @@ static void count(const struct shown *shown, size_t n, struct mean_arm arms[2])
   for (size_t i = 0; i < n; i++) {
     int64_t y;
     EXPECT(mean_parts(shown[i].click, 1, &y));
-    mean_add(&arms[shown[i].candidate ? PLAN_CANDIDATE : PLAN_STABLE], y, 0);
+    mean_add(&arms[shown[i].candidate ? ARM_CANDIDATE : ARM_STABLE], y, 0);
   }
 }
 
@@ -90,7 +90,7 @@ TEST(mens_candidate_is_inconclusive_as_published)
   struct shown *all = campaign_read("men");
   if (!all) return;
   count(all, (size_t)2 * IMPRESSIONS, arms);
-  struct mean_interval got = mean_difference(&arms[PLAN_CANDIDATE], &arms[PLAN_STABLE], &spec);
+  struct mean_interval got = mean_difference(&arms[ARM_CANDIDATE], &arms[ARM_STABLE], &spec);
   EXPECT(close_to(got.mean_c, 0.0069) && close_to(got.mean_b, 0.0046));
   EXPECT(close_to(got.diff, 0.0023) && close_to(got.se, 0.001069222766));
   EXPECT(close_to(got.lower, -0.001043581635) && close_to(got.upper, 0.005643581635));
@@ -103,7 +103,7 @@ TEST(womens_candidate_is_no_winner)
   struct shown *all = campaign_read("women");
   if (!all) return;
   count(all, (size_t)2 * IMPRESSIONS, arms);
-  struct mean_interval got = mean_difference(&arms[PLAN_CANDIDATE], &arms[PLAN_STABLE], &spec);
+  struct mean_interval got = mean_difference(&arms[ARM_CANDIDATE], &arms[ARM_STABLE], &spec);
   EXPECT(got.diff == 0);
   EXPECT(close_to(got.upper, 0.002992665531) && close_to(got.lower, -0.002992665531));
   ungrab(all);
@@ -121,7 +121,7 @@ TEST(no_look_on_the_way_names_a_winner)
     if (!all) return;
     for (size_t n = 0; n < 2 * IMPRESSIONS; n++) {
       count(all + n, 1, arms);
-      struct mean_interval got = mean_difference(&arms[PLAN_CANDIDATE], &arms[PLAN_STABLE], &spec);
+      struct mean_interval got = mean_difference(&arms[ARM_CANDIDATE], &arms[ARM_STABLE], &spec);
       if (!got.enough) continue;
       EXPECT(!(got.lower > 0));
       EXPECT(!(got.upper < 0));
@@ -166,7 +166,7 @@ static int hour_of(const struct shown *shown)
 
 enum { HOURS = 7 * 24 };
 
-/* Every hundredth impression of `favoured` is given a click; PLAN_MORE: as it was. Ends with the
+/* Every hundredth impression of `favoured` is given a click; ARM_MORE: as it was. Ends with the
  * trial after a week; *harmed: the gate said so at some look, *early: a winner before the end. */
 static void week_judge(const struct shown *all, int favoured, struct trial *trial, bool *harmed,
                        bool *early)
@@ -181,7 +181,7 @@ static void week_judge(const struct shown *all, int favoured, struct trial *tria
     look.elapsed_ms = look.loaded_ms = 3600000;
     look.weights[0] = look.weights[1] = PLAN_WHOLE / 2;
     for (; i < 2 * IMPRESSIONS && hour_of(&all[i]) == hour; i++) {
-      int arm = all[i].candidate ? PLAN_CANDIDATE : PLAN_STABLE;
+      int arm = all[i].candidate ? ARM_CANDIDATE : ARM_STABLE;
       int64_t y;
       EXPECT(mean_parts(all[i].click || (arm == favoured && i % 50 == 0), 1, &y));
       mean_add(&look.arms[arm].metric, y, 0);
@@ -203,7 +203,7 @@ static void gate_says(const char *campaign, double lower, double upper)
   bool harmed, early;
   struct shown *all = campaign_read(campaign);
   if (!all) return;
-  week_judge(all, PLAN_MORE, &trial, &harmed, &early);
+  week_judge(all, ARM_MORE, &trial, &harmed, &early);
   EXPECT(!harmed && !early);
   EXPECT(trial_winner(&trial) == UINT32_MAX);
   EXPECT(trial.results[GATE_METRIC].state == GATE_INCONCLUSIVE);
@@ -226,11 +226,11 @@ TEST(a_true_winner_is_named_and_a_loser_is_harm)
   bool harmed, early;
   struct shown *all = campaign_read("women");
   if (!all) return;
-  week_judge(all, PLAN_CANDIDATE, &trial, &harmed, &early);
+  week_judge(all, ARM_CANDIDATE, &trial, &harmed, &early);
   EXPECT(!harmed && !early);
-  EXPECT_INT(trial_winner(&trial), PLAN_CANDIDATE);
-  week_judge(all, PLAN_STABLE, &trial, &harmed, &early);
+  EXPECT_INT(trial_winner(&trial), ARM_CANDIDATE);
+  week_judge(all, ARM_STABLE, &trial, &harmed, &early);
   EXPECT(harmed && !early);
-  EXPECT_INT(trial_winner(&trial), PLAN_STABLE);
+  EXPECT_INT(trial_winner(&trial), ARM_STABLE);
   ungrab(all);
 }

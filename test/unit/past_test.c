@@ -54,7 +54,7 @@ TEST(thresholds_are_those_of_one_large_sketch)
   EXPECT_INT(baseline.n_recent, 60);
   EXPECT_INT(baseline.recent[0].requests, 1000);
   for (int row = 0; row < BASELINE_ROWS; row++)
-    EXPECT(baseline.phi[PLAN_CANDIDATE][row] >= 1 && baseline.phi[PLAN_CANDIDATE][row] < 1.1);
+    EXPECT(baseline.phi[ARM_CANDIDATE][row] >= 1 && baseline.phi[ARM_CANDIDATE][row] < 1.1);
 }
 
 TEST(bursts_raise_phi)
@@ -67,10 +67,10 @@ TEST(bursts_raise_phi)
   half_hour(2, 200, 0.01, true);
   past_baseline(&past, &plan, 0, &wild);
   for (int row = 2; row < BASELINE_ROWS; row++)
-    EXPECT(wild.phi[PLAN_CANDIDATE][row] > calm.phi[PLAN_CANDIDATE][row] + 0.1);
+    EXPECT(wild.phi[ARM_CANDIDATE][row] > calm.phi[ARM_CANDIDATE][row] + 0.1);
   struct baseline half;
   past_baseline(&past, &plan, 2, &half); /* the 50 % step */
-  EXPECT(half.phi[PLAN_CANDIDATE][4] > wild.phi[PLAN_CANDIDATE][4]);
+  EXPECT(half.phi[ARM_CANDIDATE][4] > wild.phi[ARM_CANDIDATE][4]);
 }
 
 TEST(phi_is_that_of_the_blocks)
@@ -85,9 +85,9 @@ TEST(phi_is_that_of_the_blocks)
     past_add(&past, NULL, 1000, x[i], 0, PLAN_WHOLE / 2, 10000);
   }
   past_baseline(&past, &plan, 0, &baseline);
-  EXPECT(baseline.phi[PLAN_CANDIDATE][BASELINE_ERRORS] ==
+  EXPECT(baseline.phi[ARM_CANDIDATE][BASELINE_ERRORS] ==
          dispersion_frozen(x, PAST_BLOCKS, 0.5, 0.05));
-  EXPECT(baseline.phi[PLAN_CANDIDATE][BASELINE_ERRORS] > 1);
+  EXPECT(baseline.phi[ARM_CANDIDATE][BASELINE_ERRORS] > 1);
   EXPECT_INT(baseline.slow.rows, 0);
 }
 
@@ -99,13 +99,13 @@ TEST(short_history_has_phi_two_and_fewer_rows)
   memset(&past, 0, sizeof past);
   past_baseline(&past, &plan, 0, &baseline);
   EXPECT_INT(baseline.slow.rows, 0);
-  EXPECT(baseline.phi[PLAN_CANDIDATE][0] == DISPERSION_UNKNOWN);
+  EXPECT(baseline.phi[ARM_CANDIDATE][0] == DISPERSION_UNKNOWN);
   memset(&sketch, 0, sizeof sketch);
   for (int i = 0; i < 50; i++) sketch_add(&sketch, 1000);
   for (int i = 0; i < 10; i++) past_add(&past, &sketch, 50, 0, 0, PLAN_WHOLE, 10000);
   past_baseline(&past, &plan, 0, &baseline);
   EXPECT_INT(baseline.slow.rows, 2); /* 500 requests: p50 and p90 */
-  EXPECT(baseline.phi[PLAN_CANDIDATE][0] == DISPERSION_UNKNOWN);
+  EXPECT(baseline.phi[ARM_CANDIDATE][0] == DISPERSION_UNKNOWN);
 }
 
 TEST(the_ring_forgets_what_is_older_than_half_an_hour)

@@ -247,9 +247,9 @@ TEST(the_default_plan_is_fit)
   struct plan plan;
   plan_default(&plan, STRATEGY_CANARY);
   EXPECT_INT(plan.n_steps, 3);
-  EXPECT_INT(plan_weight(&plan, 0, PLAN_CANDIDATE), 5000000);
-  EXPECT_INT(plan_weight(&plan, 0, PLAN_STABLE), 95000000);
-  EXPECT_INT(plan_weight(&plan, 3, PLAN_CANDIDATE), PLAN_WHOLE);
+  EXPECT_INT(plan_weight(&plan, 0, ARM_CANDIDATE), 5000000);
+  EXPECT_INT(plan_weight(&plan, 0, ARM_STABLE), 95000000);
+  EXPECT_INT(plan_weight(&plan, 3, ARM_CANDIDATE), PLAN_WHOLE);
   EXPECT_INT(plan_horizon_looks(&plan), 30 * 60 + 3600);
   EXPECT(!plan_is_risky(&plan, NULL));
   plan.gates[GATE_LATENCY].off = true;

@@ -39,7 +39,7 @@ static void minute(struct rivals *rivals, uint64_t us_c, uint64_t us_b, uint64_t
   static struct sketch sketch;
   for (int arm = 0; arm < CROWD_ARMS; arm++) {
     memset(&sketch, 0, sizeof sketch);
-    for (int i = 0; i < 600; i++) sketch_add(&sketch, arm == PLAN_CANDIDATE ? us_c : us_b);
+    for (int i = 0; i < 600; i++) sketch_add(&sketch, arm == ARM_CANDIDATE ? us_c : us_b);
     rivals_add(rivals, (uint32_t)arm, &sketch);
   }
   for (int s = 0; s < 60; s++) {

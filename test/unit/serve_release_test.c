@@ -196,8 +196,8 @@ TEST(an_answer_says_who_gave_it)
   EXPECT_INT(call->answer.release, 0);
   path_end(call);
   n_arms = 3;
-  weights[0] = weights[2] = 0;
-  weights[1] = WEIGHT_WHOLE;
+  weights[0] = weights[1] = 0;
+  weights[2] = WEIGHT_WHOLE;
   publish();
   call = answered("r", NULL, OK);
   EXPECT_STR(call->answer.arm, "candidate-2");
@@ -389,10 +389,10 @@ TEST(segments_count_by_what_requests_declare) /* per-segment regression */
               {"x-country=fr", 1, 0, 1, 0}};
   for (int i = 0; i < 4; i++) {
     EXPECT(slice_eq(slice_of(segments[i].text, segments[i].text_len), slice_str(want[i].text)));
-    EXPECT_INT(segments[i].requests[SIDE_CANDIDATE], want[i].requests);
-    EXPECT_INT(segments[i].errors[SIDE_CANDIDATE], want[i].errors);
-    EXPECT_INT(segments[i].slow[SIDE_CANDIDATE], want[i].slow);
-    EXPECT_INT(segments[i].requests[SIDE_STABLE], want[i].stable);
+    EXPECT_INT(segments[i].requests[ARM_CANDIDATE], want[i].requests);
+    EXPECT_INT(segments[i].errors[ARM_CANDIDATE], want[i].errors);
+    EXPECT_INT(segments[i].slow[ARM_CANDIDATE], want[i].slow);
+    EXPECT_INT(segments[i].requests[ARM_STABLE], want[i].stable);
   }
   EXPECT(!segments[4].hash);
   fake_down();

@@ -29,8 +29,8 @@ static struct tensor_spec fake_outputs[2] = {
     {.name = SLICE("x"), .dtype = DT_FP32, .shape = {.rank = 2, .dims = {-1, -1}}},
     {.name = SLICE("label"), .dtype = DT_INT64, .shape = {.rank = 1, .dims = {-1}}}};
 
-/* What the next world's release is. shadow: any pointer stands for version 2. weights: of versions
- * 2, 3 (where three arms are wanted) and 1. */
+/* What the next world's release is. shadow: any pointer stands for version 2. weights: by
+ * arm, of versions 2, 1 and (where three arms are wanted) 3. */
 static struct split split;
 static uint32_t weights[FAKE_VERSIONS], n_arms;
 static bool resident; /* versions 2 and 3 */
@@ -62,10 +62,7 @@ static void publish(void)
   struct model model = {.name = SLICE("m"),
                         .slot = 5,
                         .versions = versions,
-                        .n_versions = FAKE_VERSIONS,
-                        .stable = &versions[0],
-                        .arms = {{&versions[0], WEIGHT_WHOLE}},
-                        .n_arms = 1};
+                        .n_versions = FAKE_VERSIONS};
   for (uint32_t i = 0; i < FAKE_VERSIONS; i++) {
     seats[i] = (struct seat){.owner = &lanes[i]};
     versions[i] = (struct version){.number = i + 1,
@@ -78,11 +75,12 @@ static void publish(void)
                                    .deadline_us = 1000000};
   }
   struct split with = split;
+  model_serve(&model, &versions[0]);
   if (n_arms) {
+    static const uint32_t placed[FAKE_VERSIONS] = {1, 0, 2};
     model.n_arms = n_arms;
-    for (uint32_t i = 0; i + 1 < n_arms; i++)
-      model.arms[i] = (struct arm){&versions[i + 1], weights[i]};
-    model.arms[n_arms - 1] = (struct arm){&versions[0], weights[n_arms - 1]};
+    for (uint32_t i = 0; i < n_arms; i++)
+      model.arms[i] = (struct arm){&versions[placed[i]], weights[i]};
     if (with.shadow) with.shadow = &versions[1];
     model.release = &with;
   }

@@ -65,8 +65,8 @@ static void says(struct rollout *r, const char *person, enum plan_role role, enu
 
 static uint32_t candidate(const struct rollout *r)
 {
-  uint32_t weight = rollout_weight(r, &plan, PLAN_CANDIDATE);
-  EXPECT_INT(weight + rollout_weight(r, &plan, PLAN_STABLE), PLAN_WHOLE);
+  uint32_t weight = rollout_weight(r, &plan, ARM_CANDIDATE);
+  EXPECT_INT(weight + rollout_weight(r, &plan, ARM_STABLE), PLAN_WHOLE);
   return weight;
 }
 

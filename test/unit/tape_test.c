@@ -80,9 +80,9 @@ TEST(with_a_candidate_it_is_played_as_it_was)
     EXPECT(seen[0].requests == 2 && seen[0].slow[0] == 2 && seen[0].errors == 0);
     EXPECT(seen[1].requests == 10 && seen[1].errors == 1 && seen[1].slow[1] == 3);
   }
-  crowd_drain(&crowd, PLAN_STABLE, &sketch);
+  crowd_drain(&crowd, ARM_STABLE, &sketch);
   EXPECT_INT(sketch.count, 2700);
-  crowd_drain(&crowd, PLAN_STABLE, &sketch);
+  crowd_drain(&crowd, ARM_STABLE, &sketch);
   EXPECT_INT(sketch.count, 2700);
   tape_free(&tape);
 }

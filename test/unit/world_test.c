@@ -30,10 +30,8 @@ TEST(a_world_is_a_deep_copy)
   uint64_t built = world_count_built(), freed = world_count_freed();
   struct version versions[2] = {version_made(1, VERSION_STORED), version_made(3, VERSION_READY)};
   struct model model = {.name = SLICE("m"), .versions = versions, .n_versions = 2};
-  model.stable = &versions[1];
+  model_serve(&model, &versions[1]);
   model.previous = &versions[0];
-  model.arms[0] = (struct arm){&versions[1], WEIGHT_WHOLE};
-  model.n_arms = 1;
   struct tenant tenant = {.name = SLICE("default"), .models = &model, .n_models = 1};
   struct world_plan plan = {.tenants = &tenant, .n_tenants = 1, .n_slots = 4, .ready = true};
   struct world *world = world_build(&plan, 7);
@@ -49,7 +47,7 @@ TEST(a_world_is_a_deep_copy)
   EXPECT(!world_tenant(world, SLICE("Default")) && !world_tenant(world, SLICE_NONE));
   const struct model *m = world_model(world, t, SLICE("m"));
   EXPECT(m && m->n_versions == 2 && m->stable == &m->versions[1] && m->previous == m->versions);
-  EXPECT(m->arms[0].version == m->stable);
+  EXPECT(!m->arms[ARM_CANDIDATE].version && m->arms[ARM_STABLE].version == m->stable);
   EXPECT(!world_model(world, t, SLICE("M")) && !world_model(world, t, SLICE("mm")));
   EXPECT(slice_eq(m->stable->engine, SLICE("onnx")));
   EXPECT_INT(m->stable->contract.inputs[0].dtype, DT_FP32);

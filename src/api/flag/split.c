@@ -6,18 +6,7 @@
 #include <stdio.h>
 
 #include "api/flag/desk_int.h"
-#include "stat/assign.h"
-
 #define PREFIX "release."
-
-/* The last arm is the stable one: whoever has no key gets it. */
-static uint32_t arm_of(const struct model *model, struct slice key)
-{
-  uint32_t weights[ARMS_MAX];
-  for (uint32_t i = 0; i < model->n_arms; i++) weights[i] = model->arms[i].weight;
-  if (!key.len) return model->n_arms - 1;
-  return assign_arm(assign_hash(model->release->seed, key), weights, model->n_arms);
-}
 
 static void metadata_make(struct split_flag *to, const struct model *model, uint32_t arm)
 {
@@ -37,13 +26,12 @@ bool split_flag_of(const struct tenant *tenant, const struct model *model,
                    const struct value *context, struct split_flag *to)
 {
   const struct split *split = model->release;
-  if (!split || !sticky_is_flag(split->sticky) || model->n_arms < 2) return false;
+  if (!split || !sticky_is_flag(split->sticky)) return false;
   const struct value *given = value_get(context, SLICE("targetingKey"));
   struct slice key = given ? given->text : SLICE_NONE;
   if (split->sticky == STICKY_TENANT) key = tenant->name;
-  uint32_t arm = arm_of(model, key);
-  must(arm < model->n_arms); /* the world's weights add up */
-  const char *name = model_arm_name(model, arm);
+  uint32_t arm = key.len ? model_arm_drawn(model, key) : ARM_STABLE;
+  const char *name = arm_name(arm);
   int len = snprintf(to->key, sizeof to->key, PREFIX "%.*s", SLICE_ARG(model->name));
   to->values[0] = value_of_text(slice_str(name));
   metadata_make(to, model, arm);

@@ -76,7 +76,7 @@ static void arm_fill(struct run *run, const struct arm_tally *tally, struct look
  * repeats, too. */
 static void pairs_fill(struct run *run, const struct release_tally *tally, struct look *look)
 {
-  struct look_arm *candidate = &look->arms[PLAN_CANDIDATE], *stable = &look->arms[PLAN_STABLE];
+  struct look_arm *candidate = &look->arms[ARM_CANDIDATE], *stable = &look->arms[ARM_STABLE];
   struct sketch sketch = {0};
   candidate->requests = stable->requests = tally->pairs + tally->repeats + tally->shadow_errors;
   candidate->errors = tally->shadow_errors;
@@ -173,12 +173,12 @@ void look_fill(struct control *control, struct run *run, struct look *look)
   }
   if (look->copied) {
     if (tally) pairs_fill(run, tally, look);
-    if (stable) look->arms[PLAN_STABLE].steady_bytes = stable->memory_bytes;
+    if (stable) look->arms[ARM_STABLE].steady_bytes = stable->memory_bytes;
     return;
   }
   if (candidate) {
-    arm_fill(run, candidate, &look->arms[PLAN_CANDIDATE]);
+    arm_fill(run, candidate, &look->arms[ARM_CANDIDATE]);
     samples_keep(run, candidate);
   }
-  if (stable) arm_fill(run, stable, &look->arms[PLAN_STABLE]);
+  if (stable) arm_fill(run, stable, &look->arms[ARM_STABLE]);
 }

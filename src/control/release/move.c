@@ -62,7 +62,7 @@ static void move_announce(struct control *control, const struct run *run,
             log_slice(run->model->tenant->name), "model", log_slice(run->model->name), "release",
             log_num(run->number), "version", log_num(run->version), "state",
             rollout_state_name(rollout->state), "step", log_num(rollout->step), "weight",
-            log_num(rollout_weight(rollout, &run->plan, PLAN_CANDIDATE)), "why",
+            log_num(rollout_weight(rollout, &run->plan, ARM_CANDIDATE)), "why",
             rollout_why_name(rollout->why), "person", rollout->person[0] ? rollout->person : NULL,
             "evidence", sentence[0] ? sentence : NULL, NULL);
   move_notify(control, run, rollout, sentence);

@@ -101,7 +101,7 @@ static bool mean_is_sum(const struct mean_arm *arm)
 static void answer_take(struct run *run, const struct letter_measure *letter)
 {
   struct run_outcomes *of = &run->outcomes;
-  for (uint32_t arm = 0; arm < PLAN_ARMS_MAX; arm++) {
+  for (uint32_t arm = 0; arm < ARMS_MAX; arm++) {
     struct mean_arm matured = letter->arms[arm].metric;
     if (!of->measured) mean_take_off(&matured, &run->trial.metric[arm]);
     if (mean_is_sum(&matured)) mean_merge(&of->matured[arm], &matured);
@@ -143,8 +143,8 @@ void outcomes_fill(struct run *run, struct look *look)
  * then be what differs. */
 bool outcomes_differ(const struct run *run)
 {
-  const struct outcome_sums *c = &run->outcomes.arms[PLAN_CANDIDATE];
-  const struct outcome_sums *b = &run->outcomes.arms[PLAN_STABLE];
+  const struct outcome_sums *c = &run->outcomes.arms[ARM_CANDIDATE];
+  const struct outcome_sums *b = &run->outcomes.arms[ARM_STABLE];
   double n = (double)c->requests, m = (double)b->requests;
   if (!c->requests || !b->requests) return false;
   double all = ((double)c->labelled + (double)b->labelled) / (n + m);

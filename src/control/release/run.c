@@ -182,7 +182,7 @@ void run_end(struct control *control, struct run *run)
 static bool run_is_over(const struct run *run)
 {
   return rollout_is_final(&run->now) && !run->owed && !run->out &&
-         rollout_weight(&run->now, &run->plan, PLAN_CANDIDATE) % WEIGHT_WHOLE == 0;
+         rollout_weight(&run->now, &run->plan, ARM_CANDIDATE) % WEIGHT_WHOLE == 0;
 }
 
 void run_sync(struct control *control, struct catalog_model *model)
@@ -328,7 +328,7 @@ static void baseline_make(struct control *control, struct run *run, struct basel
     baseline_init(baseline);
   if (!run->stepped || baseline->slow.rows >= before->slow.rows) return;
   baseline->slow = before->slow;
-  for (uint32_t arm = 0; arm < PLAN_ARMS_MAX; arm++)
+  for (uint32_t arm = 0; arm < ARMS_MAX; arm++)
     for (int row = 0; row < BASELINE_ROWS; row++)
       if (before->phi[arm][row] > baseline->phi[arm][row])
         baseline->phi[arm][row] = before->phi[arm][row];
@@ -429,7 +429,7 @@ static void memories_feed(struct control *control)
         model->serving ? place_find(&control->place, model, model->serving) : NULL;
     const struct arm_tally *arm = placed ? round_arm(&runs->round, placed->slot) : NULL;
     const struct run *run = run_of(runs, model);
-    uint32_t candidate = run ? rollout_weight(&run->now, &run->plan, PLAN_CANDIDATE) : 0;
+    uint32_t candidate = run ? rollout_weight(&run->now, &run->plan, ARM_CANDIDATE) : 0;
     bool whole = run && run->now.state == ROLLOUT_COMPLETED;
     if (!arm || !arm->requests) continue;
     memory_feed(&control->runs.memories, model->slot, model->serving, arm,

@@ -51,8 +51,8 @@ struct run_outcomes {
   bool measured;                           /* one has: since_ms is known */
   int64_t since_ms;                        /* units that matured up to here have been taken */
   int64_t next_us;                         /* when to ask again */
-  struct outcome_sums arms[PLAN_ARMS_MAX]; /* as of the last answer */
-  struct mean_arm matured[PLAN_ARMS_MAX];  /* for the next look */
+  struct outcome_sums arms[ARMS_MAX]; /* as of the last answer */
+  struct mean_arm matured[ARMS_MAX];  /* for the next look */
 };
 
 struct run {

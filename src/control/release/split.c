@@ -4,7 +4,6 @@
 #include "control/release/run.h"
 
 _Static_assert((int)PLAN_WHOLE == (int)WEIGHT_WHOLE, "plans and worlds share one scale of weights");
-_Static_assert((int)PLAN_ARMS_MAX == (int)ARMS_MAX, "arms are copied by place");
 _Static_assert((int)PLAN_SEGMENTS_MAX == (int)SEGMENTS_MAX, "so are segments");
 _Static_assert((int)PLAN_FIELDS_MAX == (int)SEGMENT_FIELDS_MAX, "and their fields");
 _Static_assert((int)LOOK_BINS_MAX == (int)SHIFT_BINS, "and bins");
@@ -93,13 +92,13 @@ void run_split(const struct run *run, uint32_t n_loops, struct arena *scratch, s
   const struct version *candidate =
       run->candidate->copy_of ? to->copy : &to->versions[run->candidate->number - 1];
   const struct version *stable = &to->versions[run->stable->number - 1];
-  uint32_t weight = rollout_weight(&run->now, &run->plan, PLAN_CANDIDATE);
+  uint32_t weight = rollout_weight(&run->now, &run->plan, ARM_CANDIDATE);
   if (run->now.state == ROLLOUT_PENDING || !run->now.loaded) return;
   if (candidate->state != VERSION_READY || stable->state != VERSION_READY) return;
   struct split *split = split_make(run, n_loops, scratch);
   if (split->shadow_weight) split->shadow = candidate;
-  to->arms[PLAN_CANDIDATE] = (struct arm){candidate, weight};
-  to->arms[PLAN_STABLE] = (struct arm){stable, WEIGHT_WHOLE - weight};
+  to->arms[ARM_CANDIDATE] = (struct arm){candidate, weight};
+  to->arms[ARM_STABLE] = (struct arm){stable, WEIGHT_WHOLE - weight};
   to->n_arms = 2;
   to->release = split;
 }

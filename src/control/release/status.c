@@ -144,7 +144,7 @@ static void warnings_put(const struct run *run, struct json_out *out)
 static void state_put(const struct run *run, struct json_out *out)
 {
   const struct rollout *now = &run->now;
-  double weight = rollout_weight(now, &run->plan, PLAN_CANDIDATE) / (double)PLAN_WHOLE;
+  double weight = rollout_weight(now, &run->plan, ARM_CANDIDATE) / (double)PLAN_WHOLE;
   str_or_null(out, "strategy", strategy_name(run->plan.strategy));
   str_or_null(out, "state", rollout_state_name(now->state));
   str_or_null(out, "why", rollout_why_name(now->why));

@@ -8,7 +8,7 @@
 static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
                                     struct gate_result result)
 {
-  const struct look_arm *c = &trial->totals[arm], *b = &trial->totals[PLAN_STABLE];
+  const struct look_arm *c = &trial->totals[arm], *b = &trial->totals[ARM_STABLE];
   const struct block_bounds *bounds = &trial->arms[arm].bounds[TRIAL_ROW_COST];
   result.arm = arm;
   result.lane = LANE_BLOCKS;

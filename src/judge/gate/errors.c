@@ -22,7 +22,7 @@ static double floor_log_e(const struct trial *trial, uint32_t arm)
 static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
                                     struct gate_result result)
 {
-  const struct look_arm *c = &trial->totals[arm], *b = &trial->totals[PLAN_STABLE];
+  const struct look_arm *c = &trial->totals[arm], *b = &trial->totals[ARM_STABLE];
   struct row_says says =
       rows_judge(trial, GATE_ERRORS, arm, 1u << BASELINE_ERRORS, 1u << BASELINE_ERRORS);
   double bar = gate_bar(TRIAL_PASS_ALPHA), floor = floor_log_e(trial, arm);
@@ -41,9 +41,9 @@ static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
   result.effect = count_ratio(c->errors, c->requests, b->errors, b->requests);
   result.x_c = c->errors, result.n_c = c->requests;
   result.x_b = b->errors, result.n_b = b->requests;
-  if (says.harm && arm == PLAN_CANDIDATE && says.lane != LANE_BLOCKS)
+  if (says.harm && arm == ARM_CANDIDATE && says.lane != LANE_BLOCKS)
     counts_since(trial, BASELINE_ERRORS, says.first_bad, &result);
-  if (trial->killed && arm == PLAN_CANDIDATE)
+  if (trial->killed && arm == ARM_CANDIDATE)
     result.state = GATE_HARM, result.lane = LANE_KILLED;
   else if (says.harm)
     result.state = GATE_HARM;

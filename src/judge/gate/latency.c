@@ -11,7 +11,7 @@ enum { ROWS = (1 << SLOW_ROWS) - 1, PASS_ROWS = (1 << SLOW_PASS_ROWS) - 1 };
 static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
                                     struct gate_result result)
 {
-  const struct look_arm *c = &trial->totals[arm], *b = &trial->totals[PLAN_STABLE];
+  const struct look_arm *c = &trial->totals[arm], *b = &trial->totals[ARM_STABLE];
   struct row_says says = rows_judge(trial, GATE_LATENCY, arm, ROWS, PASS_ROWS);
   result.arm = arm;
   if (!says.used) {
@@ -33,7 +33,7 @@ static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
   result.effect = count_ratio(c->slow[says.row], c->timed, b->slow[says.row], b->timed);
   result.x_c = c->slow[says.row], result.n_c = c->timed;
   result.x_b = b->slow[says.row], result.n_b = b->timed;
-  if (says.harm && arm == PLAN_CANDIDATE && says.lane != LANE_BLOCKS)
+  if (says.harm && arm == ARM_CANDIDATE && says.lane != LANE_BLOCKS)
     counts_since(trial, says.row, says.first_bad, &result);
   if (says.harm)
     result.state = GATE_HARM;

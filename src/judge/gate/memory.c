@@ -8,7 +8,7 @@
 static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
                                     struct gate_result result)
 {
-  const struct slope *c = &trial->slope[arm], *b = &trial->slope[PLAN_STABLE];
+  const struct slope *c = &trial->slope[arm], *b = &trial->slope[ARM_STABLE];
   result.arm = arm;
   result.lane = LANE_LEVEL;
   result.effect_kind = EFFECT_GROWTH;

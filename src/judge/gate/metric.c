@@ -13,7 +13,7 @@ static struct mean_interval interval_of(const struct trial *trial, uint32_t arm,
                            .alpha = alpha,
                            .n_star = (double)trial->plan.metric.users_expected,
                            .one_sided = true};
-  return mean_difference(&trial->metric[arm], &trial->metric[PLAN_STABLE], &spec);
+  return mean_difference(&trial->metric[arm], &trial->metric[ARM_STABLE], &spec);
 }
 
 static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
@@ -22,7 +22,7 @@ static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
   result.arm = arm;
   result.lane = LANE_COUNT_ALL;
   result.effect_kind = EFFECT_DIFF;
-  result.n_c = trial->metric[arm].n, result.n_b = trial->metric[PLAN_STABLE].n;
+  result.n_c = trial->metric[arm].n, result.n_b = trial->metric[ARM_STABLE].n;
   if (!result.n_c || !result.n_b) {
     result.state = GATE_NO_DATA;
     result.reason = WITHOUT_OUTCOMES_IMMATURE;

@@ -20,7 +20,7 @@ static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
   result.effect_kind = EFFECT_PSI;
   result.effect = inputs ? trial->inputs_psi[arm] : trial->shift_psi[arm];
   result.n_c = trial->totals[arm].requests;
-  result.n_b = trial->totals[PLAN_STABLE].requests;
+  result.n_b = trial->totals[ARM_STABLE].requests;
   if (result.log_e >= result.bar && result.effect >= max) result.state = GATE_HARM;
   return result;
 }

@@ -7,8 +7,8 @@
 
 static void judge(const struct trial *trial, struct gate_result *result)
 {
-  double p[PLAN_ARMS_MAX], weights = 0;
-  uint64_t units[PLAN_ARMS_MAX], sum = 0;
+  double p[ARMS_MAX], weights = 0;
+  uint64_t units[ARMS_MAX], sum = 0;
   uint32_t n = 0;
   bool idle = false;
   for (uint32_t arm = 0; arm < trial->n_arms; arm++) weights += trial->last_weights[arm];
@@ -22,7 +22,7 @@ static void judge(const struct trial *trial, struct gate_result *result)
   result->lane = LANE_COUNT_ALL;
   result->bar = gate_bar(gate_alpha(trial, GATE_SAMPLE_RATIO, 1, true));
   result->effect_kind = EFFECT_SHARE;
-  result->x_c = trial->ratio_units[PLAN_CANDIDATE];
+  result->x_c = trial->ratio_units[ARM_CANDIDATE];
   result->n_c = sum;
   result->log_e = 0;
   if (n < 2 || idle) return; /* an arm that gets nothing at all has no data */
