@@ -30,6 +30,7 @@
 #include "base/rand.h"
 #include "base/thread.h"
 #include "control/control.h"
+#include "door.h"
 #include "infer/watch.h"
 #include "infer/worker.h"
 #include "jobs/job.h"
@@ -66,12 +67,13 @@ struct daemon {
   struct worker *workers[THREADS_MAX];
   struct desk *desks[THREADS_MAX];
   struct job *job;
-  struct limits limits;
   struct desk_opts desk_opts;
   struct loop_limits loop_limits;
-  char host[256], data_path[OPTION_TEXT_MAX], log_path[4096 + 32];
-  uint16_t port;
-  bool keys_only, in_the_clear;
+  char data_path[OPTION_TEXT_MAX], log_path[4096 + 32];
+  struct door door;
+  struct settings *settings; /* what loops and desks read */
+  int argc;
+  char **argv;
   struct keys keys;
   struct webhooks webhooks;
   int64_t started_us;
@@ -99,39 +101,6 @@ static uint32_t count_or_cores(const struct options *options, enum option_id id)
 {
   int64_t n = option_number(options, id);
   return n ? (uint32_t)n : cores();
-}
-
-static enum code listen_parse(struct daemon *d, struct err *err)
-{
-  const char *text = option_text(&d->options, OPTION_listen);
-  const char *colon = strrchr(text, ':');
-  if (!colon)
-    return fail(err, E_BAD_CONFIG, "'listen' is '%s', it takes HOST:PORT like 127.0.0.1:8080",
-                text);
-  struct slice host = slice_of(text, (size_t)(colon - text));
-  if (host.len >= 2 && host.at[0] == '[' && host.at[host.len - 1] == ']')
-    host = slice_of(host.at + 1, host.len - 2);
-  uint64_t port;
-  if (!text_read_u64(slice_str(colon + 1), UINT16_MAX, &port))
-    return fail(err, E_BAD_CONFIG, "'listen' is '%s', the port must lie between 0 and 65535", text);
-  if (host.len == 0 || !slice_to_str(host, d->host, sizeof d->host))
-    return fail(err, E_BAD_CONFIG, "'listen' is '%s', it takes HOST:PORT like 127.0.0.1:8080",
-                text);
-  if (strcmp(d->host, "localhost") == 0) snprintf(d->host, sizeof d->host, "127.0.0.1");
-  d->port = (uint16_t)port;
-  bool loopback = strncmp(d->host, "127.", 4) == 0 || strcmp(d->host, "::1") == 0;
-  bool anonymous = option_number(&d->options, OPTION_anonymous) != 0;
-  if (!loopback && !anonymous && !option_number(&d->options, OPTION_insecure))
-    return fail(
-        err, E_DENIED,
-        "refusing to listen on '%s': keys and data would cross the network in the clear; listen on "
-        "127.0.0.1, or say --insecure to go on (callers need a key), or --anonymous (they do not)",
-        d->host);
-  if (anonymous && option_number(&d->options, OPTION_keys_only))
-    return fail(err, E_BAD_CONFIG, "'anonymous' and 'keys_only' say the opposite of each other");
-  d->keys_only = option_number(&d->options, OPTION_keys_only) || (!loopback && !anonymous);
-  d->in_the_clear = !loopback;
-  return OK;
 }
 
 static enum code data_path_find(struct daemon *d, struct err *err)
@@ -176,22 +145,36 @@ static void loop_limits_read(struct daemon *d, uint32_t n_loops)
   d->loop_limits = loop_limits_filled(d->loop_limits, n_loops);
 }
 
-static void limits_list(struct daemon *d)
+static void limits_list(struct daemon *d, struct limits *to)
 {
   const struct post *post = &d->post;
   /* and control, scribe, notifier, and the watches' two small stacks */
   uint64_t threads = post->n_loops + post->n_workers + post->n_desks + post->n_jobs + 4;
-  loop_limits_list(&d->limits, &d->loop_limits, post->n_loops);
-  desk_limits_list(&d->limits, post->n_desks, loop_asks_max(post->n_loops));
-  job_limits_list(&d->limits, post->n_jobs);
-  notifier_limits_list(&d->limits);
-  log_limits_list(&d->limits);
-  limit_add(&d->limits,
-            (struct limit){"inference threads", post->n_workers, "", 0, "--workers", NULL});
-  limit_add(&d->limits,
-            (struct limit){"stacks of threads", threads, "", threads * THREAD_STACK_ENGINE, NULL,
-                           "the list of models with its worlds and counters"});
-  d->desk_opts.limits = &d->limits;
+  loop_limits_list(to, &d->loop_limits, post->n_loops);
+  desk_limits_list(to, post->n_desks, loop_asks_max(post->n_loops));
+  job_limits_list(to, post->n_jobs);
+  notifier_limits_list(to);
+  log_limits_list(to);
+  limit_add(to, (struct limit){"inference threads", post->n_workers, "", 0, "--workers", NULL});
+  limit_add(to, (struct limit){"stacks of threads", threads, "", threads * THREAD_STACK_ENGINE,
+                               NULL, "the list of models with its worlds and counters"});
+}
+
+/* The caller's to free. */
+static struct settings *settings_new(struct daemon *d)
+{
+  struct settings *settings = grab_zero(1, sizeof *settings);
+  const struct loop_limits *limits = &d->loop_limits;
+  loop_limits_read(d, d->post.n_loops);
+  *settings = (struct settings){.head_us = limits->head_us,
+                                .idle_us = limits->idle_us,
+                                .write_us = limits->write_us,
+                                .deadline_us = limits->deadline_us,
+                                .deadline_max_us = limits->deadline_max_us,
+                                .drain_delay_us = option_number(&d->options, OPTION_drain_delay),
+                                .keys_only = d->door.keys_only};
+  limits_list(d, &settings->limits);
+  return settings;
 }
 
 /* ---- the threads ---- */
@@ -205,11 +188,11 @@ static enum code loops_make(struct daemon *d, struct err *err)
 {
   uint32_t n_routes;
   const struct route *routes = routes_all(&n_routes);
-  struct loop_opts opts = {.host = d->host,
-                           .port = d->port,
+  struct loop_opts opts = {.host = d->door.host,
+                           .port = d->door.port,
                            .routes = route_compile(routes, n_routes, &d->arena),
                            .resident_turn = home_turn,
-                           .who = {.pepper = &d->keys.pepper, .keys_only = d->keys_only},
+                           .who = {.pepper = &d->keys.pepper, .keys_only = d->door.keys_only},
                            .drain_delay_us = option_number(&d->options, OPTION_drain_delay),
                            .limits = d->loop_limits};
   for (uint32_t i = 0; i < d->post.n_loops; i++) {
@@ -220,7 +203,7 @@ static enum code loops_make(struct daemon *d, struct err *err)
     d->post.loops[i] = loop_mailbox(home->loop);
     d->post.residents[i] = worker_mailbox(home->resident);
     if (loop_listen(home->loop, err)) return err->code;
-    opts.port = d->port = loop_port(home->loop);
+    opts.port = d->door.port = loop_port(home->loop);
   }
   return OK;
 }
@@ -231,8 +214,8 @@ static void desks_make(struct daemon *d)
   d->desk_opts = (struct desk_opts){.version = SLIPWAY_VERSION,
                                     .log_path = d->log_path,
                                     .pepper = &d->keys.pepper,
-                                    .datadir = &d->datadir};
-  limits_list(d);
+                                    .datadir = &d->datadir,
+                                    .limits = &d->settings->limits};
   for (uint32_t i = 0; i < d->post.n_desks; i++) {
     d->desks[i] = desk_new(&d->desk_opts, &d->post, i);
     d->post.desks[i] = desk_mailbox(d->desks[i]);
@@ -252,7 +235,7 @@ static void post_size(struct daemon *d)
   post->workers = boxes_new(post->n_workers);
   post->desks = boxes_new(post->n_desks);
   post->jobs = boxes_new(post->n_jobs);
-  loop_limits_read(d, post->n_loops);
+  d->settings = settings_new(d);
 }
 
 /* What the judge had seen of each release that runs. */
@@ -317,12 +300,58 @@ static void threads_start(struct daemon *d)
 
 /* ---- running and stopping ---- */
 
-static int signal_wait(void)
+/* Loops and desks read the new settings when this returns: with a signal that ends the process if
+ * one came meanwhile, or 0. */
+static int settings_tell(struct daemon *d)
+{
+  static struct letter_settings letters[2 * THREADS_MAX];
+  struct settings *old = d->settings;
+  uint32_t n_loops = d->post.n_loops, out = n_loops + d->post.n_desks;
+  int ending = 0;
+  d->settings = settings_new(d);
+  for (uint32_t i = 0; i < out; i++) {
+    letters[i] = (struct letter_settings){
+        .mail.kind = LETTER_SETTINGS, .home = keeper_box(), .settings = d->settings};
+    mail_send(i < n_loops ? d->post.loops[i] : d->post.desks[i - n_loops], &letters[i].mail);
+  }
+  while (out > 0) {
+    struct mail *mail;
+    int signal = keeper_wait(INT64_MAX, &mail);
+    for (; mail; mail = mail->next) out--;
+    if (signal == SIGTERM || signal == SIGINT) ending = signal;
+  }
+  ungrab(old);
+  return ending;
+}
+
+/* SIGHUP. On an error all stays as it was, and one line says why. */
+static int config_reread(struct daemon *d)
+{
+  static struct options fresh, next;
+  struct err err = {.code = OK};
+  struct door door;
+  next = d->options;
+  if (options_read(&fresh, d->argc, d->argv, &err) == OK) options_take(&next, &fresh);
+  if (err.code || door_read(&door, &next, &err)) {
+    log_event(LOG_ERROR, "config_refused", "reason", err.text, NULL);
+    return 0;
+  }
+  options_changes_log(&d->options, &fresh);
+  d->options = next;
+  d->door.keys_only = door.keys_only;
+  log_level_set((enum log_level)option_number(&next, OPTION_log_level));
+  int signal = settings_tell(d);
+  log_event(LOG_INFO, "config_reread", NULL);
+  return signal;
+}
+
+static int signal_wait(struct daemon *d)
 {
   for (;;) {
     struct mail *mail;
     int signal = keeper_wait(INT64_MAX, &mail);
     must(mail == NULL); /* nothing is out */
+    if (signal == SIGHUP) signal = config_reread(d);
     if (signal == SIGTERM || signal == SIGINT) return signal;
   }
 }
@@ -397,6 +426,7 @@ static void rooms_free(struct daemon *d)
   notifier_free(d->webhooks.notifier);
   scribe_free(d->scribe);
   keys_close(&d->keys);
+  ungrab(d->settings);
   ungrab(d->post.loops);
   ungrab(d->post.residents);
   ungrab(d->post.workers);
@@ -419,24 +449,24 @@ static void first_key_show(struct daemon *d)
 
 static void announce(struct daemon *d)
 {
-  bool v6 = strchr(d->host, ':') != NULL;
+  bool v6 = strchr(d->door.host, ':') != NULL;
   printf("slipway %s listens on http://%s%s%s:%u, data in %s\n", SLIPWAY_VERSION, v6 ? "[" : "",
-         d->host, v6 ? "]" : "", d->port, d->datadir.path);
+         d->door.host, v6 ? "]" : "", d->door.port, d->datadir.path);
   first_key_show(d);
   fflush(stdout);
-  if (d->in_the_clear)
+  if (d->door.in_the_clear)
     log_event(LOG_WARN, "listening_in_the_clear", "reason",
-              d->keys_only ? "there is no TLS: whoever is on the way can read keys"
+              d->door.keys_only ? "there is no TLS: whoever is on the way can read keys"
                            : "anybody who reaches it may do everything",
               NULL);
-  log_event(LOG_INFO, "listening", "version", SLIPWAY_VERSION, "host", d->host, "port",
-            log_num(d->port), "loops", log_num(d->post.n_loops), "workers",
+  log_event(LOG_INFO, "listening", "version", SLIPWAY_VERSION, "host", d->door.host, "port",
+            log_num(d->door.port), "loops", log_num(d->post.n_loops), "workers",
             log_num(d->post.n_workers), "ready_us", log_num(clock_us() - d->started_us), NULL);
 }
 
 static enum code run(struct daemon *d, struct err *err)
 {
-  if (listen_parse(d, err) || data_path_find(d, err)) return err->code;
+  if (door_read(&d->door, &d->options, err) || data_path_find(d, err)) return err->code;
   if (datadir_open(&d->datadir, d->data_path, err)) return err->code;
   if (keeper_start(d->datadir.fd, err)) return err->code;
   struct ledger_opts ledger = {.accept_loss =
@@ -448,7 +478,7 @@ static enum code run(struct daemon *d, struct err *err)
   if (rooms_make(d, err)) return err->code;
   threads_start(d);
   announce(d);
-  int signal = signal_wait();
+  int signal = signal_wait(d);
   log_event(LOG_INFO, "draining", "signal", signal == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
   drain(d);
   threads_stop(d);
@@ -478,6 +508,8 @@ int daemon_serve(int argc, char **argv)
   static struct daemon d;
   struct err err = {.code = OK};
   d.started_us = clock_us();
+  d.argc = argc;
+  d.argv = argv;
   descriptors_guard();
   setenv("ORT_DISABLE_TELEMETRY", "1", 1); /* before any thread: newer runtimes look at load */
 #ifndef __SANITIZE_ADDRESS__               /* the leak check must be able to look */
@@ -490,7 +522,8 @@ int daemon_serve(int argc, char **argv)
     log_level_set((enum log_level)option_number(&d.options, OPTION_log_level));
     arena_init(&d.arena, 16 << 20, NULL);
     if (d.options.check) {
-      if (listen_parse(&d, &err) == OK && webhooks_open(&d.webhooks, &d.options, &err) == OK)
+      if (door_read(&d.door, &d.options, &err) == OK &&
+          webhooks_open(&d.webhooks, &d.options, &err) == OK)
         return puts("the configuration is good"), 0;
     } else if (run(&d, &err) == OK) {
       return 0;

@@ -25,6 +25,8 @@ static int serve_help(void)
   printf("  %-32s %s\n", "--config FILE", "a YAML file with any of these, names with '_' for '-'");
   printf("  %-32s %s\n", "--print-config", "print every setting and where it came from, then exit");
   printf("  %-32s %s\n", "--check", "say whether the configuration is good, then exit");
+  printf("\nSettings with * follow the file when the process gets SIGHUP: kill -HUP PID. A file\n"
+         "that is not right changes nothing, and the log says where.\n");
   buf_deinit(&flags);
   return 0;
 }

@@ -1,5 +1,5 @@
 /* options.c - one table, four sources.
- * Thread: main, at start.
+ * Thread: main.
  * SPDX-License-Identifier: MIT */
 #include "options.h"
 
@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "wire/yaml.h"
 
@@ -16,13 +17,14 @@ enum option_kind { KIND_TEXT, KIND_COUNT, KIND_BYTES, KIND_TIME, KIND_BOOL, KIND
 struct option_row {
   const char *name, *fallback, *help;
   enum option_kind kind;
+  enum { TAKES_START, TAKES_LIVE } live;
   int64_t min, max;
 };
 
 static const struct option_row rows[OPTION_COUNT_ALL] = {
-#define OPTION(kind_, name_, fallback_, min_, max_, help_) \
+#define OPTION(kind_, when_, name_, fallback_, min_, max_, help_) \
   {.name = #name_, .fallback = fallback_, .help = help_, \
-   .kind = KIND_##kind_, .min = min_, .max = max_},
+   .kind = KIND_##kind_, .live = TAKES_##when_, .min = min_, .max = max_},
 #include "options.def"
 #undef OPTION
 };
@@ -72,6 +74,7 @@ static const char *kind_example(enum option_kind kind)
   return examples[kind];
 }
 
+/* What is wrong is said without the setting's name: its source puts that before it. */
 static enum code option_set(struct options *options, enum option_id id, struct slice text,
                             enum option_source source, struct err *err)
 {
@@ -79,21 +82,29 @@ static enum code option_set(struct options *options, enum option_id id, struct s
   struct option_value *value = &options->values[id];
   int64_t number = 0;
   if (!number_read(row->kind, text, &number))
-    return fail(err, E_BAD_CONFIG, "'%s' is '%.*s', it takes %s", row->name, SLICE_ARG(text),
+    return fail(err, E_BAD_CONFIG, "is '%.*s', it takes %s", SLICE_ARG(text),
                 kind_example(row->kind));
   bool ranged = row->kind != KIND_TEXT && row->kind != KIND_WORD && row->kind != KIND_BOOL;
   if (ranged && (number < row->min || number > row->max))
-    return fail(err, E_BAD_CONFIG, "'%s' is %.*s, it must lie between %lld and %lld%s", row->name,
-                SLICE_ARG(text), (long long)row->min, (long long)row->max,
+    return fail(err, E_BAD_CONFIG, "is %.*s, it must lie between %lld and %lld%s", SLICE_ARG(text),
+                (long long)row->min, (long long)row->max,
                 row->kind == KIND_TIME ? " microseconds" : row->kind == KIND_BYTES ? " bytes" : "");
   if (row->kind == KIND_TEXT && text.len > (size_t)row->max)
-    return fail(err, E_BAD_CONFIG, "'%s' is longer than %lld bytes", row->name,
-                (long long)row->max);
+    return fail(err, E_BAD_CONFIG, "is longer than %lld bytes", (long long)row->max);
   if (!slice_to_str(text, value->text, sizeof value->text))
-    return fail(err, E_BAD_CONFIG, "'%s' holds a NUL or is too long", row->name);
+    return fail(err, E_BAD_CONFIG, "holds a NUL or is too long");
   value->number = number;
   value->source = source;
   return OK;
+}
+
+/* The same from where there are no lines and columns. */
+static enum code option_say(struct options *options, enum option_id id, const char *text,
+                            enum option_source source, struct err *err)
+{
+  struct err why;
+  if (option_set(options, id, slice_str(text), source, &why) == OK) return OK;
+  return fail(err, why.code, "'%s' %s", rows[id].name, why.text);
 }
 
 static int option_find(const char *name, size_t len)
@@ -132,14 +143,14 @@ static enum code file_apply(struct options *options, struct arena *arena, struct
   if (yaml_parse(text, arena, &root, err)) return err->code;
   const char *names[OPTION_COUNT_ALL + 1] = {NULL};
   for (int i = 0; i < OPTION_COUNT_ALL; i++) names[i] = rows[i].name;
-  if (root->kind != YAML_MAP) return yaml_fail(err, root, "the configuration is not a map");
+  if (root->kind != YAML_MAP) return yaml_fail(err, root, "is no map of settings");
   if (yaml_keys_check(root, names, err)) return err->code;
   for (const struct yaml *node = root->first; node; node = node->next) {
     if (node->kind == YAML_NULL) continue;
     int id = option_find(node->key.at, node->key.len);
     must(id >= 0);
     if (node->kind != YAML_SCALAR)
-      return yaml_fail(err, node, "'%s' takes %s", rows[id].name, kind_example(rows[id].kind));
+      return yaml_fail(err, node, "takes %s", kind_example(rows[id].kind));
     struct err inner;
     if (option_set(options, (enum option_id)id, node->text, SOURCE_FILE, &inner))
       return yaml_fail(err, node, "%s", inner.text);
@@ -158,7 +169,7 @@ static enum code environment_apply(struct options *options, struct err *err)
       name[at++] = (char)toupper((unsigned char)*c);
     name[at] = '\0';
     const char *value = getenv(name);
-    if (value && option_set(options, (enum option_id)i, slice_str(value), SOURCE_ENVIRONMENT, err))
+    if (value && option_say(options, (enum option_id)i, value, SOURCE_ENVIRONMENT, err))
       return err->code;
   }
   return OK;
@@ -180,7 +191,7 @@ static enum code flag_apply(struct options *options, int argc, char **argv, int 
   if (!value && rows[id].kind == KIND_BOOL) value = "true";
   if (!value && *i + 1 < argc) value = argv[++*i];
   if (!value) return fail(err, E_INVALID_ARGUMENT, "flag '%s' needs a value", flag);
-  return option_set(options, (enum option_id)id, slice_str(value), SOURCE_FLAG, err);
+  return option_say(options, (enum option_id)id, value, SOURCE_FLAG, err);
 }
 
 static enum code flags_apply(struct options *options, int argc, char **argv, struct err *err)
@@ -207,11 +218,32 @@ static enum code config_path_find(struct options *options, int argc, char **argv
   return OK;
 }
 
+/* Settings that are each right and cannot be meant together. */
+static enum code options_agree(const struct options *options, struct err *err)
+{
+  static const struct {
+    enum option_id least, most;
+  } pairs[] = {{OPTION_body_max, OPTION_bodies_max},
+               {OPTION_bodies_max, OPTION_memory_max},
+               {OPTION_deadline, OPTION_deadline_max}};
+  for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+    const struct option_value *least = &options->values[pairs[i].least];
+    const struct option_value *most = &options->values[pairs[i].most];
+    bool said = least->source != SOURCE_DEFAULT || most->source != SOURCE_DEFAULT;
+    if (said && most->number && least->number > most->number)
+      return fail(err, E_BAD_CONFIG, "'%s' is %s and '%s' is %s: the first must fit in the second",
+                  rows[pairs[i].least].name, least->text, rows[pairs[i].most].name, most->text);
+  }
+  if (option_number(options, OPTION_anonymous) && option_number(options, OPTION_keys_only))
+    return fail(err, E_BAD_CONFIG, "'anonymous' and 'keys_only' say the opposite of each other");
+  return OK;
+}
+
 enum code options_read(struct options *options, int argc, char **argv, struct err *err)
 {
   memset(options, 0, sizeof *options);
   for (int i = 0; i < OPTION_COUNT_ALL; i++)
-    if (option_set(options, (enum option_id)i, slice_str(rows[i].fallback), SOURCE_DEFAULT, err))
+    if (option_say(options, (enum option_id)i, rows[i].fallback, SOURCE_DEFAULT, err))
       return err->code;
   if (config_path_find(options, argc, argv, err)) return err->code;
   if (options->config[0]) {
@@ -222,7 +254,24 @@ enum code options_read(struct options *options, int argc, char **argv, struct er
     if (code) return code;
   }
   if (environment_apply(options, err)) return err->code;
-  return flags_apply(options, argc, argv, err);
+  if (flags_apply(options, argc, argv, err)) return err->code;
+  return options_agree(options, err);
+}
+
+void options_take(struct options *options, const struct options *fresh)
+{
+  for (int i = 0; i < OPTION_COUNT_ALL; i++)
+    if (rows[i].live) options->values[i] = fresh->values[i];
+}
+
+void options_changes_log(const struct options *old, const struct options *fresh)
+{
+  for (int i = 0; i < OPTION_COUNT_ALL; i++) {
+    if (strcmp(old->values[i].text, fresh->values[i].text) == 0) continue;
+    log_event(rows[i].live ? LOG_INFO : LOG_WARN,
+              rows[i].live ? "setting_changed" : "setting_needs_restart", "setting", rows[i].name,
+              NULL);
+  }
 }
 
 int64_t option_number(const struct options *options, enum option_id id)
@@ -244,7 +293,7 @@ void options_print(const struct options *options, struct buf *to)
     if (secret) buf_add(to, SLICE("\"***\""));
     else if (rows[i].kind == KIND_TEXT) buf_json(to, slice_str(value->text));
     else buf_add(to, slice_str(value->text));
-    buf_print(to, "  # %s\n", sources[value->source]);
+    buf_print(to, "  # %s%s\n", sources[value->source], rows[i].live ? ", reread at SIGHUP" : "");
   }
 }
 
@@ -254,7 +303,7 @@ void options_help(struct buf *to)
     char flag[40] = "--";
     for (size_t k = 0; rows[i].name[k] && k + 3 < sizeof flag; k++)
       flag[k + 2] = rows[i].name[k] == '_' ? '-' : rows[i].name[k];
-    buf_print(to, "  %-32s %s [%s]\n", flag, rows[i].help,
-              rows[i].fallback[0] ? rows[i].fallback : "-");
+    buf_print(to, "  %-32s %s [%s]%s\n", flag, rows[i].help,
+              rows[i].fallback[0] ? rows[i].fallback : "-", rows[i].live ? " *" : "");
   }
 }

@@ -12,7 +12,7 @@ enum option_source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_FLA
 enum { OPTION_TEXT_MAX = 1024 };
 
 enum option_id {
-#define OPTION(kind, name, fallback, min, max, help) OPTION_##name,
+#define OPTION(kind, when, name, fallback, min, max, help) OPTION_##name,
 #include "options.def"
 #undef OPTION
   OPTION_COUNT_ALL
@@ -34,6 +34,10 @@ struct options {
  * rising precedence. E_BAD_CONFIG or E_INVALID_ARGUMENT name the setting, and for the file the line
  * and column. */
 CHECKED enum code options_read(struct options *options, int argc, char **argv, struct err *err);
+/* SIGHUP: the LIVE rows of a fresh reading are taken over. Changes are logged one by one; those of
+ * other rows as ones that need a restart. */
+void options_take(struct options *options, const struct options *fresh);
+void options_changes_log(const struct options *old, const struct options *fresh);
 int64_t option_number(const struct options *options, enum option_id id);
 const char *option_text(const struct options *options, enum option_id id);
 /* The whole configuration as YAML, each line with its source as a comment. */

@@ -70,6 +70,7 @@ struct ask {
 struct desk {
   struct mailbox box;
   const struct desk_opts *opts;
+  const struct limits *limits; /* of the newest settings */
   const struct post *post;
   uint32_t number;
   bool stopping;

@@ -50,6 +50,7 @@ struct desk *desk_new(const struct desk_opts *opts, const struct post *post, uin
   struct desk *desk = grab_zero(1, sizeof *desk);
   mailbox_init_bell(&desk->box);
   desk->opts = opts;
+  desk->limits = opts->limits;
   desk->post = post;
   desk->number = number;
   list_init(&desk->asks);
@@ -212,6 +213,13 @@ static void world_came(struct desk *desk, struct letter_world *lease)
   mail_send(desk->post->control, &old->mail);
 }
 
+static void settings_take(struct desk *desk, struct letter_settings *letter)
+{
+  desk->limits = &letter->settings->limits;
+  letter->mail.kind = LETTER_SETTINGS_HOME;
+  mail_send(letter->home, &letter->mail);
+}
+
 static void letter_came(struct desk *desk, struct mail *mail)
 {
   switch (mail->kind) {
@@ -226,6 +234,7 @@ static void letter_came(struct desk *desk, struct mail *mail)
     case LETTER_PREDICTIONS_HOME:
       exposures_home(desk, LETTER_OF(mail, struct letter_predictions));
       break;
+    case LETTER_SETTINGS: settings_take(desk, LETTER_OF(mail, struct letter_settings)); break;
     case LETTER_STOP: desk->stopping = true; break;
     default: must(!"a letter that no desk takes");
   }

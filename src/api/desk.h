@@ -28,7 +28,7 @@ struct desk_opts {               /* everything outlives the desk */
   const char *log_path;          /* DATA/log/slipway.jsonl; NULL: no log to read */
   const struct datadir *datadir; /* objects and ledger */
   const struct hmac *pepper;     /* what API keys are hashed with */
-  const struct limits *limits;   /* of all rooms, for `slipway doctor` */
+  const struct limits *limits;   /* of all rooms, for `slipway doctor`, until SETTINGS */
   const char *const *hosts; /* host names besides loopback that a Host field may hold; no ports */
   uint32_t n_hosts;
 };

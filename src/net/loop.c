@@ -169,6 +169,19 @@ static void drain_begin(struct loop *loop, struct letter_note *letter)
   loop->drain_us = loop_now(loop) + loop->opts.drain_delay_us;
 }
 
+static void settings_take(struct loop *loop, struct letter_settings *letter)
+{
+  const struct settings *new = letter->settings;
+  loop->limits.head_us = new->head_us;
+  loop->limits.idle_us = new->idle_us;
+  loop->limits.write_us = new->write_us;
+  loop->opts.drain_delay_us = new->drain_delay_us;
+  loop->opts.who.keys_only = new->keys_only;
+  serve_deadlines(loop->serve, new->deadline_us, new->deadline_max_us);
+  letter->mail.kind = LETTER_SETTINGS_HOME;
+  mail_send(letter->home, &letter->mail);
+}
+
 static void stop_begin(struct loop *loop)
 {
   loop->stop = true;
@@ -192,6 +205,7 @@ static void letter_handle(struct loop *loop, struct mail *mail)
       break;
     case LETTER_TALLY: serve_tally(loop->serve, LETTER_OF(mail, struct letter_tally)); break;
     case LETTER_DRAIN: drain_begin(loop, LETTER_OF(mail, struct letter_note)); break;
+    case LETTER_SETTINGS: settings_take(loop, LETTER_OF(mail, struct letter_settings)); break;
     case LETTER_STOP: stop_begin(loop); break;
     default: must(!"a letter loops do not get");
   }

@@ -8,12 +8,14 @@
  *   loop_main       the thread; returns after LETTER_STOP
  *   loop_free       after its thread and every lane owner that may hold a task of it are joined
  *
- * Letters it takes (world/letters.h): WORLD, TALLY, ANSWER, ASK_HOME, CHUNK_HOME, DRAIN, STOP.
+ * Letters it takes (world/letters.h): WORLD, TALLY, ANSWER, ASK_HOME, CHUNK_HOME, DRAIN, SETTINGS,
+ * STOP.
  * - WORLD: new calls lease the newest one; an older one goes home (WORLD_HOME) with its last call,
  *   the newest one with STOP. Until the first one arrives nothing is ready.
  * - DRAIN: not ready at once; after drain_delay_us the door closes, idle connections are closed,
  *   each further answer is its connection's last. DRAIN_HOME when no connection and no call is
  *   left, or at the letter's deadline_us (then everything left is cut).
+ * - SETTINGS: holds for what begins from now on, time limits of connections at once.
  * - STOP: cuts what is left and returns.
  *
  * A resident (a lane owner that lives on this loop) is given as a function:

@@ -83,6 +83,12 @@ void serve_tally(struct serve *serve, struct letter_tally *letter)
   mail_send(serve->opts.post->control, &letter->mail);
 }
 
+void serve_deadlines(struct serve *serve, int64_t deadline_us, int64_t deadline_max_us)
+{
+  serve->opts.deadline_us = deadline_us;
+  serve->opts.deadline_max_us = deadline_max_us;
+}
+
 const struct world *serve_newest(const struct serve *serve)
 {
   return serve->newest ? serve->newest->letter->world : NULL;

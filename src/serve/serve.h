@@ -39,6 +39,9 @@ void serve_leave(struct serve *serve);
 /* Swaps tallies: the letter takes the full one, its empty one stays. */
 void serve_tally(struct serve *serve, struct letter_tally *letter);
 
+/* Calls from now on are measured by these. */
+void serve_deadlines(struct serve *serve, int64_t deadline_us, int64_t deadline_max_us);
+
 /* The newest world, until the next one comes; NULL: none has. */
 const struct world *serve_newest(const struct serve *serve);
 

@@ -21,6 +21,7 @@
  *   LANE_OPEN, _CLOSE   control  lane own. ..._HOME     control's
  *   STOP                main     any       -            main's; finish and return
  *   DRAIN               main     loop      DRAIN_HOME   main's; refuse new work, finish the rest
+ *   SETTINGS            main     loop,desk ..._HOME     main's; what SIGHUP changed
  *
  * Thread: one at a time, as the table says. The sender does not touch a letter between sending it
  * and its coming home.
@@ -34,6 +35,7 @@
 #include "world/event.h"
 #include "world/fault.h"
 #include "world/outcome.h"
+#include "world/settings.h"
 #include "world/tally.h"
 #include "world/task.h"
 #include "world/world.h"
@@ -59,6 +61,7 @@ enum letter {
   LETTER_LANE_OPEN, LETTER_LANE_OPEN_HOME,
   LETTER_LANE_CLOSE, LETTER_LANE_CLOSE_HOME,
   LETTER_DRAIN, LETTER_DRAIN_HOME,
+  LETTER_SETTINGS, LETTER_SETTINGS_HOME,
   LETTER_STOP,
 };
 
@@ -351,6 +354,12 @@ struct letter_lane { /* LANE_OPEN and LANE_CLOSE */
   struct lane *lane; /* OPEN: made by the owner; CLOSE: given back; no task is in it */
   struct err err;
   void *control_state;
+};
+
+struct letter_settings { /* home: nobody there reads the settings of before any more */
+  struct mail mail;
+  struct mailbox *home;
+  const struct settings *settings;
 };
 
 struct letter_note { /* STOP, DRAIN */

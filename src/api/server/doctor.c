@@ -82,7 +82,7 @@ enum desk_step system_doctor(struct ask *ask)
   uint64_t memory;
   json_t *checks = json_array();
   json_t *left_out = json_array();
-  json_t *limits = limits_json(ask->desk->opts->limits, &memory, left_out);
+  json_t *limits = limits_json(ask->desk->limits, &memory, left_out);
   process_read(&facts);
   check_add(checks, "ready", world_ready(ask->world),
             json_string(world_ready(ask->world) ? "every model that should serve does"
