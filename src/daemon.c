@@ -473,7 +473,8 @@ static enum code run(struct daemon *d, struct err *err)
                                    option_number(&d->options, OPTION_accept_ledger_loss) != 0};
   if (ledger_open(&d->ledger, &d->datadir, &ledger, err)) return err->code;
   struct err why = {.code = OK}; /* models are served without them */
-  if (outcomes_open(&d->outcomes, &d->datadir, NULL, true, &why) != OK)
+  if (outcomes_open(&d->outcomes, &d->datadir, NULL, true, &why) != OK ||
+      outcomes_limit(d->outcomes, option_number(&d->options, OPTION_outcomes_max), &why) != OK)
     log_event(LOG_ERROR, "outcomes_not_kept", "reason", why.text, NULL);
   if (rooms_make(d, err)) return err->code;
   threads_start(d);

@@ -38,6 +38,9 @@ json_t *version_json(const struct version *version)
   json_object_set_new(tree, "platform", json_slice(version->platform));
   json_object_set_new(tree, "memory_bytes", json_u64(version->memory_bytes));
   json_object_set_new(tree, "load_us", json_integer(version->load_us));
+  json_object_set_new(tree, "feedback_window_s",
+                      version->feedback_ms ? json_real((double)version->feedback_ms / 1000)
+                                           : json_null());
   json_object_set_new(tree, "run_ns", json_integer(version->run_ns));
   json_object_set_new(tree, "deadline_us", json_integer(version->deadline_us));
   json_object_set_new(tree, "instances", json_integer(version->n_seats));

@@ -1,4 +1,5 @@
-/* feedback.c - `slipway feedback MODEL`: how predictions turned out, one or a file of them.
+/* feedback.c - `slipway feedback MODEL`: how predictions turned out, one or a file of them; without
+ * either, what is known so far.
  * Thread: main (own).
  * A file has one outcome a line: JSON objects as the API takes them, or CSV whose first line names
  * the columns request_id, outcome and perhaps at and weight. It goes in batches, each taken whole
@@ -240,8 +241,8 @@ static void summary_print(const struct teller *teller)
   if (teller->counts[STATE_PENDING])
     fprintf(stderr,
            "pending: no prediction is kept under this id; one is awaited for a day. They are kept "
-           "while a release runs\nwhose plan has a `metric`; an answer's id is its header "
-           "x-request-id\n");
+           "where the model's\nslipway.yaml says `feedback: {window: 7d}`, and while a release "
+           "runs whose plan has a `metric`;\nan answer's id is its header x-request-id\n");
   if (teller->counts[STATE_UNKNOWN])
     fprintf(stderr, "unknown: no prediction is kept under this id, and none will come any more\n");
 }
@@ -252,6 +253,80 @@ static json_t *summary_json(const struct teller *teller)
   for (int i = 0; i < STATES; i++)
     json_object_set_new(json, states[i], json_integer((json_int_t)teller->counts[i]));
   return json;
+}
+
+/* --- what is known so far --------------------------------------------------------------------- */
+
+static void share_add(struct table *table, const json_t *share)
+{
+  if (json_is_number(share))
+    table_add(table, "%.2f %%", 100 * json_number_value(share));
+  else
+    table_add(table, "-");
+}
+
+static void arm_add(struct table *table, const json_t *row)
+{
+  const json_t *arm = json_object_get(row, "arm"), *ece = json_object_get(row, "ece");
+  const json_t *mean = json_object_get(json_object_get(row, "metric"), "mean");
+  if (json_is_integer(arm))
+    table_add(table, "%s", json_integer_value(arm) ? "stable" : "candidate");
+  else
+    table_add(table, "-");
+  table_add(table, "%llu", (unsigned long long)get_u64(row, "version"));
+  table_add(table, "%llu", (unsigned long long)get_u64(row, "requests"));
+  table_add(table, "%llu", (unsigned long long)get_u64(row, "with_outcome"));
+  share_add(table, json_object_get(row, "accuracy"));
+  table_add(table, json_is_number(ece) ? "%.4f" : "-", json_number_value(ece));
+  table_add(table, json_is_number(mean) ? "%.6g" : "-", json_number_value(mean));
+}
+
+static void known_print(const json_t *json)
+{
+  static const char *const heads[] = {"ARM", ">VERSION", ">ANSWERS", ">WITH OUTCOME",
+                                      ">ACCURACY", ">ECE", ">MEAN", NULL};
+  const json_t *arms = json_object_get(json, "arms"), *window = json_object_get(json, "window_s");
+  char kept[OUT_NUMBER_MAX];
+  struct table table;
+  size_t i;
+  const json_t *arm;
+  if (json_is_number(window))
+    printf("predictions are kept for %s\n",
+           out_seconds((uint64_t)json_number_value(window), kept));
+  else
+    puts("predictions are kept while a release with a `metric` runs; `feedback: {window: 7d}` in "
+         "the model's\nslipway.yaml keeps them at any time");
+  if (json_array_size(arms) == 0) {
+    puts("none is kept yet");
+    return;
+  }
+  if (get_u64(json, "release"))
+    printf("release %llu\n", (unsigned long long)get_u64(json, "release"));
+  table_init(&table, heads);
+  json_array_foreach((json_t *)(uintptr_t)arms, i, arm) arm_add(&table, arm);
+  table_print(&table);
+  table_deinit(&table);
+}
+
+static int known_show(struct cli *cli)
+{
+  struct err err;
+  struct client *client = NULL;
+  struct answer answer = {0};
+  char path[CLIENT_PATH_MAX];
+  int rc = 0;
+  if (client_path(path, &err, "/api/v1/models/%s/feedback", cli->args.words[0]) != OK ||
+      client_new(&client, cli, &err) != OK)
+    return cli_fail(cli, &err);
+  if (client_call(client, "GET", path, SLICE_NONE, BATCH_SECONDS, &answer, &err) != OK)
+    rc = cli_fail(cli, &err);
+  else if (cli->args.json)
+    out_json(answer.json);
+  else
+    known_print(answer.json);
+  answer_free(&answer);
+  client_free(client);
+  return rc;
 }
 
 int command_feedback(struct cli *cli)
@@ -269,6 +344,7 @@ int command_feedback(struct cli *cli)
   int rc;
   if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
   const char *file = args_text(&cli->args, "file"), *request = args_text(&cli->args, "request");
+  if (!file && !request && !args_text(&cli->args, "outcome")) return known_show(cli);
   if (!file == !request) {
     fail(&err, E_INVALID_ARGUMENT, "say --request ID and --outcome JSON, or --file FILE");
     return cli_fail(cli, &err);

@@ -265,6 +265,7 @@ static void world_out(struct control *control)
   struct publish_flags flags = {.ready = control->ready && !control->draining,
                                 .draining = control->draining,
                                 .empty = control->stopping};
+  predictions_want(control); /* before loops see a version that asks for it */
   pulse_grow(&control->pulse, control->place.n_slots, control->runs.n_slots);
   publish_world(&control->publish, control->catalog, flags);
   runs_shown(control);

@@ -90,6 +90,9 @@ void switch_resume(struct control *control, struct catalog_model *model); /* ask
 
 /* --- outcome.c -------------------------------------------------------------------------------- */
 
+/* Whether loops are to remember from the next tally on: a release is judged by outcomes, or a model
+ * in memory has a window for them. */
+void predictions_want(struct control *control);
 /* What a loop remembered goes on to the scribe; the tally has it no more. NULL is fine. */
 void predictions_send(struct control *control, struct tally *tally);
 /* A round is over that began at began_us: all that was answered before has been sent. */

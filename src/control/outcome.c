@@ -6,6 +6,40 @@
 
 enum { OWNERS_BYTES_MAX = 16 << 20 };
 
+/* The longest window that a version in memory asks for; 0: none does. */
+static int64_t window_ms(const struct control *control, uint32_t slot)
+{
+  const struct place *place = &control->place;
+  int64_t most_ms = 0;
+  if (slot >= place->models_cap) return 0;
+  const struct link *head = &place->models[slot];
+  for (struct link *link = head->next; link != head; link = link->next) {
+    const struct placed *placed = LIST_OF(link, struct placed, link);
+    if (placed->state == PLACED_READY && placed->load.feedback_ms > most_ms)
+      most_ms = placed->load.feedback_ms;
+  }
+  return most_ms;
+}
+
+void predictions_want(struct control *control)
+{
+  bool any = false;
+  struct link *all = &control->runs.all;
+  for (struct link *link = all->next; link != all; link = link->next)
+    any = any || run_remembers(LIST_OF(link, struct run, link));
+  for (uint32_t i = 0; i < control->place.models_cap && !any; i++) any = window_ms(control, i) > 0;
+  pulse_remember(&control->pulse, any);
+}
+
+/* Shorter than what a running release needs it is not; 0: the store's own. */
+static int64_t keep_ms(const struct control *control, const struct catalog_model *model)
+{
+  const struct run *run = run_of(&control->runs, model);
+  int64_t window = window_ms(control, model->slot);
+  int64_t release = run && run_remembers(run) ? run_keep_ms(run) : 0;
+  return window > release ? window : release;
+}
+
 /* Owners of the rows, each once. Rows of a model mostly follow each other. */
 static uint32_t owners_find(const struct control *control, const struct prediction *rows,
                             uint32_t n, struct arena *arena, struct prediction_owner **owners)
@@ -21,12 +55,11 @@ static uint32_t owners_find(const struct control *control, const struct predicti
       cap *= 2;
     }
     const struct catalog_model *model = control->catalog->models[slot];
-    const struct run *run = run_of(&control->runs, model);
     must(*owners); /* names live as long as the catalog does, which outlives the scribe */
     (*owners)[n_owners++] = (struct prediction_owner){.slot = slot,
                                                       .tenant = model->tenant->name,
                                                       .model = model->name,
-                                                      .keep_ms = run ? run_keep_ms(run) : 0};
+                                                      .keep_ms = keep_ms(control, model)};
   }
   return n_owners;
 }

@@ -78,6 +78,7 @@ static void version_ready(struct version *version, const struct placed *placed)
   version->memory_bytes = load->memory_bytes;
   version->load_us = load->load_us;
   version->run_ns = load->run_ns;
+  version->feedback_ms = load->feedback_ms;
 }
 
 static void version_plan(struct book *book, const struct catalog_version *from,

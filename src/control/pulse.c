@@ -56,10 +56,9 @@ static void round_begin(struct pulse *pulse, int64_t now_us)
 
 void pulse_remember(struct pulse *pulse, bool remember)
 {
-  if (!remember)
-    pulse->predictions = 0;
-  else if (!pulse->predictions)
-    pulse->predictions = PREDICTIONS_FIRST;
+  if (remember == (pulse->predictions > 0)) return;
+  pulse->predictions = remember ? PREDICTIONS_FIRST : 0;
+  for (uint32_t i = 0; remember && i < pulse->post->n_loops; i++) outing_send(pulse, i, 0);
 }
 
 /* Twice what a loop had to remember, so that twice the traffic finds room a pulse later. */

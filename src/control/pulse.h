@@ -29,7 +29,8 @@ void pulse_init(struct pulse *pulse, const struct post *post, struct round *judg
 void pulse_deinit(struct pulse *pulse);
 /* Before a world with more slots goes out: every loop gets a larger tally first. */
 void pulse_grow(struct pulse *pulse, uint32_t n_slots, uint32_t n_releases);
-/* Whether answers are to be remembered from the next tally on. */
+/* Whether answers are to be remembered. Loops have room for them before they see what is sent to
+ * them after this. */
 void pulse_remember(struct pulse *pulse, bool remember);
 /* Begins a round, or asks for one after the one that is out. Returns its number: it is over once
  * pulse->done has reached it. */

@@ -22,6 +22,7 @@ struct model_config {
   int64_t deadline_us;
   uint64_t memory_max;
   uint32_t instances, threads; /* threads: per run, inside the engine; default 1 */
+  int64_t feedback_ms; /* how long predictions are kept for their outcomes; 0: they are not */
 };
 
 struct watch;

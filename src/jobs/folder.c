@@ -11,9 +11,12 @@
 #include <unistd.h>
 
 #include "wire/yaml.h"
+#include "world/outcome.h"
 
 enum { LABELS_MAX = 100000, INSTANCES_MAX = 64, THREADS_MAX = 64 };
 #define DEADLINE_US_MAX INT64_C(3600000000)
+#define WINDOW_US_MIN INT64_C(1000000)
+#define WINDOW_US_MAX (INT64_C(366) * 86400 * 1000000)
 
 /* ---- files */
 
@@ -172,10 +175,28 @@ static enum code limits_read(const struct yaml *limits, struct model_config *con
   return OK;
 }
 
+/* `feedback: {window: 7d}`: what is answered is kept as long as its outcome may take to be known.
+ * To keep every answer costs disk, and nobody reads it where no outcomes are told: so there is no
+ * window unless it is asked for. `feedback: {}` asks for the one that releases have. */
+static enum code feedback_read(const struct yaml *feedback, struct model_config *config,
+                               struct err *err)
+{
+  static const char *const keys[] = {"window", NULL};
+  int64_t window_us = OUTCOME_KEEP_MS * 1000;
+  if (!feedback || feedback->kind == YAML_NULL) return OK;
+  if (yaml_keys_check(feedback, keys, err) != OK ||
+      yaml_duration(yaml_get(feedback, "window"), WINDOW_US_MIN, WINDOW_US_MAX, &window_us, err) !=
+          OK)
+    return err->code;
+  config->feedback_ms = window_us / 1000;
+  return OK;
+}
+
 static enum code config_read(struct slice text, struct arena *arena, struct model_config *config,
                              struct err *err)
 {
-  static const char *const keys[] = {"engine", "labels", "batch", "cache", "limits", NULL};
+  static const char *const keys[] = {"engine", "labels", "batch", "cache", "limits", "feedback",
+                                     NULL};
   const struct yaml *root;
   if (yaml_parse(text, arena, &root, err) != OK) return err->code;
   if (root->kind != YAML_MAP) return yaml_fail(err, root, "this is not a map: engine: onnx");
@@ -183,6 +204,7 @@ static enum code config_read(struct slice text, struct arena *arena, struct mode
   if (yaml_string(yaml_get(root, "engine"), &config->engine, err) != OK) return err->code;
   if (labels_read(yaml_get(root, "labels"), arena, config, err) != OK) return err->code;
   if (limits_read(yaml_get(root, "limits"), config, err) != OK) return err->code;
+  if (feedback_read(yaml_get(root, "feedback"), config, err) != OK) return err->code;
   return later_read(root, err);
 }
 

@@ -208,6 +208,7 @@ void load_run(struct letter_load *letter, struct watch *watch)
   arena_init(&loaded->arena, LOADED_ARENA_MAX, NULL);
   letter->deadline_us = folder.config.deadline_us;
   letter->instances = folder.config.instances;
+  letter->feedback_ms = folder.config.feedback_ms;
   enum code code = model_make(letter, &folder, loaded, watch, err);
   folder_deinit(&folder);
   letter->load_us = clock_us() - began_us;

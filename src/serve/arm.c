@@ -75,8 +75,9 @@ static void inputs_note(const struct call *call, struct tally *tally, uint32_t r
   memcpy(sample->text, text.at, sample->len);
 }
 
-/* Remembers what was answered, for the day its outcome is told. */
-static void prediction_note(struct call *call, const struct reading *reading)
+/* Remembers what was answered, for the day its outcome is told. Only evidence is a release's: what
+ * else its arms answered would not be comparable. */
+static void prediction_note(struct call *call, const struct reading *reading, bool of_release)
 {
   struct serve *serve = call->serve;
   struct tally *tally = serve->tally;
@@ -88,16 +89,25 @@ static void prediction_note(struct call *call, const struct reading *reading)
   struct slice id = call_id(call);
   memcpy(row->id, id.at, id.len);
   row->id_len = (uint8_t)id.len;
-  row->arm = (uint8_t)(call->arm - call->model->arms);
+  row->arm = of_release ? (uint8_t)(call->arm - call->model->arms) : 0;
   row->model = call->model->slot;
-  row->release = call->split->number;
+  row->release = of_release ? call->split->number : 0;
   row->version = call->version->number;
-  row->weight = call->arm->weight;
+  row->weight = call->arm ? call->arm->weight : WEIGHT_WHOLE;
   row->score = reading->has_score ? (float)reading->score : NAN;
   row->label = label_of(reading);
   row->wall_ms = (serve->now_us + serve->wall_us) / 1000;
-  row->unit = call->unit;
+  row->unit = of_release ? call->unit : unit_hash(id);
   inputs_note(call, tally, tally->n_predictions - 1);
+}
+
+/* An answer that is evidence of nothing. */
+static void by_the_way(struct call *call, bool failed)
+{
+  struct reading reading;
+  if (failed || !call->version || !call->version->feedback_ms) return;
+  answer_read(call, &reading);
+  prediction_note(call, &reading, false);
 }
 
 void arm_answered(struct call *call, int64_t total_us)
@@ -106,14 +116,19 @@ void arm_answered(struct call *call, int64_t total_us)
   const struct split *split = call->split;
   enum code code = call->err.code;
   bool failed = code != OK, late = code == E_DEADLINE_EXCEEDED;
-  if (!call->counts || (failed && code_http(code) < HTTP_FAILURE)) return;
+  if (failed && code_http(code) < HTTP_FAILURE) return;
+  if (!call->counts) {
+    by_the_way(call, failed);
+    return;
+  }
   uint64_t us = total_us > 0 ? (uint64_t)total_us : 0;
   uint64_t slow_us = split ? split->slow_us[SLOW_P99] : 0;
   bool slow = late || (!failed && slow_us && us >= slow_us);
   struct reading reading;
   if (!failed) answer_read(call, &reading);
   if (split) release_answered(call, failed, slow);
-  if (split && split->remember && !failed) prediction_note(call, &reading);
+  if (!failed && (split ? split->remember : call->version->feedback_ms > 0))
+    prediction_note(call, &reading, split != NULL);
   struct arm_tally *arm = tally_arm(call->serve->tally, call->version->slot);
   if (!arm) return;
   arm->requests++;

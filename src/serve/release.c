@@ -82,7 +82,7 @@ bool release_here(struct serve *serve, const struct release_ref *ref, struct rel
 
 /* --- units ------------------------------------------------------------------------------------ */
 
-static uint64_t unit_hash(struct slice key)
+uint64_t unit_hash(struct slice key)
 {
   static const unsigned char fixed[16] = "slipway units 1";
   return siphash(fixed, key);

@@ -29,6 +29,9 @@ bool release_here(struct serve *serve, const struct release_ref *ref, struct rel
  * shadow gets a copy. */
 const struct arm *release_choose(struct call *call);
 
+/* A unit as predictions and control know it. */
+uint64_t unit_hash(struct slice key);
+
 /* What an answer that is evidence says of its release: the kill rule, the segments. */
 void release_answered(struct call *call, bool failed, bool slow);
 

@@ -12,7 +12,7 @@ static const char measure_text[] =
     " FROM predictions p LEFT JOIN outcomes o ON o.model = p.model AND o.request = p.request"
     "  AND o.at_ms - p.wall_ms <= ?5"
     " WHERE p.model = ?1 AND p.wall_ms BETWEEN ?3 AND ?4 + ?5 AND p.release = ?2"
-    " ORDER BY p.arm, p.unit, p.wall_ms, p.seq";
+    " ORDER BY CASE ?2 WHEN 0 THEN p.version ELSE p.arm END, p.unit, p.wall_ms, p.seq";
 
 static const char find_text[] =
     "SELECT p.wall_ms, p.release, p.version, p.arm, p.weight, p.label, p.score, i.beginning,"
@@ -37,7 +37,7 @@ enum code measure_prepare(struct outcomes *outcomes, struct err *err)
 /* One unit of one arm on its way; its rows follow each other, the first first. */
 struct unit {
   int64_t key, first_ms;
-  int arm;
+  int group, arm; /* arm: its place among the sums */
   bool begun;
   double sum, weight;
 };
@@ -93,22 +93,38 @@ static void unit_add(struct unit *unit, sqlite3_stmt *row, const struct outcome_
   unit->weight += weight;
 }
 
+/* Where no release ran there are versions in the place of arms, the oldest first. Rows come in
+ * their order. */
+static int version_place(struct outcome_sums *arms, uint32_t version)
+{
+  int i = 0;
+  while (i < ARMS_MAX && arms[i].version && arms[i].version != version) i++;
+  if (i < ARMS_MAX) return i;
+  memmove(arms, arms + 1, (ARMS_MAX - 1) * sizeof *arms);
+  arms[ARMS_MAX - 1] = (struct outcome_sums){0};
+  return ARMS_MAX - 1;
+}
+
 static void row_add(struct outcome_sums *arms, struct unit *unit, sqlite3_stmt *row,
                     const struct outcome_question *of)
 {
-  int arm = sqlite3_column_int(row, 0);
+  uint32_t version = (uint32_t)sqlite3_column_int64(row, 9);
+  int group = of->release ? sqlite3_column_int(row, 0) : (int)version;
   int64_t key = sqlite3_column_int64(row, 1), wall_ms = sqlite3_column_int64(row, 8);
   bool told = sqlite3_column_type(row, 4) != SQLITE_NULL;
-  if (arm < 0 || arm >= ARMS_MAX) return;
-  if (!unit->begun || arm != unit->arm || key != unit->key) {
+  if (of->release && (group < 0 || group >= ARMS_MAX)) return;
+  if (!unit->begun || group != unit->group || key != unit->key) {
     unit_end(unit, arms, of->cap);
-    *unit = (struct unit){.key = key, .first_ms = wall_ms, .arm = arm, .begun = true};
+    int arm = of->release ? group : version_place(arms, version);
+    *unit = (struct unit){.key = key, .first_ms = wall_ms, .group = group, .arm = arm,
+                          .begun = true};
   }
   if (told) unit_add(unit, row, of, wall_ms);
+  struct outcome_sums *sums = &arms[unit->arm];
+  sums->version = version;
   if (wall_ms > of->mature_ms) return;
-  arms[arm].requests++;
-  arms[arm].version = (uint32_t)sqlite3_column_int64(row, 9);
-  if (told) outcome_add(&arms[arm], row);
+  sums->requests++;
+  if (told) outcome_add(sums, row);
 }
 
 enum code outcomes_newest(struct outcomes *outcomes, struct slice tenant, struct slice model,

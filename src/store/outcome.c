@@ -6,9 +6,12 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/outcome_int.h"
 
+enum { DAY_MS = 86400000, HOUR_MS = 3600000, SWEEP_US = 10000000, ORPHANS_US = 1000000 };
+enum { MORE_US = 50000 }; /* between steps that find enough: 10,000 rows a second */
 enum { PAGE_BYTES = 4096, TIDY_PAGES = 4096, TIDY_PAGES_BUSY = 32768 };
 
 static const char schema[] =
@@ -59,6 +62,11 @@ static enum code writer_prepare(struct outcomes *outcomes, struct err *err)
       {&outcomes->sweep[1], "DELETE FROM outcomes WHERE model = ?1 AND request IN " DUE},
       {&outcomes->sweep[2], "DELETE FROM inputs WHERE model = ?1 AND request IN " DUE},
       {&outcomes->sweep[3], "DELETE FROM predictions WHERE model = ?1 AND request IN " DUE},
+      {&outcomes->pages,
+       "SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count"},
+      {&outcomes->greedy,
+       "SELECT model FROM (SELECT model FROM predictions ORDER BY seq DESC LIMIT 4096)"
+       " GROUP BY model ORDER BY count(*) DESC LIMIT 1"},
       {&outcomes->page,
        "SELECT max(request), count(*) FROM (SELECT request FROM outcomes WHERE model = ?1"
        " AND request > ?2 ORDER BY request LIMIT ?3)"},
@@ -80,16 +88,21 @@ static int pages_logged(void *arg, sqlite3 *db, const char *name, int pages)
   return SQLITE_OK;
 }
 
+enum code outcomes_limit(struct outcomes *outcomes, int64_t bytes, struct err *err)
+{
+  char size[64];
+  outcomes->pages_max = bytes / PAGE_BYTES;
+  snprintf(size, sizeof size, "PRAGMA max_page_count=%lld;", (long long)outcomes->pages_max);
+  return sql_run(outcomes->db, size, err);
+}
+
 static enum code handle_open(struct outcomes *outcomes, const struct datadir *dir, const char *vfs,
                              bool writer, struct err *err)
 {
   if (sql_open(&outcomes->db, dir, "outcomes", vfs, writer, err)) return err->code;
   if (writer) {
-    char size[64];
-    snprintf(size, sizeof size, "PRAGMA max_page_count=%lld;",
-             (long long)(OUTCOME_BYTES_MAX / PAGE_BYTES));
     if (sql_run(outcomes->db, "PRAGMA page_size=4096; PRAGMA journal_mode=WAL;", err) ||
-        sql_run(outcomes->db, size, err) || sql_run(outcomes->db, schema, err) ||
+        outcomes_limit(outcomes, OUTCOME_BYTES_MAX, err) || sql_run(outcomes->db, schema, err) ||
         writer_prepare(outcomes, err))
       return err->code;
     sqlite3_wal_hook(outcomes->db, pages_logged, outcomes);
@@ -363,10 +376,12 @@ static enum code feedback_all(struct outcomes *outcomes, struct slice tenant,
       return err->code;
     of = items[i].model;
     if (items[i].at_ms < now_ms - keep_ms) {
+      bool days = keep_ms % DAY_MS == 0;
       *bad = i;
       return fail(err, E_VALUE_OUT_OF_RANGE,
-                  "this happened before the %lld days that predictions of '%.*s' are kept",
-                  (long long)(keep_ms / 86400000), SLICE_ARG(of));
+                  "this happened before the %lld %s that predictions of '%.*s' are kept",
+                  (long long)(keep_ms / (days ? DAY_MS : 1000)), days ? "days" : "seconds",
+                  SLICE_ARG(of));
     }
     if (feedback_add(outcomes, model, &items[i], now_ms, err)) return err->code;
   }
@@ -432,14 +447,43 @@ static enum code sweep_orphans(struct outcomes *outcomes, int64_t model, int64_t
   return OK;
 }
 
+/* The file is nearly full: whoever fills it loses the oldest, so that there is room for the new and
+ * for the others. */
+static enum code sweep_greedy(struct outcomes *outcomes, int64_t now_ms, uint32_t rows,
+                              uint32_t *gone, struct err *err)
+{
+  bool row = false;
+  enum code code = outcomes_step(outcomes, outcomes->pages, &row, err);
+  int64_t pages = row ? sqlite3_column_int64(outcomes->pages, 0) : 0, model = 0;
+  sqlite3_reset(outcomes->pages);
+  if (code || pages <= outcomes->pages_max - outcomes->pages_max / 8) return code;
+  code = outcomes_step(outcomes, outcomes->greedy, &row, err);
+  if (row) model = sqlite3_column_int64(outcomes->greedy, 0);
+  sqlite3_reset(outcomes->greedy);
+  if (code == OK && row) code = sweep_predictions(outcomes, model, INT64_MAX, rows, gone, err);
+  if (!*gone || now_ms - outcomes->crowded_ms < HOUR_MS) return code;
+  outcomes->crowded_ms = now_ms;
+  log_event(LOG_WARN, "outcomes_crowded", "reason",
+            "the file is nearly full: predictions go before their time; see --outcomes-max", NULL);
+  return code;
+}
+
+int64_t outcomes_sweep_rest_us(const struct outcomes *outcomes)
+{
+  return outcomes->more ? MORE_US : outcomes->cursor_len ? ORPHANS_US : SWEEP_US;
+}
+
 enum code outcomes_sweep(struct outcomes *outcomes, int64_t now_ms, uint32_t rows, uint32_t *gone,
                          struct err *err)
 {
   bool row = false;
+  uint32_t crowded = 0;
   *gone = 0;
   if (begin(outcomes, "PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE", err)) return err->code;
-  /* The one after the last, or that one again while its outcomes are not through. */
-  sqlite3_bind_int64(outcomes->model_next, 1, outcomes->swept - (outcomes->cursor_len ? 1 : 0));
+  /* The one after the last, or that one again while it is not through. */
+  bool again = outcomes->more || outcomes->cursor_len;
+  sqlite3_bind_int64(outcomes->model_next, 1, outcomes->swept - again);
+  outcomes->more = false;
   enum code code = outcomes_step(outcomes, outcomes->model_next, &row, err);
   int64_t model = row ? sqlite3_column_int64(outcomes->model_next, 0) : 0;
   int64_t keep_ms = row ? sqlite3_column_int64(outcomes->model_next, 1) : 0;
@@ -449,6 +493,10 @@ enum code outcomes_sweep(struct outcomes *outcomes, int64_t now_ms, uint32_t row
   if (code == OK && row)
     code = sweep_predictions(outcomes, model, now_ms - keep_ms, rows, gone, err);
   if (code == OK && row) code = sweep_orphans(outcomes, model, now_ms - PENDING_MS, rows, err);
+  if (code == OK && row) outcomes->more = *gone == rows;
+  if (code == OK && !outcomes->more) code = sweep_greedy(outcomes, now_ms, rows, &crowded, err);
+  *gone += crowded;
+  outcomes->more = outcomes->more || crowded;
   return end(outcomes, code, err);
 }
 

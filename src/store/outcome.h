@@ -6,7 +6,8 @@
  * sync: what the last seconds held is lost when the machine fails, not when the process does.
  * Feedback is durable when its transaction has ended well.
  * Retention: predictions older than their model keeps them go, with their outcomes; outcomes that
- * no prediction came for go after PENDING_MS. The file does not outgrow OUTCOME_BYTES_MAX.
+ * no prediction came for go after PENDING_MS. The file does not outgrow its limit: when it is 7/8
+ * full, the oldest predictions go of the model that writes the most, however young they are.
  * Errors: E_STORAGE_FULL changes nothing. Unlike the ledger's, a failure here never ends the
  * process: predictions are dropped and counted, feedback is answered with the error. When it is not
  * known what is on disk (a sync failed), nothing more is written until the next start.
@@ -26,6 +27,9 @@ struct outcomes;
 /* vfs: NULL, or a file system for tests. */
 CHECKED enum code outcomes_open(struct outcomes **outcomes, const struct datadir *dir,
                                 const char *vfs, bool writer, struct err *err);
+/* The writer's: another limit than OUTCOME_BYTES_MAX. A file that is larger already stays so until
+ * enough went. */
+CHECKED enum code outcomes_limit(struct outcomes *outcomes, int64_t bytes, struct err *err);
 void outcomes_close(struct outcomes *outcomes);
 
 /* Rows of one owner, in one transaction. An id that is there already (a client that repeats ids)
@@ -51,10 +55,12 @@ CHECKED enum code outcomes_told(struct outcomes *outcomes, struct slice tenant,
                                 struct feedback *items, uint32_t n, int64_t now_ms, uint32_t *bad,
                                 struct err *err);
 
-/* A step of cleaning: at most `rows` rows of one model, another one with each call. *gone: how many
- * predictions went. */
+/* A step of cleaning: at most `rows` rows of one model, the next one when that one is through.
+ * *gone: how many predictions went. */
 CHECKED enum code outcomes_sweep(struct outcomes *outcomes, int64_t now_ms, uint32_t rows,
                                  uint32_t *gone, struct err *err);
+/* How long after that step the next one is to come. */
+int64_t outcomes_sweep_rest_us(const struct outcomes *outcomes);
 /* Moves what was written from the log to the file when much has gathered: some 16 MB, or where
  * others wait for the thread eight times as much. Takes tens of milliseconds. */
 void outcomes_tidy(struct outcomes *outcomes, bool busy);
@@ -64,7 +70,8 @@ void outcomes_tidy(struct outcomes *outcomes, bool busy);
  * The metric is of those units alone whose first prediction of the arm was made after since_ms and
  * up to mature_ms, so that what is measured one after the other adds up and each unit enters once,
  * at one age: its value is the mean, by weight, of what happened within maturity_ms of that first
- * prediction, cut to +-cap (not above 0: no metric). arms has ARMS_MAX. */
+ * prediction, cut to +-cap (not above 0: no metric). arms has ARMS_MAX.
+ * Release 0: what was answered while none ran; the newest versions stand in the place of arms. */
 struct outcome_question {
   struct slice tenant, model;
   uint32_t release;

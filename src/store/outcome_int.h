@@ -14,11 +14,15 @@ struct outcomes {
   bool grouped; /* a group is open */
   bool broken;  /* what is on disk is not known */
   int log_pages;
+  int64_t pages_max;            /* of the file */
+  int64_t crowded_ms;           /* when it was last said that the file is nearly full */
+  bool more;                    /* the last step of cleaning was not the last there is to do */
   int64_t swept;                /* the model of the last step */
   char cursor[PREDICTION_ID_MAX + 1]; /* how far its outcomes were looked at */
   size_t cursor_len;
-  sqlite3_stmt *model_find, *model_add, *model_keep, *model_next; /* the writer's up to `prune` */
+  sqlite3_stmt *model_find, *model_add, *model_keep, *model_next; /* the writer's up to `greedy` */
   sqlite3_stmt *predict, *sample, *known, *told, *tell, *keep, *sweep[SWEEPS], *page, *prune;
+  sqlite3_stmt *pages, *greedy;
   sqlite3_stmt *measure, *newest, *find;
 };
 

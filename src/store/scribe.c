@@ -16,7 +16,7 @@ enum {
   TOLD_MAX = FEEDBACK_MAX, /* outcomes of one commit, or those of one letter */
   ROWS_AT_ONCE = 128,      /* predictions of one commit: some 2 ms */
   ROWS_WAIT_MAX = 1 << 16, /* past these, what comes is dropped */
-  SWEEP_US = 10000000, /* every so often; ten times as often while there is something to sweep */
+  SWEEP_FAILED_US = 10000000,
   SWEEP_ROWS = 512,
 };
 
@@ -235,9 +235,8 @@ static void outcomes_clean(struct scribe *scribe)
   int64_t now_us = clock_us();
   if (!scribe->outcomes) return;
   if (now_us >= scribe->sweep_us) {
-    bool more = outcomes_sweep(scribe->outcomes, clock_wall_ms(), SWEEP_ROWS, &gone, &err) == OK &&
-                gone;
-    scribe->sweep_us = now_us + (more ? SWEEP_US / 10 : SWEEP_US);
+    enum code code = outcomes_sweep(scribe->outcomes, clock_wall_ms(), SWEEP_ROWS, &gone, &err);
+    scribe->sweep_us = now_us + (code ? SWEEP_FAILED_US : outcomes_sweep_rest_us(scribe->outcomes));
   }
   outcomes_tidy(scribe->outcomes, !idle(scribe) || !mailbox_empty(&scribe->box));
 }

@@ -310,6 +310,7 @@ struct letter_load {
   uint64_t memory_bytes;
   int64_t load_us, run_ns, deadline_us;
   uint32_t instances; /* asked for by the model's slipway.yaml; 0: default */
+  int64_t feedback_ms; /* the same: predictions are kept that long; 0: they are not */
   struct arena arena;
   void *control_state;
 };

@@ -58,7 +58,8 @@ struct split {
    * Past it requests go to stable, and no request is evidence, of either side, until the pulse:
    * what is left would be no fair draw. */
   uint32_t unjudged_max;
-  bool remember; /* answers that are evidence become predictions (outcome.h) */
+  bool remember; /* answers that are evidence become predictions (outcome.h): the plan has a metric,
+                  * or the model a window for feedback */
   enum compare compare;
   double distance;             /* COMPARE_SCORE: further apart is a disagreement */
   uint32_t overlap_k;          /* COMPARE_OVERLAP */

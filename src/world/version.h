@@ -43,6 +43,9 @@ struct version {
   uint64_t memory_bytes; /* measured */
   int64_t load_us;       /* how long the load took */
   int64_t run_ns;        /* median of the warm-up runs; 0 when it could not be warmed */
+  /* How long its predictions are kept for their outcomes, with a release or without (slipway.yaml's
+   * feedback.window); 0: only a release's whose plan has a metric (outcome.h). */
+  int64_t feedback_ms;
 };
 
 #define SLOT_NONE UINT32_MAX

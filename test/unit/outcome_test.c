@@ -284,6 +284,74 @@ TEST(what_is_too_old_goes)
   closed(outcomes, &dir);
 }
 
+TEST(where_no_release_ran_versions_are_apart_and_the_newest_are_shown)
+{
+  struct datadir dir;
+  struct err err = {0};
+  struct outcome_sums arms[ARMS_MAX];
+  struct outcomes *outcomes = opened(&dir, NULL);
+  for (int i = 0; i < 24; i++) { /* two of each of versions 1 to 12, out of order */
+    struct prediction row = predicted(i, 0, now_ms - 1000 - i);
+    char id[16];
+    row.release = 0;
+    row.version = (uint32_t)(i * 7 % 12 + 1);
+    snprintf(id, sizeof id, "r-%d", i);
+    predict(outcomes, &row, 1);
+    tell(outcomes, told(id, row.version, now_ms));
+  }
+  struct outcome_question of = {.tenant = owner.tenant,
+                                .model = owner.model,
+                                .mature_ms = now_ms,
+                                .maturity_ms = 60000,
+                                .cap = 100};
+  EXPECT_INT(outcomes_measured(outcomes, &of, arms, &err), OK);
+  for (uint32_t i = 0; i < ARMS_MAX; i++) {
+    EXPECT_INT(arms[i].version, 12 - ARMS_MAX + 1 + i);
+    EXPECT_INT(arms[i].requests, 2);
+    EXPECT_INT(arms[i].metric.n, 2);
+    EXPECT_INT(arms[i].metric.y, 2 * parts(arms[i].version, 100));
+  }
+  measure(outcomes, now_ms, 1000, 1, arms); /* none is a release's */
+  EXPECT_INT(arms[0].requests + arms[1].requests, 0);
+  closed(outcomes, &dir);
+}
+
+TEST(a_full_file_loses_the_oldest_of_who_writes_the_most)
+{
+  enum { N = 500, ROUNDS = 200 };
+  static struct prediction rows[N];
+  static const struct prediction_owner quiet = {
+      .slot = 1, .tenant = SLICE("default"), .model = SLICE("quiet")};
+  struct datadir dir;
+  struct err err = {0};
+  struct outcomes *outcomes = opened(&dir, NULL);
+  struct prediction row = predicted(1, 0, now_ms - 900000);
+  uint32_t dropped, gone, all_gone = 0, written = 0;
+  struct feedback item = told("r-1", 1, now_ms);
+  EXPECT_INT(outcomes_limit(outcomes, INT64_C(4) << 20, &err), OK);
+  EXPECT_INT(outcomes_predicted(outcomes, &quiet, &row, 1, &dropped, &err), OK);
+  for (int round = 0; round < ROUNDS; round++) {
+    for (int i = 0; i < N; i++) rows[i] = predicted(round * N + i, 0, now_ms + round);
+    EXPECT_INT(outcomes_predicted(outcomes, &owner, rows, N, &dropped, &err), OK);
+    written += N - dropped;
+    do {
+      EXPECT_INT(outcomes_sweep(outcomes, now_ms + round, N, &gone, &err), OK);
+      all_gone += gone;
+    } while (outcomes_sweep_rest_us(outcomes) < 1000000);
+  }
+  EXPECT_INT(written, N * ROUNDS); /* some 10 MB went through 4 */
+  EXPECT(all_gone > N * ROUNDS / 2 && all_gone < N * ROUNDS);
+  char newest[16];
+  snprintf(newest, sizeof newest, "r-%d", N * ROUNDS - 1);
+  EXPECT_INT(tell(outcomes, told(newest, 1, now_ms)), FEEDBACK_JOINED);
+  EXPECT_INT(tell(outcomes, told("r-2", 1, now_ms)), FEEDBACK_PENDING);
+  item.model = quiet.model;
+  uint32_t bad;
+  EXPECT_INT(outcomes_told(outcomes, quiet.tenant, &item, 1, now_ms, &bad, &err), OK);
+  EXPECT_INT(item.state, FEEDBACK_JOINED);
+  closed(outcomes, &dir);
+}
+
 TEST(a_reader_sees_what_the_writer_wrote_and_tenants_are_apart)
 {
   struct datadir dir;

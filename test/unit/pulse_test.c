@@ -133,9 +133,10 @@ TEST(room_for_predictions_follows_the_traffic)
   pulse_ask(&pulse, 0);
   pulse_tally_home(&pulse, swap(0), 1);
   EXPECT_INT(held[0]->predictions_cap, 0); /* nobody asked for them */
+  pulse_remember(&pulse, true); /* a tally with room at once, before any round */
   pulse_remember(&pulse, true);
-  pulse_ask(&pulse, 2);
   pulse_tally_home(&pulse, swap(0), 3);
+  EXPECT_INT(pulse.out, 0);
   uint32_t first = held[0]->predictions_cap;
   EXPECT(first >= 1024);
   held[0]->n_predictions = first;

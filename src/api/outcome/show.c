@@ -1,4 +1,5 @@
-/* show.c - GET /api/v1/models/{model}/feedback: how a release's predictions turned out, by arm.
+/* show.c - GET /api/v1/models/{model}/feedback: how a release's predictions turned out, by arm; or
+ * what was answered while none ran, by version.
  * Thread: desk.
  * Read from the store as it stands, for people; what a release is judged by is control's to ask
  * (measure.c).
@@ -52,12 +53,13 @@ static json_t *ages_json(const struct outcome_sums *sums)
   return list;
 }
 
-static json_t *arm_json(const struct outcome_sums *sums, uint32_t arm, double cap)
+/* release 0: there are no arms, only versions. */
+static json_t *arm_json(const struct outcome_sums *sums, uint32_t release, uint32_t arm, double cap)
 {
   uint64_t scored = 0;
   for (int i = 0; i < CALIBRATION_BINS; i++) scored += sums->bins[i].n;
   json_t *json = json_object();
-  json_object_set_new(json, "arm", json_integer(arm));
+  json_object_set_new(json, "arm", release ? json_integer(arm) : json_null());
   json_object_set_new(json, "version", json_integer(sums->version));
   json_object_set_new(json, "requests", json_u64(sums->requests));
   json_object_set_new(json, "with_outcome", json_u64(sums->labelled));
@@ -86,23 +88,38 @@ static bool cap_read(struct ask *ask, double *cap)
   return false;
 }
 
+/* Which release, where the question does not say: the one that runs and is remembered, else that of
+ * the newest answer. 0: none ran. */
+static enum code release_find(struct ask *ask, struct outcomes *outcomes,
+                              const struct model *model, uint32_t *release)
+{
+  *release = 0;
+  if (model->release && model->release->remember) *release = model->release->number;
+  if (*release) return OK;
+  return outcomes_newest(outcomes, ask->letter->tenant, model->name, release, &ask->err);
+}
+
+static json_t *release_json(uint32_t release)
+{
+  return release ? json_integer((json_int_t)release) : json_null();
+}
+
 enum desk_step feedback_show(struct ask *ask)
 {
   const struct model *model = ask_model(ask, 0);
-  int64_t release = 0, maturity_s = 0, now_ms = clock_wall_ms();
+  int64_t asked = -1, maturity_s = 0, now_ms = clock_wall_ms();
   struct outcome_sums arms[ARMS_MAX];
   double cap;
-  if (!model || !ask_query_int(ask, "release", 1, UINT32_MAX, &release) ||
+  if (!model || !ask_query_int(ask, "release", 0, UINT32_MAX, &asked) ||
       !ask_query_int(ask, "maturity", 1, 366 * 86400, &maturity_s) || !cap_read(ask, &cap))
     return ask_fail(ask);
   struct outcomes *outcomes = outcomes_of(ask->desk, &ask->err);
-  uint32_t number = (uint32_t)release;
-  if (!outcomes || (!number && outcomes_newest(outcomes, ask->letter->tenant, model->name, &number,
-                                               &ask->err)))
+  uint32_t release = asked < 0 ? 0 : (uint32_t)asked;
+  if (!outcomes || (asked < 0 && release_find(ask, outcomes, model, &release)))
     return ask_fail(ask);
   struct outcome_question of = {.tenant = ask->letter->tenant,
                                 .model = model->name,
-                                .release = number,
+                                .release = release,
                                 .since_ms = -1,
                                 .mature_ms = now_ms - maturity_s * 1000,
                                 .maturity_ms = maturity_s ? maturity_s * 1000 : now_ms,
@@ -110,12 +127,14 @@ enum desk_step feedback_show(struct ask *ask)
   if (outcomes_measured(outcomes, &of, arms, &ask->err)) return ask_fail(ask);
   json_t *list = json_array();
   for (uint32_t i = 0; i < ARMS_MAX; i++)
-    if (arms[i].requests) json_array_append_new(list, arm_json(&arms[i], i, cap));
+    if (arms[i].requests) json_array_append_new(list, arm_json(&arms[i], release, i, cap));
+  int64_t window_ms = model->stable ? model->stable->feedback_ms : 0;
   return ask_json(ask, 200,
-                  json_pack("{so,sI,so,sf,so}", "model", json_slice(model->name), "release",
-                            (json_int_t)number, "maturity_s",
-                            maturity_s ? json_integer(maturity_s) : json_null(), "cap", cap,
-                            "arms", list));
+                  json_pack("{so,so,so,so,sf,so}", "model", json_slice(model->name), "release",
+                            release_json(release), "window_s",
+                            window_ms ? json_real((double)window_ms / 1000) : json_null(),
+                            "maturity_s", maturity_s ? json_integer(maturity_s) : json_null(),
+                            "cap", cap, "arms", list));
 }
 
 /* ---- one request ---- */
@@ -123,9 +142,10 @@ enum desk_step feedback_show(struct ask *ask)
 static json_t *prediction_json(const struct outcome_found *found)
 {
   const struct prediction *row = &found->row;
-  return json_pack("{so,sI,sI,si,sf,so,so,so}", "at", json_time(row->wall_ms), "release",
-                   (json_int_t)row->release, "version", (json_int_t)row->version, "arm",
-                   (int)row->arm, "propensity", (double)row->weight / WEIGHT_WHOLE, "label",
+  json_t *arm = row->release ? json_integer(row->arm) : json_null();
+  return json_pack("{so,so,sI,so,sf,so,so,so}", "at", json_time(row->wall_ms), "release",
+                   release_json(row->release), "version", (json_int_t)row->version, "arm", arm,
+                   "propensity", (double)row->weight / WEIGHT_WHOLE, "label",
                    row->label == LABEL_NONE ? json_null() : json_integer(row->label), "score",
                    number((double)row->score), "inputs",
                    found->inputs.at ? json_slice(found->inputs) : json_null());

@@ -33,15 +33,6 @@ static int64_t maturity_ms(const struct run *run)
 /* As long as outcomes can come and be looked at. */
 int64_t run_keep_ms(const struct run *run) { return OUTCOME_KEEP_MS + 2 * maturity_ms(run); }
 
-void runs_remember(struct control *control)
-{
-  bool any = false;
-  struct link *all = &control->runs.all;
-  for (struct link *link = all->next; link != all; link = link->next)
-    any = any || run_remembers(LIST_OF(link, struct run, link));
-  pulse_remember(&control->pulse, any);
-}
-
 /* --- asking ----------------------------------------------------------------------------------- */
 
 static struct mailbox *desk_next(struct control *control)

@@ -143,7 +143,7 @@ static void run_begin(struct control *control, struct run *run)
   run->look_us = run->loaded_us = control->now_us;
   run->stable = pinned(control, run, run->against);
   run->candidate = run->rehearsal ? copy_pinned(control, run) : pinned(control, run, run->version);
-  runs_remember(control);
+  predictions_want(control);
   control->dirty = true;
   if (run->candidate->state == PLACED_READY) run_placed(control, run->candidate);
 }
@@ -174,7 +174,7 @@ void run_end(struct control *control, struct run *run)
   unpin(control, run->candidate);
   unpin(control, run->stable);
   run_free(runs, run);
-  runs_remember(control);
+  predictions_want(control);
   control->dirty = true;
 }
 
@@ -363,7 +363,7 @@ void run_publish(struct control *control, struct run *run)
 
 void runs_shown(struct control *control)
 {
-  runs_remember(control);
+  predictions_want(control);
   struct link *all = &control->runs.all;
   for (struct link *link = all->next; link != all; link = link->next) {
     struct run *run = LIST_OF(link, struct run, link);

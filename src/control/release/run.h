@@ -191,7 +191,6 @@ void run_told(struct control *control, struct catalog_model *model, bool written
 /* Whether its answers are remembered, to be held against their outcomes. */
 bool run_remembers(const struct run *run);
 int64_t run_keep_ms(const struct run *run); /* for how long */
-void runs_remember(struct control *control);
 /* With every pulse: asks a desk when it is time. */
 void run_measure(struct control *control, struct run *run);
 void measure_home(struct control *control, struct letter_measure *letter);

@@ -72,7 +72,8 @@ static struct split *split_make(const struct run *run, uint32_t n_loops, struct 
       .seed = run->model->release->seed,
       .sticky = sticky_of(&plan->sticky_by),
       .sticky_name = slice_str(plan->sticky_by.name),
-      .remember = run_remembers(run),
+      .remember = run_remembers(run) || run->candidate->load.feedback_ms ||
+                  run->stable->load.feedback_ms,
       .selector = key_text(&plan->choose_by, scratch),
       .shadow_weight = rollout_copied(&run->now, plan),
       .unjudged_max = whole || unjudged > UINT32_MAX ? UINT32_MAX : (uint32_t)unjudged,
