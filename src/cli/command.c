@@ -159,10 +159,25 @@ int command_version(struct cli *cli)
 
 /* ---- running ---- */
 
+static void flags_offer(const struct opt *opts, const char *begun)
+{
+  static const struct opt common[] = {{.name = "json"}, {.name = "url"}, {.name = "help"}, {0}};
+  size_t dashes = strspn(begun, "-"), len = strlen(begun + dashes);
+  const struct opt *lists[] = {opts, common};
+  for (size_t i = 0; i < 2; i++)
+    for (const struct opt *opt = lists[i]; opt->name; opt++)
+      if (dashes <= 2 && strncmp(opt->name, begun + dashes, len) == 0) printf("--%s\n", opt->name);
+}
+
 bool cli_args(struct cli *cli, const struct opt *opts, uint32_t words_min, uint32_t words_max,
               int *rc)
 {
   struct err err;
+  if (cli->flags_begun) {
+    flags_offer(opts, cli->flags_begun);
+    *rc = 0;
+    return false;
+  }
   if (args_read(&cli->args, opts, words_min, words_max, cli->argc, cli->argv, &err) != OK) {
     *rc = cli_fail(cli, &err);
     if (!cli->args.json)

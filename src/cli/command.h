@@ -21,6 +21,7 @@ struct cli {
   int argc;            /* what follows the command's name */
   char **argv;
   struct args args;
+  const char *flags_begun; /* cli_args prints the flags that begin like this, and that is all */
 };
 
 const struct command *command_find(const char *name); /* NULL when there is none */

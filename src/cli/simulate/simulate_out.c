@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/simulate_int.h"
+#include "cli/simulate/simulate_int.h"
 
 enum { NOTES_MAX = 1 << 20 };
 

@@ -7,8 +7,8 @@
  * HTTP/1.1 with keep-alive, answers with Content-Length; a lost connection is an answer with status
  * 0 and is opened anew.
  * SPDX-License-Identifier: MIT */
-#ifndef CLI_LOAD_H
-#define CLI_LOAD_H
+#ifndef CLI_LOAD_LOAD_H
+#define CLI_LOAD_LOAD_H
 
 #include "base/err.h"
 #include "base/slice.h"

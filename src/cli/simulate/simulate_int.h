@@ -1,8 +1,8 @@
 /* simulate_int.h - what the files of `slipway simulate` share.
  * Thread: main (own).
  * SPDX-License-Identifier: MIT */
-#ifndef CLI_SIMULATE_INT_H
-#define CLI_SIMULATE_INT_H
+#ifndef CLI_SIMULATE_SIMULATE_INT_H
+#define CLI_SIMULATE_SIMULATE_INT_H
 
 #include "base/buf.h"
 #include "cli/out.h"

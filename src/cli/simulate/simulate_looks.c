@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "cli/recall.h"
-#include "cli/simulate_int.h"
+#include "cli/simulate/simulate_int.h"
 
 static int hex_value(char c)
 {

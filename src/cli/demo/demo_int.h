@@ -1,8 +1,8 @@
 /* demo_int.h - what the parts of the demo share.
  * Thread: main (own).
  * SPDX-License-Identifier: MIT */
-#ifndef CLI_DEMO_INT_H
-#define CLI_DEMO_INT_H
+#ifndef CLI_DEMO_DEMO_INT_H
+#define CLI_DEMO_DEMO_INT_H
 
 #include <sys/types.h>
 

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/client.h"
-#include "cli/load.h"
+#include "cli/load/load.h"
 #include "cli/out.h"
 #include "stat/sketch.h"
 

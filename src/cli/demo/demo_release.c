@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rand.h"
-#include "cli/demo_int.h"
-#include "cli/load.h"
+#include "cli/demo/demo_int.h"
+#include "cli/load/load.h"
 #include "cli/out.h"
 #include "cli/release/picture.h"
 

@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/out.h"
-#include "cli/simulate_int.h"
+#include "cli/simulate/simulate_int.h"
 #include "sim/bars.h"
 
 enum { EXIT_BAR_FAILED = 8, RUNS = 200, HOUR_S = 3600, SCENARIOS_MAX = 32 };

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/demo_int.h"
+#include "cli/demo/demo_int.h"
 #include "cli/out.h"
 #include "stat/hist.h"
 

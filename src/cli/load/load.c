@@ -1,7 +1,7 @@
 /* load.c - many connections, one thread, poll.
  * Thread: the load's own; start and stop: main (own).
  * SPDX-License-Identifier: MIT */
-#include "cli/load.h"
+#include "cli/load/load.h"
 
 #include <errno.h>
 #include <fcntl.h>
