@@ -8,8 +8,7 @@ static struct version_tally *slot_of(struct call *call)
 {
   struct tally *tally = call->serve->tally;
   if (!call->version || call->version->slot == SLOT_NONE) return NULL;
-  must(call->version->slot < tally->n_slots); /* serve_world sees to it */
-  return &tally->slots[call->version->slot];
+  return tally_slot(tally, call->version->slot); /* serve_world sees to it that there is one */
 }
 
 void record_lent(struct call *call)

@@ -7,13 +7,14 @@
 
 #include "base/mem.h"
 
-enum { KEPT = TALLY_BATCH_SIZES - 1 };
+enum { KEPT = TALLY_BATCH_SIZES - 1, MARKS = 64 };
 
 struct tally *tally_new(uint32_t n_slots, uint32_t arms, uint32_t releases)
 {
   struct tally *tally =
       grab_zero(1, sizeof *tally + (size_t)n_slots * sizeof(struct version_tally));
   tally->n_slots = n_slots;
+  tally->marks = grab_zero((n_slots + MARKS - 1) / MARKS, sizeof *tally->marks);
   tally->n_releases = releases;
   tally->pool_cap = arms;
   if (arms) {
@@ -44,6 +45,7 @@ void tally_free(struct tally *tally)
   ungrab(tally->pool);
   ungrab(tally->releases);
   ungrab(tally->memory);
+  ungrab(tally->marks);
   ungrab(tally);
 }
 
@@ -56,6 +58,13 @@ struct arm_tally *tally_arm(struct tally *tally, uint32_t slot)
     return NULL;
   }
   return tally->arms[slot] = &tally->pool[tally->pool_used++];
+}
+
+struct version_tally *tally_slot(struct tally *tally, uint32_t slot)
+{
+  must(slot < tally->n_slots);
+  tally->marks[slot / MARKS] |= UINT64_C(1) << slot % MARKS;
+  return &tally->slots[slot];
 }
 
 static void span_merge(struct span *into, struct span from)
@@ -127,6 +136,9 @@ void tally_merge(struct tally *into, const struct tally *from)
   into->predictions_missed += from->predictions_missed;
   for (int i = 0; i < 6; i++) into->by_status[i] += from->by_status[i];
   for (int i = 0; i < CODE_COUNT; i++) into->refused[i] += from->refused[i];
-  for (uint32_t i = 0; i < from->n_slots; i++)
-    version_tally_merge(&into->slots[i], &from->slots[i]);
+  for (uint32_t i = 0; i < from->n_slots; i += MARKS)
+    for (uint64_t left = from->marks[i / MARKS]; left; left &= left - 1) {
+      uint32_t slot = i + (uint32_t)__builtin_ctzll(left);
+      version_tally_merge(tally_slot(into, slot), &from->slots[slot]);
+    }
 }

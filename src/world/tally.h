@@ -56,7 +56,8 @@ struct tally {
   uint64_t predictions_missed; /* for lack of room */
   struct input_sample *inputs; /* of some of them: INPUTS_KEPT where there is room for any */
   uint32_t n_inputs;
-  struct version_tally slots[];
+  uint64_t *marks; /* a bit for each slot that was counted into: of ten thousand, few are */
+  struct version_tally slots[]; /* written through tally_slot */
 };
 
 /* Room in a tally for `arms` versions that answer and `releases` releases. */
@@ -64,6 +65,8 @@ struct tally *tally_new(uint32_t n_slots, uint32_t arms, uint32_t releases); /* 
 /* Room for n predictions more than none; at most once. */
 void tally_predictions(struct tally *tally, uint32_t n);
 void tally_free(struct tally *tally);
+/* The slot, to count into. */
+struct version_tally *tally_slot(struct tally *tally, uint32_t slot);
 /* Adds all but arms, releases and predictions. into has at least as many slots as from. */
 void tally_merge(struct tally *into, const struct tally *from);
 /* The arm of a slot, zeroed at its first use in this pulse; NULL: the pool is used up (counted). */

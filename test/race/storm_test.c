@@ -150,7 +150,7 @@ static bool call_begin(struct loop *loop)
 
 static void call_end(struct loop *loop, struct call *call)
 {
-  struct version_tally *slot = &loop->tally->slots[call->slot];
+  struct version_tally *slot = tally_slot(loop->tally, call->slot);
   if (call->task.err.code != OK) {
     loop->failed++;
     slot->fail.count++;

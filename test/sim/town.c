@@ -300,7 +300,7 @@ static void call_begin(struct town *town, uint32_t number)
   call->shadow = model->release && model->release->shadow ? model->release->shadow->number : 0;
   lease->calls++;
   list_push_back(&loop->calls, &call->link);
-  loop->tally->slots[version->slot].success.count++;
+  tally_slot(loop->tally, version->slot)->success.count++;
   town->calls_made++;
 }
 

@@ -253,7 +253,7 @@ static struct stats fx_stats(void)
                         .worlds_freed = 2,
                         .world_serial = 1,
                         .tally = tally_new(FX_SLOTS, 0, 0)};
-  struct version_tally *slot = &stats.tally->slots[FX_DIGITS_SLOT];
+  struct version_tally *slot = tally_slot(stats.tally, FX_DIGITS_SLOT);
   slot->success = (struct span){10, 5000000};
   slot->fail = (struct span){1, 1000};
   slot->queue = (struct span){10, 1000000};

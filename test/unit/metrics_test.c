@@ -242,7 +242,7 @@ TEST(too_many_versions_are_summed)
   struct stats stats = {.tally = tally_new(N, 0, 0)};
   for (uint32_t i = 0; i < N; i++) {
     versions[i] = (struct version){.number = i + 1, .slot = i};
-    stats.tally->slots[i].success.count = 1;
+    tally_slot(stats.tally, i)->success.count = 1;
   }
   model = (struct model){
       .name = SLICE("many"), .versions = versions, .n_versions = N, .stable = &versions[N - 1]};

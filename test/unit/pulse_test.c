@@ -55,7 +55,7 @@ TEST(rounds_sum_up_what_loops_counted)
   for (int round = 2; round < 10; round++) {
     for (uint32_t i = 0; i < LOOPS; i++) {
       held[i]->requests += 1 + i;
-      held[i]->slots[3].success.count += 2;
+      tally_slot(held[i], 3)->success.count += 2;
     }
     EXPECT_INT(pulse_ask(&pulse, round), round);
     for (uint32_t i = 0; i < LOOPS; i++) {
@@ -102,7 +102,7 @@ TEST(room_comes_before_the_world_that_needs_it)
   for (uint32_t i = 0; i < LOOPS; i++) {
     struct letter_tally *first = swap(i);
     EXPECT_INT(held[i]->n_slots, 16);
-    held[i]->slots[0].rows = 7;
+    tally_slot(held[i], 0)->rows = 7;
     struct letter_tally *second = swap(i);
     EXPECT(held[i]->n_slots >= 17);
     pulse_tally_home(&pulse, first, 2);
