@@ -4,7 +4,8 @@
  * CLIENTS 0: none change anything, so that predictions alone are measured. RATE: predictions a
  * second, sent when they are due whatever the last one took; 0: none. PACE: changes a second of all
  * clients together, the same way; 0: as many as can be. A change is a freeze of one model, set and
- * lifted in turn: client i has model-i for itself. The model `digits-0` answers the predictions. One line of JSON on stdout; bench/changes.py runs it.
+ * lifted in turn: client i has model-i for itself. Model digits-0 answers the predictions. One
+ * line of JSON on stdout; bench/changes.py runs it.
  * Thread: own process; one thread a client.
  * SPDX-License-Identifier: MIT */
 #include <arpa/inet.h>
@@ -78,7 +79,8 @@ static void *changing(void *arg)
 {
   struct client *client = arg;
   char request[2][512], reply[REPLY_MAX], body[64];
-  int body_len = snprintf(body, sizeof body, "{\"model\":\"model-%d\",\"now\":true}", client->number);
+  int body_len =
+      snprintf(body, sizeof body, "{\"model\":\"model-%d\",\"now\":true}", client->number);
   int set = snprintf(request[0], sizeof request[0],
                      "POST /api/v1/freezes HTTP/1.1\r\nhost: localhost\r\n"
                      "content-type: application/json\r\ncontent-length: %d\r\n\r\n%s",
@@ -103,8 +105,8 @@ static void *changing(void *arg)
 static void *predicting(void *arg)
 {
   struct client *client = arg;
-  static const char body[] = "{\"inputs\":[{\"name\":\"input\",\"shape\":[1,1],\"datatype\":\"FP32\","
-                             "\"data\":[0]}]}";
+  static const char body[] =
+      "{\"inputs\":[{\"name\":\"input\",\"shape\":[1,1],\"datatype\":\"FP32\",\"data\":[0]}]}";
   char request[512], reply[REPLY_MAX];
   int len = snprintf(request, sizeof request,
                      "POST /v2/models/digits-0/infer HTTP/1.1\r\nhost: localhost\r\n"

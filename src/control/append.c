@@ -117,8 +117,8 @@ void append_fold(struct control *control, struct change *change)
     if (model) run_sync(control, model);
     change->seq = event->seq;
     notify_event(control, event);
+    control_touch(control, catalog_tenant(control->catalog, event->tenant));
   }
-  control->dirty = true;
 }
 
 void append_home(struct control *control, struct letter_append *letter)

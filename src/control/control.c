@@ -13,6 +13,12 @@ enum { PULSE_US = 1000000, RESIDENT_NS = 50000, WORLDS_MAX = 1024, STOP_US = 100
 
 static struct slice first_tenant(void) { return SLICE("default"); }
 
+static void placed_moved(void *arg, const struct placed *placed)
+{
+  struct control *control = arg;
+  publish_touch(&control->publish, placed->model->tenant);
+}
+
 struct control *control_new(const struct control_opts *opts, const struct post *post)
 {
   struct control *control = grab_zero(1, sizeof *control);
@@ -28,6 +34,8 @@ struct control *control_new(const struct control_opts *opts, const struct post *
   control->catalog = catalog_new(o->hash_key);
   struct place_opts place = {o->objects_fd, o->instances, o->resident_ns};
   place_init(&control->place, &place, post, &control->box);
+  control->place.moved = placed_moved;
+  control->place.moved_arg = control;
   runs_init(&control->runs);
   publish_init(&control->publish, post, &control->place, &control->runs, o->hash_key);
   pulse_init(&control->pulse, post, &control->runs.round);
@@ -71,6 +79,12 @@ bool control_release_at(const struct control *control, uint32_t *at, struct jour
     return true;
   }
   return false;
+}
+
+void control_touch(struct control *control, const struct catalog_tenant *tenant)
+{
+  control->unshown = true;
+  publish_touch(&control->publish, tenant);
 }
 
 /* --- statistics ------------------------------------------------------------------------------- */
@@ -138,7 +152,7 @@ static void begin(struct control *control)
 {
   const struct catalog *catalog = control->catalog;
   control->started = true;
-  control->dirty = true;
+  control->unshown = true;
   pulse_ask(&control->pulse, control->now_us); /* a loop has its tally before its first world */
   if (!catalog_tenant(catalog, first_tenant()) || control->first_key)
     append_tenant(control, first_tenant(), control->first_key);
@@ -170,7 +184,7 @@ static bool all_came(const struct control *control)
 
 static void drain_begin(struct control *control, struct letter_note *letter)
 {
-  control->draining = control->dirty = true;
+  control->draining = control->unshown = true;
   letter->mail.kind = LETTER_DRAIN_HOME;
   mail_send(letter->home, &letter->mail);
 }
@@ -179,7 +193,7 @@ static void drain_begin(struct control *control, struct letter_note *letter)
  * closes and every model leaves. */
 static void stop_begin(struct control *control, const struct letter_note *letter)
 {
-  control->draining = control->stopping = control->dirty = true;
+  control->draining = control->stopping = control->unshown = true;
   control->stop_by_us = letter->deadline_us ? letter->deadline_us : control->now_us + STOP_US;
   change_stop(control);
   runs_stop(control);
@@ -259,7 +273,7 @@ static void letter_take(struct control *control, struct mail *mail)
 /* One world for everything that changed; later, when too many are still out. */
 static void world_out(struct control *control)
 {
-  if (!control->dirty || control->last_world_out) return;
+  if (!control->unshown || control->last_world_out) return;
   if (control->publish.n_books >= control->opts.worlds_max && !control->stopping) return;
   control->ready = control->ready || all_came(control);
   struct publish_flags flags = {.ready = control->ready && !control->draining,
@@ -269,7 +283,7 @@ static void world_out(struct control *control)
   pulse_grow(&control->pulse, control->place.n_slots, control->runs.n_slots);
   publish_world(&control->publish, control->catalog, flags);
   runs_shown(control);
-  control->dirty = false;
+  control->unshown = false;
   control->last_world_out = control->stopping;
 }
 
@@ -289,7 +303,7 @@ static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, 
     run_placed(control, placed);
   }
   world_out(control);
-  if (!control->dirty) {
+  if (!control->unshown) {
     runs_told(control);
     change_shown(control);
   }

@@ -71,6 +71,6 @@ bool control_late(const struct control *control);
 const struct catalog *control_catalog(const struct control *control);
 /* Every change fits its state, and no two are in each other's way: a bug, and the end, where
  * not. */
-void control_check(const struct control *control);
+void control_check(struct control *control);
 
 #endif

@@ -38,7 +38,7 @@ struct control {
   struct mail *stats_later;      /* and the one after */
   int64_t now_us, wall_ms;
   bool started; /* the first turn is over */
-  bool dirty;   /* catalog or place changed since the newest world */
+  bool unshown; /* something changed since the newest world: control_touch */
   bool ready;   /* said once; stays */
   bool draining, stopping, stopped;
   bool last_world_out;
@@ -50,6 +50,11 @@ struct control {
   int64_t written_ms;  /* or home again: 0: nothing yet */
   uint64_t predictions_kept, predictions_dropped; /* by the scribe, since start */
 };
+
+/* Something about this tenant has changed that a world shows: the next one lays it out anew. Who
+ * changes what a world shows and forgets to say so leaves loops with the old: publish_check finds
+ * it in the simulations. */
+void control_touch(struct control *control, const struct catalog_tenant *tenant);
 
 /* --- intake.c --------------------------------------------------------------------------------- */
 

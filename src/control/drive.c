@@ -184,9 +184,10 @@ static bool pair_is_fine(const struct change *one, const struct change *other)
          (stays_apart(other) && change_is_switching(one));
 }
 
-void control_check(const struct control *control)
+void control_check(struct control *control)
 {
   uint32_t scribes = 0;
+  publish_check(&control->publish, control->catalog);
   for (struct link *a = control->changes.next; a != &control->changes; a = a->next) {
     const struct change *one = LIST_OF(a, struct change, link);
     change_check(one);

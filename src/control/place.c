@@ -101,6 +101,7 @@ static void state_set(struct place *place, struct placed *placed, enum placed_st
   place->busy += is;
   place->busy -= was;
   placed->state = state;
+  if (place->moved) place->moved(place->moved_arg, placed);
   if ((state != PLACED_READY && state != PLACED_FAILED) || placed->changed) return;
   placed->changed = true;
   list_push_back(&place->changed, &placed->seen);
@@ -348,14 +349,14 @@ void place_settle(struct place *place, struct placed *placed)
   if (placed->state == PLACED_GONE && wanted(placed)) load_start(place, placed);
   if (placed->state == PLACED_READY && !wanted(placed) && !placed->worlds)
     lanes_close(place, placed);
-  if (placed->state == PLACED_FAILED && !wanted(placed)) placed->state = PLACED_GONE;
+  if (placed->state == PLACED_FAILED && !wanted(placed)) state_set(place, placed, PLACED_GONE);
 }
 
 void place_retry(struct place *place, struct placed *placed)
 {
   if (placed->state == PLACED_FAILED) {
     placed->err = (struct err){0};
-    placed->state = PLACED_GONE;
+    state_set(place, placed, PLACED_GONE);
   }
   place_settle(place, placed);
 }

@@ -74,6 +74,9 @@ struct place {
   uint32_t busy;               /* versions in LOADING, OPENING, CLOSING or UNLOADING */
   struct link changed;         /* versions that became READY or FAILED */
   bool frozen;                 /* at the very end: no more letters */
+  /* Told of each change of a state, READY or not: what a world shows of it may differ now. */
+  void (*moved)(void *arg, const struct placed *placed);
+  void *moved_arg;
 };
 
 void place_init(struct place *place, const struct place_opts *opts, const struct post *post,

@@ -9,12 +9,19 @@
 
 enum { SCRATCH_MAX = WORLD_BYTES_MAX };
 
+struct sealed {
+  struct world_part *part;
+  uint32_t holders; /* books, and publish->sealed */
+  struct placed **named;
+  uint32_t n_named, named_cap;
+};
+
 struct book {
   struct link link;
   struct world *world;
   uint32_t n, out, desks_out; /* leases: all, not home, of these the desks' */
-  struct placed **named;
-  uint32_t n_named, named_cap;
+  struct sealed **parts;      /* one per tenant of the world */
+  uint32_t n_parts;
   struct letter_world letters[]; /* one per holder: loops first, then desks */
 };
 
@@ -27,20 +34,67 @@ void publish_init(struct publish *publish, const struct post *post, struct place
   list_init(&publish->books);
 }
 
+/* --- sealed parts ----------------------------------------------------------------------------- */
+
+static void sealed_drop(struct publish *publish, struct sealed *sealed)
+{
+  if (!sealed || --sealed->holders) return;
+  for (uint32_t i = 0; i < sealed->n_named; i++) {
+    struct placed *placed = sealed->named[i];
+    must(placed->worlds > 0);
+    if (--placed->worlds == 0) place_settle(publish->place, placed);
+  }
+  world_part_free(sealed->part);
+  ungrab(sealed->named);
+  ungrab(sealed);
+}
+
+void publish_touch(struct publish *publish, const struct catalog_tenant *tenant)
+{
+  if (tenant->slot >= publish->sealed_cap) return;
+  sealed_drop(publish, publish->sealed[tenant->slot]);
+  publish->sealed[tenant->slot] = NULL;
+}
+
+static void publish_forget(struct publish *publish)
+{
+  for (uint32_t i = 0; i < publish->sealed_cap; i++) {
+    sealed_drop(publish, publish->sealed[i]);
+    publish->sealed[i] = NULL;
+  }
+}
+
+static void sealed_grow(struct publish *publish, uint32_t n)
+{
+  uint32_t cap = publish->sealed_cap ? publish->sealed_cap : 16;
+  if (n <= publish->sealed_cap) return;
+  while (cap < n) cap *= 2;
+  publish->sealed = grab_more(publish->sealed, cap * sizeof(struct sealed *));
+  memset(publish->sealed + publish->sealed_cap, 0,
+         (cap - publish->sealed_cap) * sizeof(struct sealed *));
+  publish->sealed_cap = cap;
+}
+
+/* --- books ------------------------------------------------------------------------------------ */
+
+/* The world goes before its parts. */
 static void book_free(struct publish *publish, struct book *book)
 {
   list_remove(&book->link);
   publish->n_books--;
   world_free(book->world);
-  ungrab(book->named);
+  for (uint32_t i = 0; i < book->n_parts; i++) sealed_drop(publish, book->parts[i]);
+  ungrab(book->parts);
   ungrab(book);
 }
 
 uint32_t publish_deinit(struct publish *publish)
 {
   uint32_t left = publish->n_books;
+  publish_forget(publish);
   while (!list_empty(&publish->books))
     book_free(publish, LIST_OF(publish->books.next, struct book, link));
+  ungrab(publish->sealed);
   arena_deinit(&publish->scratch);
   return left;
 }
@@ -54,13 +108,14 @@ static void *need(struct publish *publish, size_t n, size_t each)
   return p;
 }
 
-static void book_name(struct book *book, struct placed *placed)
+static void sealed_name(struct sealed *sealed, struct placed *placed)
 {
-  if (book->n_named == book->named_cap) {
-    book->named_cap = book->named_cap ? 2 * book->named_cap : 16;
-    book->named = grab_more(book->named, book->named_cap * sizeof(struct placed *));
+  if (!sealed) return; /* only looked at */
+  if (sealed->n_named == sealed->named_cap) {
+    sealed->named_cap = sealed->named_cap ? 2 * sealed->named_cap : 1;
+    sealed->named = grab_more(sealed->named, sealed->named_cap * sizeof(struct placed *));
   }
-  book->named[book->n_named++] = placed;
+  sealed->named[sealed->n_named++] = placed;
   placed->worlds++;
 }
 
@@ -81,7 +136,7 @@ static void version_ready(struct version *version, const struct placed *placed)
   version->feedback_ms = load->feedback_ms;
 }
 
-static void version_plan(struct book *book, const struct catalog_version *from,
+static void version_plan(struct sealed *sealed, const struct catalog_version *from,
                          struct placed *placed, struct version *to)
 {
   *to = (struct version){.number = from->number,
@@ -94,7 +149,7 @@ static void version_plan(struct book *book, const struct catalog_version *from,
                          .pushed_ms = from->pushed_ms};
   if (placed && placed->state == PLACED_READY && (placed->serves || placed->released)) {
     version_ready(to, placed);
-    book_name(book, placed);
+    sealed_name(sealed, placed);
   } else if (placed && (placed_is_coming(placed) || placed->coming)) {
     to->state = VERSION_LOADING;
   } else if (placed && placed->state == PLACED_FAILED) {
@@ -106,19 +161,19 @@ static void version_plan(struct book *book, const struct catalog_version *from,
   }
 }
 
-static void model_plan(struct publish *publish, struct book *book, const struct catalog_model *from,
-                       struct model *to)
+static void model_plan(struct publish *publish, struct sealed *sealed,
+                       const struct catalog_model *from, struct model *to)
 {
   const struct run *run = run_of(publish->runs, from);
   struct version *versions = need(publish, from->n_versions + 1, sizeof *versions);
   *to = (struct model){
       .name = from->name, .slot = from->slot, .versions = versions, .n_versions = from->n_versions};
   for (uint32_t i = 0; i < from->n_versions; i++)
-    version_plan(book, &from->versions[i],
+    version_plan(sealed, &from->versions[i],
                  place_find(publish->place, from, from->versions[i].number), &versions[i]);
   if (run && run->candidate && run->candidate->copy_of) {
     to->copy = &versions[from->n_versions];
-    version_plan(book, &from->versions[run->candidate->copy_of - 1], run->candidate,
+    version_plan(sealed, &from->versions[run->candidate->copy_of - 1], run->candidate,
                  &versions[from->n_versions]);
   }
   uint32_t previous = catalog_previous(from);
@@ -135,13 +190,13 @@ static int name_compare(const void *a, const void *b)
   return order ? order : x.len < y.len ? -1 : x.len > y.len;
 }
 
-static void tenant_plan(struct publish *publish, struct book *book,
+static void tenant_plan(struct publish *publish, struct sealed *sealed,
                         const struct catalog_tenant *from, struct tenant *to)
 {
   struct model *models = need(publish, from->n_models, sizeof *models);
   bool sorted = true; /* the catalog's order, without regard to case, mostly is the world's */
   for (uint32_t i = 0; i < from->n_models; i++) {
-    model_plan(publish, book, from->models[i], &models[i]);
+    model_plan(publish, sealed, from->models[i], &models[i]);
     sorted = sorted && (i == 0 || name_compare(&models[i - 1], &models[i]) < 0);
   }
   if (!sorted) qsort(models, from->n_models, sizeof *models, name_compare);
@@ -153,7 +208,7 @@ static void tenant_plan(struct publish *publish, struct book *book,
   keyring_plan(&from->keyring, &publish->scratch, to);
 }
 
-/* --- out and home ----------------------------------------------------------------------------- */
+/* --- out -------------------------------------------------------------------------------------- */
 
 static void leases_send(struct publish *publish, struct book *book)
 {
@@ -173,27 +228,56 @@ static void leases_send(struct publish *publish, struct book *book)
   for (uint32_t i = 0; i < post->n_loops; i++) mail_send(post->loops[i], &book->letters[i].mail);
 }
 
-static void book_close(struct publish *publish, struct book *book)
+static struct sealed *tenant_seal(struct publish *publish, const struct catalog_tenant *from)
 {
-  for (uint32_t i = 0; i < book->n_named; i++) {
-    struct placed *placed = book->named[i];
-    must(placed->worlds > 0);
-    if (--placed->worlds == 0) place_settle(publish->place, placed);
+  struct sealed *sealed = grab_zero(1, sizeof *sealed);
+  struct tenant plan;
+  tenant_plan(publish, sealed, from, &plan);
+  sealed->part = world_part_build(&plan, publish->hash_key);
+  sealed->holders = 1;
+  arena_reset(&publish->scratch);
+  return sealed;
+}
+
+/* A running release's split is made of its state, which moves without events: it is laid out each
+ * time. */
+static void parts_take(struct publish *publish, struct book *book, const struct catalog *catalog)
+{
+  const struct link *all = &publish->runs->all;
+  for (const struct link *link = all->next; link != all; link = link->next)
+    publish_touch(publish, LIST_OF(link, struct run, link)->model->tenant);
+  sealed_grow(publish, catalog->n_tenants);
+  book->parts = grab_zero(catalog->n_tenants, sizeof(struct sealed *));
+  book->n_parts = catalog->n_tenants;
+  for (uint32_t i = 0; i < book->n_parts; i++) {
+    struct sealed **sealed = &publish->sealed[i];
+    must(catalog->tenants[i]->slot == i);
+    if (!*sealed) *sealed = tenant_seal(publish, catalog->tenants[i]);
+    (*sealed)->holders++;
+    book->parts[i] = *sealed;
   }
-  book_free(publish, book);
+}
+
+static const struct world *newest(const struct publish *publish)
+{
+  if (list_empty(&publish->books)) return NULL;
+  return LIST_OF(publish->books.prev, struct book, link)->world;
 }
 
 void publish_world(struct publish *publish, const struct catalog *catalog,
                    struct publish_flags flags)
 {
   uint32_t holders = publish->post->n_loops + publish->post->n_desks;
-  uint32_t n_tenants = flags.empty ? 0 : catalog->n_tenants;
   struct book *book = grab_zero(1, sizeof *book + holders * sizeof(struct letter_world));
-  struct tenant *tenants = need(publish, n_tenants, sizeof *tenants);
-  for (uint32_t i = 0; i < n_tenants; i++)
-    tenant_plan(publish, book, catalog->tenants[i], &tenants[i]);
-  struct world_plan plan = {.tenants = tenants,
-                            .n_tenants = n_tenants,
+  if (flags.empty)
+    publish_forget(publish);
+  else
+    parts_take(publish, book, catalog);
+  struct world_part **parts = need(publish, book->n_parts, sizeof *parts);
+  for (uint32_t i = 0; i < book->n_parts; i++) parts[i] = book->parts[i]->part;
+  struct world_plan plan = {.parts = parts,
+                            .n_tenants = book->n_parts,
+                            .before = newest(publish),
                             .n_slots = publish->place->n_slots,
                             .n_releases = publish->runs->n_slots,
                             .ready = flags.ready,
@@ -206,8 +290,60 @@ void publish_world(struct publish *publish, const struct catalog *catalog,
   if (holders)
     leases_send(publish, book);
   else
-    book_close(publish, book);
+    book_free(publish, book);
 }
+
+/* --- for tests -------------------------------------------------------------------------------- */
+
+/* The number of a version in its model's array; 0: none. */
+static uint32_t number_of(const struct version *version) { return version ? version->number : 0; }
+
+static void version_check(const struct version *a, const struct version *b)
+{
+  must(a->number == b->number && a->slot == b->slot && a->state == b->state);
+  must(a->n_seats == b->n_seats && a->memory_bytes == b->memory_bytes);
+  must(slice_eq(a->reason, b->reason) && slice_eq(a->engine, b->engine));
+  for (uint32_t i = 0; i < a->n_seats; i++)
+    must(a->seats[i].owner == b->seats[i].owner && a->seats[i].lane == b->seats[i].lane);
+}
+
+static void model_check(const struct model *a, const struct model *b)
+{
+  must(slice_eq(a->name, b->name) && a->n_versions == b->n_versions && a->n_arms == b->n_arms);
+  must(number_of(a->stable) == number_of(b->stable) && !a->copy == !b->copy);
+  must(number_of(a->previous) == number_of(b->previous) && !a->release == !b->release);
+  for (uint32_t i = 0; i < a->n_versions; i++) version_check(&a->versions[i], &b->versions[i]);
+  for (uint32_t i = 0; i < a->n_arms; i++)
+    must(a->arms[i].weight == b->arms[i].weight &&
+         number_of(a->arms[i].version) == number_of(b->arms[i].version));
+}
+
+/* Tenants with a release that runs are laid out for each world anyway. */
+static bool runs_release(const struct publish *publish, const struct catalog_tenant *tenant)
+{
+  const struct link *all = &publish->runs->all;
+  for (const struct link *link = all->next; link != all; link = link->next)
+    if (LIST_OF(link, struct run, link)->model->tenant == tenant) return true;
+  return false;
+}
+
+void publish_check(struct publish *publish, const struct catalog *catalog)
+{
+  for (uint32_t i = 0; i < publish->sealed_cap && i < catalog->n_tenants; i++) {
+    struct tenant plan;
+    if (!publish->sealed[i] || runs_release(publish, catalog->tenants[i])) continue;
+    const struct tenant *now = world_part_tenant(publish->sealed[i]->part);
+    tenant_plan(publish, NULL, catalog->tenants[i], &plan);
+    must(plan.n_models == now->n_models && plan.n_keys == now->n_keys);
+    must(plan.flags_seq == now->flags_seq && slice_eq(plan.name, now->name));
+    for (uint32_t k = 0; k < plan.n_keys; k++)
+      must(memcmp(plan.keys[k].id, now->keys[k].id, KEY_ID_LEN) == 0);
+    for (uint32_t k = 0; k < plan.n_models; k++) model_check(&plan.models[k], &now->models[k]);
+    arena_reset(&publish->scratch);
+  }
+}
+
+/* --- home ------------------------------------------------------------------------------------- */
 
 void publish_lease_home(struct publish *publish, struct letter_world *letter)
 {
@@ -216,7 +352,7 @@ void publish_lease_home(struct publish *publish, struct letter_world *letter)
   must(holder < book->n && book->out > 0 && letter->world == book->world);
   letter->world = NULL; /* it comes home once */
   if (holder >= publish->post->n_loops) book->desks_out--;
-  if (--book->out == 0) book_close(publish, book);
+  if (--book->out == 0) book_free(publish, book);
 }
 
 uint64_t publish_desks_saw(const struct publish *publish)

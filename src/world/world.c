@@ -1,9 +1,9 @@
 /* world.c - lays a plan out in one arena and reads it back.
  * Thread: control builds and frees; any reads, once sealed.
  *
- * Every pointer inside a world leads into its own arena, but for the seats' (mailboxes and lanes
- * live elsewhere and outlive it: control closes a lane only after the last world naming it is
- * freed).
+ * Every pointer inside a world leads into its own arena, a part's or the names', but for the seats'
+ * (mailboxes and lanes live elsewhere and outlive it: control closes a lane only after the last
+ * world naming it is freed).
  * Names are found through open-addressing tables keyed with the plan's SipHash key, so that nobody
  * who chooses names can make them collide.
  * SPDX-License-Identifier: MIT */
@@ -13,21 +13,33 @@
 
 #include "base/arena.h"
 
+/* Where names and keys are: places, not pointers, so that worlds with other parts share it. */
+struct key_place {
+  uint32_t tenant, key; /* tenant: index + 1, 0 empty */
+};
+
+struct world_names {
+  struct arena arena; /* holds this struct, too */
+  uint32_t holders;   /* worlds */
+  uint32_t *buckets;  /* over tenants: index + 1, 0 empty */
+  uint32_t n_buckets;
+  struct key_place *keys; /* over the keys of all tenants */
+  uint32_t n_key_buckets;
+};
+
+struct world_part {
+  struct arena arena; /* holds this struct, too */
+  struct tenant tenant;
+};
+
 struct world {
   struct arena arena; /* holds this struct, too */
   uint64_t serial;
-  struct tenant *tenants;
-  uint32_t n_tenants, n_buckets, n_slots, n_releases;
-  uint32_t *buckets; /* over tenants: index + 1, 0 empty */
-  struct key_place *keys; /* over the keys of all tenants */
-  uint32_t n_key_buckets;
+  const struct tenant **tenants;
+  uint32_t n_tenants, n_slots, n_releases;
+  struct world_names *names;
   bool ready, draining;
   unsigned char hash_key[16];
-};
-
-struct key_place {
-  const struct key *key; /* NULL: empty */
-  const struct tenant *tenant;
 };
 
 static _Atomic uint64_t worlds_built, worlds_freed;
@@ -57,10 +69,10 @@ static uint32_t bucket_count(uint32_t n)
   return count;
 }
 
-static void bucket_put(const struct world *world, uint32_t *buckets, uint32_t n_buckets,
+static void bucket_put(const unsigned char hash_key[16], uint32_t *buckets, uint32_t n_buckets,
                        struct slice name, uint32_t index)
 {
-  uint32_t mask = n_buckets - 1, at = (uint32_t)siphash(world->hash_key, name) & mask;
+  uint32_t mask = n_buckets - 1, at = (uint32_t)siphash(hash_key, name) & mask;
   while (buckets[at]) at = (at + 1) & mask;
   buckets[at] = index + 1;
 }
@@ -154,24 +166,6 @@ static void keys_lay(struct arena *arena, const struct tenant *from, struct tena
   to->keys = keys;
 }
 
-/* One table over all tenants: a request brings a key, and its tenant follows from that. */
-static void key_table_lay(struct world *world)
-{
-  uint32_t n = 0;
-  for (uint32_t i = 0; i < world->n_tenants; i++) n += world->tenants[i].n_keys;
-  world->n_key_buckets = bucket_count(n);
-  world->keys = need(&world->arena, world->n_key_buckets, sizeof *world->keys);
-  for (uint32_t i = 0; i < world->n_tenants; i++) {
-    const struct tenant *tenant = &world->tenants[i];
-    for (uint32_t k = 0; k < tenant->n_keys; k++) {
-      uint32_t mask = world->n_key_buckets - 1;
-      uint32_t at = (uint32_t)siphash(world->hash_key, key_id(&tenant->keys[k])) & mask;
-      while (world->keys[at].key) at = (at + 1) & mask;
-      world->keys[at] = (struct key_place){&tenant->keys[k], tenant};
-    }
-  }
-}
-
 static uint64_t flags_version(const struct tenant *tenant)
 {
   uint64_t mix = 0;
@@ -185,9 +179,9 @@ static uint64_t flags_version(const struct tenant *tenant)
   return tenant->flags_seq ^ mix << 24; /* no such release: the number of the event */
 }
 
-static void tenant_lay(struct world *world, const struct tenant *from, struct tenant *to)
+static void tenant_lay(struct arena *arena, const unsigned char hash_key[16],
+                       const struct tenant *from, struct tenant *to)
 {
-  struct arena *arena = &world->arena;
   *to = *from;
   to->name = text_copy(arena, from->name);
   to->flags = text_copy(arena, from->flags);
@@ -198,11 +192,93 @@ static void tenant_lay(struct world *world, const struct tenant *from, struct te
   struct model *models = need(arena, from->n_models, sizeof *models);
   for (uint32_t i = 0; i < from->n_models; i++) {
     model_lay(arena, &from->models[i], &models[i]);
-    bucket_put(world, buckets, to->n_buckets, models[i].name, i);
+    bucket_put(hash_key, buckets, to->n_buckets, models[i].name, i);
   }
   to->models = models;
   to->buckets = buckets;
 }
+
+struct world_part *world_part_build(const struct tenant *plan, const unsigned char hash_key[16])
+{
+  struct arena arena;
+  arena_init(&arena, WORLD_BYTES_MAX, NULL);
+  struct world_part *part = need(&arena, 1, sizeof *part);
+  part->arena = arena;
+  tenant_lay(&part->arena, hash_key, plan, &part->tenant);
+  return part;
+}
+
+/* The arena is moved out of the memory it is about to free. */
+void world_part_free(struct world_part *part)
+{
+  struct arena arena = part->arena;
+  arena_deinit(&arena);
+}
+
+const struct tenant *world_part_tenant(const struct world_part *part) { return &part->tenant; }
+
+/* --- tables over all tenants ------------------------------------------------------------------ */
+
+/* A request brings a key, and its tenant follows from that. */
+static void keys_put(struct world_names *names, const struct world *world, uint32_t index)
+{
+  const struct tenant *tenant = world->tenants[index];
+  for (uint32_t k = 0; k < tenant->n_keys; k++) {
+    uint32_t mask = names->n_key_buckets - 1;
+    uint32_t at = (uint32_t)siphash(world->hash_key, key_id(&tenant->keys[k])) & mask;
+    while (names->keys[at].tenant) at = (at + 1) & mask;
+    names->keys[at] = (struct key_place){index + 1, k};
+  }
+}
+
+static struct world_names *names_build(const struct world *world)
+{
+  struct arena arena;
+  arena_init(&arena, WORLD_BYTES_MAX, NULL);
+  struct world_names *names = need(&arena, 1, sizeof *names);
+  names->arena = arena;
+  names->holders = 1;
+  uint32_t n_keys = 0;
+  for (uint32_t i = 0; i < world->n_tenants; i++) n_keys += world->tenants[i]->n_keys;
+  names->n_buckets = bucket_count(world->n_tenants);
+  names->n_key_buckets = bucket_count(n_keys);
+  names->buckets = need(&names->arena, names->n_buckets, sizeof *names->buckets);
+  names->keys = need(&names->arena, names->n_key_buckets, sizeof *names->keys);
+  for (uint32_t i = 0; i < world->n_tenants; i++) {
+    bucket_put(world->hash_key, names->buckets, names->n_buckets, world->tenants[i]->name, i);
+    keys_put(names, world, i);
+  }
+  return names;
+}
+
+static void names_drop(struct world_names *names)
+{
+  if (--names->holders) return;
+  struct arena arena = names->arena;
+  arena_deinit(&arena);
+}
+
+/* Whether the tables of a world with `a` in that place hold for one with `b` there. */
+static bool named_alike(const struct tenant *a, const struct tenant *b)
+{
+  if (a == b) return true;
+  if (a->n_keys != b->n_keys || !slice_eq(a->name, b->name)) return false;
+  for (uint32_t i = 0; i < a->n_keys; i++)
+    if (memcmp(a->keys[i].id, b->keys[i].id, KEY_ID_LEN) != 0) return false;
+  return true;
+}
+
+static struct world_names *names_of(const struct world *world, const struct world *before)
+{
+  if (!before || before->n_tenants != world->n_tenants) return names_build(world);
+  must(memcmp(before->hash_key, world->hash_key, sizeof world->hash_key) == 0);
+  for (uint32_t i = 0; i < world->n_tenants; i++)
+    if (!named_alike(before->tenants[i], world->tenants[i])) return names_build(world);
+  before->names->holders++;
+  return before->names;
+}
+
+/* --- worlds ----------------------------------------------------------------------------------- */
 
 struct world *world_build(const struct world_plan *plan, uint64_t serial)
 {
@@ -217,14 +293,17 @@ struct world *world_build(const struct world_plan *plan, uint64_t serial)
   world->draining = plan->draining;
   memcpy(world->hash_key, plan->hash_key, sizeof world->hash_key);
   world->n_tenants = plan->n_tenants;
-  world->n_buckets = bucket_count(plan->n_tenants);
-  world->buckets = need(&world->arena, world->n_buckets, sizeof *world->buckets);
   world->tenants = need(&world->arena, plan->n_tenants, sizeof *world->tenants);
   for (uint32_t i = 0; i < plan->n_tenants; i++) {
-    tenant_lay(world, &plan->tenants[i], &world->tenants[i]);
-    bucket_put(world, world->buckets, world->n_buckets, world->tenants[i].name, i);
+    if (plan->parts) {
+      world->tenants[i] = &plan->parts[i]->tenant;
+      continue;
+    }
+    struct tenant *tenant = need(&world->arena, 1, sizeof *tenant);
+    tenant_lay(&world->arena, world->hash_key, &plan->tenants[i], tenant);
+    world->tenants[i] = tenant;
   }
-  key_table_lay(world);
+  world->names = names_of(world, plan->before);
   atomic_fetch_add_explicit(&worlds_built, 1, memory_order_relaxed);
   return world;
 }
@@ -232,6 +311,7 @@ struct world *world_build(const struct world_plan *plan, uint64_t serial)
 void world_free(struct world *world)
 {
   if (!world) return;
+  names_drop(world->names);
   struct arena arena = world->arena; /* out of the memory it is about to free */
   arena_deinit(&arena);
   atomic_fetch_add_explicit(&worlds_freed, 1, memory_order_relaxed);
@@ -249,15 +329,16 @@ uint32_t world_tenants(const struct world *world) { return world->n_tenants; }
 const struct tenant *world_tenant_at(const struct world *world, uint32_t index)
 {
   must(index < world->n_tenants);
-  return &world->tenants[index];
+  return world->tenants[index];
 }
 
 const struct tenant *world_tenant(const struct world *world, struct slice name)
 {
-  if (!world->n_buckets) return NULL;
-  uint32_t mask = world->n_buckets - 1, at = (uint32_t)siphash(world->hash_key, name) & mask;
-  for (; world->buckets[at]; at = (at + 1) & mask) {
-    const struct tenant *tenant = &world->tenants[world->buckets[at] - 1];
+  const struct world_names *names = world->names;
+  if (!names->n_buckets) return NULL;
+  uint32_t mask = names->n_buckets - 1, at = (uint32_t)siphash(world->hash_key, name) & mask;
+  for (; names->buckets[at]; at = (at + 1) & mask) {
+    const struct tenant *tenant = world->tenants[names->buckets[at] - 1];
     if (slice_eq(tenant->name, name)) return tenant;
   }
   return NULL;
@@ -278,12 +359,15 @@ const struct model *world_model(const struct world *world, const struct tenant *
 const struct key *world_key(const struct world *world, struct slice id,
                             const struct tenant **tenant)
 {
-  if (!world->n_key_buckets) return NULL;
-  uint32_t mask = world->n_key_buckets - 1, at = (uint32_t)siphash(world->hash_key, id) & mask;
-  for (; world->keys[at].key; at = (at + 1) & mask) {
-    if (!slice_eq(key_id(world->keys[at].key), id)) continue;
-    *tenant = world->keys[at].tenant;
-    return world->keys[at].key;
+  const struct world_names *names = world->names;
+  if (!names->n_key_buckets) return NULL;
+  uint32_t mask = names->n_key_buckets - 1, at = (uint32_t)siphash(world->hash_key, id) & mask;
+  for (; names->keys[at].tenant; at = (at + 1) & mask) {
+    const struct tenant *whose = world->tenants[names->keys[at].tenant - 1];
+    const struct key *key = &whose->keys[names->keys[at].key];
+    if (!slice_eq(key_id(key), id)) continue;
+    *tenant = whose;
+    return key;
   }
   return NULL;
 }

@@ -94,3 +94,52 @@ TEST(every_one_of_many_models_is_found)
   EXPECT_INT(astray, 0);
   world_free(world);
 }
+
+static struct key key_made(const char *id)
+{
+  struct key key = {.role = ROLE_VIEWER, .person = SLICE("ann")};
+  memcpy(key.id, id, KEY_ID_LEN);
+  return key;
+}
+
+/* A world of two shared parts; `before` may share its tables. */
+static struct world *shared(struct world_part *a, struct world_part *b, const struct world *before,
+                            uint64_t serial)
+{
+  struct world_part *parts[2] = {a, b};
+  struct world_plan plan = {.parts = parts, .n_tenants = 2, .before = before, .hash_key = {7}};
+  return world_build(&plan, serial);
+}
+
+TEST(worlds_share_what_did_not_change)
+{
+  static const unsigned char hash_key[16] = {7};
+  struct key keys[2] = {key_made("aaaaaaaaaaaa"), key_made("bbbbbbbbbbbb")};
+  struct model model = {.name = SLICE("m")};
+  struct tenant one = {.name = SLICE("one"), .models = &model, .n_models = 1, .keys = keys};
+  struct tenant two = {.name = SLICE("two"), .keys = keys + 1, .n_keys = 1};
+  const struct tenant *whose = NULL;
+  one.n_keys = 1;
+  struct world_part *a = world_part_build(&one, hash_key), *b = world_part_build(&two, hash_key);
+  struct world *first = shared(a, b, NULL, 1);
+  EXPECT(world_tenant(first, SLICE("two")) == world_part_tenant(b));
+  model.slot = 9;
+  struct world_part *newer = world_part_build(&one, hash_key);
+  struct world *second = shared(newer, b, first, 2);
+  EXPECT(world_tenant(second, SLICE("two")) == world_tenant(first, SLICE("two")));
+  EXPECT(world_key(second, SLICE("aaaaaaaaaaaa"), &whose) && whose == world_part_tenant(newer));
+  EXPECT_INT(world_model(second, whose, SLICE("m"))->slot, 9);
+  EXPECT_INT(world_model(first, world_tenant(first, SLICE("one")), SLICE("m"))->slot, 0);
+  world_free(first); /* the tables the second one found there live on */
+  EXPECT(world_tenant(second, SLICE("one")) == world_part_tenant(newer));
+
+  one.n_keys = 0; /* the key is gone: the tables are made anew, and say so */
+  struct world_part *keyless = world_part_build(&one, hash_key);
+  struct world *third = shared(keyless, b, second, 3);
+  EXPECT(!world_key(third, SLICE("aaaaaaaaaaaa"), &whose));
+  EXPECT(world_key(third, SLICE("bbbbbbbbbbbb"), &whose) && whose == world_part_tenant(b));
+  EXPECT(world_key(second, SLICE("aaaaaaaaaaaa"), &whose) != NULL);
+  world_free(second);
+  world_free(third);
+  world_part_free(a), world_part_free(b), world_part_free(newer), world_part_free(keyless);
+}

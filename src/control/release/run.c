@@ -144,7 +144,7 @@ static void run_begin(struct control *control, struct run *run)
   run->stable = pinned(control, run, run->against);
   run->candidate = run->rehearsal ? copy_pinned(control, run) : pinned(control, run, run->version);
   predictions_want(control);
-  control->dirty = true;
+  control_touch(control, run->model->tenant);
   if (run->candidate->state == PLACED_READY) run_placed(control, run->candidate);
 }
 
@@ -173,9 +173,9 @@ void run_end(struct control *control, struct run *run)
   if (run->slot != UINT32_MAX) slot_drop(control, run->slot);
   unpin(control, run->candidate);
   unpin(control, run->stable);
+  control_touch(control, run->model->tenant);
   run_free(runs, run);
   predictions_want(control);
-  control->dirty = true;
 }
 
 /* Traffic goes back step by step where a person wanted it so: then the run ends with the last. */
@@ -356,7 +356,7 @@ void run_step_begin(struct control *control, struct run *run)
 
 void run_publish(struct control *control, struct run *run)
 {
-  control->dirty = true;
+  control_touch(control, run->model->tenant);
   run->fresh = true;
   run->fresh_round = 0;
 }
