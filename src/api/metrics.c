@@ -249,6 +249,8 @@ static void process_write(struct buf *to, const struct metrics_view *view)
             world_ready(view->world));
   one_write(to, "slipway_uptime_seconds", "gauge", "since start", (double)stats->uptime_us / 1e6);
   one_write(to, "slipway_loops", "gauge", "network threads", stats->loops);
+  one_write(to, "slipway_loops_silent", "gauge", "network threads that did not report in time",
+            stats->loops_silent);
   one_write(to, "slipway_world_serial", "gauge", "number of the newest world",
             (double)stats->world_serial);
   one_write(to, "slipway_worlds_built_total", "counter", "worlds published",

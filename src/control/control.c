@@ -10,6 +10,7 @@
 #include "control/control_int.h"
 
 enum { PULSE_US = 1000000, RESIDENT_NS = 50000, WORLDS_MAX = 1024, STOP_US = 10000000 };
+enum { LIVED_PULSES = 3 }; /* that one turn may count */
 
 static struct slice first_tenant(void) { return SLICE("default"); }
 
@@ -94,6 +95,7 @@ static void stats_fill(const struct control *control, struct stats *stats)
   *stats = (struct stats){.wall_ms = control->wall_ms,
                           .uptime_us = control->now_us - control->opts.started_us,
                           .loops = control->post->n_loops,
+                          .loops_silent = control->loops_silent,
                           .worlds_built = world_count_built(),
                           .worlds_freed = world_count_freed(),
                           .world_serial = control->publish.serial,
@@ -128,21 +130,40 @@ static void stats_ask(struct control *control, struct mail *mail)
   struct mail **list = round <= control->pulse.begun ? &control->stats_now : &control->stats_later;
   mail->next = *list;
   *list = mail;
-  if (round <= control->pulse.done) stats_answer(control, list);
+  if (round <= control->pulse.closed) stats_answer(control, list);
 }
 
-static void tally_home(struct control *control, struct letter_tally *letter)
+static void round_over(struct control *control)
 {
-  uint64_t done = control->pulse.done;
-  int64_t began_us = control->pulse.began_us;
-  predictions_send(control, letter->tally);
-  pulse_tally_home(&control->pulse, letter, control->now_us);
-  if (control->pulse.done == done) return;
-  predictions_handed(control, began_us);
+  uint32_t silent = pulse_silent(&control->pulse);
+  if (silent != control->loops_silent)
+    log_event(silent ? LOG_WARN : LOG_INFO, silent ? "loops_silent" : "loops_report", "loops",
+              log_num(silent), NULL);
+  control->loops_silent = silent;
   stats_answer(control, &control->stats_now);
   control->stats_now = control->stats_later;
   control->stats_later = NULL;
   runs_pulse(control);
+}
+
+static void tally_home(struct control *control, struct letter_tally *letter)
+{
+  struct pulse *pulse = &control->pulse;
+  uint64_t done = pulse->done, closed = pulse->closed;
+  predictions_send(control, letter->tally);
+  pulse_tally_home(pulse, letter, control->now_us);
+  if (pulse->done != done) predictions_handed(control, pulse->done_us);
+  if (pulse->closed != closed) round_over(control);
+}
+
+/* A silent loop does not stop the clock: what the others counted is judged without it. */
+static void round_late(struct control *control)
+{
+  struct pulse *pulse = &control->pulse;
+  bool late = control->now_us - pulse->began_us >= control->opts.pulse_us * 3 / 2;
+  if (pulse->begun == pulse->closed || !late) return;
+  pulse_close(pulse, control->now_us);
+  round_over(control);
 }
 
 /* --- starting and stopping -------------------------------------------------------------------- */
@@ -287,17 +308,27 @@ static void world_out(struct control *control)
   control->last_world_out = control->stopping;
 }
 
+static void clocks_set(struct control *control, int64_t now_us, int64_t wall_ms)
+{
+  int64_t passed = now_us - control->now_us, most = LIVED_PULSES * control->opts.pulse_us;
+  if (!control->started) passed = most = now_us;
+  if (passed > most) log_event(LOG_WARN, "control_slept", "ms", log_num(passed / 1000), NULL);
+  control->lived_us += passed < most ? passed : most;
+  control->now_us = now_us;
+  control->wall_ms = wall_ms;
+}
+
 static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, int64_t wall_ms)
 {
   struct placed *placed;
   struct pulse *pulse = &control->pulse;
-  control->now_us = now_us;
-  control->wall_ms = wall_ms;
+  clocks_set(control, now_us, wall_ms);
   if (!control->started) begin(control);
   for (struct mail *next; mail; mail = next) {
     next = mail->next;
     letter_take(control, mail);
   }
+  round_late(control);
   while ((placed = place_changed(&control->place))) {
     switch_placed(control, placed);
     run_placed(control, placed);
@@ -312,11 +343,12 @@ static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, 
     stop_look(control);
     return control->stop_by_us;
   }
-  if (pulse->begun == pulse->done && now_us - pulse->began_us >= control->opts.pulse_us) {
+  if (pulse->begun == pulse->closed && now_us - pulse->began_us >= control->opts.pulse_us) {
     change_pulse(control);
     pulse_ask(pulse, now_us);
   }
-  return pulse->begun == pulse->done ? pulse->began_us + control->opts.pulse_us : INT64_MAX;
+  int64_t pulse_us = control->opts.pulse_us;
+  return pulse->began_us + (pulse->begun == pulse->closed ? pulse_us : pulse_us * 3 / 2);
 }
 
 int64_t control_turn(struct control *control, int64_t now_us, int64_t wall_ms)

@@ -37,6 +37,10 @@ struct control {
   struct mail *stats_now;        /* LETTER_STATS that the pulse under way answers */
   struct mail *stats_later;      /* and the one after */
   int64_t now_us, wall_ms;
+  /* The clock of releases: now_us less what this process slept. Control never waits for more than
+   * one and a half pulses, so it was stopped, or its machine was, where far more have passed: that
+   * is no time in which a version proved itself. */
+  int64_t lived_us;
   bool started; /* the first turn is over */
   bool unshown; /* something changed since the newest world: control_touch */
   bool ready;   /* said once; stays */
@@ -45,9 +49,10 @@ struct control {
   bool late; /* stopped with something still under way */
   int64_t stop_by_us;
   uint32_t appends_out, predictions_out, measures_out, checks_out, notices_out;
-  uint32_t measures;   /* questions put so far: desks take turns */
-  int64_t handed_ms;   /* what was answered before this is with the scribe */
-  int64_t written_ms;  /* or home again: 0: nothing yet */
+  uint32_t loops_silent; /* in the round that closed last */
+  uint32_t measures;     /* questions put so far: desks take turns */
+  int64_t handed_ms;     /* what was answered before this is with the scribe */
+  int64_t written_ms;    /* or home again: 0: nothing yet */
   uint64_t predictions_kept, predictions_dropped; /* by the scribe, since start */
 };
 

@@ -12,15 +12,23 @@ enum { SLOTS_FIRST = 16, ARMS_MORE = 16, PREDICTIONS_FIRST = 4096, PREDICTIONS_M
 struct outing {
   struct letter_tally letter;
   uint64_t round;
+  int64_t began_us;
 };
 
 void pulse_init(struct pulse *pulse, const struct post *post, struct round *judged)
 {
-  *pulse = (struct pulse){
-      .post = post, .judged = judged, .cap = SLOTS_FIRST, .total = tally_new(SLOTS_FIRST, 0, 0)};
+  *pulse = (struct pulse){.post = post,
+                          .judged = judged,
+                          .cap = SLOTS_FIRST,
+                          .total = tally_new(SLOTS_FIRST, 0, 0),
+                          .loops = grab_zero(post->n_loops + 1, sizeof(struct pulse_loop))};
 }
 
-void pulse_deinit(struct pulse *pulse) { tally_free(pulse->total); }
+void pulse_deinit(struct pulse *pulse)
+{
+  tally_free(pulse->total);
+  ungrab(pulse->loops);
+}
 
 /* Room for arms: what the last rounds used and half as much again, two for each release, and some
  * for versions that begin to answer. */
@@ -36,6 +44,7 @@ static void outing_send(struct pulse *pulse, uint32_t loop, uint64_t round)
 {
   struct outing *outing = grab(sizeof *outing);
   outing->round = round;
+  outing->began_us = pulse->began_us;
   outing->letter =
       (struct letter_tally){.mail.kind = LETTER_TALLY,
                             .tally = tally_new(pulse->cap, arms_room(pulse), pulse->releases),
@@ -45,13 +54,49 @@ static void outing_send(struct pulse *pulse, uint32_t loop, uint64_t round)
   mail_send(pulse->post->loops[loop], &outing->letter.mail);
 }
 
+static void done_count(struct pulse *pulse)
+{
+  const struct pulse_loop *least = &pulse->loops[0];
+  for (uint32_t i = 1; i < pulse->post->n_loops; i++)
+    if (pulse->loops[i].home < least->home) least = &pulse->loops[i];
+  pulse->done = pulse->post->n_loops ? least->home : pulse->begun;
+  pulse->done_us = pulse->post->n_loops ? least->home_us : pulse->began_us;
+}
+
+/* A loop that still has an earlier round's tally gets none: it reports when it comes back. */
 static void round_begin(struct pulse *pulse, int64_t now_us)
 {
   pulse->begun++;
   pulse->began_us = now_us;
-  pulse->round_out = pulse->post->n_loops;
-  if (!pulse->round_out) pulse->done = pulse->begun;
-  for (uint32_t i = 0; i < pulse->post->n_loops; i++) outing_send(pulse, i, pulse->begun);
+  pulse->round_out = 0;
+  for (uint32_t i = 0; i < pulse->post->n_loops; i++) {
+    struct pulse_loop *loop = &pulse->loops[i];
+    if (loop->sent != loop->home) continue;
+    loop->sent = pulse->begun;
+    pulse->round_out++;
+    outing_send(pulse, i, pulse->begun);
+  }
+  if (pulse->post->n_loops) return;
+  pulse->closed = pulse->begun;
+  done_count(pulse);
+}
+
+static void round_close(struct pulse *pulse, int64_t now_us)
+{
+  pulse->closed = pulse->begun;
+  if (pulse->asked > pulse->begun) round_begin(pulse, now_us);
+}
+
+void pulse_close(struct pulse *pulse, int64_t now_us)
+{
+  if (pulse->closed < pulse->begun) round_close(pulse, now_us);
+}
+
+uint32_t pulse_silent(const struct pulse *pulse)
+{
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < pulse->post->n_loops; i++) n += pulse->loops[i].home < pulse->closed;
+  return n;
 }
 
 void pulse_remember(struct pulse *pulse, bool remember)
@@ -83,7 +128,7 @@ void pulse_grow(struct pulse *pulse, uint32_t n_slots, uint32_t n_releases)
 
 uint64_t pulse_ask(struct pulse *pulse, int64_t now_us)
 {
-  if (pulse->begun == pulse->done) {
+  if (pulse->begun == pulse->closed) {
     round_begin(pulse, now_us);
     pulse->asked = pulse->begun;
   } else {
@@ -102,9 +147,12 @@ void pulse_tally_home(struct pulse *pulse, struct letter_tally *letter, int64_t 
   else
     tally_free(letter->tally);
   pulse->out--;
-  if (outing->round && --pulse->round_out == 0) {
-    pulse->done = pulse->begun;
-    if (pulse->asked > pulse->begun) round_begin(pulse, now_us);
+  if (outing->round) {
+    pulse->loops[outing->letter.loop].home = outing->round;
+    pulse->loops[outing->letter.loop].home_us = outing->began_us;
+    done_count(pulse);
+    bool counts = outing->round == pulse->begun && pulse->closed < pulse->begun;
+    if (counts && --pulse->round_out == 0) round_close(pulse, now_us);
   }
   ungrab(outing);
 }

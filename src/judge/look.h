@@ -3,8 +3,10 @@
  * rest when little happened.
  *
  * Filled by control from merged tallies (and by the simulator): sums over loops and nodes, so any
- * split of the same requests gives the same look. A tally that comes late belongs to the look that
- * receives it. A missed pulse makes one larger look with its elapsed_ms.
+ * split of the same requests gives the same look. Control looks by the clock, with what is home: a
+ * look that lacks a loop's tally is stale, and what comes late belongs to the look that receives
+ * it. A missed pulse makes one larger look with its elapsed_ms, up to three seconds: what is more
+ * than that, the process has slept through.
  *
  * What counts: requests are answers of success and server-caused failures (5xx, timeout, worker
  * death, contract-breaking answer); client-caused outcomes are not in here at all. A timeout is an
@@ -48,14 +50,14 @@ struct look_segment {
 };
 
 struct look {
-  uint64_t number;                 /* over the release, from 0, no gaps */
-  uint64_t elapsed_ms;             /* monotonic, since the look before or the start of the step */
-  uint64_t loaded_ms;              /* since the youngest instance of a non-stable arm was loaded */
-  uint32_t n_arms;                 /* candidate, stable, more */
+  uint64_t number;     /* over the release, from 0, no gaps */
+  uint64_t elapsed_ms; /* lived through since the look before or the start of the step */
+  uint64_t loaded_ms;  /* since the youngest instance of a non-stable arm was loaded */
+  uint32_t n_arms;     /* candidate, stable, more */
   uint32_t weights[ARMS_MAX]; /* in force during the look, of PLAN_WHOLE */
   uint32_t copied;                 /* shadow: share of requests copied, of PLAN_WHOLE */
-  bool uneven; /* weights changed inside, or requests were diverted: shares are as realised */
-  bool stale;  /* not all that was answered is in it */
+  bool uneven; /* weights may have changed inside, or requests were diverted: shares as realised */
+  bool stale;  /* not all that was answered is in it: a loop is silent, or a tally was full */
   bool killed; /* a node's kill rule sent the candidate to zero */
   uint32_t n_segments; /* known so far */
   struct look_arm arms[ARMS_MAX];

@@ -21,9 +21,9 @@
  * every state; harm acts in every state but the final ones. During a freeze nothing advances and
  * nothing starts. After a restart a release keeps its state, but the candidate has zero weight
  * (`holdoff`) until it is loaded and warm again and one look, not stale, was judged without harm.
- * Time: `now_ms` is monotonic; what has passed is summed in the release, so a jump of a clock and a
- * restart neither skip nor repeat anything (RESTARTED sets the clock anew). Step time is the
- * trial's, in the verdict.
+ * Time: `now_ms` is monotonic and stands still while the process does (control_int.h, lived_us);
+ * what has passed is summed in the release, so a jump of a clock and a restart neither skip nor
+ * repeat anything (RESTARTED sets the clock anew). Step time is the trial's, in the verdict.
  *
  * Who resumes a release that a gate paused has seen that gate's evidence: for the rest of the step
  * it does not pause again (`waived`). After the step of an A/B, and where `on_inconclusive` is ask,

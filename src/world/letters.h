@@ -177,7 +177,7 @@ struct letter_command {
 /* One consistent copy of all counters since start, made of one fresh pulse of every loop. */
 struct stats {
   int64_t wall_ms, uptime_us;
-  uint32_t loops;
+  uint32_t loops, loops_silent; /* silent: did not report in the last round; tally lacks theirs */
   uint64_t worlds_built, worlds_freed, world_serial;
   uint64_t models_loading, lanes_pending; /* tasks waiting in lanes, all versions */
   /* Stored; not stored though a tally had room. The tally says how many found none. */

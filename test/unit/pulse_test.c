@@ -159,3 +159,62 @@ TEST(room_for_predictions_follows_the_traffic)
   EXPECT_INT(held[0]->predictions_cap, 0);
   end(&pulse);
 }
+
+TEST(a_silent_loop_holds_up_nobody_but_who_waits_for_it)
+{
+  struct pulse pulse;
+  begin(&pulse, LOOPS);
+  pulse_ask(&pulse, 1);
+  for (uint32_t i = 0; i < LOOPS; i++) pulse_tally_home(&pulse, swap(i), 2);
+  EXPECT_INT(pulse_ask(&pulse, 10), 2);
+  pulse_tally_home(&pulse, swap(0), 11);
+  EXPECT_INT(pulse.closed, 1);
+  pulse_close(&pulse, 25);
+  EXPECT_INT(pulse.closed, 2);
+  EXPECT_INT(pulse.done, 1);
+  EXPECT_INT(pulse_silent(&pulse), 1);
+  for (int round = 3; round < 50; round++) { /* it gets no more letters, the other one does */
+    EXPECT_INT(pulse_ask(&pulse, 10 * round), round);
+    held[0]->requests++;
+    pulse_tally_home(&pulse, swap(0), 10 * round + 1);
+    EXPECT_INT(pulse.closed, round);
+  }
+  EXPECT_INT(pulse.out, 1);
+  EXPECT_INT(pulse.done, 1);
+  EXPECT_INT(pulse.done_us, 1);
+  EXPECT_INT(pulse.total->requests, 47);
+  held[1]->requests = 1000;
+  pulse_tally_home(&pulse, swap(1), 500); /* late: counted, and only round 2 is proven */
+  EXPECT_INT(pulse.total->requests, 1047);
+  EXPECT_INT(pulse.done, 2);
+  EXPECT_INT(pulse.done_us, 10);
+  EXPECT_INT(pulse_silent(&pulse), 1);
+  EXPECT_INT(pulse_ask(&pulse, 501), 50);
+  for (uint32_t i = 0; i < LOOPS; i++) pulse_tally_home(&pulse, swap(i), 502);
+  EXPECT_INT(pulse.done, 50);
+  EXPECT_INT(pulse_silent(&pulse), 0);
+  end(&pulse);
+}
+
+TEST(a_round_that_is_closed_begins_the_one_that_was_asked_for)
+{
+  struct pulse pulse;
+  begin(&pulse, LOOPS);
+  pulse_ask(&pulse, 1);
+  EXPECT_INT(pulse_ask(&pulse, 2), 2);
+  pulse_close(&pulse, 3); /* both are silent: nobody gets a letter */
+  EXPECT_INT(pulse.begun, 2);
+  EXPECT_INT(pulse.closed, 1);
+  EXPECT_INT(pulse.out, LOOPS);
+  for (uint32_t i = 0; i < LOOPS; i++) pulse_tally_home(&pulse, swap(i), 4);
+  EXPECT_INT(pulse.done, 1);
+  EXPECT_INT(pulse.closed, 1);
+  pulse_close(&pulse, 5);
+  EXPECT_INT(pulse.closed, 2);
+  EXPECT_INT(pulse_silent(&pulse), LOOPS); /* back, and not in this round */
+  pulse_close(&pulse, 6);
+  EXPECT_INT(pulse_ask(&pulse, 7), 3);
+  for (uint32_t i = 0; i < LOOPS; i++) pulse_tally_home(&pulse, swap(i), 8);
+  EXPECT_INT(pulse.done, 3);
+  end(&pulse);
+}

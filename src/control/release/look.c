@@ -157,16 +157,18 @@ void look_fill(struct control *control, struct run *run, struct look *look)
   const struct arm_tally *candidate = round_arm(round, run->candidate->slot);
   const struct arm_tally *stable = round_arm(round, run->stable->slot);
   look_init(look, run->trial.looks, 2);
-  look->elapsed_ms = (uint64_t)((control->now_us - run->look_us) / 1000);
-  look->loaded_ms = (uint64_t)((control->now_us - run->loaded_us) / 1000);
+  look->elapsed_ms = (uint64_t)((control->lived_us - run->look_us) / 1000);
+  look->loaded_ms = (uint64_t)((control->lived_us - run->loaded_us) / 1000);
   for (uint32_t arm = 0; arm < 2; arm++)
     look->weights[arm] = rollout_weight(&run->now, &run->plan, arm);
   look->copied = rollout_copied(&run->now, &run->plan);
-  look->stale = round->missed != 0;
+  look->stale = round->missed || control->loops_silent;
+  look->uneven = run->mixed;
   outcomes_fill(run, look);
   if (tally) {
     look->killed = tally->killed;
-    look->uneven = tally->unjudged != 0; /* the lot's shares are not what came of them */
+    /* the lot's shares are not what came of them */
+    look->uneven = look->uneven || tally->unjudged;
     units_fill(run, tally, look);
     segments_fill(run, tally, look);
     totals_add(&run->totals, tally);

@@ -1,9 +1,10 @@
 /* round.h - what the loops saw since the judge looked last, by version slot and by release slot.
  * Thread: control.
  *
- * Tallies come home at least once a second, more often when somebody asks for numbers; the judge
- * takes a second's worth at a time. The first tally that has an arm lends it (nothing is copied),
- * others are added to it; a tally that has lent something lies here until the judge is done.
+ * Tallies come home at least once a second, more often when somebody asks for numbers, later from a
+ * loop that is silent; the judge takes a second's worth of what is home. The first tally that has
+ * an arm lends it (nothing is copied), others are added to it; a tally that has lent something lies
+ * here until the judge is done.
  * SPDX-License-Identifier: MIT */
 #ifndef CONTROL_RELEASE_ROUND_H
 #define CONTROL_RELEASE_ROUND_H

@@ -13,7 +13,7 @@
 
 enum { SLOT_ROUNDS = 3 };
 
-uint64_t run_ms(const struct control *control) { return (uint64_t)(control->now_us / 1000); }
+uint64_t run_ms(const struct control *control) { return (uint64_t)(control->lived_us / 1000); }
 
 void runs_init(struct runs *runs)
 {
@@ -140,7 +140,7 @@ static struct placed *copy_pinned(struct control *control, struct run *run)
 static void run_begin(struct control *control, struct run *run)
 {
   run->slot = slot_take(control);
-  run->look_us = run->loaded_us = control->now_us;
+  run->look_us = run->loaded_us = control->lived_us;
   run->stable = pinned(control, run, run->against);
   run->candidate = run->rehearsal ? copy_pinned(control, run) : pinned(control, run, run->version);
   predictions_want(control);
@@ -308,7 +308,7 @@ void run_placed(struct control *control, struct placed *placed)
     return;
   }
   struct rollout_event event = {.when = WHEN_LOADED, .person = ""};
-  run->loaded_us = control->now_us;
+  run->loaded_us = control->lived_us;
   run_event(control, run, &event);
 }
 
@@ -351,7 +351,7 @@ void run_step_begin(struct control *control, struct run *run)
   trial_step_begin(&run->trial, step_of(run), &baseline);
   run->stepped = true;
   run->row |= ROW_STEP;
-  run->look_us = control->now_us;
+  run->look_us = control->lived_us;
 }
 
 void run_publish(struct control *control, struct run *run)
@@ -372,13 +372,15 @@ void runs_shown(struct control *control)
   }
 }
 
-/* Loops count under the new weights from here on; what came before is of neither. */
+/* Loops count under the new weights from here on; what came before is of neither. A loop that is
+ * silent may still bring what it counted under others. */
 static void fresh_look(struct control *control, struct run *run)
 {
-  if (!run->fresh || !run->fresh_round || control->pulse.done < run->fresh_round) return;
+  if (!run->fresh || !run->fresh_round || control->pulse.closed < run->fresh_round) return;
   round_forget(&control->runs.round, run->candidate->slot, run->stable->slot, run->slot);
   run->fresh = false;
-  run->look_us = control->now_us;
+  run->mixed = control->pulse.done < run->fresh_round;
+  run->look_us = control->lived_us;
 }
 
 static void frozen_look(struct control *control, struct run *run)
@@ -411,6 +413,7 @@ static void run_pulse(struct control *control, struct run *run)
   if (run->stepped && !run->fresh && !rollout_is_final(&run->now)) {
     look_fill(control, run, look);
     run->look_us += (int64_t)look->elapsed_ms * 1000;
+    run->mixed = run->mixed && control->pulse.done < run->fresh_round;
     journal_look(control, run, look);
     trial_look(&run->trial, look, &run->verdict);
     run->looked = true;
@@ -433,7 +436,7 @@ static void memories_feed(struct control *control)
     bool whole = run && run->now.state == ROLLOUT_COMPLETED;
     if (!arm || !arm->requests) continue;
     memory_feed(&control->runs.memories, model->slot, model->serving, arm,
-                whole ? PLAN_WHOLE : PLAN_WHOLE - candidate, control->now_us);
+                whole ? PLAN_WHOLE : PLAN_WHOLE - candidate, control->lived_us);
   }
 }
 

@@ -69,8 +69,9 @@ struct run {
   bool torn;            /* the journal could not be read to its end */
   unsigned row;         /* ROW_PLAN, ROW_STEP */
   struct placed *candidate, *stable;
-  int64_t loaded_us, look_us; /* when the candidate was loaded; end of the last look */
-  uint32_t slot;              /* in tallies */
+  /* When the candidate was loaded; end of the last look: of control->lived_us. */
+  int64_t loaded_us, look_us;
+  uint32_t slot; /* in tallies */
 
   struct rollout_move next; /* of the record that is out, unless it is owed */
   bool out, out_owed;
@@ -78,6 +79,7 @@ struct run {
   bool untold; /* published first: it is announced, and the record tried, when that world is out */
   bool fresh;  /* weights changed: what is under way was counted under others */
   uint64_t fresh_round; /* begun after the world was out; 0: it is not yet */
+  bool mixed;           /* a loop may have answered under other weights since it reported last */
 
   float edges[SHIFT_BINS - 1];
   uint32_t n_edges, n_edges_next; /* next: recorded with the move that begins a step */
