@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "store/history.h"
 
+#include "api/page.h"
 #include "api/release/release_int.h"
 #include "base/clock.h"
 
@@ -54,7 +55,7 @@ static json_t *event_json(const struct event *event, const struct digest *hash)
   return tree;
 }
 
-struct page {
+struct events {
   json_t *list;
   uint64_t last_seq;
 };
@@ -62,7 +63,7 @@ struct page {
 static enum code page_add(void *arg, const struct event *event, const struct digest *hash,
                           struct err *err)
 {
-  struct page *page = arg;
+  struct events *page = arg;
   (void)err;
   json_array_append_new(page->list, event_json(event, hash));
   page->last_seq = event->seq;
@@ -72,19 +73,22 @@ static enum code page_add(void *arg, const struct event *event, const struct dig
 enum desk_step model_history(struct ask *ask)
 {
   struct desk *desk = ask->desk;
-  int64_t limit = HISTORY_PAGE, before = 0;
+  int64_t limit, before = 0;
+  uint64_t place;
   const struct model *model = ask_model(ask, 0);
   if (!model) return ask_fail(ask);
   struct slice at;
   if (!ask_query(ask, "at", &at)) return ask_fail(ask);
   if (at.at) return history_at(ask, at);
-  if (!ask_query_int(ask, "limit", 1, HISTORY_LIMIT_MAX, &limit)) return ask_fail(ask);
-  if (!ask_query_int(ask, "before", 1, INT64_MAX, &before)) return ask_fail(ask);
+  if (!page_read_number(ask, HISTORY_PAGE, HISTORY_LIMIT_MAX, &limit, &place) ||
+      !ask_query_int(ask, "before", 1, INT64_MAX, &before))
+    return ask_fail(ask);
+  if (place) before = (int64_t)place;
   if (!desk->history && history_open(&desk->history, desk->opts->datadir, &ask->err) != OK) {
     desk->history = NULL;
     return ask_fail(ask);
   }
-  struct page page = {.list = json_array()};
+  struct events page = {.list = json_array()};
   if (history_read(desk->history, ask->letter->tenant, model->name, (uint64_t)before,
                    (uint32_t)limit, clock_us() + HISTORY_DEADLINE_US, page_add, &page,
                    &ask->err) != OK) {
@@ -93,6 +97,7 @@ enum desk_step model_history(struct ask *ask)
   }
   bool full = json_array_size(page.list) == (size_t)limit;
   return ask_json(ask, 200,
-                  json_pack("{so,so,so}", "model", json_slice(model->name), "events", page.list,
-                            "before", full ? json_u64(page.last_seq) : json_null()));
+                  json_pack("{so,so,so,so}", "model", json_slice(model->name), "events", page.list,
+                            "before", full ? json_u64(page.last_seq) : json_null(), "next",
+                            page_next_number(ask, full ? page.last_seq : 0)));
 }

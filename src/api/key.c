@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/handlers_int.h"
+#include "api/page.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -14,6 +15,7 @@
 #include "wire/yaml.h"
 
 #define EXPIRES_DEFAULT_MS (INT64_C(90) * 86400 * 1000)
+enum { KEYS_PAGE = 1000, KEYS_PAGE_MAX = 10000 };
 #define EXPIRES_MAX_US (INT64_C(3660) * 86400 * 1000000)
 
 /* ---- keys as JSON ---- */
@@ -37,18 +39,45 @@ static json_t *key_json(const struct key *key)
                    json_slice(key->note), "cidrs", cidrs);
 }
 
+/* "TIME/ID": keys stand in the order they were added, and one that a page ended with may have been
+ * revoked since. */
+static struct slice key_place(const struct key *key, struct arena *arena)
+{
+  struct slice id = key_id(key);
+  return slice_str(arena_print(arena, "%lld/%.*s", (long long)key->added_ms, SLICE_ARG(id)));
+}
+
+static uint32_t keys_after(const struct tenant *tenant, struct slice place)
+{
+  const char *slash = place.at ? memchr(place.at, '/', place.len) : NULL;
+  uint64_t added_ms = 0;
+  uint32_t i = 0;
+  struct slice time = slash ? slice_of(place.at, (size_t)(slash - place.at)) : SLICE_NONE;
+  if (!text_read_u64(time, INT64_MAX, &added_ms)) return 0;
+  struct slice id = slice_from(place, (size_t)(slash + 1 - place.at));
+  for (uint32_t k = 0; k < tenant->n_keys; k++)
+    if (slice_eq(key_id(&tenant->keys[k]), id)) return k + 1;
+  while (i < tenant->n_keys && tenant->keys[i].added_ms <= (int64_t)added_ms) i++;
+  return i;
+}
+
 enum desk_step key_list(struct ask *ask)
 {
+  const struct tenant *tenant = ask->tenant;
   int64_t now_ms = clock_wall_ms();
+  struct page page;
+  if (!page_read(ask, KEYS_PAGE, KEYS_PAGE_MAX, &page)) return ask_fail(ask);
   json_t *list = json_array();
-  for (uint32_t i = 0; ask->tenant && i < ask->tenant->n_keys; i++) {
-    const struct key *key = &ask->tenant->keys[i];
+  uint32_t n = tenant ? tenant->n_keys : 0, i = n ? keys_after(tenant, page.place) : 0;
+  for (; i < n && page.limit > 0; i++, page.limit--) {
+    const struct key *key = &tenant->keys[i];
     json_t *tree = key_json(key);
     bool over = key->expires_ms && key->expires_ms <= now_ms;
     json_object_set_new(tree, "state", json_string(over ? "EXPIRED" : "LIVE"));
     json_array_append_new(list, tree);
   }
-  return ask_json(ask, 200, json_pack("{so}", "keys", list));
+  struct slice last = i && i < n ? key_place(&tenant->keys[i - 1], &ask->arena) : SLICE_NONE;
+  return ask_json(ask, 200, json_pack("{so,so}", "keys", list, "next", page_next(ask, last)));
 }
 
 enum desk_step key_whoami(struct ask *ask)

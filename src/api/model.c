@@ -2,6 +2,7 @@
  * Thread: desk.
  * SPDX-License-Identifier: MIT */
 #include "api/handlers_int.h"
+#include "api/page.h"
 #include "api/render_int.h"
 
 enum { MODELS_PAGE = 1000, MODELS_PAGE_MAX = 10000, SHOWN_VERSIONS = 20 };
@@ -208,19 +209,16 @@ static uint32_t models_after(const struct tenant *tenant, struct slice name)
 
 enum desk_step model_list(struct ask *ask)
 {
-  int64_t limit = MODELS_PAGE;
-  struct slice after;
-  if (!ask_query_int(ask, "limit", 1, MODELS_PAGE_MAX, &limit)) return ask_fail(ask);
-  if (!ask_query(ask, "after", &after)) return ask_fail(ask);
+  struct page page;
+  if (!page_read(ask, MODELS_PAGE, MODELS_PAGE_MAX, &page)) return ask_fail(ask);
   json_t *list = json_array();
-  json_t *next = NULL;
+  struct slice last = SLICE_NONE;
   const struct tenant *tenant = ask->tenant;
-  uint32_t i = tenant && after.at ? models_after(tenant, after) : 0;
-  for (; tenant && i < tenant->n_models && limit > 0; i++, limit--)
+  uint32_t i = tenant && page.place.at ? models_after(tenant, page.place) : 0;
+  for (; tenant && i < tenant->n_models && page.limit > 0; i++, page.limit--)
     json_array_append_new(list, model_json(&tenant->models[i]));
-  if (tenant && i && i < tenant->n_models) next = json_slice(tenant->models[i - 1].name);
-  return ask_json(ask, 200,
-                  json_pack("{so,so}", "models", list, "after", next ? next : json_null()));
+  if (tenant && i && i < tenant->n_models) last = tenant->models[i - 1].name;
+  return ask_json(ask, 200, json_pack("{so,so}", "models", list, "next", page_next(ask, last)));
 }
 
 enum desk_step model_show(struct ask *ask)

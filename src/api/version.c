@@ -7,6 +7,7 @@
 
 #include "api/handlers_int.h"
 #include "api/manifest_int.h"
+#include "api/page.h"
 #include "api/render_int.h"
 #include "store/artifact.h"
 
@@ -47,22 +48,34 @@ json_t *version_json(const struct version *version)
   return tree;
 }
 
+/* How many have a smaller number. */
+static uint32_t versions_below(const struct model *model, uint64_t number)
+{
+  uint32_t low = 0, high = model->n_versions;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (model->versions[middle].number < number)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
 enum desk_step version_list(struct ask *ask)
 {
-  int64_t limit = VERSIONS_PAGE, before = INT64_C(1) << 32;
+  int64_t limit;
+  uint64_t before;
   const struct model *model = ask_model(ask, 0);
-  if (!model) return ask_fail(ask);
-  if (!ask_query_int(ask, "limit", 1, VERSIONS_PAGE_MAX, &limit)) return ask_fail(ask);
-  if (!ask_query_int(ask, "before", 1, INT64_C(1) << 32, &before)) return ask_fail(ask);
+  if (!model || !page_read_number(ask, VERSIONS_PAGE, VERSIONS_PAGE_MAX, &limit, &before))
+    return ask_fail(ask);
   json_t *list = json_array();
-  uint32_t i = model->n_versions;
-  while (i > 0 && model->versions[i - 1].number >= before) i--;
+  uint32_t i = before ? versions_below(model, before) : model->n_versions;
   for (; i > 0 && limit > 0; i--, limit--)
     json_array_append_new(list, version_json(&model->versions[i - 1]));
-  json_t *next = i ? json_integer(model->versions[i].number) : json_null();
-  return ask_json(
-      ask, 200,
-      json_pack("{so,so,so}", "model", json_slice(model->name), "versions", list, "before", next));
+  return ask_json(ask, 200,
+                  json_pack("{so,so,so}", "model", json_slice(model->name), "versions", list,
+                            "next", page_next_number(ask, i ? model->versions[i].number : 0)));
 }
 
 /* ---- manifests ---- */

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "control/catalog_int.h"
 #include "control/flag.h"
+#include "control/registry/fold.h"
 #include "control/release/fold.h"
 
 #define CATALOG_BYTES_MAX ((size_t)1 << 36) /* no limit of its own: each tenant's quotas are */
@@ -56,6 +57,7 @@ void catalog_free(struct catalog *catalog)
 {
   if (!catalog) return;
   for (uint32_t i = 0; i < catalog->n_tenants; i++) ungrab(catalog->tenants[i]->flags_text);
+  registry_free(catalog);
   arena_deinit(&catalog->arena);
   ungrab(catalog);
 }
@@ -109,12 +111,13 @@ struct catalog_model *catalog_model_like(const struct catalog_tenant *tenant, st
 struct catalog_model *catalog_model(const struct catalog_tenant *tenant, struct slice name)
 {
   struct catalog_model *model = catalog_model_like(tenant, name);
-  return model && slice_eq(model->name, name) ? model : NULL;
+  return model && !model->removed && slice_eq(model->name, name) ? model : NULL;
 }
 
 const struct catalog_version *catalog_version(const struct catalog_model *model, uint32_t number)
 {
-  return number >= 1 && number <= model->n_versions ? &model->versions[number - 1] : NULL;
+  if (number < 1 || number > model->n_versions || model->versions[number - 1].removed) return NULL;
+  return &model->versions[number - 1];
 }
 
 uint32_t catalog_previous(const struct catalog_model *model)
@@ -158,13 +161,22 @@ static void tenant_add(struct catalog *catalog, struct slice name)
   catalog->names[name_at(catalog, tenant->name)] = tenant;
 }
 
-static void model_add(struct catalog *catalog, struct catalog_tenant *tenant, struct slice name)
+static void model_add(struct catalog *catalog, struct catalog_tenant *tenant,
+                      const struct event *event)
 {
-  struct catalog_model *model = need(&catalog->arena, 1, sizeof *model);
+  struct slice name = event->model;
+  struct catalog_model *model = catalog_model_like(tenant, name);
+  if (model) {
+    model_revive(model, event);
+    return;
+  }
+  model = need(&catalog->arena, 1, sizeof *model);
   uint32_t at = model_place(tenant, name);
   model->name = catalog_keep(catalog, name);
   model->tenant = tenant;
   model->slot = catalog->n_models;
+  model->created_ms = event->wall_ms;
+  model->changed_seq = event->seq;
   catalog->models = catalog_grow(catalog, catalog->models, catalog->n_models, &catalog->models_cap,
                                  sizeof *catalog->models);
   catalog->models[catalog->n_models++] = model;
@@ -174,6 +186,7 @@ static void model_add(struct catalog *catalog, struct catalog_tenant *tenant, st
           (tenant->n_models - at) * sizeof *tenant->models);
   tenant->models[at] = model;
   tenant->n_models++;
+  tenant->n_models_live++;
 }
 
 static void version_add(struct catalog *catalog, struct catalog_model *model,
@@ -197,6 +210,11 @@ static void version_add(struct catalog *catalog, struct catalog_model *model,
     files[i].name = catalog_keep(catalog, event->files[i].name);
     version->bytes += files[i].bytes;
   }
+  version_dress(model, version, event);
+  model->changed_seq = event->seq;
+  model->n_live++;
+  model->tenant->n_versions_live++;
+  model->tenant->bytes_live += version->bytes;
 }
 
 static void key_add(struct catalog *catalog, const struct catalog_tenant *tenant,
@@ -210,6 +228,7 @@ static void key_add(struct catalog *catalog, const struct catalog_tenant *tenant
                               .version = event->version,
                               .release = event->release,
                               .seq = event->seq,
+                              .asked = registry_asked(event),
                               .code = event->code,
                               .reason = catalog_keep(catalog, event->reason)};
   if ((catalog->n_keys + 1) * 2 > catalog->keys_cap) {
@@ -248,7 +267,7 @@ void model_back_pop(struct catalog_model *model, uint32_t number)
 void model_switch(struct catalog_model *model, uint32_t number, const struct event *event)
 {
   model->serving = number;
-  model->switched_seq = event->seq;
+  model->switched_seq = model->changed_seq = event->seq;
   model->switched_ms = event->wall_ms;
   model->asked = 0;
   if (!number) return;
@@ -343,9 +362,10 @@ enum code catalog_apply(struct catalog *catalog, const struct event *event, stru
   } else if (key_event_is(event->kind)) {
     if (key_event_apply(catalog, tenant, event, err)) return err->code;
   } else if (event->kind == EVENT_MODEL_CREATED) {
-    if (!event->model.len || catalog_model_like(tenant, event->model))
+    model = catalog_model_like(tenant, event->model);
+    if (!event->model.len || (model && !(model->removed && slice_eq(model->name, event->model))))
       return catalog_misfit(event, err, "the model exists");
-    model_add(catalog, tenant, event->model);
+    model_add(catalog, tenant, event);
     model = catalog_model(tenant, event->model);
   } else {
     model = catalog_model(tenant, event->model);
@@ -353,6 +373,8 @@ enum code catalog_apply(struct catalog *catalog, const struct event *event, stru
       if (freeze_fold(catalog, tenant, event, err)) return err->code;
     } else if (!model) {
       return catalog_misfit(event, err, "no such model");
+    } else if (registry_event_is(event->kind)) {
+      if (registry_fold(catalog, model, event, err)) return err->code;
     } else if (event->kind >= EVENT_RELEASE_STARTED) {
       if (release_fold(catalog, model, event, err)) return err->code;
     } else {
@@ -392,6 +414,7 @@ static void add_version(struct sha256 *sha, const struct catalog_version *versio
   digest_number(sha, version->seq);
   digest_text(sha, slice_str(code_name(version->refused)));
   digest_text(sha, version->reason);
+  registry_version_digest(sha, version);
 }
 
 static void add_model(struct sha256 *sha, const struct catalog_model *model)
@@ -411,6 +434,7 @@ static void add_model(struct sha256 *sha, const struct catalog_model *model)
     digest_text(sha, model->asked_actor);
   }
   release_digest(sha, model);
+  registry_digest(sha, model);
 }
 
 /* Keys have no order of their own that does not depend on the hash key: they are summed up, each by
@@ -429,6 +453,7 @@ static void add_keys(struct sha256 *sha, const struct catalog *catalog)
     digest_text(&one, slice_str(event_name(key->kind)));
     digest_number(&one, key->version);
     digest_number(&one, key->seq);
+    if (key->asked) digest_number(&one, key->asked);
     digest_text(&one, slice_str(code_name(key->code)));
     digest_text(&one, key->reason);
     struct digest digest = sha256_end(&one);

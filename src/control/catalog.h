@@ -2,8 +2,8 @@
  * Thread: control (main before it starts). Pure: no clock, no disk, no chance; the same events make
  * the same catalog on every machine, for ever (test/golden/ledger-*.jsonl).
  *
- * Nothing is ever removed, so everything but flag files lies in one arena and pointers stay valid
- * until the end.
+ * What is removed is only marked so: everything but flag files and cards lies in one arena, and
+ * pointers stay valid until the end.
  * Readers may look at the structs; only catalog_apply changes them.
  *
  * What a rollback goes back to is a stack: a deploy puts the version that served on it, a rollback
@@ -19,6 +19,8 @@
 
 struct catalog_release; /* release/fold.h */
 struct catalog_freeze;  /* the same */
+struct catalog_alias;   /* registry/fold.h */
+struct blob;
 
 enum { BACKS_MAX = 64 }; /* versions to go back to; the eldest is forgotten first */
 
@@ -31,6 +33,10 @@ struct catalog_version {
   struct digest digest;
   int64_t pushed_ms;
   uint64_t seq;
+  struct blob *card; /* registry/card.h; NULL: nothing is said of it */
+  bool held;         /* the card says that it must not be removed */
+  uint64_t removed;  /* the event that did it; 0: it is there */
+  uint64_t corrupt;  /* the scrub's event; 0: nothing is known against it */
   enum code refused; /* why it was refused last; OK: never, or it has served since */
   struct slice reason;
 };
@@ -41,6 +47,14 @@ struct catalog_model {
   uint32_t slot;                    /* 0, 1, 2... over all tenants, in order of creation */
   struct catalog_version *versions; /* number n is at n - 1 */
   uint32_t n_versions, versions_cap;
+  uint32_t n_live, n_held; /* versions: not removed; of these on hold */
+  struct blob *card;       /* as of versions */
+  bool held;
+  uint64_t removed;     /* the event that did it; 0: it is there */
+  uint64_t changed_seq; /* newest event about it, but for what a release does */
+  int64_t created_ms;
+  struct catalog_alias *aliases; /* ascending by name */
+  uint32_t n_aliases, aliases_cap;
   uint32_t serving; /* 0: nothing */
   uint64_t switched_seq;
   int64_t switched_ms;
@@ -60,6 +74,7 @@ struct catalog_key {
   enum event_kind kind;
   uint32_t version, release;
   uint64_t seq;
+  uint64_t asked; /* of the registry: a hash of what was asked for */
   enum code code; /* VERSION_REFUSED */
   struct slice reason;
 };
@@ -68,7 +83,9 @@ struct catalog_tenant {
   struct slice name;
   uint32_t slot;
   struct catalog_model **models; /* ascending by name without regard to case: unique so */
-  uint32_t n_models, models_cap;
+  uint32_t n_models, models_cap; /* those that were removed, too */
+  uint32_t n_models_live, n_versions_live;
+  uint64_t bytes_live; /* of all files of versions that are there */
   struct slice flags; /* the flag file, JSON; empty: none was ever set */
   uint64_t flags_seq; /* of the event that set it, and when that was: */
   int64_t flags_ms;
@@ -102,11 +119,12 @@ void catalog_free(struct catalog *catalog);
 CHECKED enum code catalog_apply(struct catalog *catalog, const struct event *event,
                                 struct err *err);
 
-/* NULL when unknown; names byte for byte. */
+/* NULL when unknown or removed; names byte for byte. */
 struct catalog_tenant *catalog_tenant(const struct catalog *catalog, struct slice name);
 struct catalog_model *catalog_model(const struct catalog_tenant *tenant, struct slice name);
-/* The same without regard to case: who is in the way of a new one. */
+/* The same without regard to case, a removed one, too: who is in the way of a new one. */
 struct catalog_model *catalog_model_like(const struct catalog_tenant *tenant, struct slice name);
+/* NULL when there is none, or it was removed. */
 const struct catalog_version *catalog_version(const struct catalog_model *model, uint32_t number);
 const struct catalog_key *catalog_key(const struct catalog *catalog,
                                       const struct catalog_tenant *tenant, struct slice key);

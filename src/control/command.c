@@ -4,6 +4,8 @@
 #include "control/command.h"
 
 #include "control/flag.h"
+#include "control/registry/decide.h"
+#include "control/registry/fold.h"
 #include "control/release/decide.h"
 #include "world/model.h"
 
@@ -33,8 +35,8 @@ static bool key_kind_fits(enum command_kind command, enum event_kind event)
     case COMMAND_KEY_REVOKE: return event == EVENT_KEY_REVOKED;
     case COMMAND_FLAG_SET: return event == EVENT_FLAGS_SET;
     case COMMAND_FLAG_REMOVE: return event == EVENT_FLAG_REMOVED;
+    default: return registry_key_fits(command, event);
   }
-  return false;
 }
 
 static bool key_fits(const struct catalog *catalog, const struct catalog_key *key,
@@ -44,8 +46,9 @@ static bool key_fits(const struct catalog *catalog, const struct catalog_key *ke
   if (!key_kind_fits(command->kind, key->kind)) return false;
   if (key_command_is(command)) return key_command_replays(catalog, command, key->seq);
   if (!slice_eq(key->model ? key->model->name : SLICE_NONE, event->model)) return false;
+  if (registry_asked(event) != key->asked) return false;
   if (command->kind != COMMAND_PUSH) return !event->version || event->version == key->version;
-  const struct catalog_version *version = catalog_version(key->model, key->version);
+  const struct catalog_version *version = &key->model->versions[key->version - 1];
   struct digest digest = event_manifest(event);
   return slice_eq(version->engine, event->engine) && slice_eq(version->note, event->note) &&
          memcmp(&version->digest, &digest, sizeof digest) == 0;
@@ -124,6 +127,11 @@ static void push_decide(const struct catalog_tenant *tenant, const struct letter
     return;
   }
   const struct catalog_model *model = catalog_model_like(tenant, wish->model);
+  bool there = model && !model->removed;
+  if (there && registry_if_match(model, command, err)) {
+    refuse(decision, err->code);
+    return;
+  }
   if (model && !slice_eq(model->name, wish->model)) {
     refuse(decision,
            fail(err, E_CONFLICT, "model '%.*s' differs from '%.*s' in case only; use that name",
@@ -132,7 +140,7 @@ static void push_decide(const struct catalog_tenant *tenant, const struct letter
   }
   decision->kind = DECISION_APPEND;
   decision->version = model ? model->n_versions + 1 : 1;
-  if (!model)
+  if (!there)
     decision->events[decision->n_events++] = (struct event){.kind = EVENT_MODEL_CREATED,
                                                             .tenant = wish->tenant,
                                                             .model = wish->model,
@@ -143,6 +151,7 @@ static void push_decide(const struct catalog_tenant *tenant, const struct letter
   pushed->version = decision->version;
   pushed->reason = SLICE_NONE;
   pushed->code = OK;
+  registry_push_dress(there ? model : NULL, command, pushed, decision);
 }
 
 static void switch_decide(const struct letter_command *command, struct decision *decision)
@@ -151,7 +160,7 @@ static void switch_decide(const struct letter_command *command, struct decision 
   uint32_t version = command->event.version;
   bool back = command->kind == COMMAND_ROLLBACK;
   struct err *err = &decision->err;
-  if (!version) version = back ? catalog_previous(model) : model->n_versions;
+  if (!version) version = back ? catalog_previous(model) : catalog_newest(model);
   if (!version && back) {
     fail(err, E_CONFLICT, "model '%.*s' has no version to go back to; name one with --to",
          SLICE_ARG(model->name));
@@ -224,6 +233,10 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
     push_decide(tenant, command, decision);
     return;
   }
+  if (registry_command_is(command->kind)) {
+    registry_decide(tenant, command, decision);
+    return;
+  }
   if (command->kind == COMMAND_FREEZE) {
     freeze_decide(catalog, tenant, command, decision);
     return;
@@ -235,7 +248,9 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
     refuse(decision, decision->err.code);
     return;
   }
-  if (command->kind == COMMAND_RELEASE)
+  if (registry_if_match(decision->model, command, &decision->err))
+    refuse(decision, decision->err.code);
+  else if (command->kind == COMMAND_RELEASE)
     release_decide(catalog, decision->model, command, decision);
   else if (command->kind == COMMAND_SAY)
     say_decide(decision->model, command, decision);

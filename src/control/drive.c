@@ -173,7 +173,9 @@ static bool same_model(const struct change *one, const struct change *other)
 static bool stays_apart(const struct change *change)
 {
   enum event_kind kind = change->append.events[0].kind;
-  return change->kind == CHANGE_PUSH || kind == EVENT_FREEZE_SET || kind == EVENT_FREEZE_LIFTED;
+  return change->kind == CHANGE_PUSH || kind == EVENT_FREEZE_SET || kind == EVENT_FREEZE_LIFTED ||
+         (kind >= EVENT_MODEL_SET && kind <= EVENT_ALIAS_REMOVED) ||
+         kind == EVENT_VERSION_CORRUPT || kind == EVENT_VERSION_SOUND;
 }
 
 /* A push or a freeze and a switch do not touch the same things; all else about one model waits its

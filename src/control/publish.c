@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "control/registry/fold.h"
 
 enum { SCRATCH_MAX = WORLD_BYTES_MAX };
 
@@ -146,7 +147,10 @@ static void version_plan(struct sealed *sealed, const struct catalog_version *fr
                          .note = from->note,
                          .digest = from->digest,
                          .bytes = from->bytes,
-                         .pushed_ms = from->pushed_ms};
+                         .pushed_ms = from->pushed_ms,
+                         .seq = from->seq,
+                         .card = from->card,
+                         .corrupt = from->corrupt != 0};
   if (placed && placed->state == PLACED_READY && (placed->serves || placed->released)) {
     version_ready(to, placed);
     sealed_name(sealed, placed);
@@ -161,25 +165,45 @@ static void version_plan(struct sealed *sealed, const struct catalog_version *fr
   }
 }
 
+static void aliases_plan(struct publish *publish, const struct catalog_model *from,
+                         struct model *to)
+{
+  struct alias *aliases = need(publish, from->n_aliases, sizeof *aliases);
+  for (uint32_t i = 0; i < from->n_aliases; i++) {
+    const struct catalog_alias *alias = &from->aliases[i];
+    aliases[i] = (struct alias){alias->name, alias->version, alias->set_ms, alias->set_by};
+  }
+  to->aliases = aliases;
+  to->n_aliases = from->n_aliases;
+}
+
 static void model_plan(struct publish *publish, struct sealed *sealed,
                        const struct catalog_model *from, struct model *to)
 {
   const struct run *run = run_of(publish->runs, from);
-  struct version *versions = need(publish, from->n_versions + 1, sizeof *versions);
-  *to = (struct model){
-      .name = from->name, .slot = from->slot, .versions = versions, .n_versions = from->n_versions};
+  struct version *versions = need(publish, from->n_live + 1, sizeof *versions);
+  *to = (struct model){.name = from->name,
+                       .slot = from->slot,
+                       .versions = versions,
+                       .card = from->card,
+                       .changed_seq = from->changed_seq,
+                       .created_ms = from->created_ms};
   for (uint32_t i = 0; i < from->n_versions; i++)
-    version_plan(sealed, &from->versions[i],
-                 place_find(publish->place, from, from->versions[i].number), &versions[i]);
+    if (!from->versions[i].removed)
+      version_plan(sealed, &from->versions[i],
+                   place_find(publish->place, from, from->versions[i].number),
+                   &versions[to->n_versions++]);
+  must(to->n_versions == from->n_live);
   if (run && run->candidate && run->candidate->copy_of) {
-    to->copy = &versions[from->n_versions];
+    to->copy = &versions[from->n_live];
     version_plan(sealed, &from->versions[run->candidate->copy_of - 1], run->candidate,
-                 &versions[from->n_versions]);
+                 &versions[from->n_live]);
   }
-  uint32_t previous = catalog_previous(from);
-  if (previous) to->previous = &versions[previous - 1];
-  if (!from->serving || versions[from->serving - 1].state != VERSION_READY) return;
-  model_serve(to, &versions[from->serving - 1]);
+  aliases_plan(publish, from, to);
+  to->previous = model_version(to, catalog_previous(from));
+  const struct version *serving = model_version(to, from->serving);
+  if (!serving || serving->state != VERSION_READY) return;
+  model_serve(to, serving);
   if (run) run_split(run, publish->post->n_loops, &publish->scratch, to);
 }
 
@@ -193,15 +217,18 @@ static int name_compare(const void *a, const void *b)
 static void tenant_plan(struct publish *publish, struct sealed *sealed,
                         const struct catalog_tenant *from, struct tenant *to)
 {
-  struct model *models = need(publish, from->n_models, sizeof *models);
+  struct model *models = need(publish, from->n_models_live, sizeof *models);
+  uint32_t n = 0;
   bool sorted = true; /* the catalog's order, without regard to case, mostly is the world's */
   for (uint32_t i = 0; i < from->n_models; i++) {
-    model_plan(publish, sealed, from->models[i], &models[i]);
-    sorted = sorted && (i == 0 || name_compare(&models[i - 1], &models[i]) < 0);
+    if (from->models[i]->removed) continue;
+    model_plan(publish, sealed, from->models[i], &models[n]);
+    sorted = sorted && (n == 0 || name_compare(&models[n - 1], &models[n]) < 0);
+    n++;
   }
-  if (!sorted) qsort(models, from->n_models, sizeof *models, name_compare);
-  *to = (struct tenant){
-      .name = from->name, .slot = from->slot, .models = models, .n_models = from->n_models};
+  must(n == from->n_models_live);
+  if (!sorted) qsort(models, n, sizeof *models, name_compare);
+  *to = (struct tenant){.name = from->name, .slot = from->slot, .models = models, .n_models = n};
   to->flags = from->flags;
   to->flags_seq = from->flags_seq;
   to->flags_ms = from->flags_ms;

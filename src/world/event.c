@@ -29,6 +29,14 @@ static const char *const names[EVENT_KINDS] = {
     [EVENT_KEY_REVOKED] = "key_revoked",
     [EVENT_FLAGS_SET] = "flags_set",
     [EVENT_FLAG_REMOVED] = "flag_removed",
+    [EVENT_MODEL_SET] = "model_set",
+    [EVENT_VERSION_SET] = "version_set",
+    [EVENT_ALIAS_SET] = "alias_set",
+    [EVENT_ALIAS_REMOVED] = "alias_removed",
+    [EVENT_MODEL_REMOVED] = "model_removed",
+    [EVENT_VERSION_REMOVED] = "version_removed",
+    [EVENT_VERSION_CORRUPT] = "version_corrupt",
+    [EVENT_VERSION_SOUND] = "version_sound",
 };
 
 enum code event_text_check(const char *what, struct slice text, size_t max, struct err *err)

@@ -36,6 +36,16 @@ enum event_kind {
   EVENT_KEY_REVOKED,      /* tenant; fact key */
   EVENT_FLAGS_SET,        /* tenant; fact flags: the tenant's whole flag file from now on */
   EVENT_FLAG_REMOVED,     /* tenant; facts flag, flags: the whole file without it */
+  /* --- the registry (control/registry/fold.h says what each fact is) */
+  EVENT_MODEL_SET,       /* tenant, model; facts card, hold, patch: its card from now on */
+  EVENT_VERSION_SET,     /* tenant, model, version; the same */
+  EVENT_ALIAS_SET,       /* tenant, model, version; fact alias: the name points there */
+  EVENT_ALIAS_REMOVED,   /* tenant, model, version (where it pointed); fact alias */
+  EVENT_MODEL_REMOVED,   /* tenant, model: with all its versions and aliases */
+  EVENT_VERSION_REMOVED, /* tenant, model, version */
+  /* tenant, model, version, reason; facts file, digest: its bytes are not what was pushed */
+  EVENT_VERSION_CORRUPT,
+  EVENT_VERSION_SOUND, /* the same: they are again */
   EVENT_KINDS
 };
 

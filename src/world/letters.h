@@ -156,7 +156,17 @@ enum command_kind {
   COMMAND_KEY_REVOKE,  /* fact key */
   COMMAND_FLAG_SET,    /* facts flag and definition (one flag), or flags (the whole file) */
   COMMAND_FLAG_REMOVE, /* fact flag */
+  /* --- the registry. Fact patch: a JSON merge patch of a card (control/registry/card.h) */
+  COMMAND_MODEL_ADD,      /* facts patch (or none): a model without a version */
+  COMMAND_MODEL_SET,      /* fact patch */
+  COMMAND_VERSION_SET,    /* event.version; fact patch */
+  COMMAND_ALIAS_SET,      /* event.version; fact alias */
+  COMMAND_ALIAS_REMOVE,   /* fact alias */
+  COMMAND_MODEL_REMOVE,
+  COMMAND_VERSION_REMOVE, /* event.version */
 };
+
+enum { SEQS_WANTED_MAX = 4 };
 
 struct letter_command {
   struct mail mail;
@@ -165,6 +175,9 @@ struct letter_command {
   /* tenant, actor, model, version (0: newest), engine, note, files, idempotency */
   struct event event;
   bool wait;          /* DEPLOY, ROLLBACK: home only when it serves or was refused */
+  /* If-Match: the model's changed_seq must be one of these; n 0: whatever it is */
+  uint64_t seqs_wanted[SEQS_WANTED_MAX];
+  uint32_t n_seqs_wanted;
   /* Home: */
   struct err err;     /* code OK: done and durable */
   uint32_t version;   /* the one made, deployed, gone back to */

@@ -23,6 +23,33 @@ const struct version *model_version(const struct model *model, uint32_t number)
                                                                           : NULL;
 }
 
+const struct alias *model_alias(const struct model *model, struct slice name)
+{
+  for (uint32_t i = 0; i < model->n_aliases; i++)
+    if (slice_eq(model->aliases[i].name, name)) return &model->aliases[i];
+  return NULL;
+}
+
+enum code alias_name_check(struct slice name, struct err *err)
+{
+  bool good = name.len >= 1 && name.len <= NAME_MAX_LEN && name.at[0] >= 'a' && name.at[0] <= 'z';
+  bool number = good && name.at[0] == 'v' && name.len > 1;
+  for (size_t i = 1; good && i < name.len; i++) {
+    char c = name.at[i];
+    bool digit = c >= '0' && c <= '9';
+    good = digit || (c >= 'a' && c <= 'z') || c == '.' || c == '_' || c == '-';
+    number = number && digit;
+  }
+  if (!good)
+    return fail(err, E_BAD_NAME,
+                "'%.*s' is no name of an alias: 1 to %d of a-z, 0-9, '.', '_', '-', a letter first",
+                (int)(name.len < 80 ? name.len : 80), name.at ? name.at : "", NAME_MAX_LEN);
+  if (number || slice_eq(name, SLICE("latest")))
+    return fail(err, E_BAD_NAME, "an alias must not be called '%.*s': it reads as a version",
+                SLICE_ARG(name));
+  return OK;
+}
+
 void model_serve(struct model *model, const struct version *stable)
 {
   model->stable = stable;

@@ -4,10 +4,24 @@
 #ifndef WORLD_MODEL_H
 #define WORLD_MODEL_H
 
+#include "base/blob.h"
 #include "world/release.h"
+
+/* A name that a person lets point at a version: MODEL@champion. */
+struct alias {
+  struct slice name;
+  uint32_t version;
+  int64_t set_ms;
+  struct slice set_by;
+};
 
 struct model {
   struct slice name;
+  struct blob *card;            /* what people say of it: control/registry/card.h; NULL: nothing */
+  const struct alias *aliases;  /* ascending by name */
+  uint32_t n_aliases;
+  uint64_t changed_seq;         /* newest event about it, but for what a release does: its ETag */
+  int64_t created_ms;
   uint32_t slot;                  /* dense, chosen by control */
   const struct version *versions; /* ascending by number */
   uint32_t n_versions;
@@ -23,6 +37,13 @@ struct model {
 
 /* NULL when there is none of that number. */
 const struct version *model_version(const struct model *model, uint32_t number);
+
+/* Where an alias points; NULL when there is no such alias. */
+const struct alias *model_alias(const struct model *model, struct slice name);
+
+/* What an alias may be called: [a-z][a-z0-9._-]{0,62}, but not "latest", and not "v" and digits,
+ * which are read as versions by other tools. E_BAD_NAME. */
+CHECKED enum code alias_name_check(struct slice name, struct err *err);
 
 /* The one arm of a model outside a release. */
 void model_serve(struct model *model, const struct version *stable);

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 
+struct blob;
 struct lane;
 struct mailbox;
 
@@ -33,6 +34,9 @@ struct version {
   struct digest digest;  /* of the manifest: the version's identity */
   uint64_t bytes;        /* of all files */
   int64_t pushed_ms;     /* Unix time */
+  uint64_t seq;          /* of the event that made it: its files are there */
+  struct blob *card;     /* what people say of it; NULL: nothing */
+  bool corrupt;          /* a scrub found bytes that are not what was pushed */
 
   /* The rest is meaningful in READY only. */
   struct contract contract;

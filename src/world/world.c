@@ -30,6 +30,8 @@ struct world_names {
 struct world_part {
   struct arena arena; /* holds this struct, too */
   struct tenant tenant;
+  struct blob **cards; /* shared while this part lives */
+  uint32_t n_cards;
 };
 
 struct world {
@@ -128,6 +130,13 @@ static void model_lay(struct arena *arena, const struct model *from, struct mode
 {
   *to = *from;
   to->name = text_copy(arena, from->name);
+  struct alias *aliases = need(arena, from->n_aliases, sizeof *aliases);
+  for (uint32_t i = 0; i < from->n_aliases; i++) {
+    aliases[i] = from->aliases[i];
+    aliases[i].name = text_copy(arena, from->aliases[i].name);
+    aliases[i].set_by = text_copy(arena, from->aliases[i].set_by);
+  }
+  to->aliases = aliases;
   struct version *versions = need(arena, from->n_versions + 1, sizeof *versions);
   for (uint32_t i = 0; i < from->n_versions; i++) {
     must(i == 0 || from->versions[i - 1].number < from->versions[i].number);
@@ -198,6 +207,28 @@ static void tenant_lay(struct arena *arena, const unsigned char hash_key[16],
   to->buckets = buckets;
 }
 
+static void card_share(struct blob *card, struct blob **to, uint32_t *n)
+{
+  if (to) to[*n] = blob_share(card);
+  ++*n;
+}
+
+/* Cards are blobs that the catalog may let go of while a world still shows them. Returns how many
+ * there are; shares them where `to` has the room. */
+static uint32_t cards_share(const struct tenant *tenant, struct blob **to)
+{
+  uint32_t n = 0;
+  for (uint32_t m = 0; m < tenant->n_models; m++) {
+    const struct model *model = &tenant->models[m];
+    if (model->card) card_share(model->card, to, &n);
+    for (uint32_t v = 0; v < model->n_versions + (model->copy != NULL); v++) {
+      struct blob *card = model->versions[v].card;
+      if (card) card_share(card, to, &n);
+    }
+  }
+  return n;
+}
+
 struct world_part *world_part_build(const struct tenant *plan, const unsigned char hash_key[16])
 {
   struct arena arena;
@@ -205,12 +236,16 @@ struct world_part *world_part_build(const struct tenant *plan, const unsigned ch
   struct world_part *part = need(&arena, 1, sizeof *part);
   part->arena = arena;
   tenant_lay(&part->arena, hash_key, plan, &part->tenant);
+  part->n_cards = cards_share(&part->tenant, NULL);
+  part->cards = need(&part->arena, part->n_cards, sizeof *part->cards);
+  cards_share(&part->tenant, part->cards);
   return part;
 }
 
 /* The arena is moved out of the memory it is about to free. */
 void world_part_free(struct world_part *part)
 {
+  for (uint32_t i = 0; i < part->n_cards; i++) blob_drop(part->cards[i]);
   struct arena arena = part->arena;
   arena_deinit(&arena);
 }

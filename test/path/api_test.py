@@ -277,7 +277,7 @@ def pages_take_numbers_only():
                 is_error(d.get("%s?limit=%s" % (path, limit)), 400, "VALUE_OUT_OF_RANGE")
         page = d.get("/api/v1/models/m/versions?limit=2").json()
         expect_eq([v["version"] for v in page["versions"]], [3, 2])
-        page = d.get("/api/v1/models/m/versions?before=%d" % page["before"]).json()
+        page = d.get("/api/v1/models/m/versions?page=" + page["next"]).json()
         expect_eq([v["version"] for v in page["versions"]], [1])
 
 

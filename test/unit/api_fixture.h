@@ -291,9 +291,12 @@ static inline void fx_start(struct fx *fx)
                {"request head", 10000, "ms", 0, NULL, NULL}},
       .n = 2};
   static const char *const hosts[] = {"models.corp"};
+  static struct hmac pepper;
   uint32_t n;
+  hmac_init(&pepper, SLICE("pepper"));
   *fx = (struct fx){
-      .opts = {.version = "9.9.9", .limits = &limits, .hosts = hosts, .n_hosts = 1}};
+      .opts = {.version = "9.9.9", .limits = &limits, .hosts = hosts, .n_hosts = 1,
+               .pepper = &pepper}};
   mailbox_init_bell(&fx->control);
   mailbox_init_bell(&fx->home);
   fx->homes[0] = &fx->home;

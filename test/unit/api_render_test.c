@@ -144,24 +144,35 @@ TEST(lists_are_paged)
 {
   struct fx fx;
   int status;
+  char path[600];
   fx_begin(&fx);
   json_t *tree = fx_ask(&fx, "GET", "/api/v1/models?limit=2", NULL, &status);
   EXPECT_INT(json_array_size(json_object_get(tree, "models")), 2);
-  fx_expect_tree(json_object_get(tree, "after"), "\"digits\"");
+  snprintf(path, sizeof path, "/api/v1/models?limit=2&page=%s",
+           json_string_value(json_object_get(tree, "next")));
   json_decref(tree);
-  tree = fx_ask(&fx, "GET", "/api/v1/models?limit=2&after=digits", NULL, &status);
+  tree = fx_ask(&fx, "GET", path, NULL, &status);
+  EXPECT_INT(status, 200);
   EXPECT_INT(json_array_size(json_object_get(tree, "models")), 1);
-  EXPECT(json_is_null(json_object_get(tree, "after")));
+  EXPECT(json_is_null(json_object_get(tree, "next")));
   json_decref(tree);
   tree = fx_ask(&fx, "GET", "/api/v1/models/digits/versions?limit=2", NULL, &status);
   EXPECT_INT(json_array_size(json_object_get(tree, "versions")), 2);
-  fx_expect_tree(json_object_get(tree, "before"), "2");
+  const char *next = json_string_value(json_object_get(tree, "next"));
+  snprintf(path, sizeof path, "/api/v1/models/digits/versions?page=%s", next);
+  snprintf(path, sizeof path, "/api/v1/models?page=%s", next); /* another list's */
+  FX_EXPECT_CODE(&fx, "GET", path, NULL, 400, "INVALID_ARGUMENT");
+  snprintf(path, sizeof path, "/api/v1/models/digits/versions?x=1&page=%s", next);
+  FX_EXPECT_CODE(&fx, "GET", path, NULL, 400, "INVALID_ARGUMENT");
+  snprintf(path, sizeof path, "/api/v1/models/digits/versions?page=%s", next);
   json_decref(tree);
-  tree = fx_ask(&fx, "GET", "/api/v1/models/digits/versions?before=2", NULL, &status);
+  tree = fx_ask(&fx, "GET", path, NULL, &status);
   EXPECT_INT(json_array_size(json_object_get(tree, "versions")), 1);
+  EXPECT(json_is_null(json_object_get(tree, "next")));
   json_decref(tree);
+  FX_EXPECT_CODE(&fx, "GET", "/api/v1/models?limit=-1", NULL, 400, "VALUE_OUT_OF_RANGE");
   FX_EXPECT_CODE(&fx, "GET", "/api/v1/models?limit=0", NULL, 400, "VALUE_OUT_OF_RANGE");
-  FX_EXPECT_CODE(&fx, "GET", "/api/v1/models/digits/versions?before=%zz", NULL, 400, "BAD_REQUEST");
+  FX_EXPECT_CODE(&fx, "GET", "/api/v1/models/digits/versions?page=%zz", NULL, 400, "BAD_REQUEST");
   fx_stop(&fx);
 }
 

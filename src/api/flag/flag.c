@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "api/flag/desk_int.h"
 #include "api/handlers_int.h"
+#include "api/page.h"
 #include "base/clock.h"
 
 enum { HISTORY_DEADLINE_US = 2000000 };
@@ -167,7 +168,7 @@ enum desk_step flag_remove(struct ask *ask)
 
 /* --- looking back ----------------------------------------------------------------------------- */
 
-struct page {
+struct events {
   json_t *list;
   uint64_t last_seq;
 };
@@ -175,7 +176,7 @@ struct page {
 static enum code page_add(void *arg, const struct event *event, const struct digest *hash,
                           struct err *err)
 {
-  struct page *page = arg;
+  struct events *page = arg;
   (void)err;
   page->last_seq = event->seq;
   struct slice key = event_fact(event, "flag");
@@ -192,15 +193,17 @@ static enum code page_add(void *arg, const struct event *event, const struct dig
 enum desk_step flag_history(struct ask *ask)
 {
   struct desk *desk = ask->desk;
-  int64_t limit = 100, before = 0;
-  if (!ask_query_int(ask, "limit", 1, HISTORY_LIMIT_MAX, &limit) ||
+  int64_t limit, before = 0;
+  uint64_t place;
+  if (!page_read_number(ask, 100, HISTORY_LIMIT_MAX, &limit, &place) ||
       !ask_query_int(ask, "before", 1, INT64_MAX, &before))
     return ask_fail(ask);
+  if (place) before = (int64_t)place;
   if (!desk->history && history_open(&desk->history, desk->opts->datadir, &ask->err) != OK) {
     desk->history = NULL;
     return ask_fail(ask);
   }
-  struct page page = {.list = json_array()};
+  struct events page = {.list = json_array()};
   if (history_flags(desk->history, ask->letter->tenant, (uint64_t)before, (uint32_t)limit,
                     clock_us() + HISTORY_DEADLINE_US, page_add, &page, &ask->err) != OK) {
     json_decref(page.list);
@@ -208,6 +211,7 @@ enum desk_step flag_history(struct ask *ask)
   }
   bool full = json_array_size(page.list) == (size_t)limit;
   return ask_json(ask, 200,
-                  json_pack("{so,so}", "events", page.list, "before",
-                            full ? json_u64(page.last_seq) : json_null()));
+                  json_pack("{so,so,so}", "events", page.list, "before",
+                            full ? json_u64(page.last_seq) : json_null(), "next",
+                            page_next_number(ask, full ? page.last_seq : 0)));
 }

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "api/page.h"
 #include "base/clock.h"
 #include "judge/step.h"
 
@@ -193,22 +194,24 @@ enum desk_step release_list(struct ask *ask)
 {
   struct listing listing = {.state = SLICE_NONE};
   struct slice model;
-  int64_t limit = RELEASES_PAGE, before = 0;
+  int64_t limit, before = 0;
+  uint64_t place;
   if (!ask_query(ask, "model", &model) || !ask_query(ask, "state", &listing.state) ||
-      !ask_query_int(ask, "limit", 1, RELEASES_PAGE_MAX, &limit) ||
+      !page_read_number(ask, RELEASES_PAGE, RELEASES_PAGE_MAX, &limit, &place) ||
       !ask_query_int(ask, "before", 1, INT64_MAX, &before))
     return ask_fail(ask);
   if (!state_is_known(ask, listing.state)) return ask_fail(ask);
   listing.open = json_object();
   listing.list = json_array();
   listing.left = (uint32_t)limit;
-  listing.before = (uint64_t)before;
+  listing.before = place ? place : (uint64_t)before;
   enum code code = ledger_walk(ask, model, release_met, &listing);
   json_decref(listing.open);
   if (code == OK)
     return ask_json(ask, 200,
-                    json_pack("{so,so}", "releases", listing.list, "before",
-                              listing.left ? json_null() : json_u64(listing.last)));
+                    json_pack("{so,so,so}", "releases", listing.list, "before",
+                              listing.left ? json_null() : json_u64(listing.last), "next",
+                              page_next_number(ask, listing.left ? 0 : listing.last)));
   json_decref(listing.list);
   return ask_fail(ask);
 }

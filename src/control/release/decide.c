@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "control/registry/fold.h"
 #include "control/release/facts.h"
 #include "world/fault.h"
 
@@ -190,7 +191,7 @@ void release_decide(const struct catalog *catalog, struct catalog_model *model,
   struct arena scratch;
   struct plan plan;
   bool rehearsal = event_fact(wish, "rehearse").len != 0;
-  decision->version = wish->version ? wish->version : model->n_versions;
+  decision->version = wish->version ? wish->version : catalog_newest(model);
   if (rehearsal) decision->version = model->serving;
   decision->release = model->n_releases + 1;
   must(command->arena);

@@ -91,8 +91,8 @@ static struct split *split_make(const struct run *run, uint32_t n_loops, struct 
 void run_split(const struct run *run, uint32_t n_loops, struct arena *scratch, struct model *to)
 {
   const struct version *candidate =
-      run->candidate->copy_of ? to->copy : &to->versions[run->candidate->number - 1];
-  const struct version *stable = &to->versions[run->stable->number - 1];
+      run->candidate->copy_of ? to->copy : model_version(to, run->candidate->number);
+  const struct version *stable = model_version(to, run->stable->number);
   uint32_t weight = rollout_weight(&run->now, &run->plan, ARM_CANDIDATE);
   if (run->now.state == ROLLOUT_PENDING || !run->now.loaded) return;
   if (candidate->state != VERSION_READY || stable->state != VERSION_READY) return;
