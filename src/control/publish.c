@@ -339,6 +339,7 @@ static void model_check(const struct model *a, const struct model *b)
   must(slice_eq(a->name, b->name) && a->n_versions == b->n_versions && a->n_arms == b->n_arms);
   must(number_of(a->stable) == number_of(b->stable) && !a->copy == !b->copy);
   must(number_of(a->previous) == number_of(b->previous) && !a->release == !b->release);
+  must(a->changed_seq == b->changed_seq && a->card == b->card && a->n_aliases == b->n_aliases);
   for (uint32_t i = 0; i < a->n_versions; i++) version_check(&a->versions[i], &b->versions[i]);
   for (uint32_t i = 0; i < a->n_arms; i++)
     must(a->arms[i].weight == b->arms[i].weight &&
