@@ -228,7 +228,7 @@ void evidence_json(const struct trial *trial, struct json_out *out)
   put_hex(out, trial->harmed);
   json_out_key(out, "rows");
   json_out_open(out, '[');
-  for (uint32_t arm = 0; arm < trial->n_arms; arm = gate_arm_next(arm))
+  for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1))
     for (uint32_t row = 0; row < TRIAL_ROWS; row++)
       if (trial->row_used[row]) row_json(trial, arm, row, out);
   json_out_close(out, ']');
@@ -258,7 +258,8 @@ uint64_t verdict_print(const struct verdict *verdict)
       verdict->kind,       verdict->otherwise,     verdict->pausing,    verdict->decided_by_gate,
       verdict->by,         verdict->step,          verdict->look,       verdict->step_ms,
       verdict->step_looks, verdict->step_requests, verdict->step_users, verdict->no_data_ms,
-      verdict->time_met,   verdict->requests_met,  verdict->users_met,  verdict->gates_met};
+      verdict->time_met,   verdict->requests_met,  verdict->users_met,  verdict->gates_met,
+      verdict->closed,     verdict->winner};
   for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) hash = mix(hash, whole[i]);
   hash = mix_double(hash, verdict->harmed);
   for (int i = 0; i < GATE_COUNT; i++) {

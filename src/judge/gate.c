@@ -50,8 +50,9 @@ void gate_arms(const struct trial *trial, struct gate_result *result,
                struct gate_result (*judge)(const struct trial *trial, uint32_t arm,
                                            struct gate_result result))
 {
-  struct gate_result worst = judge(trial, ARM_CANDIDATE, *result);
-  for (uint32_t arm = ARM_MORE; arm < trial->n_arms; arm++) {
+  uint32_t arm = gate_arm(trial, 0);
+  struct gate_result worst = judge(trial, arm, *result);
+  while ((arm = gate_arm(trial, arm + 1)) < trial->n_arms) {
     struct gate_result other = judge(trial, arm, *result);
     if (is_worse(&other, &worst)) worst = other;
   }

@@ -19,11 +19,12 @@ struct gate {
 #include "judge/gates.def"
 #undef GATE
 
-/* The arms that are judged against stable: for (uint32_t arm = 0; arm < trial->n_arms; arm =
- * gate_arm_next(arm)). */
-static inline uint32_t gate_arm_next(uint32_t arm)
+/* The arms that are judged against stable, candidates that are not closed:
+ * for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1)). */
+static inline uint32_t gate_arm(const struct trial *trial, uint32_t arm)
 {
-  return arm == ARM_CANDIDATE ? ARM_MORE : arm + 1;
+  while (arm < trial->n_arms && (arm == ARM_STABLE || trial->closed & ARM_BIT(arm))) arm++;
+  return arm;
 }
 
 /* alpha of the gate for one treated arm; `lanes` that spend it equally, `anew` if they start anew

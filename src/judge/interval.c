@@ -146,11 +146,13 @@ bool result_interval(const struct trial *trial, const struct gate_result *result
   }
 }
 
-/* The first arm would have to beat each other one: alpha is split over them. */
+/* An arm would have to beat each other open one. Alpha is split over the candidates, so that naming
+ * one that is not best takes an interval that is wrong on one side, for one of n arms: n / (2 (n - 1))
+ * of alpha at most. */
 static bool wins(const struct trial *trial, uint32_t arm)
 {
   for (uint32_t other = 0; other < trial->n_arms; other++) {
-    if (other == arm) continue;
+    if (other == arm || trial->closed & ARM_BIT(other)) continue;
     struct mean_interval at =
         difference(trial, arm, other, SHOWN_ALPHA / (double)trial_treated(trial));
     if (!at.enough) return false;
@@ -163,11 +165,11 @@ uint32_t trial_winner(const struct trial *trial)
 {
   const uint64_t week_ms = 7ull * 24 * 3600 * 1000;
   uint64_t users_min = trial->plan.ab.users_min;
-  if (trial->plan.strategy != STRATEGY_AB) return UINT32_MAX;
-  if (trial->step_ms < trial->plan.ab.weeks_min * week_ms) return UINT32_MAX;
+  if (trial->plan.strategy != STRATEGY_AB) return ARM_NONE;
+  if (trial->step_ms < trial->plan.ab.weeks_min * week_ms) return ARM_NONE;
   for (uint32_t arm = 0; arm < trial->n_arms; arm++)
-    if (trial->metric[arm].n < users_min) return UINT32_MAX;
+    if (trial->metric[arm].n < users_min && !(trial->closed & ARM_BIT(arm))) return ARM_NONE;
   for (uint32_t arm = 0; arm < trial->n_arms; arm++)
-    if (wins(trial, arm)) return arm;
-  return UINT32_MAX;
+    if (!(trial->closed & ARM_BIT(arm)) && wins(trial, arm)) return arm;
+  return ARM_NONE;
 }

@@ -47,8 +47,9 @@ const char *verdict_kind_name(enum verdict_kind kind)
 static void blocks_begin(struct trial *trial)
 {
   uint32_t room = TRIAL_BLOCKS / trial_treated(trial), place = 0;
-  for (uint32_t arm = 0; arm < trial->n_arms; arm = gate_arm_next(arm), place++) {
+  for (uint32_t arm = 0; arm < trial->n_arms; arm++) {
     struct trial_arm *at = &trial->arms[arm];
+    if (arm == ARM_STABLE) continue;
     for (uint32_t row = 0; row < TRIAL_BLOCK_ROWS; row++) {
       double margin = gate_margin(trial, row == TRIAL_ROW_COST    ? GATE_COST
                                          : row == BASELINE_ERRORS ? GATE_ERRORS
@@ -57,6 +58,7 @@ static void blocks_begin(struct trial *trial)
       at->pending[row] = (struct block_sums){0};
       at->bounds[row] = (struct block_bounds){M_NAN, M_NAN, M_NAN, M_NAN, BLOCK_INCONCLUSIVE};
     }
+    place++;
   }
   /* A longer step has longer blocks, fixed by what the plan says of it, so that all fit. */
   uint64_t looks = trial->step < trial->plan.n_steps
@@ -96,12 +98,16 @@ void trial_begin(struct trial *trial, const struct plan *plan)
   trial->restarts_max = detector_restarts(plan_horizon_looks(plan));
   for (uint32_t i = 0; i < plan->n_steps; i++)
     trial->live_steps += plan->steps[i].kind != STEP_SHADOW;
-  for (uint32_t arm = 0; arm < trial->n_arms; arm = gate_arm_next(arm))
+  for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1))
     for (uint32_t row = 0; row < TRIAL_ROWS; row++) {
       detector_init(&trial->arms[arm].ordinary[row], trial->restarts_max);
       detector_init(&trial->arms[arm].fast[row], trial->restarts_max);
     }
   trial->row_used[BASELINE_ERRORS] = true;
+  for (uint32_t arm = 0; arm < ARMS_MAX; arm++) {
+    result_init(&trial->closed_by[arm], trial, GATE_PERSON);
+    trial->closed_by[arm].state = GATE_IDLE;
+  }
   for (int i = 0; i < PLAN_SEGMENTS_MAX; i++) trial->segments[i].log_e = M_NAN;
   for (int i = 0; i < GATE_COUNT; i++) {
     result_init(&trial->results[i], trial, (enum gate_id)i);
@@ -176,7 +182,7 @@ static bool is_alone(const struct trial *trial)
 static enum no_data_reason without(const struct trial *trial)
 {
   if (trial->stale_looks >= TRIAL_STALE_LOOKS) return WITHOUT_STALE_TALLIES;
-  for (uint32_t arm = 0; arm < trial->n_arms; arm = gate_arm_next(arm))
+  for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1))
     if (!trial->totals[arm].requests) return WITHOUT_NO_CANDIDATE_REQUESTS;
   if (trial->totals[ARM_STABLE].requests || is_alone(trial)) return WITHOUT_NONE;
   return WITHOUT_NO_STABLE_REQUESTS;
@@ -193,7 +199,9 @@ static bool speaks_alone(enum gate_id gate) { return gate == GATE_BUDGET || gate
 static void gate_ask(struct trial *trial, enum gate_id gate, enum no_data_reason reason)
 {
   struct gate_result result;
-  if (trial->results[gate].state == GATE_HARM) return; /* verdicts do not un-happen */
+  const struct gate_result *before = &trial->results[gate];
+  bool gone = !before->whole && trial->closed & ARM_BIT(before->arm);
+  if (before->state == GATE_HARM && !gone) return; /* verdicts do not un-happen */
   result_init(&result, trial, gate);
   if (!is_active(trial, gate)) {
     result.state = GATE_IDLE;
@@ -248,7 +256,7 @@ static void needs_fill(const struct trial *trial, struct verdict *verdict)
 {
   const struct plan_step *step = &trial->plan.steps[trial->step];
   verdict->step_requests = verdict->step_users = UINT64_MAX;
-  for (uint32_t arm = 0; arm < trial->n_arms; arm = gate_arm_next(arm)) {
+  for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1)) {
     const struct look_arm *total = &trial->totals[arm];
     if (total->requests < verdict->step_requests) verdict->step_requests = total->requests;
     if (total->units < verdict->step_users) verdict->step_users = total->units;
@@ -299,6 +307,8 @@ static void verdict_fill(const struct trial *trial, struct verdict *verdict)
                               .step_ms = trial->step_ms,
                               .step_looks = trial->step_looks,
                               .no_data_ms = trial->no_data_ms,
+                              .closed = trial->closed,
+                              .winner = trial_winner(trial),
                               .harmed = trial->harmed > 0 ? trial->harmed : 0};
   memcpy(verdict->gates, trial->results, sizeof verdict->gates);
   if (trial->step >= trial->plan.n_steps) return;
@@ -347,9 +357,47 @@ static bool look_counts(const struct trial *trial, const struct look *look)
 {
   if (trial->step >= trial->plan.n_steps) return false;
   if (trial_in_shadow(trial)) return look->copied > 0;
-  for (uint32_t arm = 0; arm < trial->n_arms; arm = gate_arm_next(arm))
+  for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1))
     if (look->weights[arm]) return true;
   return false;
+}
+
+/* --- arms that leave -------------------------------------------------------------------------- */
+
+/* Without weight while others have some: it is out of the test, whatever took it out. */
+static void arms_lost(struct trial *trial, const struct look *look)
+{
+  uint32_t with = 0;
+  if (trial->n_arms == ARM_MORE) return;
+  for (uint32_t arm = 0; arm < trial->n_arms; arm++)
+    if (arm != ARM_STABLE && look->weights[arm]) with |= ARM_BIT(arm);
+  for (uint32_t arm = gate_arm(trial, 0); with && arm < trial->n_arms;
+       arm = gate_arm(trial, arm + 1))
+    if (!(with & ARM_BIT(arm))) trial->closed |= ARM_BIT(arm);
+}
+
+/* Harm of one candidate among several is the end of that one. */
+static bool arm_closes(struct trial *trial, enum gate_id gate)
+{
+  const struct gate_result *result = &trial->results[gate];
+  if (!is_harm(trial, gate) || result->whole || trial_open(trial) < 2) return false;
+  if (trial->closed & ARM_BIT(result->arm)) return false;
+  trial->closed |= ARM_BIT(result->arm);
+  trial->closed_by[result->arm] = *result;
+  return true;
+}
+
+static void gates_ask(struct trial *trial)
+{
+  bool again = true;
+  while (again) { /* each time with an arm less */
+    enum no_data_reason reason = without(trial);
+    again = false;
+    for (int i = 0; i < GATE_COUNT; i++) {
+      gate_ask(trial, (enum gate_id)i, reason);
+      again = again || arm_closes(trial, (enum gate_id)i);
+    }
+  }
 }
 
 void trial_look(struct trial *trial, const struct look *look, struct verdict *verdict)
@@ -362,11 +410,13 @@ void trial_look(struct trial *trial, const struct look *look, struct verdict *ve
   trial->looks++;
   trial->release_ms += look->elapsed_ms;
   trial->stale_looks = look->stale ? trial->stale_looks + 1 : 0;
-  trial->killed = trial->killed || look->killed;
+  trial->killed |= look->killed;
   trial_recent(trial, look);
-  if (look_counts(trial, look)) trial_count(trial, look);
-  enum no_data_reason reason = without(trial);
-  for (int i = 0; i < GATE_COUNT; i++) gate_ask(trial, (enum gate_id)i, reason);
+  if (look_counts(trial, look)) {
+    arms_lost(trial, look);
+    trial_count(trial, look);
+  }
+  gates_ask(trial);
   verdict_fill(trial, verdict);
   bool no_data = verdict->otherwise == VERDICT_NO_DATA;
   trial->no_data_ms = no_data ? trial->no_data_ms + look->elapsed_ms : 0;

@@ -16,6 +16,10 @@
  * The release's verdict, first that holds: harm -> HARM; a pausing gate -> PAUSE; a gate without
  * data that the step needs -> NO_DATA; all gates that must pass did, and time, requests and users
  * are reached -> PASSED; deadline over -> OVERDUE; else UNDECIDED.
+ * Where a plan has several candidates, a gate that rolls back and finds one of them harmful closes
+ * that arm: it is judged no more and its weight is to be 0; the others go on, with the alphas they
+ * had. Only harm of the last one left, or harm that no single arm has (`whole`), is HARM. An arm that
+ * a look gives no weight while others have some is closed, too: its version was lost.
  * Errors: a look that look_check refuses, or one whose number is not the next, is not counted:
  * NO_DATA with WITHOUT_NOT_A_NUMBER, and the fault is in `refused`.
  * Shares: with requests assigned one by one, s is the weight, and a look in which the candidate had
@@ -103,6 +107,7 @@ struct gate_result {
   enum gate_act act;          /* what its harm does; NOTHING when dry */
   enum judge_lane lane;       /* that fired, or is nearest to its bar */
   uint32_t arm;               /* the worst treated one */
+  bool whole;                 /* it is about all arms together: `arm` alone is not to blame */
   uint32_t row;               /* latency: row of stat/slow.h; segments: which one */
   double log_e, bar;
   double pass_log_e, pass_bar;     /* the weakest row's; NaN where the gate has no such side */
@@ -112,7 +117,7 @@ struct gate_result {
   uint64_t x_c, n_c, x_b,
       n_b;       /* events and requests behind it: of the step; of HARM by a lane with looks,
                                   * since first_bad_look where that is among the last 60 */
-  uint64_t bits; /* segments: those found; sample_ratio: arms that drift */
+  uint64_t bits; /* segments: those found; sample_ratio: arms that drift, by number */
   uint64_t first_bad_look; /* where the evidence begins; UINT64_MAX: unknown */
   uint64_t fired_look;     /* HARM: when; else UINT64_MAX */
   uint64_t fired_ms;       /* HARM: into the release */
@@ -133,6 +138,8 @@ struct verdict {
   enum verdict_kind kind;
   enum verdict_kind otherwise; /* what it would be without the gates that pause */
   uint32_t pausing;            /* bit per gate that wants to pause */
+  uint32_t closed;             /* bit per arm that is out, by harm or for want of its version */
+  uint32_t winner;             /* trial_winner */
   bool decided_by_gate;        /* `by` says which: HARM, PAUSE, NO_DATA */
   enum gate_id by;
   uint32_t step;
@@ -191,6 +198,8 @@ struct trial {
   uint32_t last_weights[ARMS_MAX];
 
   struct trial_arm arms[ARMS_MAX]; /* [ARM_STABLE] is unused */
+  uint32_t closed;                 /* bit per arm */
+  struct gate_result closed_by[ARMS_MAX]; /* of those that harm closed; else gate PERSON, IDLE */
   double block_room[TRIAL_BLOCK_ROWS][TRIAL_BLOCKS];
   struct look_arm totals[ARMS_MAX]; /* of the step */
   uint64_t ratio_units[ARMS_MAX];   /* since weights changed last */
@@ -209,7 +218,7 @@ struct trial {
   struct mean_arm metric[ARMS_MAX]; /* of the release */
 
   double harmed; /* running sum, may be below zero */
-  bool killed;
+  uint32_t killed; /* bit per arm */
   uint64_t recent_requests[PAST_RECENT + 1], recent_bad[PAST_RECENT + 1]; /* ring */
   uint32_t recent_at, recent_looks;
 
@@ -237,8 +246,9 @@ double trial_share(const struct trial *trial, const struct look *look, uint32_t 
 bool result_interval(const struct trial *trial, const struct gate_result *result, double *lower,
                      double *upper);
 
-/* A/B: the arm whose metric is better than every other's by an interval clear of zero, once users,
- * whole weeks and time are reached; UINT32_MAX: none. */
+/* A/B: the arm whose metric is better than every other open one's by an interval clear of zero, once
+ * users, whole weeks and time are reached; ARM_NONE: none. Over all arms and looks a plan without a
+ * best arm names one with a chance of at most 5 %. */
 uint32_t trial_winner(const struct trial *trial);
 
 const char *gate_state_name(enum gate_state state);          /* "non_inferior" */

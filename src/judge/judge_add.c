@@ -150,13 +150,22 @@ static void segment_count(struct trial *trial, const struct look *look, uint32_t
   segment->log_e = m_log_mean(rows, SEGMENT_ROWS);
 }
 
+/* All candidates against stable: their segments are counted as one. */
+static double pooled_share(const struct trial *trial, const struct look *look)
+{
+  double own = 0, stable = look->weights[ARM_STABLE];
+  if (trial->n_arms == ARM_MORE) return trial_share(trial, look, ARM_CANDIDATE);
+  for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1))
+    own += look->weights[arm];
+  return own > 0 && stable > 0 ? own / (own + stable) : 0;
+}
+
 static void segments_count(struct trial *trial, const struct look *look)
 {
   struct count_step shared;
   if (!look->n_segments || !plan_gate_acts(&trial->plan, GATE_SEGMENTS, STEP_CANARY)) return;
   if (look->n_segments > trial->n_segments) trial->n_segments = look->n_segments;
-  count_step_set(&shared, COUNT_HARM, trial_share(trial, look, ARM_CANDIDATE),
-                 gate_margin(trial, GATE_SEGMENTS));
+  count_step_set(&shared, COUNT_HARM, pooled_share(trial, look), gate_margin(trial, GATE_SEGMENTS));
   for (uint32_t i = 0; i < look->n_segments; i++) segment_count(trial, look, i, &shared);
 }
 
@@ -174,7 +183,7 @@ static void memory_judge(struct trial *trial)
       .stable_slope = slope_of(b),
       .kilo_requests_day = ms > 0 ? requests / ms * DAY_MS / 1000 : 0,
   };
-  for (uint32_t arm = 0; arm < trial->n_arms; arm = gate_arm_next(arm))
+  for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1))
     if (trial->slope[arm].windows) trial->memory[arm] = slope_judge(&trial->slope[arm], &spec);
 }
 
@@ -218,7 +227,7 @@ static void shift_count_all(struct trial *trial)
 {
   const struct look_arm *b = &trial->totals[ARM_STABLE];
   if (trial_in_shadow(trial) || (trial->step_looks + 1) % SHIFT_EVERY) return;
-  for (uint32_t arm = 0; arm < trial->n_arms; arm = gate_arm_next(arm)) {
+  for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1)) {
     const struct look_arm *c = &trial->totals[arm];
     double own = trial->last_weights[arm], stable = trial->last_weights[ARM_STABLE];
     double s = own > 0 && stable > 0 ? own / (own + stable) : 0;
@@ -279,7 +288,7 @@ void trial_count(struct trial *trial, const struct look *look)
     look_arm_add(&trial->totals[arm], &look->arms[arm]);
     mean_merge(&trial->metric[arm], &look->arms[arm].metric);
   }
-  for (uint32_t arm = 0; arm < trial->n_arms; arm = gate_arm_next(arm)) {
+  for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1)) {
     detectors_step(trial, look, arm);
     blocks_step(trial, look, arm);
   }

@@ -17,6 +17,12 @@ static inline bool trial_in_shadow(const struct trial *trial)
 {
   return trial->plan.n_steps > trial->step && trial->plan.steps[trial->step].kind == STEP_SHADOW;
 }
+/* Candidates of the plan: what alpha is split over, also once some are closed. */
 static inline uint32_t trial_treated(const struct trial *trial) { return trial->n_arms - 1; }
+/* Those that are not closed. */
+static inline uint32_t trial_open(const struct trial *trial)
+{
+  return trial_treated(trial) - (uint32_t)__builtin_popcount(trial->closed);
+}
 
 #endif

@@ -124,7 +124,8 @@ static void look_walk(struct coder *coder, struct look *look)
   number32(coder, &look->copied);
   flag(coder, &look->uneven);
   flag(coder, &look->stale);
-  flag(coder, &look->killed);
+  number32(coder, &look->killed);
+  if (look->killed >= ARM_BIT(look->n_arms)) coder->bad = true;
   for (uint32_t i = 0; i < look->n_arms; i++) arm_walk(coder, &look->arms[i]);
   for (uint32_t i = 0; i < look->n_segments; i++)
     for (int side = 0; side < 2; side++) {
@@ -183,7 +184,7 @@ void look_merge(struct look *into, const struct look *from)
   if (from->loaded_ms < into->loaded_ms) into->loaded_ms = from->loaded_ms;
   into->uneven = into->uneven || from->uneven;
   into->stale = into->stale || from->stale;
-  into->killed = into->killed || from->killed;
+  into->killed |= from->killed;
   into->n_segments = into->n_segments > from->n_segments ? into->n_segments : from->n_segments;
   for (uint32_t i = 0; i < from->n_arms; i++) arm_merge(&into->arms[i], &from->arms[i]);
   for (uint32_t i = 0; i < from->n_segments; i++)

@@ -43,7 +43,8 @@ struct look_arm {
   struct mean_arm metric;            /* outcomes that matured in this look */
 };
 
-/* Errors and slow-at-p99 of one segment (a value of a declared field); [0] candidate, [1] stable. A
+/* Errors and slow-at-p99 of one segment (a value of a declared field); [ARM_CANDIDATE] all
+ * candidates together, [ARM_STABLE]. A
  * segment keeps its place for the whole release; the values' names are the caller's. */
 struct look_segment {
   uint64_t requests[2], errors[2], slow[2];
@@ -53,12 +54,12 @@ struct look {
   uint64_t number;     /* over the release, from 0, no gaps */
   uint64_t elapsed_ms; /* lived through since the look before or the start of the step */
   uint64_t loaded_ms;  /* since the youngest instance of a non-stable arm was loaded */
-  uint32_t n_arms;     /* candidate, stable, more */
+  uint32_t n_arms;
   uint32_t weights[ARMS_MAX]; /* in force during the look, of PLAN_WHOLE */
-  uint32_t copied;                 /* shadow: share of requests copied, of PLAN_WHOLE */
+  uint32_t copied;            /* shadow: share of requests copied, of PLAN_WHOLE */
   bool uneven; /* weights may have changed inside, or requests were diverted: shares as realised */
   bool stale;  /* not all that was answered is in it: a loop is silent, or a tally was full */
-  bool killed; /* a node's kill rule sent the candidate to zero */
+  uint32_t killed; /* bit per arm that a node's kill rule sent to zero */
   uint32_t n_segments; /* known so far */
   struct look_arm arms[ARMS_MAX];
   struct look_segment segments[PLAN_SEGMENTS_MAX];

@@ -119,26 +119,37 @@ static const struct arm *arm_asked(const struct call *call, const struct split *
     if (!text_read_u64(value, ARMS_MAX, &number)) return NULL;
     arm = (uint32_t)number;
   }
-  return arm < model->n_arms && model->arms[arm].version ? &model->arms[arm] : NULL;
+  if (arm >= model->n_arms) return NULL;
+  return model->arms[arm].version ? &model->arms[arm] : stable_arm(model);
 }
 
-/* What the candidate may not have any more goes to stable. */
+/* What a candidate may not have any more goes to stable. */
 static const struct arm *arm_allowed(struct call *call, const struct split *split,
                                      const struct release_place *place, uint32_t drawn)
 {
   const struct model *model = call->model;
   struct release_memory *memory = place->memory;
-  bool candidate = drawn != ARM_STABLE, full = memory->sent >= split->unjudged_max;
+  bool full = memory->sent >= split->unjudged_max;
   place->tally->killed = memory->killed;
   call->counts = !(full && stable_arm(model)->weight < WEIGHT_WHOLE);
-  if (!candidate) return &model->arms[drawn];
-  if (!full && !memory->killed) {
+  if (drawn == ARM_STABLE) return stable_arm(model);
+  if (split->closed & ARM_BIT(drawn)) {
+    call->counts = false;
+    return stable_arm(model);
+  }
+  if (!full && !(memory->killed & ARM_BIT(drawn))) {
     memory->sent++;
     return &model->arms[drawn];
   }
   place->tally->unjudged++;
   call->counts = false;
   return stable_arm(model);
+}
+
+static bool arm_killed(const struct release_place *place, const struct model *model,
+                       const struct arm *arm)
+{
+  return arm != stable_arm(model) && place->memory->killed & ARM_BIT(arm - model->arms);
 }
 
 static struct release_ref call_ref(const struct call *call)
@@ -154,8 +165,7 @@ static const struct arm *arm_choose(struct call *call)
   struct release_place place;
   if (!release_here(call->serve, &ref, &place)) return stable_arm(model);
   const struct arm *asked = arm_asked(call, split);
-  if (asked && !(place.memory->killed && asked != stable_arm(model))) return asked;
-  if (asked) return stable_arm(model);
+  if (asked) return arm_killed(&place, model, asked) ? stable_arm(model) : asked;
   struct slice key = sticky_key(call, split);
   if (!key.len) {
     place.tally->keyless++;
@@ -205,7 +215,7 @@ static void kill_check(const struct release_place *place, uint32_t arm)
   struct release_memory *memory = place->memory;
   if (memory->answered[arm] < KILL_ANSWERS || failures(memory, arm) * 2 <= KILL_ANSWERS) return;
   if (failures(memory, ARM_STABLE) * 2 > memory->answered[ARM_STABLE]) return;
-  memory->killed = place->tally->killed = true;
+  memory->killed = place->tally->killed = memory->killed | ARM_BIT(arm);
 }
 
 static void segment_name(struct segment_tally *to, uint64_t hash, struct slice field,
@@ -248,7 +258,7 @@ void release_answered(struct call *call, bool failed, bool slow)
   struct release_memory *memory = place.memory;
   memory->failed[arm] = memory->failed[arm] << 1 | failed;
   if (memory->answered[arm] < KILL_ANSWERS) memory->answered[arm]++;
-  if (failed && arm != ARM_STABLE && !memory->killed) kill_check(&place, arm);
+  if (failed && arm != ARM_STABLE && !(memory->killed & ARM_BIT(arm))) kill_check(&place, arm);
   uint32_t side = arm == ARM_STABLE ? ARM_STABLE : ARM_CANDIDATE;
   for (uint32_t i = 0; i < split->n_segments; i++) {
     struct slice value = release_field(call, split->segments[i]);

@@ -12,6 +12,9 @@
 #include "base/slice.h"
 
 enum { ARM_CANDIDATE, ARM_STABLE, ARM_MORE, ARMS_MAX = 8 };
+#define ARM_NONE UINT32_MAX
+/* Sets of arms are bits: ARM_BIT(ARM_CANDIDATE) is 1. */
+#define ARM_BIT(arm) (UINT32_C(1) << (arm))
 
 /* "candidate", "stable", "candidate-2" to "candidate-7": what headers, flags, status and sentences
  * say, and what clients may ask for. arm < ARMS_MAX. */

@@ -109,7 +109,7 @@ void release_tally_merge(struct release_tally *into, const struct release_tally 
   for (int i = 0; i < ARMS_MAX; i++) into->assigned[i] += from->assigned[i];
   into->keyless += from->keyless;
   into->unjudged += from->unjudged;
-  into->killed = into->killed || from->killed;
+  into->killed |= from->killed;
   for (int i = 0; i < AGREE_COUNTS; i++) into->agree[i] += from->agree[i];
   into->pairs += from->pairs;
   into->repeats += from->repeats;

@@ -83,7 +83,7 @@ struct release_tally {
   uint64_t keyless;  /* requests without the sticky key: served by stable, no evidence */
   uint64_t unjudged; /* live requests that were the candidate's by lot and went to stable because
                        * of unjudged_max or the local kill rule */
-  bool killed;       /* the local kill rule has fired */
+  uint32_t killed;   /* bit per arm that the local kill rule has fired for */
   /* Shadow pairs: requests that stable and the shadow both answered. */
   uint64_t agree[AGREE_COUNTS]; /* by disagreement; the same inputs once a minute and loop */
   uint64_t pairs, repeats; /* in agree; left out there, for their inputs were compared lately */
@@ -109,7 +109,7 @@ struct release_memory {
   uint32_t sent;              /* to candidates since the pulse */
   uint32_t failed[ARMS_MAX];  /* the last answers of each arm, newest in bit 0: 1 is a failure */
   uint8_t answered[ARMS_MAX]; /* how many of those bits are answers */
-  bool killed;
+  uint32_t killed;            /* bit per arm */
   int64_t rest_until_us; /* its shadow runs on this loop no earlier */
 };
 

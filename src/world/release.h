@@ -23,7 +23,7 @@ enum { WEIGHT_WHOLE = 100000000 };
 
 /* A share of the traffic. Weights of a split add up to WEIGHT_WHOLE; 0 owns nothing. */
 struct arm {
-  const struct version *version; /* READY; NULL only where the weight is 0 */
+  const struct version *version; /* READY; NULL: weight is 0, or the arm is closed */
   uint32_t weight;
 };
 
@@ -46,6 +46,9 @@ struct split {
   uint32_t slot;     /* its place in tallies */
   uint32_t step;     /* from 0 */
   struct slice seed; /* "fraud/17" */
+  /* Bit per arm that is out. It keeps its part of the lot, so that no unit of another arm moves:
+   * whoever draws it is answered by stable and is no evidence, of neither. */
+  uint32_t closed;
   enum sticky sticky;
   struct slice sticky_name; /* header or parameter; empty for the other two */
   /* "header:x-arm" or "parameter:arm": a request whose value there is an arm's name ("stable",

@@ -152,7 +152,8 @@ static void model_lay(struct arena *arena, const struct model *from, struct mode
   uint64_t whole = 0;
   for (uint32_t i = 0; i < from->n_arms; i++) {
     const struct version *version = version_moved(from, versions, from->arms[i].version);
-    must(version ? version->state == VERSION_READY : from->arms[i].weight == 0);
+    bool closed = from->release && from->release->closed & ARM_BIT(i);
+    must(version ? version->state == VERSION_READY : closed || from->arms[i].weight == 0);
     to->arms[i].version = version;
     whole += from->arms[i].weight;
   }
@@ -182,6 +183,7 @@ static uint64_t flags_version(const struct tenant *tenant)
     const struct model *model = &tenant->models[i];
     if (!model->release || !sticky_is_flag(model->release->sticky)) continue;
     mix = (mix + model->slot + 1) * UINT64_C(0x9e3779b97f4a7c15) + model->release->number;
+    mix ^= (uint64_t)model->release->closed << 32;
     for (uint32_t k = 0; k < model->n_arms; k++)
       mix = (mix ^ mix >> 29) * UINT64_C(0xbf58476d1ce4e5b9) + model->arms[k].weight;
   }

@@ -384,8 +384,13 @@ TEST(of_three_arms_the_worst_is_named_and_the_best_may_win)
     look.arms[2].errors = 40, look.arms[1].errors = 10, look.arms[0].errors = 5;
     trial_look(&trial, &look, &verdict);
   }
-  EXPECT_INT(verdict.kind, VERDICT_HARM);
-  EXPECT_INT(verdict.gates[GATE_ERRORS].arm, 2);
+  EXPECT_INT(verdict.kind, VERDICT_UNDECIDED); /* the others go on */
+  EXPECT_INT(verdict.closed, ARM_BIT(2));
+  EXPECT_INT(trial.closed_by[2].gate, GATE_ERRORS);
+  EXPECT_INT(trial.closed_by[2].state, GATE_HARM);
+  EXPECT_INT(trial.closed_by[2].arm, 2);
+  EXPECT_INT(verdict.gates[GATE_ERRORS].arm, ARM_CANDIDATE);
+  EXPECT(verdict.gates[GATE_ERRORS].state != GATE_HARM);
   begin(&plan);
   look_init(&look, 0, 3);
   memcpy(look.weights, plan.ab.weights, sizeof look.weights);
@@ -397,7 +402,7 @@ TEST(of_three_arms_the_worst_is_named_and_the_best_may_win)
   trial_look(&trial, &look, &verdict);
   EXPECT_INT(trial_winner(&trial), 0);
   trial.plan.ab.weeks_min = 2;
-  EXPECT_INT(trial_winner(&trial), UINT32_MAX);
+  EXPECT(trial_winner(&trial) == ARM_NONE);
 }
 
 TEST(intervals_hold_what_they_should)

@@ -31,6 +31,7 @@ bool split_flag_of(const struct tenant *tenant, const struct model *model,
   struct slice key = given ? given->text : SLICE_NONE;
   if (split->sticky == STICKY_TENANT) key = tenant->name;
   uint32_t arm = key.len ? model_arm_drawn(model, key) : ARM_STABLE;
+  if (split->closed & ARM_BIT(arm)) arm = ARM_STABLE;
   const char *name = arm_name(arm);
   int len = snprintf(to->key, sizeof to->key, PREFIX "%.*s", SLICE_ARG(model->name));
   to->values[0] = value_of_text(slice_str(name));

@@ -8,6 +8,7 @@
 static void judge(const struct trial *trial, struct gate_result *result)
 {
   result->lane = LANE_SPENT;
+  result->whole = true;
   result->effect_kind = EFFECT_ANSWERS;
   result->effect = trial->harmed > 0 ? trial->harmed : 0;
   result->x_c = (uint64_t)result->effect;

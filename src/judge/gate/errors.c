@@ -43,7 +43,7 @@ static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
   result.x_b = b->errors, result.n_b = b->requests;
   if (says.harm && arm == ARM_CANDIDATE && says.lane != LANE_BLOCKS)
     counts_since(trial, BASELINE_ERRORS, says.first_bad, &result);
-  if (trial->killed && arm == ARM_CANDIDATE)
+  if (trial->killed & ARM_BIT(arm))
     result.state = GATE_HARM, result.lane = LANE_KILLED;
   else if (says.harm)
     result.state = GATE_HARM;

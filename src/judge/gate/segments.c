@@ -1,6 +1,7 @@
 /* segments.c - gate `segments`: is it bad for some of the callers, though not for all?
  * Thread: any, pure.
- * Each segment has one e-value (errors and slow answers, averaged); e-BH says which are found. A
+ * Where there are several candidates a segment holds them together, so that its harm is theirs as a
+ * whole. Each segment has one e-value (errors and slow answers, averaged); e-BH says which are found. A
  * gate that pauses takes the usual rate of false discoveries, one that rolls back its alpha.
  * Source: release-statistics 12.
  * SPDX-License-Identifier: MIT */
@@ -16,6 +17,7 @@ static void judge(const struct trial *trial, struct gate_result *result)
   double rate = spec->on_harm == ACT_ROLLBACK ? (double)spec->alpha_e9 / PLAN_BILLION : FDR_RATE;
   uint32_t worst = n ? fdr_worst(log_e, n) : 0;
   result->lane = LANE_COUNT_ALL;
+  result->whole = true;
   if (worst >= n) return;
   const struct trial_segment *segment = &trial->segments[worst];
   bool slow = detector_pass_log_e(&segment->rows[SEGMENT_SLOW]) >
