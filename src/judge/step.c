@@ -5,17 +5,11 @@
 
 #include <string.h>
 
-/* What a row's function works on. */
-struct stepping {
-  struct rollout *r; /* becomes the next state */
-  const struct plan *plan;
-  const struct rollout_event *event;
-  struct rollout_move *move;
-};
+#include "judge/step_int.h"
 
 /* --- small moves ------------------------------------------------------------------------------ */
 
-static void enter(struct stepping *s, enum rollout_state state, enum rollout_why why,
+void step_enter(struct stepping *s, enum rollout_state state, enum rollout_why why,
                   unsigned deeds)
 {
   s->r->state = state;
@@ -24,14 +18,14 @@ static void enter(struct stepping *s, enum rollout_state state, enum rollout_why
   s->move->deeds |= deeds | THEN_RECORD | THEN_NOTIFY;
 }
 
-static void refuse(struct stepping *s, enum code code, const char *text)
+void step_refuse(struct stepping *s, enum code code, const char *text)
 {
   s->move->refused = code;
   s->move->text = text;
 }
 
 /* A step is left: what people and looks said of it is void. */
-static void forget(struct rollout *r)
+void step_forget(struct rollout *r)
 {
   r->n_approvals = 0;
   memset(r->approvals, 0, sizeof r->approvals);
@@ -42,63 +36,93 @@ static void forget(struct rollout *r)
   r->no_data_ms = 0;
 }
 
-static bool is_frozen(const struct rollout *r) { return r->frozen && !r->freeze_overridden; }
+bool step_is_frozen(const struct rollout *r) { return r->frozen && !r->freeze_overridden; }
 
-static bool is_approved(const struct stepping *s)
+bool step_is_approved(const struct stepping *s)
 {
   return s->r->n_approvals >= rollout_approvals_wanted(s->r, s->plan);
 }
 
-static void complete(struct stepping *s, enum rollout_why why)
+static void step_complete(struct stepping *s, enum rollout_why why)
 {
   s->r->step = s->plan->n_steps;
-  forget(s->r);
-  enter(s, ROLLOUT_COMPLETED, why, THEN_PUBLISH);
+  step_forget(s->r);
+  step_enter(s, ROLLOUT_COMPLETED, why, THEN_PUBLISH);
 }
 
-static void advance(struct stepping *s, enum rollout_why why)
+void step_advance(struct stepping *s, enum rollout_why why)
 {
   if (s->r->step + 1 >= s->plan->n_steps) {
-    complete(s, why);
+    step_complete(s, why);
     return;
   }
   s->r->step++;
-  forget(s->r);
-  enter(s, ROLLOUT_RUNNING, why, THEN_PUBLISH | THEN_STEP);
+  step_forget(s->r);
+  step_enter(s, ROLLOUT_RUNNING, why, THEN_PUBLISH | THEN_STEP);
 }
 
 /* Pending goes on as soon as nothing is in the way. */
-static void start_try(struct stepping *s)
+void step_start_try(struct stepping *s)
 {
   struct rollout *r = s->r;
-  if (!r->loaded || is_frozen(r) || !is_approved(s)) return;
+  if (!r->loaded || step_is_frozen(r) || !step_is_approved(s)) return;
   r->begun = true;
-  forget(r);
+  step_forget(r);
   if (s->plan->n_steps == 0)
-    complete(s, WHY_BEGUN);
+    step_complete(s, WHY_BEGUN);
   else
-    enter(s, ROLLOUT_RUNNING, WHY_BEGUN, THEN_PUBLISH | THEN_STEP);
+    step_enter(s, ROLLOUT_RUNNING, WHY_BEGUN, THEN_PUBLISH | THEN_STEP);
 }
 
 /* Stable answers everything, now. */
-static void give_up(struct stepping *s, enum rollout_state state, enum rollout_why why)
+void step_give_up(struct stepping *s, enum rollout_state state, enum rollout_why why)
 {
   s->r->ebb_weight = 0;
   s->r->holdoff = 0;
-  enter(s, state, why, THEN_PUBLISH_FIRST | THEN_UNLOAD_CANDIDATE);
+  step_enter(s, state, why, THEN_PUBLISH_FIRST | THEN_UNLOAD_CANDIDATE);
 }
 
 /* The step has what it needs, but for persons. */
 static void pass(struct stepping *s, enum rollout_why why)
 {
   struct rollout *r = s->r;
-  if (is_frozen(r) || r->holdoff) return;
+  if (step_is_frozen(r) || r->holdoff) return;
   const struct plan_step *step = &s->plan->steps[r->step];
   bool ask = step->approve_count > r->n_approvals || step->kind == STEP_AB;
   if (ask)
-    enter(s, ROLLOUT_WAITING, why, 0);
+    step_enter(s, ROLLOUT_WAITING, why, 0);
   else
-    advance(s, why);
+    step_advance(s, why);
+}
+
+/* --- arms ------------------------------------------------------------------------------------- */
+
+static uint32_t candidates(const struct stepping *s)
+{
+  return (ARM_BIT(plan_arms(s->plan)) - 1) & ~ARM_BIT(ARM_STABLE);
+}
+
+/* Some of the arms are out, and others are not. */
+static bool some_leave(const struct stepping *s)
+{
+  const struct rollout *r = s->r;
+  return s->event->closed & candidates(s) & ~r->closed &&
+         candidates(s) & ~r->closed & ~s->event->closed;
+}
+
+/* What was said for an arm that is out is void. */
+static void arms_close(struct stepping *s)
+{
+  struct rollout *r = s->r;
+  r->closed |= s->event->closed & candidates(s);
+  r->why = WHY_ARM_CLOSED;
+  s->move->deeds |= THEN_PUBLISH_FIRST | THEN_RECORD | THEN_NOTIFY;
+  if (!(r->closed & ARM_BIT(r->chosen))) return;
+  r->chosen = ARM_STABLE;
+  r->n_approvals = 0;
+  memset(r->approvals, 0, sizeof r->approvals);
+  r->proposal = ROLLOUT_WHENS;
+  memset(r->proposer, 0, sizeof r->proposer);
 }
 
 /* --- looks ------------------------------------------------------------------------------------ */
@@ -133,8 +157,8 @@ static void on_overdue(struct stepping *s)
   if (s->r->state != ROLLOUT_RUNNING || s->plan->on_inconclusive == INCONCLUSIVE_HOLD) return;
   if (s->plan->on_inconclusive == INCONCLUSIVE_ADVANCE)
     pass(s, WHY_INCONCLUSIVE);
-  else if (!is_frozen(s->r) && !s->r->holdoff)
-    enter(s, ROLLOUT_WAITING, WHY_INCONCLUSIVE, 0);
+  else if (!step_is_frozen(s->r) && !s->r->holdoff)
+    step_enter(s, ROLLOUT_WAITING, WHY_INCONCLUSIVE, 0);
 }
 
 static void on_no_data(struct stepping *s)
@@ -143,7 +167,7 @@ static void on_no_data(struct stepping *s)
   look_plain(s);
   r->no_data_ms = s->event->no_data_ms;
   if (r->state != ROLLOUT_RUNNING || r->no_data_ms < s->plan->no_data_deadline_ms) return;
-  enter(s, ROLLOUT_PAUSED, WHY_NO_DATA, THEN_PUBLISH);
+  step_enter(s, ROLLOUT_PAUSED, WHY_NO_DATA, THEN_PUBLISH);
 }
 
 static enum gate_id gate_first(uint32_t bits)
@@ -164,7 +188,7 @@ static void on_suspect(struct stepping *s)
   }
   if (r->state != ROLLOUT_RUNNING) return;
   r->gate = gate_first(open);
-  enter(s, ROLLOUT_PAUSED, WHY_GATE, THEN_PUBLISH);
+  step_enter(s, ROLLOUT_PAUSED, WHY_GATE, THEN_PUBLISH);
 }
 
 static void on_harm(struct stepping *s)
@@ -172,7 +196,7 @@ static void on_harm(struct stepping *s)
   s->r->from_harm = true;
   s->r->passed = false;
   s->r->gate = s->event->gate;
-  give_up(s, ROLLOUT_ROLLED_BACK, s->event->killed ? WHY_KILLED : WHY_GATE);
+  step_give_up(s, ROLLOUT_ROLLED_BACK, s->event->killed ? WHY_KILLED : WHY_GATE);
 }
 
 /* Harm was found after a person had begun to take the candidate out. */
@@ -186,30 +210,30 @@ static void on_harm_ebbing(struct stepping *s)
 
 static void tick_pending(struct stepping *s)
 {
-  if (s->r->state_ms >= s->plan->approval_expiry_ms && !is_approved(s))
-    give_up(s, ROLLOUT_ABORTED, WHY_EXPIRED);
+  if (s->r->state_ms >= s->plan->approval_expiry_ms && !step_is_approved(s))
+    step_give_up(s, ROLLOUT_ABORTED, WHY_EXPIRED);
   else
-    start_try(s);
+    step_start_try(s);
 }
 
 static void tick_paused(struct stepping *s)
 {
   if (s->plan->pause_aborts && s->r->state_ms >= s->plan->pause_deadline_ms)
-    give_up(s, ROLLOUT_ABORTED, WHY_EXPIRED);
+    step_give_up(s, ROLLOUT_ABORTED, WHY_EXPIRED);
 }
 
 static void tick_waiting(struct stepping *s)
 {
-  if (is_approved(s) && !is_frozen(s->r) && !s->r->holdoff)
-    advance(s, WHY_APPROVED);
+  if (step_is_approved(s) && !step_is_frozen(s->r) && !s->r->holdoff)
+    step_advance(s, WHY_APPROVED);
   else if (s->r->state_ms >= s->plan->approval_expiry_ms)
-    give_up(s, ROLLOUT_ABORTED, WHY_EXPIRED);
+    step_give_up(s, ROLLOUT_ABORTED, WHY_EXPIRED);
 }
 
 static void tick_completed(struct stepping *s)
 {
   if (s->r->holdoff || s->r->state_ms < s->plan->keep_previous_warm_ms) return;
-  enter(s, ROLLOUT_SETTLED, WHY_KEPT_WARM, THEN_UNLOAD_PREVIOUS);
+  step_enter(s, ROLLOUT_SETTLED, WHY_KEPT_WARM, THEN_UNLOAD_PREVIOUS);
 }
 
 /* A tenth less each tenth of the time; then the candidate may go. */
@@ -225,7 +249,7 @@ static void tick_ebbing(struct stepping *s)
 /* Another release begins from stable alone. */
 static void ebb_end(struct stepping *s)
 {
-  if (s->r->ebb_weight) give_up(s, ROLLOUT_ROLLED_BACK, WHY_SUPERSEDED);
+  if (s->r->ebb_weight) step_give_up(s, ROLLOUT_ROLLED_BACK, WHY_SUPERSEDED);
 }
 
 static void on_loaded(struct stepping *s)
@@ -233,13 +257,17 @@ static void on_loaded(struct stepping *s)
   s->r->loaded = true;
   s->r->holdoff &= ~(uint32_t)HOLDOFF_LOAD;
   if (s->r->begun && !s->r->holdoff) s->move->deeds |= THEN_PUBLISH;
-  if (s->r->state == ROLLOUT_PENDING) start_try(s);
+  if (s->r->state == ROLLOUT_PENDING) step_start_try(s);
 }
 
 /* Begun: it was in memory before a restart and cannot be brought back. */
 static void on_load_failed(struct stepping *s)
 {
-  give_up(s, s->r->begun ? ROLLOUT_ROLLED_BACK : ROLLOUT_FAILED, WHY_LOAD);
+  bool stepping = s->r->begun && s->r->step < s->plan->n_steps;
+  if (stepping && some_leave(s))
+    arms_close(s);
+  else
+    step_give_up(s, s->r->begun ? ROLLOUT_ROLLED_BACK : ROLLOUT_FAILED, WHY_LOAD);
 }
 
 static void on_restarted(struct stepping *s)
@@ -267,226 +295,23 @@ static void on_thawed(struct stepping *s)
   r->frozen = r->freeze_overridden = false;
   if (r->proposal == WHEN_OVERRIDE_FREEZE) r->proposal = ROLLOUT_WHENS;
   if (r->state == ROLLOUT_PENDING)
-    start_try(s);
-  else if (r->state == ROLLOUT_WAITING && is_approved(s) && !r->holdoff)
-    advance(s, WHY_APPROVED);
+    step_start_try(s);
+  else if (r->state == ROLLOUT_WAITING && step_is_approved(s) && !r->holdoff)
+    step_advance(s, WHY_APPROVED);
 }
 
 static void on_way_back_lost(struct stepping *s)
 {
-  enter(s, ROLLOUT_PAUSED, WHY_WAY_BACK, THEN_PUBLISH);
+  step_enter(s, ROLLOUT_PAUSED, WHY_WAY_BACK, THEN_PUBLISH);
 }
 
-static void on_superseded(struct stepping *s) { give_up(s, ROLLOUT_ABORTED, WHY_SUPERSEDED); }
+static void on_superseded(struct stepping *s) { step_give_up(s, ROLLOUT_ABORTED, WHY_SUPERSEDED); }
 
 /* The candidate is what the next release starts from. */
 static void superseded_completed(struct stepping *s)
 {
-  enter(s, ROLLOUT_SETTLED, WHY_SUPERSEDED, THEN_UNLOAD_PREVIOUS);
+  step_enter(s, ROLLOUT_SETTLED, WHY_SUPERSEDED, THEN_UNLOAD_PREVIOUS);
 }
-
-/* --- persons ---------------------------------------------------------------------------------- */
-
-static void person_copy(char to[ROLLOUT_PERSON_MAX], const char *person)
-{
-  memset(to, 0, ROLLOUT_PERSON_MAX);
-  memcpy(to, person, strnlen(person, ROLLOUT_PERSON_MAX - 1));
-}
-
-static bool person_is(const char known[ROLLOUT_PERSON_MAX], const char *person)
-{
-  return strncmp(known, person, ROLLOUT_PERSON_MAX - 1) == 0;
-}
-
-static int rank(enum plan_role role)
-{
-  return role == PLAN_ADMIN ? 2 : role == PLAN_APPROVER ? 1 : 0;
-}
-
-static enum plan_role role_wanted(const struct stepping *s)
-{
-  const struct rollout *r = s->r;
-  bool in_step = r->begun && r->step < s->plan->n_steps;
-  if (in_step && s->plan->steps[r->step].approve_count) return s->plan->steps[r->step].approve_role;
-  return PLAN_APPROVER;
-}
-
-/* Whether this person may judge what is shown now. */
-static bool may_judge(struct stepping *s)
-{
-  const struct rollout_event *event = s->event;
-  struct rollout *r = s->r;
-  if (!rollout_approvals_wanted(r, s->plan))
-    refuse(s, E_CONFLICT, "nothing waits for an approval now");
-  else if (rank(event->role) < rank(role_wanted(s)))
-    refuse(s, E_DENIED, "this step asks for another role to approve it");
-  else if (event->step != r->step || memcmp(&event->spec, &r->spec, sizeof r->spec) != 0)
-    refuse(s, E_CONFLICT, "the release has moved on since you looked; look again");
-  return s->move->refused == OK;
-}
-
-static void on_approve(struct stepping *s)
-{
-  struct rollout *r = s->r;
-  const char *person = s->event->person;
-  if (!may_judge(s)) return;
-  if (person_is(r->submitter, person)) {
-    refuse(s, E_DENIED, "who submitted a release cannot approve it; another person's key can: "
-           "slipway key add --role approver --person NAME");
-    return;
-  }
-  for (uint32_t i = 0; i < r->n_approvals; i++)
-    if (person_is(r->approvals[i], person)) {
-      s->move->text = "you have approved this step already";
-      return;
-    }
-  if (r->n_approvals == ROLLOUT_APPROVALS_MAX) {
-    refuse(s, E_CONFLICT, "there are approvals enough");
-    return;
-  }
-  person_copy(r->approvals[r->n_approvals++], person);
-  person_copy(r->person, person);
-  s->move->deeds |= THEN_RECORD;
-  if (!is_approved(s))
-    s->move->text = "approved; more approvals are needed";
-  else if (is_frozen(r))
-    s->move->text = "approved; it goes on when the freeze ends";
-  if (r->state == ROLLOUT_PENDING) start_try(s);
-  if (r->state == ROLLOUT_WAITING && is_approved(s) && !is_frozen(r) && !r->holdoff)
-    advance(s, WHY_APPROVED);
-}
-
-static void on_reject(struct stepping *s)
-{
-  if (!may_judge(s)) return;
-  person_copy(s->r->person, s->event->person);
-  give_up(s, ROLLOUT_ABORTED, WHY_PERSON);
-}
-
-static void on_pause(struct stepping *s)
-{
-  person_copy(s->r->person, s->event->person);
-  enter(s, ROLLOUT_PAUSED, WHY_PERSON, THEN_PUBLISH);
-}
-
-static void already_paused(struct stepping *s) { s->move->text = "it is paused already"; }
-
-static void not_paused(struct stepping *s) { refuse(s, E_CONFLICT, "it is not paused"); }
-
-static void on_resume(struct stepping *s)
-{
-  struct rollout *r = s->r;
-  if (is_frozen(r) && s->plan->pause_drains) {
-    refuse(s, E_CONFLICT, "a freeze is on, and resuming would give the candidate traffic again");
-    return;
-  }
-  person_copy(r->person, s->event->person);
-  r->waived |= r->suspects;
-  bool full = r->begun && r->step >= s->plan->n_steps;
-  enum rollout_state to = !r->begun ? ROLLOUT_PENDING : full ? ROLLOUT_COMPLETED : ROLLOUT_RUNNING;
-  enter(s, to, WHY_PERSON, THEN_PUBLISH);
-  if (to == ROLLOUT_PENDING) start_try(s);
-}
-
-/* True once a second person says the same; the first one's word is kept as a proposal. */
-static bool seconded(struct stepping *s, const char *asks)
-{
-  struct rollout *r = s->r;
-  if (r->proposal == s->event->when && !person_is(r->proposer, s->event->person)) {
-    r->proposal = ROLLOUT_WHENS;
-    memset(r->proposer, 0, sizeof r->proposer);
-    return true;
-  }
-  s->move->text = asks;
-  if (r->proposal == s->event->when) return false;
-  r->proposal = s->event->when;
-  person_copy(r->proposer, s->event->person);
-  s->move->deeds |= THEN_RECORD;
-  return false;
-}
-
-static void on_promote(struct stepping *s)
-{
-  struct rollout *r = s->r;
-  if (!r->begun) {
-    refuse(s, E_CONFLICT, "it has not begun; see what it waits for with: slipway status");
-    return;
-  }
-  if (r->holdoff) {
-    refuse(s, E_CONFLICT, "the candidate is still being loaded after a restart; try again soon");
-    return;
-  }
-  if (is_frozen(r)) {
-    refuse(s, E_CONFLICT, "a freeze is on; lift it, or override it with a second person");
-    return;
-  }
-  if (r->step >= s->plan->n_steps) {
-    refuse(s, E_CONFLICT, "the candidate has all traffic already; resume it, or roll back");
-    return;
-  }
-  if (s->plan->two_person && !r->passed &&
-      !seconded(s, "the gates have not passed: a second person must say the same"))
-    return;
-  person_copy(r->person, s->event->person);
-  if (s->plan->steps[r->step].approve_count > r->n_approvals)
-    enter(s, ROLLOUT_WAITING, WHY_PERSON, THEN_PUBLISH);
-  else
-    advance(s, WHY_PERSON);
-}
-
-static void promote_waiting(struct stepping *s)
-{
-  refuse(s, E_CONFLICT, "it waits for approvals, which promote does not replace");
-}
-
-static void on_abort(struct stepping *s)
-{
-  bool full = s->r->state == ROLLOUT_COMPLETED;
-  person_copy(s->r->person, s->event->person);
-  give_up(s, full ? ROLLOUT_ROLLED_BACK : ROLLOUT_ABORTED, WHY_PERSON);
-}
-
-static void on_rollback(struct stepping *s)
-{
-  struct rollout *r = s->r;
-  uint32_t weight = rollout_weight(r, s->plan, ARM_CANDIDATE);
-  person_copy(r->person, s->event->person);
-  if (!s->plan->gradual || !weight) {
-    give_up(s, ROLLOUT_ROLLED_BACK, WHY_PERSON);
-    return;
-  }
-  r->ebb_weight = weight;
-  enter(s, ROLLOUT_ROLLED_BACK, WHY_PERSON, THEN_PUBLISH);
-}
-
-/* Out at once after all. */
-static void abort_ebbing(struct stepping *s)
-{
-  if (s->r->ebb_weight)
-    give_up(s, ROLLOUT_ROLLED_BACK, WHY_PERSON);
-  else
-    refuse(s, E_CONFLICT, "the release has ended");
-}
-
-static void on_override(struct stepping *s)
-{
-  if (!is_frozen(s->r)) {
-    refuse(s, E_CONFLICT, "no freeze is in the way");
-    return;
-  }
-  if (!seconded(s, "a second person must override the freeze, too")) return;
-  person_copy(s->r->person, s->event->person);
-  s->r->freeze_overridden = true;
-  s->move->deeds |= THEN_RECORD;
-  if (s->r->state == ROLLOUT_PENDING) start_try(s);
-}
-
-static void complete_already(struct stepping *s)
-{
-  refuse(s, E_CONFLICT, "the candidate has all traffic; roll back to take it away");
-}
-
-static void ended(struct stepping *s) { refuse(s, E_CONFLICT, "the release has ended"); }
 
 static void nothing(struct stepping *s) { (void)s; }
 
@@ -552,21 +377,21 @@ static const struct row {
     {ON(SUPERSEDED), BACK, ebb_end},
     {ON(SUPERSEDED), ENDED, nothing},
 
-    {ON(APPROVE), PENDING | STEPS, on_approve},
-    {ON(REJECT), PENDING | STEPS, on_reject},
-    {ON(PAUSE), PENDING | RUNNING | WAITING, on_pause},
-    {ON(PAUSE), PAUSED, already_paused},
-    {ON(RESUME), PAUSED, on_resume},
-    {ON(RESUME), PENDING | RUNNING | WAITING | COMPLETED, not_paused},
-    {ON(PROMOTE), PENDING | RUNNING | PAUSED, on_promote},
-    {ON(PROMOTE), WAITING, promote_waiting},
-    {ON(OVERRIDE_FREEZE), PENDING | STEPS, on_override},
-    {WORDS & ~ON(RESUME), COMPLETED, complete_already},
-    {WORDS, BACK | ENDED, ended},
-    {ON(ABORT), LIVE, on_abort},
-    {ON(ROLLBACK), LIVE, on_rollback},
-    {OUTS, BACK, abort_ebbing},
-    {OUTS, ENDED, ended},
+    {ON(APPROVE), PENDING | STEPS, say_approve},
+    {ON(REJECT), PENDING | STEPS, say_reject},
+    {ON(PAUSE), PENDING | RUNNING | WAITING, say_pause},
+    {ON(PAUSE), PAUSED, say_paused_already},
+    {ON(RESUME), PAUSED, say_resume},
+    {ON(RESUME), PENDING | RUNNING | WAITING | COMPLETED, say_not_paused},
+    {ON(PROMOTE), PENDING | RUNNING | PAUSED, say_promote},
+    {ON(PROMOTE), WAITING, say_promote_waiting},
+    {ON(OVERRIDE_FREEZE), PENDING | STEPS, say_override},
+    {WORDS & ~ON(RESUME), COMPLETED, say_complete_already},
+    {WORDS, BACK | ENDED, say_ended},
+    {ON(ABORT), LIVE, say_abort},
+    {ON(ROLLBACK), LIVE, say_rollback},
+    {OUTS, BACK, say_abort_ebbing},
+    {OUTS, ENDED, say_ended},
 };
 
 struct rollout_move rollout_step(const struct rollout *rollout, const struct plan *plan,
@@ -578,6 +403,11 @@ struct rollout_move rollout_step(const struct rollout *rollout, const struct pla
   if (!jumped) r->state_ms += now_ms - r->clock_ms;
   r->clock_ms = now_ms;
   struct stepping s = {r, plan, event, &move};
+  if (LOOKS >> event->when & 1 && STEPS >> rollout->state & 1 && some_leave(&s)) {
+    arms_close(&s); /* first of all: the rest is said again with the next look */
+    rollout_check(r, plan);
+    return move;
+  }
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     if (!(rows[i].whens >> event->when & 1 && rows[i].states >> rollout->state & 1)) continue;
     rows[i].run(&s);

@@ -28,6 +28,11 @@
  * Who resumes a release that a gate paused has seen that gate's evidence: for the rest of the step
  * it does not pause again (`waived`). After the step of an A/B, and where `on_inconclusive` is ask,
  * one person is asked even if the plan names nobody.
+ * Of several candidates one can be closed (by harm, or because its version cannot be loaded again)
+ * while the others go on in the same state: its weight is 0 at once and for good, which is published
+ * first. Harm of the last one open, or of all together, is HARM. Who promotes or approves says which
+ * arm goes on; unsaid it is the winner; where there is none the word is refused. All who approve
+ * must mean the same arm.
  * A person's rollback of a plan with `rollback: gradual` ebbs: the candidate's weight falls by
  * tenths over a minute, in state rolled_back, and only then is the candidate let go. Harm ends that
  * at once.
@@ -103,6 +108,7 @@ enum rollout_why {
   WHY_KEPT_WARM, /* the keep-warm time is over */
   WHY_WAY_BACK,
   WHY_SUPERSEDED,
+  WHY_ARM_CLOSED, /* an arm is out, the others go on */
   WHY_COUNT
 };
 
@@ -126,6 +132,8 @@ struct rollout {
   uint64_t state_ms; /* in this state, summed */
   uint64_t no_data_ms;
   uint32_t ebb_weight; /* ROLLED_BACK gradually: where it began */
+  uint32_t closed;     /* bit per arm that is out */
+  uint32_t chosen;     /* who gets everything; ARM_STABLE: of several nobody has been chosen yet */
   struct digest spec;  /* the plan's hash: approvals name it */
   char submitter[ROLLOUT_PERSON_MAX];
   char person[ROLLOUT_PERSON_MAX]; /* of the last command that was obeyed */
@@ -143,11 +151,13 @@ struct rollout_event {
   bool all_met;      /* SUSPECT: everything else that PASSED needs */
   uint64_t no_data_ms; /* NO_DATA: the verdict's */
   bool stale;          /* from looks: the look was stale */
+  uint32_t closed;     /* from looks: arms that are out; LOAD_FAILED: whose versions are missing */
   /* persons: */
   const char *person;  /* one name per human, whatever keys they hold; never NULL then */
   enum plan_role role; /* the most they may */
   uint32_t step;       /* APPROVE, REJECT: what they saw */
   struct digest spec;
+  uint32_t says_arm, winner; /* PROMOTE, APPROVE: who goes on, who has won; 1 + arm, 0: not said */
 };
 
 /* What is to be done, in this order. */
@@ -178,7 +188,10 @@ struct rollout_move rollout_step(const struct rollout *rollout, const struct pla
 /* The event that a verdict is. */
 struct rollout_event rollout_event_of(const struct verdict *verdict, bool stale);
 
-/* Weight of an arm now, of PLAN_WHOLE; all arms sum to it. Zero while held off. */
+/* An arm's part of the lot, of PLAN_WHOLE; all arms sum to it. Zero while held off. A closed arm
+ * keeps its part, which stable answers: units of other arms stay where they are. */
+uint32_t rollout_share(const struct rollout *rollout, const struct plan *plan, uint32_t arm);
+/* What the arm answers of all traffic: as above, but that a closed arm has 0 and stable its part. */
 uint32_t rollout_weight(const struct rollout *rollout, const struct plan *plan, uint32_t arm);
 /* Share of requests to copy: in a shadow step that runs; 0 elsewhere. */
 uint32_t rollout_copied(const struct rollout *rollout, const struct plan *plan);

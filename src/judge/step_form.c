@@ -15,6 +15,7 @@ void rollout_init(struct rollout *rollout, const struct plan *plan, const struct
                               .clock_ms = now_ms,
                               .spec = *spec,
                               .proposal = ROLLOUT_WHENS};
+  if (plan_arms(plan) > ARM_MORE) rollout->chosen = ARM_STABLE;
   memcpy(rollout->submitter, submitter, strnlen(submitter, ROLLOUT_PERSON_MAX - 1));
   rollout_check(rollout, plan);
 }
@@ -30,7 +31,8 @@ struct rollout_event rollout_event_of(const struct verdict *verdict, bool stale)
                                 .decided_by_gate = verdict->decided_by_gate,
                                 .gate = verdict->by,
                                 .no_data_ms = verdict->no_data_ms,
-                                .stale = stale};
+                                .stale = stale,
+                                .closed = verdict->closed};
   for (int i = 0; i < GATE_COUNT; i++) {
     const struct gate_result *result = &verdict->gates[i];
     if (result->state == GATE_HARM && result->act == ACT_PAUSE) event.suspects |= 1u << i;
@@ -43,7 +45,7 @@ struct rollout_event rollout_event_of(const struct verdict *verdict, bool stale)
 
 /* --- weights ---------------------------------------------------------------------------------- */
 
-/* An arm other than stable. */
+/* An arm other than stable, closed or not. */
 static uint32_t treated_weight(const struct rollout *r, const struct plan *plan, uint32_t arm)
 {
   uint64_t left;
@@ -53,23 +55,36 @@ static uint32_t treated_weight(const struct rollout *r, const struct plan *plan,
     case ROLLOUT_PAUSED:
       if (!r->begun || r->holdoff || plan->pause_drains) return 0;
       return plan_weight(plan, r->step, arm);
-    case ROLLOUT_COMPLETED: return r->holdoff ? 0 : plan_weight(plan, plan->n_steps, arm);
-    case ROLLOUT_SETTLED: return plan_weight(plan, plan->n_steps, arm);
+    case ROLLOUT_COMPLETED: return r->holdoff || arm != r->chosen ? 0 : PLAN_WHOLE;
+    case ROLLOUT_SETTLED: return arm == r->chosen ? PLAN_WHOLE : 0;
     case ROLLOUT_ROLLED_BACK:
-      if (!r->ebb_weight || arm != ARM_CANDIDATE || r->state_ms >= ROLLOUT_EBB_MS) return 0;
+      if (!r->ebb_weight || arm != r->chosen || r->state_ms >= ROLLOUT_EBB_MS) return 0;
       left = ROLLOUT_EBB_STEPS - 1 - r->state_ms * ROLLOUT_EBB_STEPS / ROLLOUT_EBB_MS;
       return (uint32_t)(r->ebb_weight * left / ROLLOUT_EBB_STEPS);
     default: return 0;
   }
 }
 
+/* closed: of no weight, which is stable's then. */
+static uint32_t weight_without(const struct rollout *rollout, const struct plan *plan, uint32_t arm,
+                               uint32_t closed)
+{
+  if (arm != ARM_STABLE)
+    return closed & ARM_BIT(arm) ? 0 : treated_weight(rollout, plan, arm);
+  uint32_t stable = PLAN_WHOLE;
+  for (uint32_t i = 0; i < ARMS_MAX; i++)
+    if (i != ARM_STABLE && !(closed & ARM_BIT(i))) stable -= treated_weight(rollout, plan, i);
+  return stable;
+}
+
+uint32_t rollout_share(const struct rollout *rollout, const struct plan *plan, uint32_t arm)
+{
+  return weight_without(rollout, plan, arm, 0);
+}
+
 uint32_t rollout_weight(const struct rollout *rollout, const struct plan *plan, uint32_t arm)
 {
-  if (arm != ARM_STABLE) return treated_weight(rollout, plan, arm);
-  uint32_t stable = PLAN_WHOLE;
-  for (uint32_t i = 0; i < plan_arms(plan); i++)
-    if (i != ARM_STABLE) stable -= treated_weight(rollout, plan, i);
-  return stable;
+  return weight_without(rollout, plan, arm, rollout->closed);
 }
 
 uint32_t rollout_copied(const struct rollout *rollout, const struct plan *plan)
@@ -117,6 +132,9 @@ void rollout_check(const struct rollout *r, const struct plan *plan)
   must(!r->ebb_weight || (r->state == ROLLOUT_ROLLED_BACK && !r->from_harm));
   must(!r->freeze_overridden || r->frozen);
   must(r->n_approvals <= ROLLOUT_APPROVALS_MAX);
+  must(r->closed < ARM_BIT(ARMS_MAX) && !(r->closed & ARM_BIT(ARM_STABLE)));
+  must(r->chosen < ARMS_MAX && !(r->closed & ARM_BIT(r->chosen)));
+  must(!full || r->chosen != ARM_STABLE);
   must(r->proposal == WHEN_PROMOTE || r->proposal == WHEN_OVERRIDE_FREEZE ||
        r->proposal == ROLLOUT_WHENS);
   must(r->submitter[ROLLOUT_PERSON_MAX - 1] == 0 && r->person[ROLLOUT_PERSON_MAX - 1] == 0);
@@ -125,7 +143,8 @@ void rollout_check(const struct rollout *r, const struct plan *plan)
 
 /* --- bytes ------------------------------------------------------------------------------------ */
 
-enum { ROLLOUT_FORM = 1 };
+/* Two arms, or of several none closed and none chosen but the first, need no more than form 1. */
+enum { ROLLOUT_FORM = 1, ROLLOUT_FORM_ARMS };
 
 static void text_put(struct varint_out *out, const char *text, size_t len)
 {
@@ -164,11 +183,14 @@ static uint64_t flags_of(const struct rollout *r)
 
 void rollout_write(const struct rollout *r, struct varint_out *out)
 {
-  const uint64_t numbers[] = {ROLLOUT_FORM,  r->state,    r->why,        r->gate,
+  bool arms = r->closed || r->chosen != ARM_CANDIDATE;
+  uint64_t form = arms ? ROLLOUT_FORM_ARMS : ROLLOUT_FORM;
+  const uint64_t numbers[] = {form,          r->state,    r->why,        r->gate,
                               r->step,       r->holdoff,  flags_of(r),   r->suspects,
                               r->waived,     r->clock_ms, r->state_ms,   r->no_data_ms,
                               r->ebb_weight, r->proposal, r->n_approvals};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) varint_put(out, numbers[i]);
+  if (arms) varint_put(out, r->closed), varint_put(out, r->chosen);
   text_put(out, (const char *)r->spec.at, sizeof r->spec.at);
   name_put(out, r->submitter);
   name_put(out, r->person);
@@ -188,7 +210,7 @@ static bool below(struct slice *bytes, uint64_t max, uint32_t *to)
 static bool numbers_get(struct slice *bytes, struct rollout *r)
 {
   uint32_t form, state, why, gate, flags, proposal;
-  if (!below(bytes, ROLLOUT_FORM + 1, &form) || form != ROLLOUT_FORM ||
+  if (!below(bytes, ROLLOUT_FORM_ARMS + 1, &form) || form < ROLLOUT_FORM ||
       !below(bytes, ROLLOUT_STATES, &state) || !below(bytes, WHY_COUNT, &why) ||
       !below(bytes, GATE_COUNT, &gate) || !below(bytes, PLAN_STEPS_MAX + 1, &r->step) ||
       !below(bytes, 4, &r->holdoff) || !below(bytes, 1 << 6, &flags) ||
@@ -198,6 +220,9 @@ static bool numbers_get(struct slice *bytes, struct rollout *r)
       !below(bytes, PLAN_WHOLE + 1, &r->ebb_weight) ||
       !below(bytes, ROLLOUT_WHENS + 1, &proposal) ||
       !below(bytes, ROLLOUT_APPROVALS_MAX + 1, &r->n_approvals))
+    return false;
+  if (form == ROLLOUT_FORM_ARMS &&
+      (!below(bytes, ARM_BIT(ARMS_MAX), &r->closed) || !below(bytes, ARMS_MAX, &r->chosen)))
     return false;
   r->state = (enum rollout_state)state;
   r->why = (enum rollout_why)why;
@@ -285,6 +310,7 @@ const char *rollout_why_name(enum rollout_why why)
       [WHY_KEPT_WARM] = "kept_warm",
       [WHY_WAY_BACK] = "way_back",
       [WHY_SUPERSEDED] = "superseded",
+      [WHY_ARM_CLOSED] = "arm_closed",
   };
   must(why < WHY_COUNT);
   return names[why];
