@@ -36,7 +36,8 @@ static json_t *split_json(const struct model *model)
   uint32_t weight = 0;
   const struct version *candidate = split->shadow;
   for (uint32_t i = 0; i < model->n_arms; i++)
-    if (model->arms[i].version && !(split->closed & ARM_BIT(i)) && model->arms[i].version != model->stable) {
+    if (model->arms[i].version && !(split->closed & ARM_BIT(i)) &&
+        model->arms[i].version != model->stable) {
       weight += model->arms[i].weight;
       if (!candidate) candidate = model->arms[i].version;
     }

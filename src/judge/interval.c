@@ -147,8 +147,8 @@ bool result_interval(const struct trial *trial, const struct gate_result *result
 }
 
 /* An arm would have to beat each other open one. Alpha is split over the candidates, so that naming
- * one that is not best takes an interval that is wrong on one side, for one of n arms: n / (2 (n - 1))
- * of alpha at most. */
+ * one that is not best takes an interval that is wrong on one side, for one of n arms: n / (2 (n -
+ * 1)) of alpha at most. */
 static bool wins(const struct trial *trial, uint32_t arm)
 {
   for (uint32_t other = 0; other < trial->n_arms; other++) {

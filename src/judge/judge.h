@@ -18,8 +18,8 @@
  * are reached -> PASSED; deadline over -> OVERDUE; else UNDECIDED.
  * Where a plan has several candidates, a gate that rolls back and finds one of them harmful closes
  * that arm: it is judged no more and its weight is to be 0; the others go on, with the alphas they
- * had. Only harm of the last one left, or harm that no single arm has (`whole`), is HARM. An arm that
- * a look gives no weight while others have some is closed, too: its version was lost.
+ * had. Only harm of the last one left, or harm that no single arm has (`whole`), is HARM. An arm
+ * that a look gives no weight while others have some is closed, too: its version was lost.
  * Errors: a look that look_check refuses, or one whose number is not the next, is not counted:
  * NO_DATA with WITHOUT_NOT_A_NUMBER, and the fault is in `refused`.
  * Shares: with requests assigned one by one, s is the weight, and a look in which the candidate had
@@ -197,13 +197,13 @@ struct trial {
   uint32_t stale_looks; /* in a row */
   uint32_t last_weights[ARMS_MAX];
 
-  struct trial_arm arms[ARMS_MAX]; /* [ARM_STABLE] is unused */
-  uint32_t closed;                 /* bit per arm */
+  struct trial_arm arms[ARMS_MAX];        /* [ARM_STABLE] is unused */
+  uint32_t closed;                        /* bit per arm */
   struct gate_result closed_by[ARMS_MAX]; /* of those that harm closed; else gate PERSON, IDLE */
   double block_room[TRIAL_BLOCK_ROWS][TRIAL_BLOCKS];
   struct look_arm totals[ARMS_MAX]; /* of the step */
   uint64_t ratio_units[ARMS_MAX];   /* since weights changed last */
-  bool step_uneven;                      /* a look of the step was */
+  bool step_uneven;                 /* a look of the step was */
   struct trial_segment segments[PLAN_SEGMENTS_MAX];
   uint32_t n_segments;
   struct agree agree;
@@ -217,7 +217,7 @@ struct trial {
   uint64_t arm_requests[ARMS_MAX];  /* of the release */
   struct mean_arm metric[ARMS_MAX]; /* of the release */
 
-  double harmed; /* running sum, may be below zero */
+  double harmed;   /* running sum, may be below zero */
   uint32_t killed; /* bit per arm */
   uint64_t recent_requests[PAST_RECENT + 1], recent_bad[PAST_RECENT + 1]; /* ring */
   uint32_t recent_at, recent_looks;
@@ -246,9 +246,9 @@ double trial_share(const struct trial *trial, const struct look *look, uint32_t 
 bool result_interval(const struct trial *trial, const struct gate_result *result, double *lower,
                      double *upper);
 
-/* A/B: the arm whose metric is better than every other open one's by an interval clear of zero, once
- * users, whole weeks and time are reached; ARM_NONE: none. Over all arms and looks a plan without a
- * best arm names one with a chance of at most 5 %. */
+/* A/B: the arm whose metric is better than every other open one's by an interval clear of zero,
+ * once users, whole weeks and time are reached; ARM_NONE: none. Over all arms and looks a plan
+ * without a best arm names one with a chance of at most 5 %. */
 uint32_t trial_winner(const struct trial *trial);
 
 const char *gate_state_name(enum gate_state state);          /* "non_inferior" */

@@ -29,10 +29,10 @@
  * it does not pause again (`waived`). After the step of an A/B, and where `on_inconclusive` is ask,
  * one person is asked even if the plan names nobody.
  * Of several candidates one can be closed (by harm, or because its version cannot be loaded again)
- * while the others go on in the same state: its weight is 0 at once and for good, which is published
- * first. Harm of the last one open, or of all together, is HARM. Who promotes or approves says which
- * arm goes on; unsaid it is the winner; where there is none the word is refused. All who approve
- * must mean the same arm.
+ * while the others go on in the same state: its weight is 0 at once and for good, which is
+ * published first. Harm of the last one open, or of all together, is HARM. Who promotes or approves
+ * says which arm goes on; unsaid it is the winner; where there is none the word is refused. All who
+ * approve must mean the same arm.
  * A person's rollback of a plan with `rollback: gradual` ebbs: the candidate's weight falls by
  * tenths over a minute, in state rolled_back, and only then is the candidate let go. Harm ends that
  * at once.
@@ -147,8 +147,8 @@ struct rollout_event {
   enum rollout_when when;
   bool decided_by_gate, killed; /* HARM: `gate` */
   enum gate_id gate;
-  uint32_t suspects; /* SUSPECT: bits of the gates */
-  bool all_met;      /* SUSPECT: everything else that PASSED needs */
+  uint32_t suspects;   /* SUSPECT: bits of the gates */
+  bool all_met;        /* SUSPECT: everything else that PASSED needs */
   uint64_t no_data_ms; /* NO_DATA: the verdict's */
   bool stale;          /* from looks: the look was stale */
   uint32_t closed;     /* from looks: arms that are out; LOAD_FAILED: whose versions are missing */
@@ -191,7 +191,8 @@ struct rollout_event rollout_event_of(const struct verdict *verdict, bool stale)
 /* An arm's part of the lot, of PLAN_WHOLE; all arms sum to it. Zero while held off. A closed arm
  * keeps its part, which stable answers: units of other arms stay where they are. */
 uint32_t rollout_share(const struct rollout *rollout, const struct plan *plan, uint32_t arm);
-/* What the arm answers of all traffic: as above, but that a closed arm has 0 and stable its part. */
+/* What the arm answers of all traffic: as above, but that a closed arm has 0 and stable its
+ * part. */
 uint32_t rollout_weight(const struct rollout *rollout, const struct plan *plan, uint32_t arm);
 /* Share of requests to copy: in a shadow step that runs; 0 elsewhere. */
 uint32_t rollout_copied(const struct rollout *rollout, const struct plan *plan);

@@ -78,8 +78,9 @@ void say_approve(struct stepping *s)
   const char *person = s->event->person;
   if (!may_judge(s)) return;
   if (person_is(r->submitter, person)) {
-    step_refuse(s, E_DENIED, "who submitted a release cannot approve it; another person's key can: "
-           "slipway key add --role approver --person NAME");
+    step_refuse(s, E_DENIED,
+                "who submitted a release cannot approve it; another person's key can: "
+                "slipway key add --role approver --person NAME");
     return;
   }
   for (uint32_t i = 0; i < r->n_approvals; i++)
@@ -125,7 +126,8 @@ void say_resume(struct stepping *s)
 {
   struct rollout *r = s->r;
   if (step_is_frozen(r) && s->plan->pause_drains) {
-    step_refuse(s, E_CONFLICT, "a freeze is on, and resuming would give the candidate traffic again");
+    step_refuse(s, E_CONFLICT,
+                "a freeze is on, and resuming would give the candidate traffic again");
     return;
   }
   person_copy(r->person, s->event->person);
@@ -161,7 +163,8 @@ void say_promote(struct stepping *s)
     return;
   }
   if (r->holdoff) {
-    step_refuse(s, E_CONFLICT, "the candidate is still being loaded after a restart; try again soon");
+    step_refuse(s, E_CONFLICT,
+                "the candidate is still being loaded after a restart; try again soon");
     return;
   }
   if (step_is_frozen(r)) {

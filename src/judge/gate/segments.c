@@ -1,8 +1,9 @@
 /* segments.c - gate `segments`: is it bad for some of the callers, though not for all?
  * Thread: any, pure.
  * Where there are several candidates a segment holds them together, so that its harm is theirs as a
- * whole. Each segment has one e-value (errors and slow answers, averaged); e-BH says which are found. A
- * gate that pauses takes the usual rate of false discoveries, one that rolls back its alpha.
+ * whole. Each segment has one e-value (errors and slow answers, averaged); e-BH says which are
+ * found. A gate that pauses takes the usual rate of false discoveries, one that rolls back its
+ * alpha.
  * Source: release-statistics 12.
  * SPDX-License-Identifier: MIT */
 #include "judge/judge_int.h"
