@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "api/routes.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -97,7 +98,7 @@ enum desk_step ask_command(struct ask *ask, ask_then then)
   if (!control_listens(ask)) return ask_fail(ask);
   command->mail = (struct mail){.kind = LETTER_COMMAND};
   command->home = &ask->desk->box;
-  command->event.tenant = letter->tenant;
+  if (!command->event.tenant.at) command->event.tenant = letter->tenant;
   command->event.actor = letter->actor;
   command->event.idempotency = ask->keyless ? SLICE_NONE : key;
   command->arena = &ask->arena;
@@ -187,6 +188,20 @@ const struct model *ask_model(struct ask *ask, uint32_t i)
     fail(&ask->err, E_MODEL_NOT_FOUND, "model '%.*s' is not known; 'slipway push' makes one",
          SLICE_ARG(name));
   return model;
+}
+
+const struct tenant *ask_tenant(struct ask *ask, uint32_t i)
+{
+  uint32_t n;
+  const struct letter_ask *letter = ask->letter;
+  struct slice name = letter->params[i];
+  struct principal principal = {letter->role, letter->tenant};
+  struct resource resource = {RESOURCE_tenant, name};
+  const struct tenant *tenant = world_tenant(ask->world, name);
+  enum code code = authz(&principal, routes_all(&n)[letter->route].verb, &resource);
+  if (tenant && code == OK) return tenant;
+  fail(&ask->err, E_TENANT_NOT_FOUND, "there is no tenant '%.*s'", SLICE_ARG(name));
+  return NULL;
 }
 
 bool ask_has_version(const struct ask *ask)

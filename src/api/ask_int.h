@@ -104,7 +104,8 @@ enum desk_step ask_text(struct ask *ask, int status, const char *type, struct bl
 enum desk_step ask_fail(struct ask *ask);
 
 /* ---- letters: each returns DESK_LATER */
-/* Sends ask->command to control. Tenant, actor and idempotency key are filled in here. */
+/* Sends ask->command to control. Actor and idempotency key are filled in here, and the caller's
+ * tenant, but where the command is about a tenant that ask_tenant has let through. */
 enum desk_step ask_command(struct ask *ask, ask_then then);
 /* A pulse of every loop made after now. The stats are freed after `then`. */
 enum desk_step stats_fresh(struct ask *ask, ask_stats_then then);
@@ -122,6 +123,9 @@ const struct version_tally *stats_slot(const struct stats *stats, uint32_t slot)
 /* ---- reading a question. Each returns NULL or false with ask->err filled. */
 /* The model or version named by the i-th path parameter. */
 const struct model *ask_model(struct ask *ask, uint32_t i);
+/* The tenant named by the i-th path parameter. E_TENANT_NOT_FOUND for one that is not the caller's
+ * to see as for one that is not there. */
+const struct tenant *ask_tenant(struct ask *ask, uint32_t i);
 bool ask_version_number(struct ask *ask, uint32_t i, uint32_t *number);
 /* The version of a `[/versions/{version}]` route: parameter 1 where the route has one, else what
  * the model serves. E_VERSION_NOT_FOUND when it is not READY, E_NOT_READY when nothing serves. */

@@ -11,6 +11,7 @@
 static const struct opt common[] = {
     {"json", 0, OPT_SWITCH, NULL, "print JSON"},
     {"url", 0, OPT_TEXT, "URL", "where slipway is; else SLIPWAY_URL, else http://127.0.0.1:8080"},
+    {"tenant", 0, OPT_TEXT, "NAME", "an operator: act in this tenant; else SLIPWAY_TENANT"},
     {"help", 'h', OPT_SWITCH, NULL, "print this"},
     {NULL, 0, OPT_SWITCH, NULL, NULL},
 };
@@ -86,6 +87,8 @@ static enum code opt_set(struct args *args, const struct opt *opt, const char *v
   else if (opt == &common[1])
     args->url = value;
   else if (opt == &common[2])
+    args->tenant = value;
+  else if (opt == &common[3])
     args->help = true;
   else {
     size_t at = (size_t)(opt - args->opts);

@@ -3,8 +3,8 @@
  *
  *   --name VALUE   --name=VALUE   -n VALUE   --switch   -s   --   ends the flags
  *
- * Every command also takes --json, --url and --help. A flag that is not known is refused with the
- * nearest one that is.
+ * Every command also takes --json, --url, --tenant and --help. A flag that is not known is refused
+ * with the nearest one that is.
  * SPDX-License-Identifier: MIT */
 #ifndef CLI_ARGS_H
 #define CLI_ARGS_H
@@ -36,7 +36,7 @@ struct args {
   uint32_t n_words;
   const char *values[ARGS_OPTS_MAX]; /* by the place in opts; a given switch is "" */
   uint64_t counts[ARGS_OPTS_MAX];
-  const char *url;
+  const char *url, *tenant;
   bool json, help;
 };
 

@@ -16,6 +16,7 @@ struct client {
   struct curl_slist *headers;
   char key[KEY_TEXT_LEN + 1]; /* empty: none; it and its header are wiped with the client */
   char url[URL_MAX];
+  char tenant[TENANT_MAX]; /* empty: the key's own */
 };
 
 /* ---- where ---- */
@@ -29,6 +30,14 @@ static void key_set(struct client *client, const char *key)
   explicit_bzero(header, sizeof header);
 }
 
+static void tenant_name(struct client *client, const char *name)
+{
+  char header[sizeof "x-slipway-tenant: " + TENANT_MAX];
+  snprintf(header, sizeof header, "x-slipway-tenant: %s", name);
+  client->headers = curl_slist_append(client->headers, header);
+  snprintf(client->tenant, sizeof client->tenant, "%s", name);
+}
+
 enum code client_new_with(struct client **to, const struct settings *settings, struct err *err)
 {
   struct client *client = grab_zero(1, sizeof *client);
@@ -40,6 +49,7 @@ enum code client_new_with(struct client **to, const struct settings *settings, s
   client->headers = curl_slist_append(client->headers, "Expect:");
   memcpy(client->url, settings->url, sizeof client->url);
   if (settings->key[0]) key_set(client, settings->key);
+  if (settings->tenant[0]) tenant_name(client, settings->tenant);
   err->code = OK;
   return OK;
 }
@@ -48,7 +58,7 @@ enum code client_new(struct client **to, const struct cli *cli, struct err *err)
 {
   struct settings settings;
   *to = NULL;
-  if (settings_read(&settings, cli->args.url, err) != OK) return err->code;
+  if (settings_read(&settings, cli->args.url, cli->args.tenant, err) != OK) return err->code;
   enum code code = client_new_with(to, &settings, err);
   settings_wipe(&settings);
   return code;
@@ -77,6 +87,11 @@ void client_free(struct client *client)
 }
 
 const char *client_key(const struct client *client) { return client->key[0] ? client->key : NULL; }
+
+const char *client_tenant(const struct client *client)
+{
+  return client->tenant[0] ? client->tenant : NULL;
+}
 
 const char *client_url(const struct client *client) { return client->url; }
 

@@ -26,6 +26,8 @@ CHECKED enum code client_new_with(struct client **client, const struct settings 
                                   struct err *err);
 void client_free(struct client *client);
 const char *client_url(const struct client *client);
+/* Whom an operator acts for; NULL: the key's own. */
+const char *client_tenant(const struct client *client);
 /* The key that goes along; NULL: none does. Gone with the client. */
 const char *client_key(const struct client *client);
 

@@ -173,7 +173,22 @@ static enum code config_apply(struct settings *to, bool url_given, struct slice 
   return code;
 }
 
-enum code settings_read(struct settings *to, const char *url_flag, struct err *err)
+/* What goes into a header: one word without control bytes. Whether there is such a tenant the
+ * server says. */
+static enum code tenant_read(char to[TENANT_MAX], const char *flag, struct err *err)
+{
+  const char *name = flag ? flag : getenv("SLIPWAY_TENANT");
+  size_t len = name ? strlen(name) : 0;
+  if (len >= TENANT_MAX) return fail(err, E_BAD_NAME, "'%.64s...' is no tenant's name", name);
+  for (size_t i = 0; i < len; i++)
+    if (name[i] <= ' ' || name[i] > '~')
+      return fail(err, E_BAD_NAME, "'%.64s' is no tenant's name", name);
+  if (len) memcpy(to, name, len + 1);
+  return OK;
+}
+
+enum code settings_read(struct settings *to, const char *url_flag, const char *tenant_flag,
+                        struct err *err)
 {
   char path[PATH_BYTES_MAX], bytes[FILE_BYTES_MAX];
   size_t len;
@@ -181,6 +196,7 @@ enum code settings_read(struct settings *to, const char *url_flag, struct err *e
   const char *key = getenv("SLIPWAY_KEY"), *file = getenv("SLIPWAY_KEY_FILE");
   bool url_given = url && url[0];
   *to = (struct settings){.url = "http://127.0.0.1:8080"};
+  if (tenant_read(to->tenant, tenant_flag, err)) return err->code;
   if (url_given && url_read(to->url, url, err)) return err->code;
   if (key && key[0]) {
     if (key_take(to->key, slice_str(key), "SLIPWAY_KEY", err)) return err->code;

@@ -5,6 +5,7 @@
  *   key    $SLIPWAY_KEY, else the file named by $SLIPWAY_KEY_FILE, else `key` of the configuration
  *          file, if the URL is the one it stands with. Never the command line, which others on the
  *          machine can read
+ *   tenant --tenant, else $SLIPWAY_TENANT, else the key's own
  *
  * The configuration file is ~/.config/slipway/config.yaml ($XDG_CONFIG_HOME), written by
  * `slipway login`; one that others may read is refused. On this machine a daemon that wants a key
@@ -16,15 +17,17 @@
 #include "base/err.h"
 #include "wire/key.h"
 
-enum { URL_MAX = 512 };
+enum { URL_MAX = 512, TENANT_MAX = 64 };
 
 struct settings {
   char url[URL_MAX]; /* without a slash at its end */
   char key[KEY_TEXT_LEN + 1]; /* empty: none */
+  char tenant[TENANT_MAX];    /* whom an operator acts for; empty: the key's own */
 };
 
-/* url_flag: NULL when not given. The caller wipes what it got: settings_wipe. */
-CHECKED enum code settings_read(struct settings *settings, const char *url_flag, struct err *err);
+/* The flags: NULL when not given. The caller wipes what it got: settings_wipe. */
+CHECKED enum code settings_read(struct settings *settings, const char *url_flag,
+                                const char *tenant_flag, struct err *err);
 void settings_wipe(struct settings *settings);
 /* Writes the configuration file, 0600. */
 CHECKED enum code settings_write(const struct settings *settings, struct err *err);

@@ -111,13 +111,15 @@ void append_fold(struct control *control, struct change *change)
     const struct event *event = &letter->events[i];
     struct err err;
     must(catalog_apply(control->catalog, event, &err) == OK);
-    struct catalog_model *model =
-        catalog_model(catalog_tenant(control->catalog, event->tenant), event->model);
+    struct catalog_tenant *tenant = catalog_tenant_ever(control->catalog, event->tenant);
+    struct catalog_model *model = catalog_model(tenant, event->model);
+    for (uint32_t k = 0; tenant->removed_seq && k < tenant->n_models; k++)
+      serving_sync(control, tenant->models[k]);
     serving_sync(control, model);
     if (model) run_sync(control, model);
     change->seq = event->seq;
     notify_event(control, event);
-    control_touch(control, catalog_tenant(control->catalog, event->tenant));
+    control_touch(control, tenant);
   }
 }
 

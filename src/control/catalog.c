@@ -12,6 +12,7 @@
 #include "control/flag.h"
 #include "control/registry/fold.h"
 #include "control/release/fold.h"
+#include "control/tenant.h"
 
 #define CATALOG_BYTES_MAX ((size_t)1 << 36) /* no limit of its own: each tenant's quotas are */
 
@@ -71,9 +72,15 @@ static uint32_t name_at(const struct catalog *catalog, struct slice name)
   return at;
 }
 
-struct catalog_tenant *catalog_tenant(const struct catalog *catalog, struct slice name)
+struct catalog_tenant *catalog_tenant_ever(const struct catalog *catalog, struct slice name)
 {
   return catalog->names_cap ? catalog->names[name_at(catalog, name)] : NULL;
+}
+
+struct catalog_tenant *catalog_tenant(const struct catalog *catalog, struct slice name)
+{
+  struct catalog_tenant *tenant = catalog_tenant_ever(catalog, name);
+  return tenant && !tenant->removed_seq ? tenant : NULL;
 }
 
 static int name_compare(struct slice a, struct slice b)
@@ -144,11 +151,15 @@ const struct catalog_key *catalog_key(const struct catalog *catalog,
 
 /* --- growing ---------------------------------------------------------------------------------- */
 
-static void tenant_add(struct catalog *catalog, struct slice name)
+static void tenant_add(struct catalog *catalog, const struct event *event)
 {
+  struct slice name = event->tenant;
   struct catalog_tenant *tenant = need(&catalog->arena, 1, sizeof *tenant);
   tenant->name = catalog_keep(catalog, name);
   tenant->slot = catalog->n_tenants;
+  tenant->about = catalog_keep(catalog, event->note);
+  tenant->added_by = catalog_keep(catalog, event->actor);
+  tenant->added_ms = event->wall_ms;
   catalog->tenants = catalog_grow(catalog, catalog->tenants, catalog->n_tenants,
                                   &catalog->tenants_cap, sizeof *catalog->tenants);
   catalog->tenants[catalog->n_tenants++] = tenant;
@@ -352,11 +363,14 @@ enum code catalog_apply(struct catalog *catalog, const struct event *event, stru
   if (tenant && event->idempotency.len && catalog_key(catalog, tenant, event->idempotency))
     return catalog_misfit(event, err, "its idempotency key has been used");
   if (event->kind == EVENT_TENANT_CREATED) {
-    if (tenant || !event->tenant.len) return catalog_misfit(event, err, "the tenant exists");
-    tenant_add(catalog, event->tenant);
+    if (catalog_tenant_ever(catalog, event->tenant) || !event->tenant.len)
+      return catalog_misfit(event, err, "the tenant exists");
+    tenant_add(catalog, event);
     tenant = catalog_tenant(catalog, event->tenant);
   } else if (!tenant) {
     return catalog_misfit(event, err, "no such tenant");
+  } else if (tenant_event_is(event->kind)) {
+    if (tenant_fold(catalog, tenant, event, err)) return err->code;
   } else if (flags) {
     if (flag_fold(tenant, event, err)) return err->code;
   } else if (key_event_is(event->kind)) {
@@ -475,6 +489,7 @@ struct digest catalog_digest(const struct catalog *catalog)
     digest_number(&sha, tenant->n_models);
     for (uint32_t k = 0; k < tenant->n_models; k++) add_model(&sha, tenant->models[k]);
     keyring_digest(&tenant->keyring, &sha);
+    tenant_digest(tenant, &sha);
     if (!tenant->flags.len) continue;
     digest_number(&sha, tenant->flags_seq);
     digest_text(&sha, tenant->flags);

@@ -81,7 +81,11 @@ struct catalog_key {
 
 struct catalog_tenant {
   struct slice name;
-  uint32_t slot;
+  uint32_t slot;      /* 0, 1, 2... in order of creation; never another's */
+  struct slice about; /* what it is for */
+  struct slice added_by;
+  int64_t added_ms;
+  uint64_t removed_seq; /* of the event that removed it; 0: it is there */
   struct catalog_model **models; /* ascending by name without regard to case: unique so */
   uint32_t n_models, models_cap; /* those that were removed, too */
   uint32_t n_models_live, n_versions_live;
@@ -121,6 +125,8 @@ CHECKED enum code catalog_apply(struct catalog *catalog, const struct event *eve
 
 /* NULL when unknown or removed; names byte for byte. */
 struct catalog_tenant *catalog_tenant(const struct catalog *catalog, struct slice name);
+/* The same, be it removed: its name is taken for good. */
+struct catalog_tenant *catalog_tenant_ever(const struct catalog *catalog, struct slice name);
 struct catalog_model *catalog_model(const struct catalog_tenant *tenant, struct slice name);
 /* The same without regard to case, a removed one, too: who is in the way of a new one. */
 struct catalog_model *catalog_model_like(const struct catalog_tenant *tenant, struct slice name);

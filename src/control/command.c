@@ -7,6 +7,7 @@
 #include "control/registry/decide.h"
 #include "control/registry/fold.h"
 #include "control/release/decide.h"
+#include "control/tenant.h"
 #include "world/model.h"
 
 static void refuse(struct decision *decision, enum code code)
@@ -35,6 +36,9 @@ static bool key_kind_fits(enum command_kind command, enum event_kind event)
     case COMMAND_KEY_REVOKE: return event == EVENT_KEY_REVOKED;
     case COMMAND_FLAG_SET: return event == EVENT_FLAGS_SET;
     case COMMAND_FLAG_REMOVE: return event == EVENT_FLAG_REMOVED;
+    case COMMAND_TENANT_ADD:
+    case COMMAND_TENANT_SET:
+    case COMMAND_TENANT_REMOVE: return false; /* tenant_decide looks by itself */
     default: return registry_key_fits(command, event);
   }
 }
@@ -211,6 +215,13 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
   const struct event *wish = &command->event;
   *decision = (struct decision){.kind = DECISION_ANSWER};
   const struct catalog_tenant *tenant = catalog_tenant(catalog, wish->tenant);
+  if (tenant_command_is(command)) {
+    if (texts_check(wish, &decision->err))
+      refuse(decision, decision->err.code);
+    else
+      tenant_decide(catalog, command, decision);
+    return;
+  }
   if (!tenant) {
     refuse(decision,
            fail(&decision->err, E_NOT_FOUND, "there is no tenant '%.*s'", SLICE_ARG(wish->tenant)));

@@ -25,20 +25,22 @@ static void command_refuse(struct letter_command *command, enum code code, const
 /* --- waiting and joining ---------------------------------------------------------------------- */
 
 /* Whether the command has to wait for what this change is having written. */
-static bool in_the_way(const struct change *change, const struct event *wish)
+static bool in_the_way(const struct change *change, const struct letter_command *command)
 {
   if (!change_at_scribe(change)) return false;
-  const struct event *written = &change->append.events[0];
+  const struct event *written = &change->append.events[0], *wish = &command->event;
   if (!slice_eq(written->tenant, wish->tenant)) return false;
-  return written->kind == EVENT_TENANT_CREATED || slice_eq_nocase(written->model, wish->model) ||
+  return written->kind == EVENT_TENANT_CREATED || written->kind == EVENT_TENANT_REMOVED ||
+         command->kind == COMMAND_TENANT_REMOVE || slice_eq_nocase(written->model, wish->model) ||
          (wish->idempotency.len && slice_eq(change->key, wish->idempotency));
 }
 
-static struct change *way_blocked(const struct control *control, const struct event *wish)
+static struct change *way_blocked(const struct control *control,
+                                  const struct letter_command *command)
 {
   for (struct link *link = control->changes.next; link != &control->changes; link = link->next) {
     struct change *change = LIST_OF(link, struct change, link);
-    if (in_the_way(change, wish)) return change;
+    if (in_the_way(change, command)) return change;
   }
   return NULL;
 }
@@ -112,6 +114,24 @@ static struct change *command_switch(struct control *control, struct letter_comm
   return change;
 }
 
+/* True when a model of a tenant that is to go is on its way into memory for somebody. */
+static bool loading_blocks(struct control *control, struct letter_command *command,
+                           const struct decision *decision)
+{
+  const struct event *wish = &command->event;
+  const struct catalog_tenant *tenant = catalog_tenant(control->catalog, wish->tenant);
+  if (command->kind != COMMAND_TENANT_REMOVE || decision->kind != DECISION_APPEND) return false;
+  for (uint32_t i = 0; tenant && i < tenant->n_models; i++) {
+    struct err err = {0};
+    if (!switch_of(control, tenant->models[i])) continue;
+    fail(&err, E_CONFLICT, "a version of model '%.*s' is being loaded; wait for it",
+         SLICE_ARG(tenant->models[i]->name));
+    command_answer(command, &err, 0, 0);
+    return true;
+  }
+  return false;
+}
+
 /* True when a switch of the model is under way and must be waited for. */
 static bool switch_blocks(struct control *control, struct letter_command *command,
                           const struct decision *decision)
@@ -143,7 +163,7 @@ static struct change *command_try(struct control *control, struct letter_command
   }
   command->event.wall_ms = control->wall_ms;
   run_hear(control, command);
-  struct change *change = way_blocked(control, &command->event);
+  struct change *change = way_blocked(control, command);
   if (change) {
     wait_behind(change, &command->mail, &command->mail.next);
     return NULL;
@@ -151,6 +171,7 @@ static struct change *command_try(struct control *control, struct letter_command
   if (joined(control, command)) return NULL;
   command_decide(control->catalog, command, &decision);
   if (switch_blocks(control, command, &decision)) return NULL;
+  if (loading_blocks(control, command, &decision)) return NULL;
   if (decision.err.code != OK) {
     command_answer(command, &decision.err, decision.version, decision.seq);
     return NULL;

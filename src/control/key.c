@@ -204,23 +204,34 @@ bool key_command_replays(const struct catalog *catalog, const struct letter_comm
   return command->kind == COMMAND_KEY_REVOKE && entry && entry->revoked_seq == seq;
 }
 
-void key_command_decide(const struct catalog_tenant *tenant, const struct catalog *catalog,
-                        const struct letter_command *command, struct decision *decision)
+enum code key_event_check(const struct catalog *catalog, const struct event *event,
+                          struct err *err)
 {
   struct cidr cidrs[CIDRS_MAX];
   struct key key;
+  if (key_read(event, &key, cidrs, err)) return err->code;
+  if (!key_entry(catalog, key_id(&key))) return OK;
+  return fail(err, E_CONFLICT, "there is a key '%.*s' already; try again",
+              SLICE_ARG(key_id(&key)));
+}
+
+void keyring_revoke(struct keyring *ring, uint64_t seq)
+{
+  for (uint32_t i = 0; i < ring->n; i++)
+    if (!ring->entries[i]->revoked_seq) ring->entries[i]->revoked_seq = seq;
+  ring->n_live = 0;
+}
+
+void key_command_decide(const struct catalog_tenant *tenant, const struct catalog *catalog,
+                        const struct letter_command *command, struct decision *decision)
+{
   struct err *err = &decision->err;
   if (command->kind == COMMAND_KEY_REVOKE) {
     revoke_decide(tenant, catalog, command, decision);
     return;
   }
-  if (key_read(&command->event, &key, cidrs, err)) {
+  if (key_event_check(catalog, &command->event, err)) {
     refuse(decision, err->code);
-    return;
-  }
-  if (key_entry(catalog, key_id(&key))) {
-    refuse(decision, fail(err, E_CONFLICT, "there is a key '%.*s' already; try again",
-                          SLICE_ARG(key_id(&key))));
     return;
   }
   if (tenant->keyring.n_live >= KEYS_LIVE_MAX) {

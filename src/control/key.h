@@ -51,6 +51,11 @@ CHECKED enum code key_event_apply(struct catalog *catalog, struct catalog_tenant
 /* COMMAND_KEY_ADD, COMMAND_KEY_REVOKE. now_ms: the command's event.wall_ms. */
 void key_command_decide(const struct catalog_tenant *tenant, const struct catalog *catalog,
                         const struct letter_command *command, struct decision *decision);
+/* Whether the event's facts make a key that may be added. */
+CHECKED enum code key_event_check(const struct catalog *catalog, const struct event *event,
+                                  struct err *err);
+/* All of them, by that event: their tenant is gone. */
+void keyring_revoke(struct keyring *keyring, uint64_t seq);
 /* Whether a command may be answered as the one that led to event `seq` was. Never one that adds: a
  * key is shown once. */
 bool key_command_replays(const struct catalog *catalog, const struct letter_command *command,

@@ -229,6 +229,9 @@ static void tenant_plan(struct publish *publish, struct sealed *sealed,
   must(n == from->n_models_live);
   if (!sorted) qsort(models, n, sizeof *models, name_compare);
   *to = (struct tenant){.name = from->name, .slot = from->slot, .models = models, .n_models = n};
+  to->about = from->about;
+  to->added_by = from->added_by;
+  to->added_ms = from->added_ms;
   to->flags = from->flags;
   to->flags_seq = from->flags_seq;
   to->flags_ms = from->flags_ms;
@@ -275,13 +278,13 @@ static void parts_take(struct publish *publish, struct book *book, const struct 
     publish_touch(publish, LIST_OF(link, struct run, link)->model->tenant);
   sealed_grow(publish, catalog->n_tenants);
   book->parts = grab_zero(catalog->n_tenants, sizeof(struct sealed *));
-  book->n_parts = catalog->n_tenants;
-  for (uint32_t i = 0; i < book->n_parts; i++) {
+  for (uint32_t i = 0; i < catalog->n_tenants; i++) {
     struct sealed **sealed = &publish->sealed[i];
     must(catalog->tenants[i]->slot == i);
+    if (catalog->tenants[i]->removed_seq) continue;
     if (!*sealed) *sealed = tenant_seal(publish, catalog->tenants[i]);
     (*sealed)->holders++;
-    book->parts[i] = *sealed;
+    book->parts[book->n_parts++] = *sealed;
   }
 }
 

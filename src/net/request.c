@@ -162,6 +162,24 @@ static void route_missing(struct conn *conn, uint32_t allow)
   send_error(conn, err, text);
 }
 
+/* Who asks, whom for, and whether they may: the one place where a request is let through. */
+static enum code request_may(struct conn *conn, const struct url *url, const struct route *route,
+                             struct who *who)
+{
+  struct loop *loop = conn->loop;
+  struct err *err = &loop->err;
+  struct slice ticket = SLICE_NONE, tenant = http_head_get(&conn->h1.head, FIELD_TENANT);
+  struct who_asks asks = {.world = serve_newest(loop->serve), .head = &conn->h1.head};
+  asks.wall_ms = (loop_now(loop) + loop->wall_us) / 1000;
+  memcpy(asks.peer.at, conn->address.at, sizeof asks.peer.at);
+  if (route->kind == ROUTE_STREAM_FLAGS) ticket = url_query_get(url->query, SLICE("ticket"));
+  if (ticket.at ? who_of_ticket(&loop->opts.who, &asks, ticket, who, err)
+                : who_of(&loop->opts.who, &asks, who, err))
+    return err->code;
+  if (tenant.at && who_acts(asks.world, tenant, who, err)) return err->code;
+  return who_may(who, route->verb, route->resource, err);
+}
+
 static void request_route(struct conn *conn, const struct url *url)
 {
   struct slice params[ROUTE_PARAMS_MAX];
@@ -174,14 +192,7 @@ static void request_route(struct conn *conn, const struct url *url)
     return;
   }
   struct who who;
-  struct who_asks asks = {.world = serve_newest(loop->serve), .head = &conn->h1.head};
-  asks.wall_ms = (loop_now(loop) + loop->wall_us) / 1000;
-  memcpy(asks.peer.at, conn->address.at, sizeof asks.peer.at);
-  struct slice ticket = SLICE_NONE;
-  if (route->kind == ROUTE_STREAM_FLAGS) ticket = url_query_get(url->query, SLICE("ticket"));
-  if ((ticket.at ? who_of_ticket(&loop->opts.who, &asks, ticket, &who, &loop->err)
-                 : who_of(&loop->opts.who, &asks, &who, &loop->err)) ||
-      who_may(&who, route->verb, route->resource, &loop->err)) {
+  if (request_may(conn, url, route, &who)) {
     request_refuse(conn, &loop->err);
     return;
   }

@@ -64,17 +64,18 @@ static void stream_tell(struct conn *conn, uint64_t version)
 static const struct tenant *tenant_of(struct loop *loop, uint32_t slot)
 {
   const struct world *world = serve_newest(loop->serve);
-  if (!world || slot >= world_tenants(world)) return NULL;
-  const struct tenant *tenant = world_tenant_at(world, slot);
-  return tenant->slot == slot ? tenant : NULL;
+  return world ? world_tenant_slot(world, slot) : NULL;
 }
 
 static bool stream_stays(const struct conn *conn)
 {
   struct loop *loop = conn->loop;
+  const struct world *world = serve_newest(loop->serve);
   int64_t now_ms = (loop_now(loop) + loop->wall_us) / 1000;
+  if (world && world_tenants(world) && !world_tenant_slot(world, conn->stream.tenant))
+    return false; /* it was removed: whoever listens acted in it from another one */
   if (!conn->stream.keyed) return true;
-  return who_stays(serve_newest(loop->serve), slice_of(conn->stream.key, KEY_ID_LEN), now_ms);
+  return who_stays(world, slice_of(conn->stream.key, KEY_ID_LEN), now_ms);
 }
 
 static void stream_refuse(struct conn *conn)

@@ -112,6 +112,21 @@ enum code who_of_ticket(const struct who_rules *rules, const struct who_asks *as
   return OK;
 }
 
+enum code who_acts(const struct world *world, struct slice name, struct who *who, struct err *err)
+{
+  if (slice_eq(name, who->tenant_name)) return OK;
+  if (!role_may(who->role, ROLE_OPERATOR))
+    return fail(err, who->role == ROLE_ANYBODY ? E_UNAUTHENTICATED : E_DENIED,
+                "the key decides the tenant; only an operator may name another in "
+                "x-slipway-tenant");
+  const struct tenant *tenant = world ? world_tenant(world, name) : NULL;
+  if (!tenant)
+    return fail(err, E_TENANT_NOT_FOUND, "there is no tenant '%.*s'", SLICE_ARG(name));
+  who->tenant = tenant;
+  who->tenant_name = tenant->name;
+  return OK;
+}
+
 bool who_stays(const struct world *world, struct slice id, int64_t wall_ms)
 {
   const struct tenant *tenant;

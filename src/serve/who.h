@@ -6,6 +6,9 @@
  *                  or where the configuration says `anonymous: true`
  *   neither        only routes for anybody, and no tenant
  *
+ * An operator may say whom it acts for; anybody else's tenant is that of its key, and a request
+ * that says another is refused.
+ *
  * A key that is cut, unknown, revoked, expired or used from elsewhere is answered with the same
  * words after the same work: which of these it was is in the log. Nothing is remembered from one
  * request to the next: a key is looked up in the newest world each time, so that a revocation holds
@@ -45,6 +48,11 @@ CHECKED enum code who_of(const struct who_rules *rules, const struct who_asks *a
 /* The same of a ticket (world/ticket.h), for an event stream without a key of its own. */
 CHECKED enum code who_of_ticket(const struct who_rules *rules, const struct who_asks *asks,
                                 struct slice ticket, struct who *who, struct err *err);
+/* The tenant a request names beside its key (x-slipway-tenant). An operator acts in that one from
+ * now on, E_TENANT_NOT_FOUND when there is none; anybody else may say its own, E_DENIED for any
+ * other, be there one or not. */
+CHECKED enum code who_acts(const struct world *world, struct slice name, struct who *who,
+                           struct err *err);
 /* Whether a key that was good is good still: for what stays open long after it was looked at. */
 bool who_stays(const struct world *world, struct slice key_id, int64_t wall_ms);
 /* authz (base/role.h) of something of the tenant the caller acts for, with the answer's words. */

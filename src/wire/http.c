@@ -64,7 +64,7 @@ enum http_field_id http_field_id(struct slice name)
       [13] = {FIELD_AUTHORIZATION, FIELD_IF_NONE_MATCH},
       [14] = {FIELD_CONTENT_LENGTH},
       [15] = {FIELD_ACCEPT_ENCODING, FIELD_IDEMPOTENCY_KEY},
-      [16] = {FIELD_CONTENT_ENCODING},
+      [16] = {FIELD_CONTENT_ENCODING, FIELD_TENANT},
       [17] = {FIELD_TRANSFER_ENCODING},
       [21] = {FIELD_DEADLINE_MS},
       [31] = {FIELD_INFERENCE_LENGTH},

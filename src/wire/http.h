@@ -34,6 +34,7 @@ enum http_method {
   FIELD(CONNECTION, "connection", false)                                       \
   FIELD(AUTHORIZATION, "authorization", true)                                  \
   FIELD(X_API_KEY, "x-api-key", true)                                          \
+  FIELD(TENANT, "x-slipway-tenant", true)                                      \
   FIELD(CONTENT_TYPE, "content-type", true)                                    \
   FIELD(CONTENT_LENGTH, "content-length", true)                                \
   FIELD(CONTENT_ENCODING, "content-encoding", true)                            \

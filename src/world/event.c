@@ -37,6 +37,8 @@ static const char *const names[EVENT_KINDS] = {
     [EVENT_VERSION_REMOVED] = "version_removed",
     [EVENT_VERSION_CORRUPT] = "version_corrupt",
     [EVENT_VERSION_SOUND] = "version_sound",
+    [EVENT_TENANT_SET] = "tenant_set",
+    [EVENT_TENANT_REMOVED] = "tenant_removed",
 };
 
 enum code event_text_check(const char *what, struct slice text, size_t max, struct err *err)
@@ -66,6 +68,13 @@ struct slice event_fact(const struct event *event, const char *name)
   for (uint32_t i = 0; i < event->n_facts; i++)
     if (slice_eq(event->facts[i].name, slice_str(name))) return event->facts[i].value;
   return SLICE_NONE;
+}
+
+bool event_says(const struct event *event, const char *name)
+{
+  for (uint32_t i = 0; i < event->n_facts; i++)
+    if (slice_eq(event->facts[i].name, slice_str(name))) return true;
+  return false;
 }
 
 int64_t event_fact_int(const struct event *event, const char *name, int64_t absent)

@@ -11,7 +11,7 @@
 
 enum event_kind {
   EVENT_NONE,
-  EVENT_TENANT_CREATED,   /* tenant */
+  EVENT_TENANT_CREATED,   /* tenant; note: what it is for */
   EVENT_MODEL_CREATED,    /* tenant, model */
   EVENT_VERSION_PUSHED,   /* tenant, model, version, engine, note, files */
   EVENT_VERSION_DEPLOYED, /* tenant, model, version: it serves everything from now on */
@@ -46,6 +46,12 @@ enum event_kind {
   /* tenant, model, version, reason; facts file, digest: its bytes are not what was pushed */
   EVENT_VERSION_CORRUPT,
   EVENT_VERSION_SOUND, /* the same: they are again */
+  /* tenant; facts: what changes about it. A fact sets what its name says, an empty one puts it back
+   * to what it is without; what no fact names stays as it is. So a new setting is a new
+   * fact, read in control/tenant.c, and old ledgers say nothing of it. about: what it is for */
+  EVENT_TENANT_SET,
+  /* tenant: it, its models, keys and flags are gone from now on; its name is never given again */
+  EVENT_TENANT_REMOVED,
   EVENT_KINDS
 };
 
@@ -98,7 +104,9 @@ const char *event_name(enum event_kind kind); /* "version_pushed" */
 enum event_kind event_named(struct slice name);
 /* The value of a fact; at NULL when the event does not say it. */
 struct slice event_fact(const struct event *event, const char *name);
-/* The same as a decimal number; `absent` when it is not there or is none. */
+/* Whether the event says it at all, be it empty. */
+bool event_says(const struct event *event, const char *name);
+/* The value as a decimal number; `absent` when it is not there or is none. */
 int64_t event_fact_int(const struct event *event, const char *name, int64_t absent);
 /* The identity of a version: SHA-256 over its files' names, sizes and digests, in name order. */
 struct digest event_manifest(const struct event *event);

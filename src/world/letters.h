@@ -164,6 +164,12 @@ enum command_kind {
   COMMAND_ALIAS_REMOVE,   /* fact alias */
   COMMAND_MODEL_REMOVE,
   COMMAND_VERSION_REMOVE, /* event.version */
+  /* event.tenant: the one it is about. ADD: note as EVENT_TENANT_CREATED, and the facts of
+   * EVENT_KEY_ADDED for its first key, or none. SET: facts as EVENT_TENANT_SET. REMOVE: fact force
+   * ("true"): although models serve */
+  COMMAND_TENANT_ADD,
+  COMMAND_TENANT_SET,
+  COMMAND_TENANT_REMOVE,
 };
 
 enum { SEQS_WANTED_MAX = 4 };

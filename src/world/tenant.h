@@ -7,11 +7,16 @@
 #include "world/key.h"
 #include "world/model.h"
 
+enum { TENANT_ABOUT_MAX = 200 };
+
 /* Whose everything is that nobody says a tenant for. */
 #define TENANT_DEFAULT "default"
 
 struct tenant {
   struct slice name;          /* "default" */
+  struct slice about;         /* what it is for */
+  struct slice added_by;
+  int64_t added_ms;
   uint32_t slot;              /* dense, chosen by control */
   const struct model *models; /* ascending by name */
   uint32_t n_models;
@@ -26,5 +31,9 @@ struct tenant {
   const uint32_t *buckets; /* hash table over models: index + 1, 0 empty */
   uint32_t n_buckets;      /* a power of two */
 };
+
+/* What a tenant may be called: as a model (world/name.h), in lower case, and none of the words that
+ * mean all tenants or those who run the server. E_BAD_NAME. */
+CHECKED enum code tenant_name_check(struct slice name, struct err *err);
 
 #endif

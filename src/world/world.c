@@ -195,6 +195,8 @@ static void tenant_lay(struct arena *arena, const unsigned char hash_key[16],
 {
   *to = *from;
   to->name = text_copy(arena, from->name);
+  to->about = text_copy(arena, from->about);
+  to->added_by = text_copy(arena, from->added_by);
   to->flags = text_copy(arena, from->flags);
   to->flags_version = flags_version(from);
   keys_lay(arena, from, to);
@@ -379,6 +381,19 @@ const struct tenant *world_tenant(const struct world *world, struct slice name)
     if (slice_eq(tenant->name, name)) return tenant;
   }
   return NULL;
+}
+
+const struct tenant *world_tenant_slot(const struct world *world, uint32_t slot)
+{
+  uint32_t low = 0, high = world->n_tenants; /* ascending: in order of creation, less the removed */
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (world->tenants[middle]->slot < slot)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < world->n_tenants && world->tenants[low]->slot == slot ? world->tenants[low] : NULL;
 }
 
 const struct model *world_model(const struct world *world, const struct tenant *tenant,

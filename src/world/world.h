@@ -58,6 +58,9 @@ const struct tenant *world_tenant(const struct world *world, struct slice name);
 const struct model *world_model(const struct world *world, const struct tenant *tenant,
                                 struct slice name);
 
+/* The tenant of that slot. */
+const struct tenant *world_tenant_slot(const struct world *world, uint32_t slot);
+
 /* The key with this id and whose it is; NULL when there is none, or it was revoked. Whether the
  * caller has it (its hash), and still (expires_ms), is the caller's to look at. */
 const struct key *world_key(const struct world *world, struct slice id,

@@ -247,6 +247,7 @@ static enum code bench_model(struct cli *cli, const struct args *args, struct be
   opts->url = client_url(client);
   opts->path = infer;
   opts->bearer = client_key(client);
+  opts->tenant = client_tenant(client);
   opts->bodies = bodies;
   if (err->code == OK) (void)!bench_run(bench, opts, seconds, err);
   answer_free(&answer);

@@ -243,6 +243,7 @@ static void requests_make(struct load *load, const char *host)
     buf_init(text, opts->bodies[i].len + 8192);
     buf_print(text, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n",
               opts->path, host);
+    if (opts->tenant) buf_print(text, "x-slipway-tenant: %s\r\n", opts->tenant);
     if (opts->bearer) buf_print(text, "Authorization: Bearer %s\r\n", opts->bearer);
     buf_print(text, "Content-Length: %zu\r\n\r\n", opts->bodies[i].len);
     buf_add(text, opts->bodies[i]);

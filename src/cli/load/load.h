@@ -21,6 +21,7 @@ struct load_opts {
   const char *url;  /* "http://127.0.0.1:8080" */
   const char *path; /* "/v2/models/digits/infer" */
   const char *bearer;         /* a key, or NULL */
+  const char *tenant;         /* whom an operator acts for, or NULL */
   const struct slice *bodies; /* JSON, sent in turn; they live as long as the load */
   uint32_t n_bodies;
   double rate;          /* requests a second; 0: closed loop */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/handlers_int.h"
+#include "api/tenant/key_int.h"
 #include "api/page.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -20,7 +21,7 @@ enum { KEYS_PAGE = 1000, KEYS_PAGE_MAX = 10000 };
 
 /* ---- keys as JSON ---- */
 
-static json_t *key_json(const struct key *key)
+json_t *key_json(const struct key *key)
 {
   json_t *cidrs = json_array();
   int64_t used_ms =
@@ -101,7 +102,7 @@ static void made_free(void *state)
   ungrab(state);
 }
 
-static bool person_read(struct ask *ask, struct slice *person)
+bool key_person_read(struct ask *ask, struct slice *person)
 {
   if (!member_str(ask, ask->body, "person", ASK_MEMBER_MAX, person)) return false;
   bool good = person->len >= 1 && person->len <= KEY_PERSON_MAX;
@@ -137,7 +138,7 @@ static bool role_read(struct ask *ask, enum role *role)
 }
 
 /* "90d", "12h", "never". */
-static bool expires_read(struct ask *ask, int64_t now_ms, int64_t *expires_ms)
+bool key_expires_read(struct ask *ask, int64_t now_ms, int64_t *expires_ms)
 {
   struct slice text = SLICE_NONE;
   int64_t us;
@@ -169,25 +170,19 @@ static bool cidrs_text_read(struct ask *ask, struct slice *text)
   return false;
 }
 
-static enum desk_step added(struct ask *ask)
+const struct key *key_made(struct ask *ask)
 {
-  const struct letter_command *command = &ask->command;
   const struct made *made = ask->state;
-  ask->err = command->err;
-  if (ask->err.code == E_IDEMPOTENCY_MISMATCH)
-    fail(&ask->err, E_IDEMPOTENCY_MISMATCH,
-         "this Idempotency-Key was used before; if that added a key, it was shown then and is not "
-         "shown again: revoke it, and add another with a fresh one");
-  if (ask->err.code != OK) return ask_fail(ask);
   const struct tenant *tenant = NULL;
-  const struct key *key =
-      world_key(ask->world, slice_of(made->text + 4, KEY_TEXT_ID), &tenant);
-  if (!key) { /* revoked in the same moment */
+  const struct key *key = world_key(ask->world, slice_of(made->text + 4, KEY_TEXT_ID), &tenant);
+  if (!key) /* revoked in the same moment */
     fail(&ask->err, E_CONFLICT, "the key was added and is revoked already");
-    return ask_fail(ask);
-  }
-  json_t *tree = key_json(key);
-  json_object_set_new(tree, "seq", json_u64(command->seq));
+  return key;
+}
+
+enum desk_step key_answer(struct ask *ask, json_t *tree)
+{
+  const struct made *made = ask->state;
   char *rest = json_dumps(tree, JSON_COMPACT);
   json_decref(tree);
   /* {"key":"..." and what follows the rest's brace */
@@ -202,8 +197,24 @@ static enum desk_step added(struct ask *ask)
   return ask_text(ask, 201, "application/json", body);
 }
 
+static enum desk_step added(struct ask *ask)
+{
+  const struct letter_command *command = &ask->command;
+  ask->err = command->err;
+  if (ask->err.code == E_IDEMPOTENCY_MISMATCH)
+    fail(&ask->err, E_IDEMPOTENCY_MISMATCH,
+         "this Idempotency-Key was used before; if that added a key, it was shown then and is not "
+         "shown again: revoke it, and add another with a fresh one");
+  if (ask->err.code != OK) return ask_fail(ask);
+  const struct key *key = key_made(ask);
+  if (!key) return ask_fail(ask);
+  json_t *tree = key_json(key);
+  json_object_set_new(tree, "seq", json_u64(command->seq));
+  return key_answer(ask, tree);
+}
+
 /* The key, kept until the answer; its hash and id go into facts, in the order of their names. */
-static void key_make(struct ask *ask, struct event_fact *hash, struct event_fact *id)
+void key_make(struct ask *ask, struct event_fact *hash, struct event_fact *id)
 {
   unsigned char random[KEY_RANDOM];
   char hex[SHA256_HEX_LEN + 1];
@@ -231,8 +242,8 @@ enum desk_step key_add(struct ask *ask)
   uint32_t n = 0;
   must(facts);
   if (!ask_body(ask) || !ask_members(ask, "role", "person", "expires", "note", "cidrs", NULL) ||
-      !role_read(ask, &role) || !person_read(ask, &person) ||
-      !expires_read(ask, now_ms, &expires_ms) || !cidrs_text_read(ask, &cidrs) ||
+      !role_read(ask, &role) || !key_person_read(ask, &person) ||
+      !key_expires_read(ask, now_ms, &expires_ms) || !cidrs_text_read(ask, &cidrs) ||
       !member_str(ask, ask->body, "note", KEY_NOTE_MAX, &note))
     return ask_fail(ask);
   const char *expires = arena_print(&ask->arena, "%lld", (long long)expires_ms);

@@ -1,0 +1,166 @@
+/* tenant.c - `slipway tenant`.
+ * Thread: main (own).
+ * SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli/client.h"
+#include "cli/out.h"
+
+static void row_print(struct table *table, const json_t *tenant)
+{
+  char text[OUT_NUMBER_MAX];
+  const char *about = get_str(tenant, "about");
+  table_add_json(table, json_object_get(tenant, "name"));
+  table_add(table, "%llu", (unsigned long long)get_u64(tenant, "models"));
+  table_add(table, "%llu", (unsigned long long)get_u64(tenant, "serving"));
+  table_add(table, "%llu", (unsigned long long)get_u64(tenant, "keys"));
+  table_add(table, "%s", out_time(json_object_get(tenant, "added_at"), text));
+  table_add_json(table, json_object_get(tenant, "added_by"));
+  table_add(table, "%s", about[0] ? about : "-");
+}
+
+static void table_begin(struct table *table)
+{
+  static const char *const heads[] = {"TENANT", ">MODELS",  ">SERVING", ">KEYS",
+                                      "ADDED",  "ADDED BY", "ABOUT",    NULL};
+  table_init(table, heads);
+}
+
+/* Page by page, into one table. */
+static int tenant_list(struct cli *cli)
+{
+  struct table table;
+  json_t *all = json_array();
+  char path[CLIENT_PATH_MAX] = "/api/v1/tenants?limit=1000";
+  int rc = 0;
+  for (bool more = true; more;) {
+    struct answer answer;
+    struct err err;
+    rc = client_once(cli, "GET", path, NULL, &answer);
+    const char *next = rc ? "" : get_str(answer.json, "next");
+    more = next[0] != '\0';
+    if (!rc) json_array_extend(all, json_object_get(answer.json, "tenants"));
+    if (more && client_path(path, &err, "/api/v1/tenants?limit=1000&after=%s", next))
+      rc = cli_fail(cli, &err), more = false;
+    answer_free(&answer);
+  }
+  if (!rc && cli->args.json) {
+    json_t *tree = json_pack("{sO}", "tenants", all);
+    out_json(tree);
+    json_decref(tree);
+  } else if (!rc) {
+    size_t i;
+    json_t *tenant;
+    table_begin(&table);
+    json_array_foreach(all, i, tenant) row_print(&table, tenant);
+    table_print(&table);
+    table_deinit(&table);
+  }
+  json_decref(all);
+  return rc;
+}
+
+static void one_print(const json_t *tenant)
+{
+  struct table table;
+  table_begin(&table);
+  row_print(&table, tenant);
+  table_print(&table);
+  table_deinit(&table);
+}
+
+/* The key alone on stdout, as `slipway key add` does it. */
+static void added_print(const json_t *tenant)
+{
+  const json_t *key = json_object_get(tenant, "first_key");
+  char expires[OUT_NUMBER_MAX];
+  puts(get_str(tenant, "key"));
+  fflush(stdout);
+  out_time(json_object_get(key, "expires_at"), expires);
+  fprintf(stderr,
+          "tenant %s is there; above is the key of its first admin, %s, expires %s; it is not "
+          "shown again\n",
+          get_str(tenant, "name"), get_str(key, "person"),
+          strcmp(expires, "-") ? expires : "never");
+}
+
+static int tenant_add(struct cli *cli)
+{
+  struct answer answer;
+  struct err err;
+  json_t *body = json_pack("{ss,ss*,ss*,ss*}", "name", cli->args.words[1], "about",
+                           args_text(&cli->args, "about"), "person",
+                           args_text(&cli->args, "person"), "expires",
+                           args_text(&cli->args, "expires"));
+  if (!body) {
+    fail(&err, E_INVALID_ARGUMENT, "a word is not UTF-8");
+    return cli_fail(cli, &err);
+  }
+  int rc = client_once(cli, "POST", "/api/v1/tenants", body, &answer);
+  if (!rc && cli->args.json) out_json(answer.json);
+  else if (!rc) added_print(answer.json);
+  if (!rc) explicit_bzero(answer.body.at, answer.body.len);
+  answer_free(&answer);
+  return rc;
+}
+
+/* show, set, remove: one call about one tenant. */
+static int tenant_one(struct cli *cli, const char *method, json_t *body)
+{
+  struct answer answer = {0};
+  struct err err;
+  char path[CLIENT_PATH_MAX];
+  bool remove = strcmp(method, "DELETE") == 0, force = args_given(&cli->args, "force");
+  int rc;
+  if (client_path(path, &err, remove && force ? "/api/v1/tenants/%s?force=true"
+                                              : "/api/v1/tenants/%s",
+                  cli->args.words[1])) {
+    json_decref(body);
+    return cli_fail(cli, &err);
+  }
+  rc = client_once(cli, method, path, body, &answer);
+  if (!rc && cli->args.json) out_json(answer.json);
+  else if (!rc && remove) printf("tenant %s is removed\n", cli->args.words[1]);
+  else if (!rc) one_print(answer.json);
+  answer_free(&answer);
+  return rc;
+}
+
+static int tenant_set(struct cli *cli)
+{
+  struct err err;
+  const char *about = args_text(&cli->args, "about");
+  json_t *body = json_pack("{ss*}", "about", about);
+  if (!body || !json_object_size(body)) {
+    json_decref(body);
+    fail(&err, E_INVALID_ARGUMENT, "say what is to be set: --about TEXT");
+    return cli_fail(cli, &err);
+  }
+  return tenant_one(cli, "PATCH", body);
+}
+
+int command_tenant(struct cli *cli)
+{
+  static const struct opt opts[] = {
+      {"about", 0, OPT_TEXT, "TEXT", "add, set: what it is for"},
+      {"person", 0, OPT_TEXT, "NAME", "add: whose its first key is [admin]"},
+      {"expires", 0, OPT_TEXT, "TIME", "add: of that key, such as 12h or 30d, or never [90d]"},
+      {"force", 0, OPT_SWITCH, NULL, "remove: although models of it serve"},
+      {NULL, 0, OPT_SWITCH, NULL, NULL},
+  };
+  struct err err;
+  int rc;
+  if (!cli_args(cli, opts, 1, 2, &rc)) return rc;
+  const char *verb = cli->args.words[0];
+  bool named = cli->args.n_words == 2;
+  if (strcmp(verb, "list") == 0 && !named) return tenant_list(cli);
+  if (strcmp(verb, "add") == 0 && named) return tenant_add(cli);
+  if (strcmp(verb, "show") == 0 && named) return tenant_one(cli, "GET", NULL);
+  if (strcmp(verb, "set") == 0 && named) return tenant_set(cli);
+  if (strcmp(verb, "remove") == 0 && named) return tenant_one(cli, "DELETE", NULL);
+  fail(&err, E_INVALID_ARGUMENT,
+       "it is: slipway tenant list, or slipway tenant add, show, set or remove NAME");
+  return cli_fail(cli, &err);
+}
