@@ -40,6 +40,7 @@
 #include "options.h"
 #include "store/journal.h"
 #include "store/ledger.h"
+#include "store/outbox.h"
 #include "store/outcome.h"
 #include "store/scribe.h"
 #include "webhooks.h"
@@ -264,7 +265,8 @@ static enum code rooms_make(struct daemon *d, struct err *err)
   rand_secret(opts.hash_key, sizeof opts.hash_key);
   d->control = control_new(&opts, &d->post);
   d->post.control = control_mailbox(d->control);
-  if (ledger_replay(d->ledger, 1, control_apply, d->control, err) || looks_replay(d, err))
+  if (ledger_replay(d->ledger, 1, control_apply, d->control, err) || looks_replay(d, err) ||
+      outbox_read(d->ledger, control_owed, d->control, err))
     return err->code;
   if (keys_open(&d->keys, &d->datadir, d->control,
                 option_number(&d->options, OPTION_accept_key_loss) != 0, err))

@@ -79,10 +79,22 @@ void append_tenant(struct control *control, struct slice name, const struct even
 
 /* --- out and home ----------------------------------------------------------------------------- */
 
+static void notes_make(struct control *control, struct change *change)
+{
+  struct letter_append *letter = &change->append;
+  notes_free(change->notes); /* of another event, or of a try that found no room */
+  change->notes = notes_new();
+  if (change->moves) move_notes(control, change);
+  for (uint32_t i = 0; i < letter->n_events; i++)
+    notes_event(change->notes, control, &letter->events[i]);
+  notes_lend(change->notes, letter);
+}
+
 void append_send(struct control *control, struct change *change)
 {
   struct letter_append *letter = &change->append;
   for (uint32_t i = 0; i < letter->n_events; i++) letter->events[i].wall_ms = control->wall_ms;
+  notes_make(control, change);
   letter->mail = (struct mail){.kind = LETTER_APPEND};
   letter->home = &control->box;
   letter->err = (struct err){0};
@@ -118,7 +130,6 @@ void append_fold(struct control *control, struct change *change)
     serving_sync(control, model);
     if (model) run_sync(control, model);
     change->seq = event->seq;
-    notify_event(control, event);
     control_touch(control, tenant);
   }
 }
@@ -129,11 +140,15 @@ void append_home(struct control *control, struct letter_append *letter)
   struct mail *first = change->behind, **end = change->behind_end;
   struct err err = letter->err; /* the letter may go with its change */
   struct catalog_model *moves = change->moves;
+  struct notes *notes = change->notes;
   bool written = err.code == OK;
   must(change_at_scribe(change));
   control->appends_out--;
   change->behind = NULL;
   change->behind_end = &change->behind;
+  change->notes = NULL;
+  if (written) notes_send(control, notes);
+  notes_free(notes);
   if (control->stopping)
     change_news(control, change, written ? NEWS_WRITTEN_LAST : NEWS_UNWRITTEN_LAST, &err);
   else

@@ -24,6 +24,8 @@
 
 #include "control/place.h"
 
+struct notes; /* control/notify.h */
+
 enum change_kind {
   CHANGE_PUSH,
   CHANGE_PLAIN,  /* events that are there, and what they change shows: all but the others here */
@@ -98,6 +100,7 @@ struct change {
   uint64_t seq;
   uint64_t round, serial;      /* SHOWN: seen when this pulse is done and desks have this world */
   struct letter_append append; /* its arena lives as long as the change */
+  struct notes *notes;         /* of the events that are with the scribe; else NULL */
 };
 
 struct change_move {

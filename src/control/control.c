@@ -62,6 +62,13 @@ void control_first_key(struct control *control, const struct event *key)
   control->first_key = key;
 }
 
+void control_owed(void *arg, const struct outbox_row *row)
+{
+  struct control *control = arg;
+  must(!control->started);
+  notify_owed(control, row);
+}
+
 enum code control_look(void *arg, const struct journal_row *row, struct err *err)
 {
   struct control *control = arg;
@@ -175,6 +182,7 @@ static void begin(struct control *control)
   control->started = true;
   control->unshown = true;
   pulse_ask(&control->pulse, control->now_us); /* a loop has its tally before its first world */
+  notify_begin(control);
   if (!catalog_tenant(catalog, first_tenant()) || control->first_key)
     append_tenant(control, first_tenant(), control->first_key);
   for (uint32_t i = 0; i < catalog->n_models; i++) {
@@ -285,6 +293,7 @@ static void letter_take(struct control *control, struct mail *mail)
     case LETTER_LANE_OPEN_HOME:
     case LETTER_LANE_CLOSE_HOME: place_letter(&control->place, mail); break;
     case LETTER_NOTIFY_HOME: notify_home(control, LETTER_OF(mail, struct letter_notify)); break;
+    case LETTER_TOLD_HOME: told_home(LETTER_OF(mail, struct letter_notify)); break;
     case LETTER_DRAIN: drain_begin(control, LETTER_OF(mail, struct letter_note)); break;
     case LETTER_STOP: stop_begin(control, LETTER_OF(mail, struct letter_note)); break;
     default: must(!"a letter that control does not take");
@@ -387,9 +396,10 @@ void control_free(struct control *control)
       predictions_home(control, LETTER_OF(mail, struct letter_predictions));
     else if (mail->kind == LETTER_CHECK_HOME)
       way_back_home(control, LETTER_OF(mail, struct letter_check));
-    else if (mail->kind == LETTER_NOTIFY_HOME)
-      notify_home(control, LETTER_OF(mail, struct letter_notify));
+    else if (mail->kind == LETTER_NOTIFY_HOME || mail->kind == LETTER_TOLD_HOME)
+      told_home(LETTER_OF(mail, struct letter_notify));
   }
+  notify_abandon(control);
   if (publish_deinit(&control->publish)) log_event(LOG_WARN, "control_leases_missing", NULL);
   change_abandon(control);
   runs_deinit(&control->runs);

@@ -60,6 +60,8 @@ void control_first_key(struct control *control, const struct event *key);
  * start. */
 bool control_release_at(const struct control *control, uint32_t *at, struct journal_row *of);
 CHECKED enum code control_look(void *control, const struct journal_row *row, struct err *err);
+/* A message that somebody is owed from before; only before control_main. */
+void control_owed(void *control, const struct outbox_row *row);
 void control_main(void *control); /* the thread's main: until LETTER_STOP is done */
 
 /* For tests: one turn at the given times. Handles the letters that are there; returns when it wants

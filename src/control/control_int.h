@@ -34,6 +34,9 @@ struct control {
   struct runs runs;
   struct link changes;
   const struct event *first_key; /* NULL: none is to be added */
+  struct mail *owed;             /* LETTER_NOTIFY of the process before, until the first turn */
+  struct ahead ahead[NOTES_AHEAD_MAX];
+  uint64_t n_ahead;              /* ever: the next one's place */
   struct mail *stats_now;        /* LETTER_STATS that the pulse under way answers */
   struct mail *stats_later;      /* and the one after */
   int64_t now_us, wall_ms;

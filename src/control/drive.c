@@ -26,6 +26,7 @@ struct change *change_new(struct control *control, enum change_kind kind,
 static void change_free(struct change *change)
 {
   list_remove(&change->link);
+  notes_free(change->notes);
   arena_deinit(&change->append.arena);
   ungrab(change);
 }

@@ -1,7 +1,9 @@
-/* notify.c - notices as JSON, one letter for each URL.
+/* notify.c - notices as JSON, one note for each URL; notes as letters.
  * Thread: control.
  * SPDX-License-Identifier: MIT */
 #include "control/notify.h"
+
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -10,6 +12,7 @@
 #include "control/control_int.h"
 
 enum { BODY_MAX = 256 << 10, EVIDENCE_MAX = 192 << 10, LETTER_ARENA_MAX = 1 << 20 };
+enum { NOTES_MAX = 4 * NOTICE_URLS_MAX, NOTES_BYTES_MAX = 16 << 20, OWED_MS = 86400000 };
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
@@ -103,10 +106,50 @@ static void body_write(struct buf *to, const struct notice *notice, struct slice
   buf_add(to, SLICE("}"));
 }
 
-/* --- letters ---------------------------------------------------------------------------------- */
+/* --- notes ------------------------------------------------------------------------------------ */
 
-static void letter_send(struct control *control, const struct notice *notice, struct slice url,
-                        bool ours)
+struct notes {
+  struct arena arena;
+  struct outbox_row rows[NOTES_MAX];
+  uint32_t n;
+};
+
+struct notes *notes_new(void)
+{
+  struct notes *notes = grab_zero(1, sizeof *notes);
+  arena_init(&notes->arena, NOTES_BYTES_MAX, NULL);
+  return notes;
+}
+
+void notes_free(struct notes *notes)
+{
+  if (!notes) return;
+  arena_deinit(&notes->arena);
+  ungrab(notes);
+}
+
+/* The same for the same happening and URL, whenever it is made. */
+static struct slice id_make(struct arena *arena, const struct notice *notice, struct slice url)
+{
+  const struct slice parts[] = {notice->tenant, notice->model, notice->mark, url};
+  char hex[SHA256_HEX_LEN + 1], numbers[64];
+  struct sha256 sha;
+  sha256_init(&sha);
+  int len = snprintf(numbers, sizeof numbers, "%u %u %u %s", notice->release, notice->version,
+                     notice->step, notice->state);
+  must(len > 0 && (size_t)len < sizeof numbers);
+  for (int i = 0; i < 4; i++) {
+    sha256_add(&sha, parts[i]);
+    sha256_add(&sha, slice_of("", 1));
+  }
+  sha256_add(&sha, slice_of(numbers, (size_t)len));
+  struct digest digest = sha256_end(&sha);
+  digest_hex(&digest, hex);
+  return slice_str(arena_print(arena, "msg_%.32s", hex));
+}
+
+static void note_add(struct notes *notes, const struct notice *notice, struct slice url, bool ours,
+                     int64_t wall_ms)
 {
   const char *hash = memchr(url.at, '#', url.len);
   struct slice routing_key = SLICE_NONE;
@@ -115,44 +158,40 @@ static void letter_send(struct control *control, const struct notice *notice, st
     url.len = (size_t)(hash - url.at);
     if (!notice->bad && !notice->over) return;
   }
-  if (control->notices_out >= NOTICES_OUT_MAX) {
-    log_event(LOG_WARN, "notice_dropped", "model", log_slice(notice->model), "state",
-              notice->state, "reason", "too many wait already", NULL);
-    return;
-  }
-  struct letter_notify *letter = grab_zero(1, sizeof *letter);
+  if (notes->n == NOTES_MAX) return;
+  struct outbox_row *row = &notes->rows[notes->n++];
   struct buf body;
   buf_init(&body, BODY_MAX);
-  body_write(&body, notice, routing_key, control->wall_ms);
-  arena_init(&letter->arena, LETTER_ARENA_MAX, NULL);
-  letter->mail.kind = LETTER_NOTIFY;
-  letter->home = &control->box;
-  letter->ours = ours;
-  letter->url = arena_copy(&letter->arena, url);
-  letter->body = arena_copy(&letter->arena, buf_lend(&body));
-  must(!body.full && letter->url.at && letter->body.at);
+  body_write(&body, notice, routing_key, wall_ms);
+  *row = (struct outbox_row){.id = id_make(&notes->arena, notice, url),
+                             .url = arena_copy(&notes->arena, url),
+                             .body = arena_copy(&notes->arena, buf_lend(&body)),
+                             .ours = ours,
+                             .wall_ms = wall_ms};
+  must(!body.full && row->id.at && row->url.at && row->body.at);
   buf_deinit(&body);
-  control->notices_out++;
-  mail_send(control->post->notifier, &letter->mail);
 }
 
-void notify(struct control *control, const struct notice *notice)
+void notes_add(struct notes *notes, const struct control *control, const struct notice *notice)
 {
-  if (!control->post->notifier || control->stopping) return;
+  if (!control->post->notifier) return;
   for (uint32_t i = 0; i < control->opts.n_webhooks; i++)
-    letter_send(control, notice, control->opts.webhooks[i], true);
+    note_add(notes, notice, control->opts.webhooks[i], true, control->wall_ms);
   for (uint32_t i = 0; i < notice->n_urls; i++)
-    if (notice->urls[i].len) letter_send(control, notice, notice->urls[i], false);
+    if (notice->urls[i].len) note_add(notes, notice, notice->urls[i], false, control->wall_ms);
 }
 
-void notify_event(struct control *control, const struct event *event)
+void notes_event(struct notes *notes, const struct control *control, const struct event *event)
 {
+  char mark[24];
   struct notice notice = {.tenant = event->tenant,
                           .model = event->model,
                           .version = event->version,
                           .release = event->release,
                           .actor = event->actor,
                           .over = true};
+  snprintf(mark, sizeof mark, "%lld", (long long)event->wall_ms);
+  notice.mark = slice_str(mark);
   switch (event->kind) {
     case EVENT_VERSION_DEPLOYED: notice.state = "deployed"; break;
     case EVENT_RELEASE_STARTED: notice.state = "started", notice.over = false; break;
@@ -166,13 +205,146 @@ void notify_event(struct control *control, const struct event *event)
       break;
     default: return;
   }
-  notify(control, &notice);
+  notes_add(notes, control, &notice);
+}
+
+void notes_lend(const struct notes *notes, struct letter_append *letter)
+{
+  letter->notes = notes->rows;
+  letter->n_notes = notes->n;
+}
+
+/* --- letters ---------------------------------------------------------------------------------- */
+
+static struct letter_notify *letter_make(struct control *control, const struct outbox_row *row)
+{
+  struct letter_notify *letter = grab_zero(1, sizeof *letter);
+  arena_init(&letter->arena, LETTER_ARENA_MAX, NULL);
+  letter->mail.kind = LETTER_NOTIFY;
+  letter->home = &control->box;
+  letter->ours = row->ours;
+  letter->id = arena_copy(&letter->arena, row->id);
+  letter->url = arena_copy(&letter->arena, row->url);
+  letter->body = arena_copy(&letter->arena, row->body);
+  must(letter->id.at && letter->url.at && letter->body.at);
+  return letter;
+}
+
+static void letter_free(struct letter_notify *letter)
+{
+  arena_deinit(&letter->arena);
+  ungrab(letter);
+}
+
+/* Nobody is owed it any more. */
+static void letter_told(struct control *control, struct letter_notify *letter)
+{
+  letter->mail.kind = LETTER_TOLD;
+  mail_send(control->post->scribe, &letter->mail);
+}
+
+static struct ahead *ahead_find(struct control *control, struct slice id)
+{
+  for (uint32_t i = 0; i < NOTES_AHEAD_MAX; i++)
+    if (slice_eq(slice_str(control->ahead[i].id), id)) return &control->ahead[i];
+  return NULL;
+}
+
+static void row_send(struct control *control, const struct outbox_row *row)
+{
+  if (control->stopping) return; /* kept, and told after the next start */
+  if (control->notices_out >= NOTICES_OUT_MAX) {
+    log_event(LOG_WARN, "notice_dropped", "id", log_slice(row->id), "reason",
+              "too many wait already; it is told after the next start", NULL);
+    return;
+  }
+  control->notices_out++;
+  mail_send(control->post->notifier, &letter_make(control, row)->mail);
+}
+
+void notes_send(struct control *control, const struct notes *notes)
+{
+  for (uint32_t i = 0; i < notes->n; i++) {
+    struct ahead *ahead = ahead_find(control, notes->rows[i].id);
+    if (!ahead)
+      row_send(control, &notes->rows[i]);
+    else if (ahead->home)
+      letter_told(control, letter_make(control, &notes->rows[i]));
+  }
+}
+
+void notes_send_ahead(struct control *control, const struct notes *notes)
+{
+  for (uint32_t i = 0; i < notes->n && !control->stopping; i++) {
+    struct ahead *ahead = &control->ahead[control->n_ahead++ % NOTES_AHEAD_MAX];
+    *ahead = (struct ahead){.home = false};
+    must(slice_to_str(notes->rows[i].id, ahead->id, sizeof ahead->id));
+    row_send(control, &notes->rows[i]);
+  }
 }
 
 void notify_home(struct control *control, struct letter_notify *letter)
 {
   must(control->notices_out > 0);
   control->notices_out--;
-  arena_deinit(&letter->arena);
-  ungrab(letter);
+  struct ahead *ahead = ahead_find(control, letter->id);
+  if (ahead) ahead->home = true;
+  if (letter->err.code == E_DRAINING || control->stopping)
+    letter_free(letter);
+  else
+    letter_told(control, letter);
+}
+
+void told_home(struct letter_notify *letter) { letter_free(letter); }
+
+/* --- what was owed when the process ended ----------------------------------------------------- */
+
+/* A URL that the configuration named then may be another's by now. */
+static bool still_ours(const struct control *control, struct slice url)
+{
+  for (uint32_t i = 0; i < control->opts.n_webhooks; i++) {
+    struct slice named = control->opts.webhooks[i];
+    const char *hash = memchr(named.at, '#', named.len);
+    if (hash) named.len = (size_t)(hash - named.at);
+    if (slice_eq(named, url)) return true;
+  }
+  return false;
+}
+
+void notify_owed(struct control *control, const struct outbox_row *row)
+{
+  struct letter_notify *letter = letter_make(control, row);
+  letter->since_ms = row->wall_ms;
+  letter->mail.next = NULL;
+  struct mail **end = &control->owed;
+  while (*end) end = &(*end)->next;
+  *end = &letter->mail;
+}
+
+void notify_begin(struct control *control)
+{
+  struct mail *next;
+  for (struct mail *mail = control->owed; mail; mail = next) {
+    struct letter_notify *letter = LETTER_OF(mail, struct letter_notify);
+    bool late = letter->since_ms < control->wall_ms - OWED_MS;
+    next = mail->next;
+    if (!late && (!letter->ours || still_ours(control, letter->url))) {
+      control->notices_out++;
+      mail_send(control->post->notifier, mail);
+      continue;
+    }
+    log_event(LOG_WARN, "webhook_given_up", "id", log_slice(letter->id), "reason",
+              late ? "it happened more than a day ago" : "its URL is configured no more", NULL);
+    letter_told(control, letter);
+  }
+  control->owed = NULL;
+}
+
+void notify_abandon(struct control *control)
+{
+  for (struct mail *mail = control->owed, *next; mail; mail = next) {
+    next = mail->next;
+    letter_free(LETTER_OF(mail, struct letter_notify));
+  }
+  control->owed = NULL;
 }

@@ -26,7 +26,6 @@ enum {
   STOP_US = 2000000,
   RETRY_AFTER_MAX_S = 120,
   ANSWER_MAX = 64 << 10,
-  ID_LEN = 4 + 32,
   HOST_MAX = 256,
 };
 
@@ -40,7 +39,7 @@ struct delivery {
   int64_t came_us, next_us;
   size_t answered;
   bool forbidden; /* an address was refused: not public */
-  char id[ID_LEN + 1], host[HOST_MAX];
+  char id[NOTIFY_ID_MAX + 1], host[HOST_MAX];
 };
 
 struct notifier {
@@ -370,7 +369,6 @@ static enum code letter_check(struct notifier *notifier, const struct letter_not
 
 static void letter_take(struct notifier *notifier, struct letter_notify *letter)
 {
-  static const char hex[] = "0123456789abcdef";
   char host[HOST_MAX];
   if (letter_check(notifier, letter, host, &letter->err)) {
     log_event(LOG_WARN, "webhook_given_up", "host", host, "reason", letter->err.text, NULL);
@@ -382,8 +380,7 @@ static void letter_take(struct notifier *notifier, struct letter_notify *letter)
   delivery->notifier = notifier;
   delivery->came_us = delivery->next_us = clock_us();
   memcpy(delivery->host, host, sizeof host);
-  memcpy(delivery->id, "msg_", 4);
-  for (int i = 4; i < ID_LEN; i++) delivery->id[i] = hex[rand_u64(&notifier->rand) & 15];
+  must(slice_to_str(letter->id, delivery->id, sizeof delivery->id) && letter->id.len);
   list_push_back(&notifier->waiting, &delivery->link);
   notifier->n_waiting++;
 }

@@ -10,11 +10,12 @@
  * connect, 10 s in all, at most 64 KiB of the answer are read. Whoever answers 2xx has taken it.
  * 3xx and 410 are final; all else is tried again after 1 s, 2 s, 4 s ... up to 2 min, each between
  * half and all of that by chance, or after what Retry-After says, for 10 min in all. What waits
- * when the process ends is lost: the ledger has what the message was about.
+ * when the process ends comes home with E_DRAINING; control tells it after the next start, under
+ * the same id (store/outbox.h).
  *
  * Headers, by the Standard Webhooks specification 1.0.0 (standardwebhooks.com), without the last
  * where there is no secret:
- *   webhook-id          the same for each try of one message: receivers take each once
+ *   webhook-id          the letter's, the same for each try: receivers take each message once
  *   webhook-timestamp   Unix seconds of this try
  *   webhook-signature   v1,BASE64(HMAC-SHA256(secret, id "." timestamp "." body))
  *
@@ -31,6 +32,7 @@
 
 enum {
   NOTIFY_URL_MAX = 2048,
+  NOTIFY_ID_MAX = 36,
   NOTIFY_BODY_MAX = 256 << 10,
   NOTIFY_WAITING_MAX = 1024, /* messages not yet taken; more are given up at once */
   NOTIFY_URL_WAITING_MAX = 256, /* of one URL */

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/journal.h"
+#include "store/outbox.h"
 
 enum {
   GROUP_MAX = 256,
@@ -52,13 +53,35 @@ void scribe_free(struct scribe *scribe)
 
 struct mailbox *scribe_mailbox(struct scribe *scribe) { return &scribe->box; }
 
+/* An event is not lost for the sake of its messages: those are told from memory then. */
+static void notes_said(enum code code, const struct err *why)
+{
+  if (code) log_event(LOG_WARN, "webhook_not_kept", "reason", why->text, NULL);
+}
+
 /* Into the group that is open. Rows without their events are looks all the same; events without
  * their rows would be verdicts that nobody can judge again. */
 static enum code letter_add(struct ledger *ledger, struct letter_append *letter)
 {
-  struct err *err = &letter->err;
+  struct err *err = &letter->err, why = {.code = OK};
   if (letter->n_rows && journal_add(ledger, letter->rows, letter->n_rows, err)) return err->code;
-  return letter->n_events ? ledger_group_add(ledger, letter->events, letter->n_events, err) : OK;
+  if (!letter->n_events) return OK;
+  if (ledger_group_add(ledger, letter->events, letter->n_events, err)) return err->code;
+  notes_said(outbox_add(ledger, letter->notes, letter->n_notes, &why), &why);
+  return OK;
+}
+
+/* The same in a group of their own. */
+static void notes_append(struct ledger *ledger, const struct letter_append *letter)
+{
+  struct err why = {.code = OK};
+  if (!letter->n_notes) return;
+  if (ledger_group_begin(ledger, &why) == OK) {
+    struct err late = {.code = OK};
+    enum code code = outbox_add(ledger, letter->notes, letter->n_notes, &why);
+    if (ledger_group_commit(ledger, &late) != OK && code == OK) why = late;
+  }
+  notes_said(why.code, &why);
 }
 
 static enum code rows_append(struct ledger *ledger, struct letter_append *letter, struct err *err)
@@ -80,6 +103,7 @@ static void append_singly(struct ledger *ledger, struct letter_append **group, u
     err.code = rows_append(ledger, group[i], &err);
     if (err.code == OK && group[i]->n_events)
       err.code = ledger_append(ledger, group[i]->events, group[i]->n_events, &err);
+    if (err.code == OK) notes_append(ledger, group[i]);
     group[i]->err = err;
   }
 }
@@ -241,13 +265,29 @@ static void outcomes_clean(struct scribe *scribe)
   outcomes_tidy(scribe->outcomes, !idle(scribe) || !mailbox_empty(&scribe->box));
 }
 
+/* --- messages that are owed no more ----------------------------------------------------------- */
+
+static void told_write(struct ledger *ledger, struct letter_notify **told, uint32_t n)
+{
+  struct slice ids[GROUP_MAX];
+  struct err why;
+  for (uint32_t i = 0; i < n; i++) ids[i] = told[i]->id;
+  if (outbox_drop(ledger, ids, n, &why) != OK) /* they are told again after a restart */
+    log_event(LOG_WARN, "webhook_kept", "reason", why.text, NULL);
+  for (uint32_t i = 0; i < n; i++) {
+    told[i]->mail.kind = LETTER_TOLD_HOME;
+    mail_send(told[i]->home, &told[i]->mail);
+  }
+}
+
 /* --- turns ------------------------------------------------------------------------------------ */
 
 /* Writes all changes of a batch of mail, GROUP_MAX to a commit; the rest waits its turn. */
 static void mail_write(struct scribe *scribe, struct mail *mail)
 {
   struct letter_append *group[GROUP_MAX], *home[GROUP_MAX];
-  uint32_t n = 0;
+  struct letter_notify *told[GROUP_MAX];
+  uint32_t n = 0, n_told = 0;
   while (mail) {
     struct mail *next = mail->next;
     switch (mail->kind) {
@@ -256,6 +296,7 @@ static void mail_write(struct scribe *scribe, struct mail *mail)
       case LETTER_PREDICTIONS:
         predictions_come(scribe, LETTER_OF(mail, struct letter_predictions));
         break;
+      case LETTER_TOLD: told[n_told++] = LETTER_OF(mail, struct letter_notify); break;
       case LETTER_FEEDBACK:
         mail->next = NULL;
         *scribe->told_end = mail;
@@ -269,6 +310,10 @@ static void mail_write(struct scribe *scribe, struct mail *mail)
       group_home(home, n);
       ledger_tidy(scribe->ledger);
       n = 0;
+    }
+    if (n_told == GROUP_MAX || (n_told && !next)) { /* after the events they were written with */
+      told_write(scribe->ledger, told, n_told);
+      n_told = 0;
     }
     mail = next;
   }

@@ -18,6 +18,7 @@
  *   LOAD, UNLOAD        control  job       LOAD_HOME..  control's
  *   CHECK               control  job       CHECK_HOME   control's
  *   NOTIFY              control  notifier  NOTIFY_HOME  control's; home when taken or given up
+ *   TOLD                control   scribe    ..._HOME     control's; the same letter: owed no more
  *   LANE_OPEN, _CLOSE   control  lane own. ..._HOME     control's
  *   STOP                main     any       -            main's; finish and return
  *   DRAIN               main     loop      DRAIN_HOME   main's; refuse new work, finish the rest
@@ -58,6 +59,7 @@ enum letter {
   LETTER_UNLOAD, LETTER_UNLOAD_HOME,
   LETTER_CHECK, LETTER_CHECK_HOME,
   LETTER_NOTIFY, LETTER_NOTIFY_HOME,
+  LETTER_TOLD, LETTER_TOLD_HOME,
   LETTER_LANE_OPEN, LETTER_LANE_OPEN_HOME,
   LETTER_LANE_CLOSE, LETTER_LANE_CLOSE_HOME,
   LETTER_DRAIN, LETTER_DRAIN_HOME,
@@ -244,6 +246,14 @@ struct journal_row {
   struct slice bytes; /* judge/look.h */
 };
 
+/* A message that a webhook is owed for an event: kept beside the ledger until somebody took it. */
+struct outbox_row {
+  struct slice id; /* the message's own: the same each time it is sent */
+  struct slice url, body;
+  bool ours; /* as in letter_notify */
+  int64_t wall_ms;
+};
+
 enum { APPEND_EVENTS_MAX = 4 };
 struct letter_append { /* all or none, one transaction, hash-chained */
   struct mail mail;
@@ -252,6 +262,8 @@ struct letter_append { /* all or none, one transaction, hash-chained */
   uint32_t n_events; /* 0: only rows */
   const struct journal_row *rows;
   uint32_t n_rows;
+  const struct outbox_row *notes; /* durable with the events, where the disk has room for both */
+  uint32_t n_notes;
   struct arena arena; /* holds what the events point to */
   struct err err;
   void *control_state;
@@ -360,8 +372,10 @@ struct letter_unload {
 struct letter_notify {
   struct mail mail;
   struct mailbox *home;
-  struct slice url, body; /* in `arena` */
+  struct slice id;        /* webhook-id; the three in `arena` */
+  struct slice url, body;
   bool ours;              /* the configuration names the URL, and not somebody's plan */
+  int64_t since_ms;       /* control's: when a message of the process before was made */
   struct arena arena;
   struct err err;
   void *control_state;

@@ -10,6 +10,7 @@ import http.server
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -225,6 +226,176 @@ def a_kill_in_the_middle_of_a_delivery_loses_no_change():
             serve(d, "n")
             seen = r.wait(before + 1)
             expect_eq(json.loads(seen[before][2])["data"]["model"], "n")
+
+
+def ids(r, kind=None):
+    """The ids of what came, in order; of one type."""
+    return [h.get("webhook-id") for h, b in ((dict((k.lower(), v) for k, v in headers.items()), b)
+                                             for _, headers, b, _ in r.seen)
+            if not kind or json.loads(b)["type"] == kind]
+
+
+@test
+def what_nobody_took_before_a_kill_is_told_after_it_under_the_same_id():
+    with Receiver(500) as r, tempfile.TemporaryDirectory() as data:
+        d = Daemon("--webhook", r.url, "--webhook-private", data=data)
+        with d:
+            serve(d)
+            serve(d, "n")
+            r.wait(3)
+            before = set(ids(r))
+            expect_eq(len(before), 2)
+            d.kill(signal.SIGKILL)
+            r.answers, r.seen[:] = (204,), []
+            d.start()
+            r.wait(2)
+            expect_eq(set(ids(r)), before)
+            time.sleep(1.5)
+            expect_eq(len(r.seen), 2, "each once")
+            d.kill(signal.SIGKILL)  # taken: owed no more
+            d.start()
+            wait_for(d.is_ready)
+            time.sleep(1.5)
+            expect_eq(len(r.seen), 2, "none after it was taken")
+
+
+@test
+def a_rollback_is_told_after_a_kill_with_its_evidence():
+    """Told before it is written, then not taken, then the process is killed."""
+    with Receiver(503) as r, tempfile.TemporaryDirectory() as data:
+        d = Daemon("--webhook", r.url, "--webhook-private", data=data)
+        with d:
+            releases.two(d, releases.files(delay_us=30000))
+            with releases.Load(d) as load:
+                releases.with_past(load)
+                releases.begin(d, STOPPED % "")
+                releases.reaches(d, "rolled_back", seconds=40)
+            wait_for(lambda: ids(r, "release.rolled_back"), 20)
+            first = ids(r, "release.rolled_back")[0]
+            wait_for(lambda: d.get("/api/v1/releases/m/1").json().get("state") == "rolled_back"
+                     if d.get("/api/v1/releases/m/1").status == 200 else False)
+            d.kill(signal.SIGKILL)
+            r.answers, r.seen[:] = (204,), []
+            d.start()
+            wait_for(lambda: ids(r, "release.rolled_back"), 20)
+            expect_eq(ids(r, "release.rolled_back"), [first])
+            body = next(b for _, _, b, _ in r.seen if b"release.rolled_back" in b)
+            data_ = json.loads(body)["data"]
+            expect(data_["sentence"] and data_["state"] == "rolled_back", data_)
+
+
+@test
+def kill_9_at_any_moment_loses_no_message():
+    """Every deploy that was acknowledged is told, each at least once, over kills at any moment."""
+    with Receiver() as r, tempfile.TemporaryDirectory() as data:
+        d = Daemon("--webhook", r.url, "--webhook-private", data=data)
+        with d:
+            for i in range(8):
+                serve(d, "m%d" % i)
+                time.sleep(0.003 * i)
+                d.kill(signal.SIGKILL)
+                d.start()
+            wait_for(lambda: {json.loads(b)["data"]["model"] for _, _, b, _ in r.seen} ==
+                     {"m%d" % i for i in range(8)}, 20, "all of them: %r" % r.seen)
+            by_id = {}
+            for _, headers, body, _ in r.seen:
+                by_id.setdefault({k.lower(): v for k, v in headers.items()}["webhook-id"],
+                                 set()).add(body)
+            expect_eq((len(by_id), {len(v) for v in by_id.values()}), (8, {1}))
+
+
+@test
+def a_graceful_stop_leaves_what_was_not_taken_for_the_next_start():
+    with Receiver(500) as r, tempfile.TemporaryDirectory() as data:
+        d = Daemon("--webhook", r.url, "--webhook-private", data=data)
+        with d:
+            serve(d)
+            r.wait(1)
+            d.stop()
+            before = set(ids(r))
+            r.answers, r.seen[:] = (204,), []
+            d.start()
+            r.wait(1)
+            expect_eq(set(ids(r)), before)
+
+
+@test
+def a_url_that_is_configured_no_more_is_told_nothing():
+    with Receiver(500) as r, tempfile.TemporaryDirectory() as data:
+        with Daemon("--webhook", r.url + "/old", "--webhook-private", data=data) as d:
+            serve(d)
+            r.wait(1)
+            d.kill(signal.SIGKILL)
+            d.start()
+            r.wait(2)
+        r.seen[:] = []
+        with Daemon("--webhook", r.url + "/new", "--webhook-private", data=data) as d:
+            wait_for(lambda: any(e["event"] == "webhook_given_up" and
+                                 "configured no more" in e["reason"] for e in d.log()))
+            time.sleep(1)
+            expect_eq([p for p, _, _, _ in r.seen], [])
+
+
+class Hole:
+    """Takes connections and never answers; or answers for ever."""
+    def __init__(self, flood=False):
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.url = "http://127.0.0.1:%d/" % self.sock.getsockname()[1]
+        self.flood, self.sent, self.over = flood, 0, False
+        self.conns = []
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while not self.over:
+            try:
+                conn, _ = self.sock.accept()
+            except OSError:
+                return
+            self.conns.append(conn)
+            if self.flood:
+                threading.Thread(target=self.pour, args=(conn,), daemon=True).start()
+
+    def pour(self, conn):
+        try:
+            conn.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 10737418240\r\n\r\n")
+            while not self.over:
+                self.sent += conn.send(b"x" * 65536)
+        except OSError:
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.over = True
+        self.sock.close()
+        for conn in self.conns:
+            conn.close()
+
+
+@test
+def nw_111_no_receiver_blocks_the_controller():
+    """A black hole, ten gigabytes of answer, a redirect loop and an address inside: a release that
+    does harm is at zero as fast as without them, changes are acknowledged, the good one is told."""
+    with Hole() as hole, Hole(flood=True) as flood, Receiver(301) as loop, Receiver() as good:
+        with Daemon("--webhook", ",".join((hole.url, flood.url, loop.url, good.url)),
+                    "--webhook-private") as d:
+            releases.two(d, releases.files(delay_us=30000))
+            with releases.Load(d) as load:
+                releases.with_past(load)
+                began = time.monotonic()
+                releases.begin(d, STOPPED % "http://169.254.169.254/latest/meta-data")
+                releases.reaches(d, "rolled_back", seconds=20)
+                expect(time.monotonic() - began < 10, time.monotonic() - began)
+                for i in range(5):
+                    began = time.monotonic()
+                    serve(d, "n%d" % i)
+                    expect(time.monotonic() - began < 2, time.monotonic() - began)
+            wait_for(lambda: ids(good, "release.rolled_back"), 10)
+            expect_eq(len([1 for p, _, _, _ in loop.seen if p == "/elsewhere"]), 0)
+            expect(flood.sent < 64 << 20, flood.sent)
+            wait_for(lambda: any(e["event"] == "webhook_given_up" and "not public" in e["reason"]
+                                 for e in d.log()))
 
 
 @test

@@ -27,6 +27,15 @@ static void begin(const struct slice *urls, uint32_t n)
   waiting = NULL;
 }
 
+/* Told as what was written. */
+static void say(const struct notice *notice)
+{
+  struct notes *notes = notes_new();
+  notes_add(notes, control, notice);
+  notes_send(control, notes);
+  notes_free(notes);
+}
+
 /* The next letter's body as a tree, its URL, and the letter home. NULL: there is none. */
 static json_t *next(char url[256])
 {
@@ -74,7 +83,7 @@ TEST(a_notice_goes_to_each_url_whole_and_whatever_it_quotes)
                           .bad = true,
                           .urls = {SLICE("https://c.example/z")},
                           .n_urls = 1};
-  notify(control, &notice);
+  say(&notice);
   static const char *const want[] = {"https://a.example/x", "https://b.example/y",
                                      "https://c.example/z"};
   for (int i = 0; i < 3; i++) {
@@ -103,11 +112,11 @@ TEST(a_pager_is_sent_what_is_bad_or_over_and_its_key_apart_from_the_url)
   begin(urls, 1);
   struct notice notice = {.tenant = SLICE("t"), .model = SLICE("m"), .version = 2, .release = 4,
                           .state = "running", .why = "passed"};
-  notify(control, &notice);
+  say(&notice);
   EXPECT(!next(url)); /* neither */
   notice.bad = true;
   notice.state = "rolled_back";
-  notify(control, &notice);
+  say(&notice);
   json_t *tree = next(url);
   EXPECT_STR(url, "https://p.example/v2/enqueue");
   EXPECT_STR(text_at(tree, "routing_key", NULL), "K3Y");
@@ -118,7 +127,7 @@ TEST(a_pager_is_sent_what_is_bad_or_over_and_its_key_apart_from_the_url)
   json_decref(tree);
   notice.bad = false, notice.over = true;
   notice.state = "completed";
-  notify(control, &notice);
+  say(&notice);
   tree = next(url);
   EXPECT_STR(text_at(tree, "event_action", NULL), "resolve");
   EXPECT_STR(text_at(tree, "dedup_key", NULL), "slipway/t/m/4");
@@ -135,7 +144,7 @@ TEST(evidence_too_large_for_a_message_is_left_out_and_the_rest_is_told)
   large[0] = '{', large[399999] = '}';
   struct notice notice = {.tenant = SLICE("t"), .model = SLICE("m"), .state = "failed",
                           .sentence = SLICE("why"), .evidence = slice_of(large, 400000)};
-  notify(control, &notice);
+  say(&notice);
   json_t *tree = next(url);
   EXPECT(json_is_null(json_object_get(json_object_get(tree, "data"), "evidence")));
   EXPECT(json_is_null(json_object_get(json_object_get(tree, "data"), "release")));
@@ -153,7 +162,7 @@ TEST(notices_that_nobody_takes_have_a_limit)
   begin(urls, 1);
   struct notice notice = {.tenant = SLICE("t"), .model = SLICE("m"), .state = "deployed"};
   log_level_set(LOG_ERROR);
-  for (int i = 0; i < NOTICES_OUT_MAX + 10; i++) notify(control, &notice);
+  for (int i = 0; i < NOTICES_OUT_MAX + 10; i++) say(&notice);
   for (json_t *tree; (tree = next(url)); n++) json_decref(tree);
   EXPECT_INT(n, NOTICES_OUT_MAX);
   end();

@@ -132,6 +132,8 @@ static void letter_send(struct letter_notify *letter, const char *url, const cha
 {
   *letter = (struct letter_notify){.mail.kind = LETTER_NOTIFY, .home = &box, .ours = !of_a_plan};
   arena_init(&letter->arena, 1 << 20, NULL);
+  static unsigned number;
+  letter->id = slice_str(arena_print(&letter->arena, "msg_%032u", number++));
   letter->url = arena_copy(&letter->arena, slice_str(url));
   letter->body = arena_copy(&letter->arena, slice_str(body));
   mail_send(notifier_mailbox(notifier), &letter->mail);

@@ -20,15 +20,29 @@ static bool gates_decided(const struct rollout *rollout)
          rollout->why == WHY_INCONCLUSIVE || rollout->why == WHY_NO_DATA;
 }
 
-static void move_notify(struct control *control, const struct run *run,
-                        const struct rollout *rollout, const char *sentence)
+static void sentence_write(const struct run *run, const struct rollout *rollout,
+                           char to[EXPLAIN_TEXT_MAX])
+{
+  to[0] = '\0';
+  if (gates_decided(rollout) && run->looked)
+    verdict_sentence(&run->trial, &run->verdict, to);
+  else
+    snprintf(to, EXPLAIN_TEXT_MAX, "%s", run->reason);
+}
+
+static void notes_make(struct notes *notes, const struct control *control, const struct run *run,
+                       const struct rollout *rollout)
 {
   enum rollout_state state = rollout->state;
+  char sentence[EXPLAIN_TEXT_MAX];
   struct arena arena;
   arena_init(&arena, NOTICE_ARENA_MAX, NULL);
+  sentence_write(run, rollout, sentence);
   struct notice notice = {
       .tenant = run->model->tenant->name,
       .model = run->model->name,
+      /* A release ends once; it may be in another state at a step as often as it likes. */
+      .mark = rollout_is_final(rollout) ? SLICE_NONE : rollout_hex(&arena, rollout),
       .version = run->version,
       .release = run->number,
       .step = rollout->step,
@@ -44,20 +58,25 @@ static void move_notify(struct control *control, const struct run *run,
   };
   for (uint32_t i = 0; i < run->plan.n_notify && i < NOTICE_URLS_MAX; i++)
     notice.urls[notice.n_urls++] = slice_str(run->plan.notify[i]);
-  notify(control, &notice);
+  notes_add(notes, control, &notice);
   arena_deinit(&arena);
 }
 
-/* The one place where a move is announced: the log, and whoever the plan says. */
-static void move_announce(struct control *control, const struct run *run,
-                          const struct rollout *rollout, bool first)
+void move_notes(struct control *control, struct change *change)
 {
-  char sentence[EXPLAIN_TEXT_MAX] = "";
-  if (gates_decided(rollout) && run->looked)
-    verdict_sentence(&run->trial, &run->verdict, sentence);
-  else
-    snprintf(sentence, sizeof sentence, "%s", run->reason);
+  const struct run *run = run_of(&control->runs, change->moves);
+  const struct rollout *rollout = run && run->out_owed ? &run->now : run ? &run->next.next : NULL;
+  const struct rollout *before = &change->moves->release->rollout;
+  if (rollout && (rollout->state != before->state || rollout->step != before->step))
+    notes_make(change->notes, control, run, rollout);
+}
+
+/* The log's line of a move. */
+static void move_log(const struct run *run, const struct rollout *rollout, bool first)
+{
+  char sentence[EXPLAIN_TEXT_MAX];
   bool bad = rollout->state == ROLLOUT_ROLLED_BACK || rollout->state == ROLLOUT_FAILED;
+  sentence_write(run, rollout, sentence);
   log_event(bad ? LOG_WARN : LOG_INFO, first ? "release_stopped" : "release_moved", "tenant",
             log_slice(run->model->tenant->name), "model", log_slice(run->model->name), "release",
             log_num(run->number), "version", log_num(run->version), "state",
@@ -65,7 +84,16 @@ static void move_announce(struct control *control, const struct run *run,
             log_num(rollout_weight(rollout, &run->plan, ARM_CANDIDATE)), "why",
             rollout_why_name(rollout->why), "person", rollout->person[0] ? rollout->person : NULL,
             "evidence", sentence[0] ? sentence : NULL, NULL);
-  move_notify(control, run, rollout, sentence);
+}
+
+/* Before its record is written. */
+static void stop_announce(struct control *control, const struct run *run)
+{
+  struct notes *notes = notes_new();
+  move_log(run, &run->now, true);
+  notes_make(notes, control, run, &run->now);
+  notes_send_ahead(control, notes);
+  notes_free(notes);
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -139,8 +167,10 @@ struct change *run_record_owed(struct control *control, struct run *run,
                                struct letter_command *command)
 {
   must(run->owed);
+  bool out = run->out_owed;
+  run->out_owed = true;
   struct change *change = record_send(control, run, &run->now, command);
-  if (change) run->out_owed = true;
+  if (!change) run->out_owed = out;
   return change;
 }
 
@@ -160,7 +190,7 @@ static void move_done(struct control *control, struct run *run, const struct rol
   run->now = move->next;
   if (move->deeds & THEN_STEP) run_step_begin(control, run);
   if (move->deeds & (THEN_PUBLISH | THEN_STEP)) run_publish(control, run);
-  if (moved) move_announce(control, run, &run->now, false);
+  if (moved) move_log(run, &run->now, false);
 }
 
 struct change *run_move(struct control *control, struct run *run, const struct rollout_move *move,
@@ -212,7 +242,7 @@ void runs_told(struct control *control)
     struct run *run = LIST_OF(link, struct run, link);
     if (!run->untold) continue;
     run->untold = false;
-    move_announce(control, run, &run->now, true);
+    stop_announce(control, run);
     if (run->owed && !run->out) run_record_owed(control, run, NULL);
   }
 }

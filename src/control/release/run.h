@@ -181,6 +181,8 @@ void run_event(struct control *control, struct run *run, const struct rollout_ev
 struct change *run_move(struct control *control, struct run *run, const struct rollout_move *move,
                         struct letter_command *command);
 /* The record that is owed, the same way. */
+/* Into change->notes: what its record tells webhooks; nothing where only a word was written. */
+void move_notes(struct control *control, struct change *change);
 struct change *run_record_owed(struct control *control, struct run *run,
                                struct letter_command *command);
 /* A world is out: what was published first is told. */
