@@ -144,13 +144,17 @@ struct task *lane_run(struct lane *lane, int64_t *now_ns)
   struct task *task = lane_pop(lane);
   task->err.code = OK;
   task->batch_rows = task->rows;
+  task->cpu_ns = -1;
   task->began_ns = task->input_ns = task->infer_ns = task->output_ns = *now_ns;
   if (task_refuse(task, *now_ns) != OK) return task;
   if ((!lane->seat || lane->spent) && lane_sit(lane, &task->err) != OK) return task;
 
   const struct contract *contract = task->contract;
   for (uint32_t i = 0; i < contract->n_outputs; i++) task->outputs[i].dtype = DT_NONE;
+  bool costs = task->costs && !lane->loaded->spread;
+  int64_t cpu_ns = costs ? clock_thread_ns() : 0;
   enum code code = lane_engine_run(lane, task);
+  if (costs) task->cpu_ns = clock_thread_ns() - cpu_ns;
   task->infer_ns = *now_ns = clock_ns();
   if (code == OK) code = outputs_check(task);
   task->model_bytes = lane->engine->bytes ? lane->engine->bytes(lane->loaded->model) : 0;

@@ -12,6 +12,7 @@ struct loaded {
   void *model; /* the engine's own */
   struct contract contract;
   struct arena arena; /* holds the contract */
+  bool spread; /* runs use threads of the engine's own: a run's CPU time is not known */
 };
 
 #endif

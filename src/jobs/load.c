@@ -187,6 +187,7 @@ static enum code model_make(struct letter_load *letter, const struct folder *fol
     loaded->model = NULL;
     return err->code;
   }
+  loaded->spread = folder->config.threads > 1;
   if (labels_give(&folder->config, loaded, err) != OK) return err->code;
   contract_compare(letter, &loaded->contract);
   if (trials_run(letter, folder, loaded, watch, source.deadline_us, err) != OK) return err->code;

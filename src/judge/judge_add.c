@@ -104,9 +104,8 @@ static void blocks_step(struct trial *trial, const struct look *look, uint32_t a
   }
   block_add(trial, arm, BASELINE_ERRORS,
             &(struct block_sums){c->errors, c->requests, b->errors, b->requests});
-  block_add(
-      trial, arm, TRIAL_ROW_COST,
-      &(struct block_sums){c->cpu_us, c->requests - c->errors, b->cpu_us, b->requests - b->errors});
+  block_add(trial, arm, TRIAL_ROW_COST,
+            &(struct block_sums){c->cpu_us, c->costed, b->cpu_us, b->costed});
 }
 
 /* --- the rest --------------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@ struct coder {
   struct slice bytes;
   uint64_t zeros; /* writing: seen and not yet written; reading: still to hand out */
   bool after_zeros, bad;
+  bool all_costed; /* reading version 1 */
 };
 
 static void zeros_put(struct coder *coder)
@@ -98,6 +99,10 @@ static void arm_walk(struct coder *coder, struct look_arm *arm)
   number(coder, &arm->timed);
   for (int i = 0; i < SLOW_ROWS; i++) number(coder, &arm->slow[i]);
   number(coder, &arm->units);
+  if (coder->all_costed)
+    arm->costed = arm->errors < arm->requests ? arm->requests - arm->errors : 0;
+  else
+    number(coder, &arm->costed);
   number(coder, &arm->cpu_us);
   number(coder, &arm->steady_bytes);
   number(coder, &arm->peak_bytes);
@@ -165,6 +170,7 @@ void look_arm_add(struct look_arm *into, const struct look_arm *from)
   into->timed += from->timed;
   for (int i = 0; i < SLOW_ROWS; i++) into->slow[i] += from->slow[i];
   into->units += from->units;
+  into->costed += from->costed;
   into->cpu_us += from->cpu_us;
   for (int i = 0; i < LOOK_BINS_MAX; i++) into->bins[i] += from->bins[i];
   for (int i = 0; i < LOOK_BINS_MAX; i++) into->inputs[i] += from->inputs[i];
@@ -237,7 +243,8 @@ static enum code arm_check(const struct look_arm *arm, uint32_t i, struct err *e
       {"slow[2]", arm->slow[2], arm->timed},
       {"slow[3]", arm->slow[3], arm->timed},
       {"units", arm->units, M_COUNT_MAX},
-      {"cpu_us", arm->cpu_us, M_COUNT_MAX},
+      {"costed", arm->costed, arm->requests},
+      {"cpu_us", arm->cpu_us, arm->costed ? M_COUNT_MAX : 0},
       {"steady_bytes", arm->steady_bytes, M_COUNT_MAX},
       {"peak_bytes", arm->peak_bytes, M_COUNT_MAX},
   };
@@ -308,8 +315,10 @@ enum code look_read(struct look *look, struct slice *bytes, struct err *err)
   struct coder coder = {.bytes = *bytes};
   uint64_t version;
   memset(look, 0, sizeof *look);
-  if (!varint_get(&coder.bytes, &version) || version != LOOK_VERSION)
-    return fail(err, E_INVALID_ARGUMENT, "these bytes are no look of version %d", LOOK_VERSION);
+  if (!varint_get(&coder.bytes, &version) || version < 1 || version > LOOK_VERSION)
+    return fail(err, E_INVALID_ARGUMENT, "these bytes are no look of a version up to %d",
+                LOOK_VERSION);
+  coder.all_costed = version == 1;
   look_walk(&coder, look);
   if (coder.bad || coder.zeros)
     return fail(err, E_INVALID_ARGUMENT, "these bytes are no whole look");

@@ -15,8 +15,8 @@
  * In a shadow step arms hold pairs only: requests that both versions answered or failed to.
  *
  * Journal form: a version byte, then varints; zero stretches cost two bytes. Reading takes bytes
- * from anywhere: E_INVALID_ARGUMENT for what look_write would not have written; nothing is
- * allocated.
+ * from anywhere: E_INVALID_ARGUMENT for what look_write would not have written, now or in an older
+ * version; nothing is allocated. Version 1 had no `costed`: every answer was.
  * SPDX-License-Identifier: MIT */
 #ifndef JUDGE_LOOK_H
 #define JUDGE_LOOK_H
@@ -26,7 +26,7 @@
 #include "stat/mean.h"
 #include "stat/slow.h"
 
-enum { LOOK_VERSION = 1, LOOK_BINS_MAX = 32 };
+enum { LOOK_VERSION = 2, LOOK_BINS_MAX = 32 };
 enum { LOOK_BYTES_MAX = 12 << 10 }; /* no look is longer at rest: 1,150 numbers of ten bytes */
 
 struct look_arm {
@@ -36,7 +36,8 @@ struct look_arm {
   uint64_t timed;           /* answers with a latency: successes and timeouts */
   uint64_t slow[SLOW_ROWS]; /* of these, at or above the step's threshold */
   uint64_t units; /* units (users, or requests without sticky_by) seen first in this look */
-  uint64_t cpu_us;
+  uint64_t costed; /* answers whose CPU time was measured: of all, or of some by lot */
+  uint64_t cpu_us; /* of those */
   uint64_t steady_bytes, peak_bytes; /* of one instance, now; 0: not measured */
   uint64_t bins[LOOK_BINS_MAX];      /* answers by frozen bin or label */
   uint64_t inputs[LOOK_BINS_MAX];    /* inputs by frozen bin */

@@ -138,7 +138,7 @@ void arm_answered(struct call *call, int64_t total_us)
   if (late) us = UINT64_MAX;
   if (late || !failed) sketch32_add(&arm->total_us, us);
   if (failed) return;
-  arm->run_ns += (uint64_t)(task->infer_ns - task->input_ns);
+  if (task->cpu_ns >= 0) arm->costed++, arm->cpu_ns += (uint64_t)task->cpu_ns;
   if (task->model_bytes > arm->memory_bytes) arm->memory_bytes = task->model_bytes;
   answer_count(arm, call, &reading);
 }

@@ -249,9 +249,12 @@ void pair_count(struct shadow *shadow)
   }
   sketch32_add(&tally->stable_us, positive(shadow->stable_us));
   sketch32_add(&tally->shadow_us, positive((task->infer_ns - task->queued_ns) / 1000));
-  tally->stable_run_ns += positive(shadow->stable_run_ns);
   if (task->model_bytes > tally->shadow_bytes) tally->shadow_bytes = task->model_bytes;
-  tally->shadow_run_ns += positive(task->infer_ns - task->input_ns);
+  if (shadow->stable_cpu_ns >= 0 && task->cpu_ns >= 0) {
+    tally->costed++;
+    tally->stable_cpu_ns += positive(shadow->stable_cpu_ns);
+    tally->shadow_cpu_ns += positive(task->cpu_ns);
+  }
   if (is_repeat(shadow, place.memory->of)) {
     tally->repeats++;
     return;

@@ -10,6 +10,7 @@
 #include "stat/assign.h"
 
 enum { KILL_ANSWERS = 20 };
+enum { COSTED = 64, COST_BITS_MAX = 16 };
 _Static_assert(KILL_ANSWERS <= 32, "the last answers are bits of one word");
 
 /* --- what a request says ---------------------------------------------------------------------- */
@@ -152,6 +153,23 @@ static bool arm_killed(const struct release_place *place, const struct model *mo
   return arm != stable_arm(model) && place->memory->killed & ARM_BIT(arm - model->arms);
 }
 
+/* Measuring CPU time is dear (clock.h): of an arm's answers about COSTED a second are measured on
+ * this loop, drawn by lot, or all where there are fewer. */
+void release_memory_carry(struct release_memory *memory, const struct release_tally *counted)
+{
+  memory->sent = 0;
+  for (uint32_t arm = 0; arm < ARMS_MAX; arm++) {
+    uint8_t bits = 0;
+    while (counted->assigned[arm] >> bits > COSTED && bits < COST_BITS_MAX) bits++;
+    memory->cost_bits[arm] = bits;
+  }
+}
+
+static bool cost_drawn(const struct call *call, const struct release_memory *memory, uint32_t arm)
+{
+  return (call->lot & ((UINT64_C(1) << memory->cost_bits[arm]) - 1)) == 0;
+}
+
 static struct release_ref call_ref(const struct call *call)
 {
   return (struct release_ref){call->lease, call->came.tenant, call->model, call->split};
@@ -175,6 +193,7 @@ static const struct arm *arm_choose(struct call *call)
   const struct arm *arm = arm_allowed(call, split, &place, drawn);
   if (!call->counts) return arm;
   place.tally->assigned[drawn]++;
+  call->costs = cost_drawn(call, place.memory, drawn);
   if (split->remember || split->sticky != STICKY_REQUEST) call->unit = unit_hash(key);
   if (split->sticky != STICKY_REQUEST) unit_note(call->serve, &place, call->unit, drawn);
   return arm;
@@ -194,6 +213,7 @@ const struct arm *release_choose(struct call *call)
 {
   call->split = call->model->release;
   call->lot = rand_u64(&call->serve->rand);
+  call->costs = false;
   const struct arm *arm = arm_choose(call);
   if (call->split->shadow && arm == stable_arm(call->model))
     call->copied = copy_drawn(call, call->split);

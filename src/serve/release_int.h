@@ -25,6 +25,9 @@ bool release_runs(const struct serve *serve, const struct release_ref *ref);
 /* Where to count what concerns it; false: it runs no more. */
 bool release_here(struct serve *serve, const struct release_ref *ref, struct release_place *place);
 
+/* Into the next tally: what the one that leaves has counted. */
+void release_memory_carry(struct release_memory *memory, const struct release_tally *counted);
+
 /* Which of the model's arms answers. Says in the call whether its answer is evidence, and whether a
  * shadow gets a copy. */
 const struct arm *release_choose(struct call *call);

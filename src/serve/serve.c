@@ -4,7 +4,7 @@
 #include "serve/serve.h"
 
 #include "base/mem.h"
-#include "serve/stages_int.h"
+#include "serve/release_int.h"
 
 struct serve *serve_new(const struct serve_opts *opts)
 {
@@ -67,7 +67,7 @@ static void memory_carry(const struct tally *from, struct tally *to)
   if (!to->n_releases) return;
   if (n) memcpy(to->memory, from->memory, n * sizeof *to->memory);
   memset(to->memory + n, 0, (to->n_releases - n) * sizeof *to->memory);
-  for (uint32_t i = 0; i < n; i++) to->memory[i].sent = 0;
+  for (uint32_t i = 0; i < n; i++) release_memory_carry(&to->memory[i], &from->releases[i]);
 }
 
 void serve_tally(struct serve *serve, struct letter_tally *letter)

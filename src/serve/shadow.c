@@ -90,7 +90,7 @@ struct shadow *shadow_begin(struct call *call)
                             .wanted = task->wanted,
                             .rows = task->rows,
                             .stable_us = (task->infer_ns - task->queued_ns) / 1000,
-                            .stable_run_ns = task->infer_ns - task->input_ns,
+                            .stable_cpu_ns = task->cpu_ns,
                             .since_us = serve->now_us,
                             .id_len = call->request_id_len};
   memcpy(shadow->id, call->request_id, call->request_id_len);
@@ -211,6 +211,7 @@ static bool task_make(struct shadow *shadow)
   task->contract = contract;
   task->wanted = outputs_wanted(shadow, contract);
   task->rows = (uint32_t)shadow->rows;
+  task->costs = shadow->stable_cpu_ns >= 0;
   task->deadline_us = serve->now_us + span_us;
   atomic_store_explicit(&task->gone, false, memory_order_relaxed);
   task->scratch = &shadow->own;

@@ -35,7 +35,8 @@ struct shadow {
   struct task task;
   const struct tensor *inputs, *outputs; /* of stable's contract */
   uint64_t wanted, rows;
-  int64_t stable_us, stable_run_ns; /* queue and engine; engine */
+  int64_t stable_us;     /* queue and engine */
+  int64_t stable_cpu_ns; /* -1: not measured */
   int64_t since_us;                 /* in this state */
   uint64_t held;                    /* bytes, while WAITING or later */
   char id[REQUEST_ID_MAX];

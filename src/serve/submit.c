@@ -76,6 +76,7 @@ enum step submit_stage(struct call *call)
   task->contract = contract;
   task->inputs = call->request.inputs;
   task->rows = (uint32_t)call->rows;
+  task->costs = call->split && call->costs;
   task->deadline_us = call->deadline_us;
   atomic_store_explicit(&task->gone, false, memory_order_relaxed);
   task->scratch = &call->scratch;

@@ -217,7 +217,8 @@ void crowd_fill(struct crowd *crowd, uint32_t which, const struct crowd_seen *se
   /* Times of single answers are exponential; their sum is near enough to normal. */
   double n = (double)seen->requests;
   double cpu = CROWD_CPU_US * (n + sqrt(n) * draw_normal(rand));
-  arm->cpu_us = cpu > 0 ? (uint64_t)cpu : 0;
+  arm->costed = seen->requests - seen->errors;
+  arm->cpu_us = cpu > 0 && arm->costed ? (uint64_t)cpu : 0;
   arm->steady_bytes = CROWD_STEADY_BYTES + (rand_u64(rand) >> 44);
   arm->peak_bytes = arm->steady_bytes + (UINT64_C(8) << 20);
 }

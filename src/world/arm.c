@@ -24,7 +24,8 @@ void arm_tally_merge(struct arm_tally *into, const struct arm_tally *from)
   into->requests += from->requests;
   into->errors += from->errors;
   into->timeouts += from->timeouts;
-  into->run_ns += from->run_ns;
+  into->costed += from->costed;
+  into->cpu_ns += from->cpu_ns;
   if (from->memory_bytes > into->memory_bytes) into->memory_bytes = from->memory_bytes;
   sketch32_merge(&into->total_us, &from->total_us);
   for (int i = 0; i < SHIFT_BINS; i++) into->shift[i] += from->shift[i];
@@ -116,8 +117,9 @@ void release_tally_merge(struct release_tally *into, const struct release_tally 
   if (from->shadow_bytes > into->shadow_bytes) into->shadow_bytes = from->shadow_bytes;
   into->shadow_dropped += from->shadow_dropped;
   into->shadow_errors += from->shadow_errors;
-  into->shadow_run_ns += from->shadow_run_ns;
-  into->stable_run_ns += from->stable_run_ns;
+  into->costed += from->costed;
+  into->shadow_cpu_ns += from->shadow_cpu_ns;
+  into->stable_cpu_ns += from->stable_cpu_ns;
   sketch32_merge(&into->shadow_us, &from->shadow_us);
   sketch32_merge(&into->stable_us, &from->stable_us);
   flips_merge(&into->flips, &from->flips);

@@ -33,7 +33,8 @@ struct arm_tally {
   uint64_t requests;     /* that count: answered, or failed by the server's fault */
   uint64_t errors;       /* of them: 5xx, timeout, a broken answer */
   uint64_t timeouts;     /* of the errors */
-  uint64_t run_ns;       /* the engine's time for the answered */
+  uint64_t costed;       /* answers whose CPU time was measured: some, by lot */
+  uint64_t cpu_ns;       /* of those */
   uint64_t memory_bytes; /* the most the model held, as seen when it answered; merged by maximum */
   /* From the head's arrival to the answer. Errors are left out, but for timeouts, which count as
    * slow at every threshold (the overflow bucket). */
@@ -88,8 +89,9 @@ struct release_tally {
   uint64_t agree[AGREE_COUNTS]; /* by disagreement; the same inputs once a minute and loop */
   uint64_t pairs, repeats; /* in agree; left out there, for their inputs were compared lately */
   uint64_t shadow_dropped, shadow_errors; /* not sent for lack of room; failed: no pair */
-  uint64_t shadow_run_ns, stable_run_ns;  /* engine's time over pairs and repeats */
-  struct sketch32 shadow_us, stable_us;   /* queue and engine, over the same */
+  uint64_t costed;                        /* pairs and repeats with the CPU time of both measured */
+  uint64_t shadow_cpu_ns, stable_cpu_ns;
+  struct sketch32 shadow_us, stable_us; /* queue and engine, over the same */
   uint64_t shadow_bytes; /* the most the shadow's model held when it answered; by maximum */
   struct flips flips;    /* rows of the answers of pairs */
   struct pair_sample worst[PAIRS_KEPT]; /* in no order: a new one replaces the least apart */
@@ -105,12 +107,13 @@ struct release_tally {
 /* What a loop keeps of a running release from pulse to pulse. It lies in the tally, so that there
  * is one for each release slot, and the loop carries it over to the next one. */
 struct release_memory {
-  uint64_t of;                /* which release: its model's slot and its number; 0: none yet */
-  uint32_t sent;              /* to candidates since the pulse */
-  uint32_t failed[ARMS_MAX];  /* the last answers of each arm, newest in bit 0: 1 is a failure */
-  uint8_t answered[ARMS_MAX]; /* how many of those bits are answers */
-  uint32_t killed;            /* bit per arm */
-  int64_t rest_until_us; /* its shadow runs on this loop no earlier */
+  uint64_t of;                 /* which release: its model's slot and its number; 0: none yet */
+  uint32_t sent;               /* to candidates since the pulse */
+  uint32_t failed[ARMS_MAX];   /* the last answers of each arm, newest in bit 0: 1 is a failure */
+  uint8_t answered[ARMS_MAX];  /* how many of those bits are answers */
+  uint32_t killed;             /* bit per arm */
+  int64_t rest_until_us;       /* its shadow runs on this loop no earlier */
+  uint8_t cost_bits[ARMS_MAX]; /* CPU time of one answer in 2^this is measured */
 };
 
 void arm_tally_merge(struct arm_tally *into, const struct arm_tally *from);

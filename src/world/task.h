@@ -26,6 +26,7 @@ struct task {
   uint64_t wanted;     /* bit i: output i of the contract is asked for */
   uint32_t rows;       /* dimension 0 when the contract batches, else 1 */
   int64_t deadline_us; /* clock_us; a task past it is answered E_DEADLINE_EXCEEDED and not run */
+  bool costs; /* its CPU time is to be measured */
   _Atomic bool gone;   /* set by the loop: nobody waits any more; do not start it */
 
   /* Out. The lane fills outputs[i] for each wanted i: memory from `scratch`, or a view of an
@@ -35,7 +36,8 @@ struct task {
   struct err err;         /* code OK: the outputs are there */
   int64_t queued_ns;      /* clock_ns when the sender sent it: the sender fills this one */
   int64_t began_ns, input_ns, infer_ns, output_ns; /* clock_ns at each; infer_ns: engine back */
-  uint32_t batch_rows;                             /* rows of the batch it ran in */
+  int64_t cpu_ns;      /* what the run took on a core; -1: not asked for, or not known */
+  uint32_t batch_rows; /* rows of the batch it ran in */
   uint64_t model_bytes; /* what the model holds now, as its engine measures it */
 };
 

@@ -152,6 +152,8 @@ def argo_rollouts_404_a_stop_says_why():
         expect(latency["first_bad_s"] is not None and latency["fired_s"] < 30, latency)
         expect(latency["effect"] is None or latency["effect"]["value"] > 1.25, latency)
         expect(latency["counts"]["candidate"][1] > 0, latency)
+        spent_us, answers = gate(told, "cost")["counts"]["candidate"]
+        expect(answers > 0 and spent_us / answers < 10000, "waiting 30 ms costs no core", spent_us, answers)
         expect_in("stable's", told["verdict"]["sentence"])
         status = d.cli("status", "m").stdout
         expect_in(told["verdict"]["sentence"][:40], status)

@@ -274,6 +274,7 @@ TEST(cost_pauses_when_answers_take_twice_the_time)
   begin(&plan);
   for (int i = 0; i < 130; i++) {
     look_begin(0.05);
+    look.arms[0].costed = look.arms[1].costed = 1000;
     look.arms[0].cpu_us = 2000000 + rand_u64(&rand) % 100000;
     look.arms[1].cpu_us = 1000000 + rand_u64(&rand) % 100000;
     trial_look(&trial, &look, &verdict);
@@ -283,6 +284,30 @@ TEST(cost_pauses_when_answers_take_twice_the_time)
   double lower, upper;
   EXPECT(result_interval(&trial, &verdict.gates[GATE_COST], &lower, &upper));
   EXPECT(lower > 1.25 && lower < 1.96 && upper > 1.9);
+}
+
+TEST(cost_is_of_the_answers_that_were_measured)
+{
+  struct plan plan = half_hour(STEP_CANARY, 5000000);
+  struct rand rand;
+  rand_seed(&rand, 1);
+  begin(&plan);
+  for (int i = 0; i < 130; i++) { /* a tenth of stable's answers, all of the candidate's: alike */
+    look_begin(0.05);
+    look.arms[0].costed = 1000, look.arms[1].costed = 100;
+    for (int arm = 0; arm < 2; arm++)
+      look.arms[arm].cpu_us = look.arms[arm].costed * (950 + rand_u64(&rand) % 100);
+    trial_look(&trial, &look, &verdict);
+  }
+  EXPECT_INT(verdict.gates[GATE_COST].state, GATE_NON_INFERIOR);
+  EXPECT(verdict.gates[GATE_COST].effect > 0.95 && verdict.gates[GATE_COST].effect < 1.05);
+  begin(&plan);
+  for (int i = 0; i < 130; i++) { /* an engine with threads of its own: nobody knows */
+    look_begin(0.05);
+    look.arms[1].costed = 1000, look.arms[1].cpu_us = 1000000;
+    trial_look(&trial, &look, &verdict);
+  }
+  EXPECT_INT(verdict.gates[GATE_COST].state, GATE_IDLE);
 }
 
 static void outcomes(struct look_arm *arm, int n, int clicks)

@@ -50,7 +50,8 @@ static inline void rig_fill(struct rand *rand, const struct rig_arm *rig, struct
     before = rig->slow[row];
   }
   arm->units = arm->requests;
-  arm->cpu_us = arm->timed * 1000;
+  arm->costed = arm->timed;
+  arm->cpu_us = arm->costed * 1000;
 }
 
 static inline void rig_look(struct rand *rand, struct look *look, uint64_t number, double share,

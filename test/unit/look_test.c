@@ -31,7 +31,8 @@ static void fill(struct rand *rand, struct look *look, bool big)
     for (int row = 0; row < SLOW_ROWS; row++) arm->slow[row] = arm->timed >> row;
     if (rand_u64(rand) & 1) continue;
     arm->units = rand_u64(rand) % (most + 1);
-    arm->cpu_us = most;
+    arm->costed = arm->requests / 2;
+    arm->cpu_us = arm->costed ? most : 0;
     arm->steady_bytes = arm->peak_bytes = most;
     arm->bins[3] = most, arm->bins[31] = 1, arm->inputs[0] = 7;
     arm->metric.n = big ? UINT32_MAX : 1000;
@@ -101,6 +102,26 @@ TEST(every_cut_and_most_changes_of_the_bytes_are_refused)
     EXPECT_INT(back.len, eaten);
     EXPECT(memcmp(changed, again, eaten) == 0);
   }
+}
+
+/* An old ledger's evidence is judged as it was: every answer was measured. */
+TEST(a_look_of_version_1_is_read_as_it_was_meant)
+{
+  static const unsigned char old[] = {0x01, 0x03, 0xe8, 0x07, 0x88, 0x27, 0x02, 0x00, 0x00, 0xc0,
+                                      0x96, 0xb1, 0x02, 0xc0, 0xab, 0xa6, 0x2d, 0x00, 0x03, 0x0a,
+                                      0x02, 0x00, 0x00, 0x08, 0x00, 0x03, 0x04, 0x84, 0x07, 0x00,
+                                      0x4a, 0x14, 0x00, 0x01, 0x14, 0x00, 0x03, 0x07, 0xe8, 0x07,
+                                      0x80, 0x20, 0x80, 0x20, 0x00, 0x8b, 0x01};
+  struct slice text = {(const char *)old, sizeof old};
+  EXPECT_INT(look_read(&one, &text, NULL), OK);
+  EXPECT_INT(text.len, 0);
+  EXPECT_INT(one.number, 3);
+  EXPECT_INT(one.arms[0].requests, 10);
+  EXPECT_INT(one.arms[0].cpu_us, 900);
+  EXPECT_INT(one.arms[0].costed, 8);
+  EXPECT_INT(one.arms[1].cpu_us, 1000);
+  EXPECT_INT(one.arms[1].costed, 20);
+  EXPECT_INT(one.arms[1].peak_bytes, 4096);
 }
 
 TEST(random_bytes_are_refused_or_are_a_look)

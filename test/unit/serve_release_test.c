@@ -227,7 +227,8 @@ TEST(an_arm_counts_what_is_the_servers_fault)
   EXPECT_INT(arm->requests, 4);
   EXPECT_INT(arm->errors, 2);
   EXPECT_INT(arm->timeouts, 1);
-  EXPECT_INT(arm->run_ns, 200000);
+  EXPECT_INT(arm->costed, 2); /* the fast one and the slow one */
+  EXPECT_INT(arm->cpu_ns, 80000);
   uint64_t times = 0;
   for (int i = 0; i < SKETCH_BUCKETS; i++) times += arm->total_us.at[i];
   EXPECT_INT(times, 3);
@@ -238,6 +239,29 @@ TEST(an_arm_counts_what_is_the_servers_fault)
   EXPECT(memcmp(arm->ids[0], "slow", 4) == 0 && arm->id_lens[0] == 4);
   EXPECT(memcmp(arm->ids[1], "broken", 6) == 0);
   EXPECT(memcmp(arm->ids[2], "late", 4) == 0);
+  fake_down();
+}
+
+/* Measuring is a system call: of many answers some are measured, in each arm of its own. */
+TEST(cpu_time_is_measured_of_some_answers_by_lot)
+{
+  enum { MANY = 2000 };
+  fake_up();
+  publish_weight(WEIGHT_WHOLE / 100);
+  ids_ask(MANY, "a-%d"); /* nothing is known of the traffic yet: all */
+  const struct tally *tally = pulse();
+  EXPECT_INT(arm_of(tally, 1)->costed, arm_of(tally, 1)->requests);
+  ids_ask(MANY, "b-%d");
+  tally = pulse();
+  uint64_t stable = arm_of(tally, 1)->costed, candidate = arm_of(tally, 2)->requests;
+  EXPECT(stable > 20 && stable < 200);
+  EXPECT_INT(arm_of(tally, 1)->cpu_ns, stable * 40000);
+  EXPECT(candidate > 0);
+  EXPECT_INT(arm_of(tally, 2)->costed, candidate); /* a rare arm: all of it */
+  ids_ask(1, "c-%d");
+  pulse();
+  ids_ask(3, "d-%d"); /* rare again */
+  EXPECT_INT(arm_of(pulse(), 1)->costed, 3);
   fake_down();
 }
 

@@ -73,8 +73,9 @@ TEST(a_shadow_runs_after_the_answer_and_on_its_memory)
   const struct release_tally *release = &pulse()->releases[0];
   EXPECT_INT(release->pairs, 1);
   EXPECT_INT(release->agree[0], 1);
-  EXPECT_INT(release->stable_run_ns, 100000);
-  EXPECT_INT(release->shadow_run_ns, 100000);
+  EXPECT_INT(release->costed, 1);
+  EXPECT_INT(release->stable_cpu_ns, 40000);
+  EXPECT_INT(release->shadow_cpu_ns, 40000);
   EXPECT_INT(release->shadow_bytes, 5000);
   EXPECT_INT(release->stable_us.at[sketch_bucket(101)], 1);
   EXPECT_INT(release->shadow_us.at[sketch_bucket(101)], 1);

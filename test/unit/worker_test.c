@@ -385,3 +385,54 @@ TEST(a_resting_watch_is_woken)
   watch_free(watch);
   sem_destroy(&nap);
 }
+
+/* ---- what a run costs */
+
+static bool spins;
+
+static enum code idle_run(void *seat, struct task *task, struct err *err)
+{
+  (void)seat, (void)err;
+  int64_t until_us = clock_us() + 30000;
+  while (spins && clock_us() < until_us) {
+  }
+  if (!spins) usleep(30000);
+  task->outputs[0] = task->inputs[0];
+  return OK;
+}
+
+static int64_t cost_of(struct loaded *loaded, bool asked, bool spinning)
+{
+  struct worker *worker = worker_new(0, NULL);
+  struct lane *lane = open_lane(worker, loaded);
+  struct rig_task rig;
+  spins = spinning;
+  rig_task_init(&rig, loaded, lane, &home);
+  rig_input(&rig, 0, DT_INT32, (struct shape){1, {1}}, &numbers[1], 0);
+  rig.task.costs = asked;
+  mail_send(worker_mailbox(worker), &rig.task.mail);
+  EXPECT(worker_turn(worker));
+  EXPECT(mailbox_take(&home) == &rig.task.mail);
+  EXPECT_INT(rig.task.err.code, OK);
+  EXPECT(rig.task.infer_ns - rig.task.input_ns >= 29000000);
+  int64_t cpu_ns = rig.task.cpu_ns;
+  rig_task_deinit(&rig);
+  close_lane(worker, lane);
+  worker_free(worker);
+  return cpu_ns;
+}
+
+TEST(a_run_costs_what_its_thread_spent_and_not_what_it_waited)
+{
+  struct loaded loaded = fake_loaded(false);
+  struct engine engine = fake;
+  engine.run = idle_run;
+  engine.cancel = NULL;
+  loaded.engine = &engine;
+  int64_t slept = cost_of(&loaded, true, false), spun = cost_of(&loaded, true, true);
+  EXPECT(slept >= 0 && slept < 10000000);
+  EXPECT(spun > 2 * slept && spun > 5000000 && spun < 31000000);
+  EXPECT_INT(cost_of(&loaded, false, true), -1);
+  loaded.spread = true; /* threads of its own: nobody knows */
+  EXPECT_INT(cost_of(&loaded, true, true), -1);
+}

@@ -65,7 +65,8 @@ static void arm_fill(struct run *run, const struct arm_tally *tally, struct look
   arm->requests = tally->requests;
   arm->errors = tally->errors;
   arm->timeouts = tally->timeouts;
-  arm->cpu_us = tally->run_ns / 1000;
+  arm->costed = tally->costed;
+  arm->cpu_us = tally->cpu_ns / 1000;
   arm->steady_bytes = arm->peak_bytes = tally->memory_bytes;
   sketch_of_answers(&sketch, &tally->total_us, tally->timeouts);
   look_latency(arm, trial_slow(&run->trial), &sketch);
@@ -80,9 +81,10 @@ static void pairs_fill(struct run *run, const struct release_tally *tally, struc
   struct sketch sketch = {0};
   candidate->requests = stable->requests = tally->pairs + tally->repeats + tally->shadow_errors;
   candidate->errors = tally->shadow_errors;
-  candidate->cpu_us = tally->shadow_run_ns / 1000;
+  candidate->costed = stable->costed = tally->costed;
+  candidate->cpu_us = tally->shadow_cpu_ns / 1000;
   candidate->steady_bytes = candidate->peak_bytes = tally->shadow_bytes;
-  stable->cpu_us = tally->stable_run_ns / 1000;
+  stable->cpu_us = tally->stable_cpu_ns / 1000;
   sketch_merge32(&sketch, &tally->shadow_us);
   look_latency(candidate, trial_slow(&run->trial), &sketch);
   sketch = (struct sketch){0};

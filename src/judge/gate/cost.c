@@ -1,6 +1,8 @@
 /* cost.c - gate `cost`: does an answer of the candidate take more CPU time than one of stable's?
  * Thread: any, pure.
- * CPU time is no count, so only blocks speak: D = cpu per answer minus (1 + m) times stable's.
+ * CPU time is no count, so only blocks speak: D = cpu per answer minus (1 + m) times stable's, over
+ * the answers that were measured. Not measured in an arm (a version whose runs use threads of the
+ * engine's own): the gate is idle, for it then has no say.
  * Source: release-statistics 6.
  * SPDX-License-Identifier: MIT */
 #include "judge/judge_int.h"
@@ -16,9 +18,11 @@ static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
   result.block_upper = bounds->upper;
   result.episodes = trial->arms[arm].blocks[TRIAL_ROW_COST].episodes;
   result.effect_kind = EFFECT_RATIO;
-  result.x_c = c->cpu_us, result.n_c = c->requests - c->errors;
-  result.x_b = b->cpu_us, result.n_b = b->requests - b->errors;
+  result.x_c = c->cpu_us, result.n_c = c->costed;
+  result.x_b = b->cpu_us, result.n_b = b->costed;
   result.effect = count_ratio(result.x_c, result.n_c, result.x_b, result.n_b);
+  if (c->requests > c->errors && !c->costed) result.state = GATE_IDLE;
+  if (b->requests > b->errors && !b->costed) result.state = GATE_IDLE;
   if (bounds->says == BLOCK_HARM) result.state = GATE_HARM;
   if (bounds->says == BLOCK_NON_INFERIOR) result.state = GATE_NON_INFERIOR;
   return result;
