@@ -85,6 +85,26 @@ static bool key_is_sane(struct slice key)
   return true;
 }
 
+/* If-Match: what is no ETag of a model's ("m17") matches none. */
+static void wanted_read(struct slice list, struct letter_command *command)
+{
+  while (list.len && command->n_seqs_wanted < SEQS_WANTED_MAX) {
+    const char *end = memchr(list.at, ',', list.len);
+    struct slice one = slice_of(list.at, end ? (size_t)(end - list.at) : list.len);
+    uint64_t seq = 0;
+    list = slice_from(list, end ? one.len + 1 : one.len);
+    while (one.len && one.at[0] == ' ') one = slice_from(one, 1);
+    while (one.len && one.at[one.len - 1] == ' ') one.len--;
+    if (slice_eq(one, SLICE("*"))) {
+      command->n_seqs_wanted = 0;
+      return;
+    }
+    bool quoted = one.len > 3 && slice_starts(one, SLICE("\"m")) && one.at[one.len - 1] == '"';
+    if (!quoted || !text_read_u64(slice_of(one.at + 2, one.len - 3), UINT64_MAX, &seq)) seq = 0;
+    command->seqs_wanted[command->n_seqs_wanted++] = seq;
+  }
+}
+
 enum desk_step ask_command(struct ask *ask, ask_then then)
 {
   struct letter_ask *letter = ask->letter;
@@ -103,6 +123,8 @@ enum desk_step ask_command(struct ask *ask, ask_then then)
   command->event.idempotency = ask->keyless ? SLICE_NONE : key;
   command->arena = &ask->arena;
   command->desk_state = ask;
+  command->n_seqs_wanted = 0;
+  wanted_read(letter->headers[ASK_IF_MATCH], command);
   command->err = (struct err){.code = OK};
   command->version = 0;
   command->seq = 0;
@@ -183,6 +205,11 @@ const struct version_tally *stats_slot(const struct stats *stats, uint32_t slot)
 const struct model *ask_model(struct ask *ask, uint32_t i)
 {
   struct slice name = ask->letter->params[i];
+  const char *at = name.len ? memchr(name.at, '@', name.len) : NULL;
+  if (at && !slice_starts(ask->letter->path, SLICE("/api/"))) {
+    ask->ref = (struct slice){at + 1, name.len - (size_t)(at + 1 - name.at)};
+    name = slice_of(name.at, (size_t)(at - name.at));
+  }
   const struct model *model = ask->tenant ? world_model(ask->world, ask->tenant, name) : NULL;
   if (!model)
     fail(&ask->err, E_MODEL_NOT_FOUND, "model '%.*s' is not known; 'slipway push' makes one",
@@ -206,7 +233,8 @@ const struct tenant *ask_tenant(struct ask *ask, uint32_t i)
 
 bool ask_has_version(const struct ask *ask)
 {
-  return ask->letter->params[1].at != NULL; /* {model}, then {version} where the path has one */
+  /* {model}, then {version} where the path has one */
+  return ask->ref.at || ask->letter->params[1].at != NULL;
 }
 
 bool ask_version_number(struct ask *ask, uint32_t i, uint32_t *number)
@@ -216,6 +244,48 @@ bool ask_version_number(struct ask *ask, uint32_t i, uint32_t *number)
   fail(&ask->err, E_BAD_VERSION, "'%.*s' is not a version; versions are numbers like 3",
        SLICE_ARG(text));
   return false;
+}
+
+const struct version *ask_version(struct ask *ask, const struct model *model, struct slice ref)
+{
+  uint32_t number = 0;
+  if (ref.len && ref.at[0] == '@') ref = slice_from(ref, 1);
+  const struct alias *alias = model_alias(model, ref);
+  if (alias)
+    number = alias->version;
+  else if (!version_number_read(ref, &number) && alias_name_check(ref, &ask->err)) {
+    fail(&ask->err, E_BAD_VERSION,
+         "'%.*s' is not a version; versions are numbers like 3, or aliases like champion",
+         SLICE_ARG(ref));
+    return NULL;
+  }
+  const struct version *version = model_version(model, number);
+  if (!version)
+    fail(&ask->err, E_VERSION_NOT_FOUND, "model '%.*s' has no version or alias '%.*s'",
+         SLICE_ARG(model->name), SLICE_ARG(ref));
+  return version;
+}
+
+bool member_version(struct ask *ask, const char *key, int64_t *number)
+{
+  struct slice ref = slice_str(json_string_value(json_object_get(ask->body, key)));
+  uint32_t plain;
+  if (!ref.at || version_number_read(ref, &plain)) /* a number in quotes is none */
+    return member_int(ask, ask->body, key, 1, UINT32_MAX, number);
+  const struct model *model = ask_model(ask, 0);
+  if (!model || !member_str(ask, ask->body, key, ASK_MEMBER_MAX, &ref)) return false;
+  const struct version *version = ask_version(ask, model, ref);
+  if (version)
+    *number = version->number;
+  else
+    fail_at(&ask->err, "%s", key);
+  return version != NULL;
+}
+
+void ask_etag(struct ask *ask, const struct model *model)
+{
+  struct ask_reply *reply = &ask->letter->reply;
+  snprintf(reply->etag, sizeof reply->etag, "\"m%llu\"", (unsigned long long)model->changed_seq);
 }
 
 const struct version *ask_ready_version(struct ask *ask, const struct model *model)
@@ -234,12 +304,17 @@ const struct version *ask_ready_version(struct ask *ask, const struct model *mod
     return NULL;
   }
   uint32_t number;
-  if (!ask_version_number(ask, 1, &number)) return NULL;
-  const struct version *version = model_version(model, number);
+  struct slice said = ask->ref.at ? ask->ref : ask->letter->params[1];
+  const struct version *version = NULL;
+  if (ask->ref.at)
+    version = ask_version(ask, model, ask->ref);
+  else if (ask_version_number(ask, 1, &number))
+    version = model_version(model, number);
+  if (!version && ask->err.code) return NULL;
   if (!version || version->state != VERSION_READY) {
     fail(&ask->err, E_VERSION_NOT_FOUND,
          "model '%.*s' has no version %.*s that is loaded; 'slipway status %.*s' lists versions",
-         SLICE_ARG(model->name), SLICE_ARG(ask->letter->params[1]), SLICE_ARG(model->name));
+         SLICE_ARG(model->name), SLICE_ARG(said), SLICE_ARG(model->name));
     return NULL;
   }
   return version;

@@ -57,6 +57,7 @@ struct ask {
   json_t *body;                /* parsed; NULL before ask_body */
   struct err err;
   uint32_t letters_out; /* commands, stats and releases not yet home */
+  struct slice ref;     /* of "MODEL@REF" in the path; at NULL: none was said */
   bool keyless;         /* the next command does not carry the Idempotency-Key */
   struct letter_command command;
   struct letter_stats stats;
@@ -121,12 +122,19 @@ enum desk_step release_ask(struct ask *ask, const struct slice *models, uint32_t
 const struct version_tally *stats_slot(const struct stats *stats, uint32_t slot);
 
 /* ---- reading a question. Each returns NULL or false with ask->err filled. */
-/* The model or version named by the i-th path parameter. */
+/* The model or version named by the i-th path parameter. On V1 and V2 routes a model may be named
+ * "MODEL@ALIAS" or "MODEL@3", and that is the version, then. */
 const struct model *ask_model(struct ask *ask, uint32_t i);
 /* The tenant named by the i-th path parameter. E_TENANT_NOT_FOUND for one that is not the caller's
  * to see as for one that is not there. */
 const struct tenant *ask_tenant(struct ask *ask, uint32_t i);
 bool ask_version_number(struct ask *ask, uint32_t i, uint32_t *number);
+/* A version of the model by its number or by an alias, with or without '@' before it. */
+const struct version *ask_version(struct ask *ask, const struct model *model, struct slice ref);
+/* A member that is a version's number or an alias of the path's model; absent leaves *number. */
+bool member_version(struct ask *ask, const char *key, int64_t *number);
+/* The answer's ETag is the model's, as the newest world has it. */
+void ask_etag(struct ask *ask, const struct model *model);
 /* The version of a `[/versions/{version}]` route: parameter 1 where the route has one, else what
  * the model serves. E_VERSION_NOT_FOUND when it is not READY, E_NOT_READY when nothing serves. */
 const struct version *ask_ready_version(struct ask *ask, const struct model *model);

@@ -87,6 +87,25 @@ static const struct version *newest_loading(const struct model *model)
   return NULL;
 }
 
+void card_set(json_t *tree, const struct blob *card)
+{
+  struct err err;
+  json_t *said = card ? json_parse(blob_lend(card), &err) : NULL;
+  json_object_update(tree, said);
+  json_decref(said);
+}
+
+static json_t *aliases_json(const struct model *model)
+{
+  json_t *tree = json_object();
+  for (uint32_t i = 0; i < model->n_aliases; i++) {
+    json_t *name = json_slice(model->aliases[i].name);
+    json_object_set_new(tree, json_string_value(name), json_integer(model->aliases[i].version));
+    json_decref(name);
+  }
+  return tree;
+}
+
 json_t *model_json(const struct model *model)
 {
   enum version_state state;
@@ -104,6 +123,9 @@ json_t *model_json(const struct model *model)
   json_object_set_new(tree, "versions", json_integer(model->n_versions));
   json_object_set_new(tree, "engine", json_slice(about ? about->engine : SLICE_NONE));
   json_object_set_new(tree, "memory_bytes", json_u64(stable ? stable->memory_bytes : 0));
+  json_object_set_new(tree, "created_at", json_time(model->created_ms));
+  card_set(tree, model->card);
+  json_object_set_new(tree, "aliases", aliases_json(model));
   if (!newest || newest->state != VERSION_FAILED || newest == about) return tree;
   /* The old version serves on while the newest was refused: say so. */
   json_t *refused = json_object();
@@ -152,16 +174,17 @@ enum desk_step model_ready(struct ask *ask)
   if (!model) return ask_fail(ask);
   const struct version *version = model->stable;
   if (ask_has_version(ask)) {
-    uint32_t number;
-    if (!ask_version_number(ask, 1, &number)) return ask_fail(ask);
-    version = model_version(model, number);
+    uint32_t number = 0;
+    if (!ask->ref.at && !ask_version_number(ask, 1, &number)) return ask_fail(ask);
+    version = ask->ref.at ? ask_version(ask, model, ask->ref) : model_version(model, number);
+    if (!version && ask->err.code) return ask_fail(ask);
     if (!version) {
       fail(&ask->err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %.*s",
            SLICE_ARG(model->name), SLICE_ARG(ask->letter->params[1]));
       return ask_fail(ask);
     }
     if (version->state != VERSION_READY) {
-      fail(&ask->err, E_NOT_READY, "version %u of model '%.*s' is %s", number,
+      fail(&ask->err, E_NOT_READY, "version %u of model '%.*s' is %s", version->number,
            SLICE_ARG(model->name), version_state_name(version->state));
       return ask_fail(ask);
     }
@@ -230,6 +253,7 @@ enum desk_step model_show(struct ask *ask)
   for (uint32_t i = model->n_versions; i-- > 0 && shown < SHOWN_VERSIONS; shown++)
     json_array_append_new(list, version_json(&model->versions[i]));
   json_object_set_new(tree, "newest_versions", list);
+  ask_etag(ask, model);
   if (model->stable) {
     const struct contract *contract = &model->stable->contract;
     json_object_set_new(tree, "inputs", specs_json(contract->inputs, contract->n_inputs));

@@ -22,7 +22,7 @@ enum desk_step release_rollback(struct ask *ask)
   int64_t to = 0;
   bool wait = true;
   if (!ask_body(ask) || !ask_members(ask, "to", "wait", NULL) ||
-      !member_int(ask, ask->body, "to", 1, UINT32_MAX, &to) ||
+      !member_version(ask, "to", &to) ||
       !member_bool(ask, ask->body, "wait", &wait))
     return ask_fail(ask);
   ask->command.kind = COMMAND_ROLLBACK;

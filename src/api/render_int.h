@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "base/blob.h"
 #include "world/tally.h"
 #include "world/world.h"
 
@@ -23,6 +24,8 @@ json_t *index_json(const struct model *model, const struct version *version);
 /* The control plane's own. */
 json_t *model_json(const struct model *model);
 json_t *version_json(const struct version *version);
+/* The members of a card (control/registry/card.h); NULL: none. */
+void card_set(json_t *tree, const struct blob *card);
 const char *version_state_name(enum version_state state); /* "STORED" */
 /* What a person calls the model's state: READY when something serves, else the newest news. The
  * version it is about; NULL: the model has none. */

@@ -8,6 +8,7 @@
 #include "api/handlers_int.h"
 #include "api/manifest_int.h"
 #include "api/page.h"
+#include "api/registry/registry_int.h"
 #include "api/render_int.h"
 #include "store/artifact.h"
 
@@ -35,6 +36,8 @@ json_t *version_json(const struct version *version)
   json_object_set_new(tree, "digest", json_digest(&version->digest));
   json_object_set_new(tree, "bytes", json_u64(version->bytes));
   json_object_set_new(tree, "pushed_at", json_time(version->pushed_ms));
+  if (version->corrupt) json_object_set_new(tree, "corrupt", json_true());
+  card_set(tree, version->card);
   if (version->state != VERSION_READY) return tree;
   json_object_set_new(tree, "platform", json_slice(version->platform));
   json_object_set_new(tree, "memory_bytes", json_u64(version->memory_bytes));
@@ -198,15 +201,27 @@ static enum desk_step created(struct ask *ask)
                             json_u64(command->seq)));
 }
 
+/* What the body says beside the manifest is the version's card. */
+static bool card_read(struct ask *ask, struct event *event)
+{
+  json_t *rest = json_copy(ask->body);
+  json_object_del(rest, "files");
+  json_object_del(rest, "engine");
+  json_object_del(rest, "note");
+  bool good = card_take(ask, rest, event);
+  json_decref(rest);
+  return good;
+}
+
 enum desk_step version_create(struct ask *ask)
 {
   struct event *event = &ask->command.event;
   *event = (struct event){.kind = EVENT_VERSION_PUSHED, .model = ask->letter->params[0]};
   if (model_name_check(event->model, &ask->err) != OK) return ask_fail(ask);
-  if (!ask_body(ask) || !ask_members(ask, "files", "engine", "note", NULL) ||
-      !member_str(ask, ask->body, "engine", ASK_MEMBER_MAX, &event->engine) ||
+  if (!ask_body(ask) || !member_str(ask, ask->body, "engine", ASK_MEMBER_MAX, &event->engine) ||
       !engine_name_check(ask, event->engine) ||
-      !member_str(ask, ask->body, "note", NOTE_MAX, &event->note) || !files_read(ask, event))
+      !member_str(ask, ask->body, "note", NOTE_MAX, &event->note) || !card_read(ask, event) ||
+      !files_read(ask, event))
     return ask_fail(ask);
   ask->command.kind = COMMAND_PUSH;
   return ask_command(ask, created);

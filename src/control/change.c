@@ -129,8 +129,8 @@ static bool event_fits(const struct change *change)
   switch (change->kind) {
     case CHANGE_PUSH: return kind == EVENT_MODEL_CREATED || kind == EVENT_VERSION_PUSHED;
     case CHANGE_PLAIN:
-      return kind == EVENT_TENANT_CREATED || kind == EVENT_VERSION_RETIRED ||
-             kind >= EVENT_RELEASE_STARTED;
+      return kind == EVENT_TENANT_CREATED || kind == EVENT_MODEL_CREATED ||
+             kind == EVENT_VERSION_RETIRED || kind >= EVENT_RELEASE_STARTED;
     case CHANGE_TENANT: return kind == EVENT_TENANT_CREATED || kind == EVENT_KEY_ADDED;
     default: return kind == change->effect;
   }

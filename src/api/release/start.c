@@ -164,7 +164,7 @@ static bool submission_read(struct ask *ask, struct submission *submission)
   return ask_body(ask) &&
          ask_members(ask, "version", "strategy", "plan", "supersede", "wait", "rehearse", "note",
                      NULL) &&
-         member_int(ask, ask->body, "version", 1, UINT32_MAX, &submission->version) &&
+         member_version(ask, "version", &submission->version) &&
          member_bool(ask, ask->body, "supersede", &submission->supersede) &&
          member_bool(ask, ask->body, "wait", &submission->wait) &&
          member_str(ask, ask->body, "note", NOTE_MAX, &submission->note) &&
