@@ -59,6 +59,7 @@ struct daemon {
   struct datadir datadir;
   struct ledger *ledger;
   struct outcomes *outcomes; /* NULL: they cannot be kept */
+  struct witness *witness;   /* NULL: no checkpoints are wanted */
   struct arena arena;        /* the route table */
   struct post post;
   struct watch *watch;
@@ -217,6 +218,8 @@ static void desks_make(struct daemon *d)
                                     .pepper = &d->keys.pepper,
                                     .datadir = &d->datadir,
                                     .limits = &d->settings->limits};
+  struct err ignored;
+  d->desk_opts.audits = witness_key(&d->datadir, &d->desk_opts.audit_key, &ignored) == OK;
   for (uint32_t i = 0; i < d->post.n_desks; i++) {
     d->desks[i] = desk_new(&d->desk_opts, &d->post, i);
     d->post.desks[i] = desk_mailbox(d->desks[i]);
@@ -272,6 +275,7 @@ static enum code rooms_make(struct daemon *d, struct err *err)
                 option_number(&d->options, OPTION_accept_key_loss) != 0, err))
     return err->code;
   d->scribe = scribe_new(d->ledger, d->outcomes);
+  scribe_witness(d->scribe, d->witness);
   d->post.scribe = scribe_mailbox(d->scribe);
   d->watch = watch_new();
   for (uint32_t i = 0; i < d->post.n_workers; i++) {
@@ -478,7 +482,10 @@ static enum code run(struct daemon *d, struct err *err)
   if (outcomes_open(&d->outcomes, &d->datadir, NULL, true, &why) != OK ||
       outcomes_limit(d->outcomes, option_number(&d->options, OPTION_outcomes_max), &why) != OK)
     log_event(LOG_ERROR, "outcomes_not_kept", "reason", why.text, NULL);
-  if (rooms_make(d, err)) return err->code;
+  if (witness_open(&d->witness, &d->datadir, d->ledger,
+                   option_text(&d->options, OPTION_audit_checkpoint), clock_wall_ms(), err) ||
+      rooms_make(d, err))
+    return err->code;
   threads_start(d);
   announce(d);
   int signal = signal_wait(d);
@@ -486,6 +493,7 @@ static enum code run(struct daemon *d, struct err *err)
   drain(d);
   threads_stop(d);
   rooms_free(d);
+  witness_close(d->witness, clock_wall_ms());
   outcomes_close(d->outcomes);
   ledger_close(d->ledger);
   log_event(LOG_INFO, "stopped", NULL);

@@ -1,4 +1,4 @@
-/* hash.c - SHA-256 and HMAC through OpenSSL, SipHash-2-4 and base64 by hand.
+/* hash.c - SHA-256, HMAC and Ed25519 through OpenSSL, SipHash-2-4 and base64 by hand.
  * Thread: any.
  * HMAC is made of the plain SHA-256 functions, whose state is a struct that can be copied:
  * OpenSSL's own HMAC takes memory for each, and the request path must not.
@@ -198,4 +198,40 @@ uint64_t siphash(const unsigned char key[16], struct slice bytes)
   v[2] ^= 0xff;
   for (int i = 0; i < 4; i++) sip_round(v);
   return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/* --- Ed25519 ---------------------------------------------------------------------------------- */
+
+void sign_public(const unsigned char seed[SIGN_KEY_LEN], unsigned char to[SIGN_KEY_LEN])
+{
+  size_t len = SIGN_KEY_LEN;
+  EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, SIGN_KEY_LEN);
+  must(key && EVP_PKEY_get_raw_public_key(key, to, &len) == 1 && len == SIGN_KEY_LEN);
+  EVP_PKEY_free(key);
+}
+
+void sign_bytes(const unsigned char seed[SIGN_KEY_LEN], struct slice bytes,
+                unsigned char to[SIGN_LEN])
+{
+  size_t len = SIGN_LEN;
+  EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, SIGN_KEY_LEN);
+  EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+  must(key && ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, key) == 1);
+  must(EVP_DigestSign(ctx, to, &len, (const unsigned char *)bytes.at, bytes.len) == 1);
+  must(len == SIGN_LEN);
+  EVP_MD_CTX_free(ctx);
+  EVP_PKEY_free(key);
+}
+
+bool sign_holds(const unsigned char public_key[SIGN_KEY_LEN], struct slice bytes,
+                const unsigned char sign[SIGN_LEN])
+{
+  EVP_PKEY *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key, SIGN_KEY_LEN);
+  EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+  bool holds = key && ctx && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) == 1 &&
+               EVP_DigestVerify(ctx, sign, SIGN_LEN, (const unsigned char *)bytes.at,
+                                bytes.len) == 1;
+  EVP_MD_CTX_free(ctx);
+  EVP_PKEY_free(key);
+  return holds;
 }

@@ -1,7 +1,8 @@
-/* hash.h - SHA-256 for content, HMAC for secrets, SipHash for tables that strangers fill.
+/* hash.h - SHA-256 for content, HMAC for secrets, SipHash for tables that strangers fill, Ed25519
+ * for what others are to believe without asking us.
  * Thread: any; a running sha256 belongs to one.
- * Source: FIPS 180-4 through OpenSSL; HMAC: RFC 2104; SipHash-2-4 (Aumasson, Bernstein 2012), own
- * code.
+ * Source: FIPS 180-4 and RFC 8032 through OpenSSL; HMAC: RFC 2104; SipHash-2-4 (Aumasson, Bernstein
+ * 2012), own code.
  * SPDX-License-Identifier: MIT */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
@@ -45,6 +46,14 @@ struct hmac {
 void hmac_init(struct hmac *hmac, struct slice key);
 struct digest hmac_of(const struct hmac *hmac, struct slice bytes);
 void hmac_deinit(struct hmac *hmac);
+
+/* Ed25519: `seed` is the private key, 32 random bytes. */
+enum { SIGN_KEY_LEN = 32, SIGN_LEN = 64 };
+void sign_public(const unsigned char seed[SIGN_KEY_LEN], unsigned char to[SIGN_KEY_LEN]);
+void sign_bytes(const unsigned char seed[SIGN_KEY_LEN], struct slice bytes,
+                unsigned char to[SIGN_LEN]);
+bool sign_holds(const unsigned char public_key[SIGN_KEY_LEN], struct slice bytes,
+                const unsigned char sign[SIGN_LEN]);
 
 /* key: 16 bytes drawn at start, so that nobody outside can make keys collide. */
 uint64_t siphash(const unsigned char key[16], struct slice bytes);

@@ -17,6 +17,7 @@ struct client {
   char key[KEY_TEXT_LEN + 1]; /* empty: none; it and its header are wiped with the client */
   char url[URL_MAX];
   char tenant[TENANT_MAX]; /* empty: the key's own */
+  bool text; /* the answer need not be JSON */
 };
 
 /* ---- where ---- */
@@ -192,7 +193,7 @@ static enum code call_run(struct client *client, const char *path, struct answer
   answer->json =
       json_loadb(answer->body.at ? answer->body.at : "", answer->body.len, JSON_DECODE_ANY, NULL);
   if (answer->status < 200 || answer->status > 299) return answer_error(answer, err);
-  if (!answer->json)
+  if (!answer->json && !client->text)
     return fail(err, E_UNAVAILABLE, "%s answered something that is not JSON; is it slipway?",
                 client->url);
   return OK;
@@ -214,6 +215,15 @@ enum code client_call(struct client *client, const char *method, const char *pat
   if (answer->status != 401 || !key_found(client)) return code;
   answer_free(answer);
   return call_run(client, path, answer, err);
+}
+
+enum code client_text(struct client *client, const char *path, struct answer *answer,
+                      struct err *err)
+{
+  client->text = true;
+  enum code code = client_call(client, "GET", path, SLICE_NONE, CHANGE_SECONDS, answer, err);
+  client->text = false;
+  return code;
 }
 
 int client_once(const struct cli *cli, const char *method, const char *path, json_t *body,

@@ -37,6 +37,9 @@ const char *client_key(const struct client *client);
 CHECKED enum code client_call(struct client *client, const char *method, const char *path,
                               struct slice body, long seconds_max, struct answer *answer,
                               struct err *err);
+/* A GET whose 2xx is text, not JSON: answer->json is NULL then. */
+CHECKED enum code client_text(struct client *client, const char *path, struct answer *answer,
+                              struct err *err);
 /* PUTs `bytes` bytes of an open file. progress (or NULL) is told how many went out. */
 typedef void (*client_progress)(void *arg, uint64_t sent, uint64_t total);
 CHECKED enum code client_put(struct client *client, const char *path, FILE *file, uint64_t bytes,

@@ -10,7 +10,8 @@
 
 struct history {
   sqlite3 *db;
-  sqlite3_stmt *by_tenant, *by_model, *of_flags, *of_releases, *of_looks;
+  sqlite3_stmt *by_tenant, *by_model, *of_flags, *of_releases, *of_looks, *proofs, *own_proofs;
+  struct buf line; /* scratch of one proof */
   int64_t deadline_us;
 };
 
@@ -26,6 +27,7 @@ enum code history_open(struct history **out, const struct datadir *dir, struct e
 {
   struct history *history = grab_zero(1, sizeof *history);
   *out = NULL;
+  buf_init(&history->line, 2 * EVENT_LINE_MAX);
   if (sql_open(&history->db, dir, "ledger", NULL, false, err) ||
       sql_run(history->db, "PRAGMA query_only=ON", err) ||
       sql_prepare(history->db,
@@ -45,6 +47,13 @@ enum code history_open(struct history **out, const struct datadir *dir, struct e
                   " AND kind IN ('release_started', 'release_moved', 'release_approved',"
                   " 'freeze_set', 'freeze_lifted') ORDER BY seq DESC LIMIT ?3",
                   &history->of_releases, err) ||
+      sql_prepare(history->db,
+                  "SELECT " SQL_ROW " FROM events WHERE seq >= ?2 ORDER BY seq LIMIT ?3",
+                  &history->proofs, err) ||
+      sql_prepare(history->db,
+                  "SELECT " SQL_ROW " FROM events WHERE tenant = ?1 AND seq >= ?2"
+                  " ORDER BY seq LIMIT ?3",
+                  &history->own_proofs, err) ||
       sql_prepare(history->db, JOURNAL_SELECT, &history->of_looks, err)) {
     history_close(history);
     return err->code;
@@ -62,6 +71,9 @@ void history_close(struct history *history)
   sqlite3_finalize(history->of_flags);
   sqlite3_finalize(history->of_releases);
   sqlite3_finalize(history->of_looks);
+  sqlite3_finalize(history->proofs);
+  sqlite3_finalize(history->own_proofs);
+  buf_deinit(&history->line);
   must(sqlite3_close(history->db) == SQLITE_OK);
   ungrab(history);
 }
@@ -123,6 +135,47 @@ enum code history_releases(struct history *history, struct slice tenant, uint64_
 {
   if (limit_check(limit, err)) return err->code;
   return rows_read(history, history->of_releases, tenant, before, limit, deadline_us, fn, arg, err);
+}
+
+static enum code proof_give(struct history *history, sqlite3_stmt *stmt, bool own,
+                            struct arena *arena, history_proof_fn fn, void *arg, struct err *err)
+{
+  struct sql_row row;
+  if (sql_row(stmt, arena, &row, err)) return err->code;
+  buf_reset(&history->line);
+  event_line_write(&history->line, &row.event, row.encoding, row.body);
+  if (history->line.full) return fail(err, E_UNAVAILABLE, "an event of the ledger is too large");
+  struct history_proof proof = {.seq = row.event.seq,
+                                .line = buf_lend(&history->line),
+                                .prev = own ? row.tenant_prev : row.prev_hash,
+                                .hash = own ? row.tenant_hash : row.hash};
+  return fn(arg, &proof, err);
+}
+
+enum code history_proofs(struct history *history, struct slice tenant, uint64_t from_seq,
+                         uint32_t limit, int64_t deadline_us, history_proof_fn fn, void *arg,
+                         struct err *err)
+{
+  sqlite3_stmt *stmt = tenant.at ? history->own_proofs : history->proofs;
+  struct arena arena;
+  enum code code = OK;
+  int rc;
+  history->deadline_us = deadline_us;
+  arena_init(&arena, 2 * EVENT_LINE_MAX, NULL);
+  if (tenant.at) sql_bind_text(stmt, 1, tenant);
+  sqlite3_bind_int64(stmt, 2, from_seq > INT64_MAX ? INT64_MAX : (int64_t)from_seq);
+  sqlite3_bind_int64(stmt, 3, limit);
+  while (!code && (rc = sqlite3_step(stmt)) != SQLITE_DONE) {
+    arena_reset(&arena);
+    if (rc != SQLITE_ROW)
+      code = sql_fail(history->db, rc, err);
+    else
+      code = proof_give(history, stmt, tenant.at != NULL, &arena, fn, arg, err);
+  }
+  sqlite3_reset(stmt);
+  sqlite3_clear_bindings(stmt);
+  arena_deinit(&arena);
+  return code;
 }
 
 enum code history_looks(struct history *history, const struct journal_row *of, uint32_t limit,

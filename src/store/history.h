@@ -42,4 +42,17 @@ CHECKED enum code history_looks(struct history *history, const struct journal_ro
                                 uint32_t limit, int64_t deadline_us, journal_fn fn, void *arg,
                                 struct err *err);
 
+/* Rows as proof: in order, with the line that was hashed and the hashes around it; of one tenant
+ * and its own chain, or (tenant at NULL) of all and the chain over all. The slices live until fn
+ * returns; fn returning anything but OK ends the walk with that code. */
+struct history_proof {
+  uint64_t seq;
+  struct slice line; /* canonical (store/codec.h) */
+  struct digest prev, hash;
+};
+typedef enum code (*history_proof_fn)(void *arg, const struct history_proof *row, struct err *err);
+CHECKED enum code history_proofs(struct history *history, struct slice tenant, uint64_t from_seq,
+                                 uint32_t limit, int64_t deadline_us, history_proof_fn fn,
+                                 void *arg, struct err *err);
+
 #endif

@@ -25,6 +25,7 @@ struct scribe {
   struct mailbox box;
   struct ledger *ledger;
   struct outcomes *outcomes;
+  struct witness *witness; /* NULL: nobody wants checkpoints */
   struct mail *told, **told_end;                 /* feedback that waits */
   struct letter_predictions *first, **first_end; /* predictions that wait */
   uint32_t rows_wait;
@@ -43,6 +44,8 @@ struct scribe *scribe_new(struct ledger *ledger, struct outcomes *outcomes)
   scribe->first_end = &scribe->first;
   return scribe;
 }
+
+void scribe_witness(struct scribe *scribe, struct witness *witness) { scribe->witness = witness; }
 
 void scribe_free(struct scribe *scribe)
 {
@@ -320,6 +323,7 @@ static void mail_write(struct scribe *scribe, struct mail *mail)
   feedback_write(scribe);
   predictions_write(scribe);
   outcomes_clean(scribe);
+  witness_turn(scribe->witness, clock_us(), clock_wall_ms());
 }
 
 bool scribe_turn(struct scribe *scribe)
@@ -333,6 +337,8 @@ void scribe_main(void *arg)
   struct scribe *scribe = arg;
   while (!scribe->stopped || !idle(scribe)) {
     int64_t until_us = scribe->outcomes ? scribe->sweep_us : INT64_MAX;
+    int64_t due_us = witness_due_us(scribe->witness);
+    if (due_us < until_us) until_us = due_us;
     mail_write(scribe, idle(scribe) ? mailbox_wait(&scribe->box, until_us)
                                     : mailbox_take(&scribe->box));
   }

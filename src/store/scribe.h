@@ -8,12 +8,15 @@
 
 #include "store/ledger.h"
 #include "store/outcome.h"
+#include "store/witness.h"
 #include "world/letters.h"
 
 struct scribe;
 
 /* Both are lent until scribe_free. outcomes NULL: predictions are dropped, feedback is refused. */
 struct scribe *scribe_new(struct ledger *ledger, struct outcomes *outcomes);
+/* Checkpoints from now on; before the thread starts. Lent until scribe_free. */
+void scribe_witness(struct scribe *scribe, struct witness *witness);
 void scribe_free(struct scribe *scribe);
 struct mailbox *scribe_mailbox(struct scribe *scribe);
 void scribe_main(void *scribe); /* the thread's main: until LETTER_STOP */

@@ -107,3 +107,37 @@ TEST(hmac_vectors)
   hmac_deinit(&hmac);
   for (size_t i = 0; i < sizeof hmac; i++) EXPECT(((unsigned char *)&hmac)[i] == 0);
 }
+
+/* RFC 8032, section 7.1: tests 1 (empty) and 3. */
+TEST(ed25519_vectors)
+{
+  static const struct {
+    const char *seed, *key, *sign;
+    struct slice bytes;
+  } rows[] = {{"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+               "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+               "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155",
+               {"", 0}},
+              {"c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+               "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+               "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac",
+               SLICE("\xaf\x82")}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct digest seed, want, got, half;
+    unsigned char sign[SIGN_LEN];
+    EXPECT(digest_from_hex(slice_str(rows[i].seed), &seed));
+    EXPECT(digest_from_hex(slice_str(rows[i].key), &want));
+    EXPECT(digest_from_hex(slice_str(rows[i].sign), &half)); /* R; the tests below hold S to it */
+    sign_public(seed.at, got.at);
+    EXPECT(digest_same(&got, &want));
+    sign_bytes(seed.at, rows[i].bytes, sign);
+    EXPECT(memcmp(sign, half.at, 32) == 0);
+    EXPECT(sign_holds(got.at, rows[i].bytes, sign));
+    EXPECT(!sign_holds(got.at, SLICE("other"), sign));
+    for (int bit = 0; bit < SIGN_LEN * 8; bit += 37) {
+      sign[bit / 8] ^= (unsigned char)(1 << bit % 8);
+      EXPECT(!sign_holds(got.at, rows[i].bytes, sign));
+      sign[bit / 8] ^= (unsigned char)(1 << bit % 8);
+    }
+  }
+}
