@@ -61,10 +61,18 @@ enum desk_step ask_fail(struct ask *ask)
   const struct err *err = &ask->err;
   must(err->code != OK);
   ask->letter->reply.retry_after_s = err_retry_s(err);
-  log_event(code_level(err->code), "ask_refused", "code", code_name(err->code), "path",
-            log_slice(ask->letter->path), "request_id", log_slice(ask->letter->request_id), NULL);
+  log_event(code_level(err->code), "ask_refused", "code", code_name(err->code), "tenant",
+            log_slice(ask->letter->tenant), "path", log_slice(ask->letter->path), "request_id",
+            log_slice(ask->letter->request_id), NULL);
   return ask_text(ask, code_http(err->code), "application/json",
                   error_body(err, ask->letter->request_id));
+}
+
+bool ask_sees_server(const struct ask *ask)
+{
+  struct principal principal = {ask->letter->role, ask->letter->tenant};
+  struct resource resource = {RESOURCE_server, ask->letter->tenant};
+  return world_tenants(ask->world) <= 1 || authz(&principal, VERB_audit, &resource) == OK;
 }
 
 /* ---- letters ---- */

@@ -88,10 +88,11 @@ struct desk {
   struct stats stats_last; /* tally NULL: none yet */
   int64_t stats_last_us;
 
-  /* /metrics as last written, for one tenant. */
+  /* /metrics as last written, for one tenant, with or without the process. */
   struct blob *metrics;
   int64_t metrics_us;
   char metrics_tenant[64];
+  bool metrics_server;
   uint64_t moves[MOVES_STATES]; /* of releases, by state, up to moves_seq */
   uint64_t moves_seq;
   char moves_tenant[64];
@@ -162,6 +163,9 @@ json_t *json_digest(const struct digest *digest);
 json_t *json_time(int64_t wall_ms);                     /* "2026-01-31T23:59:59.123Z"; null for 0 */
 json_t *json_parse(struct slice text, struct err *err); /* NULL with err; any kind of value */
 
+/* Whether the caller may see what the process does for all tenants together: an operator may, and
+ * the only tenant there is. Sums over everybody tell of the others. */
+bool ask_sees_server(const struct ask *ask);
 /* Whether a page in somebody's browser may be behind this (ask->err: E_DENIED when so). */
 bool guard_passes(struct ask *ask);
 /* The same, for tests: hosts are extra names, without ports. */

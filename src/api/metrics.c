@@ -290,7 +290,7 @@ void metrics_write(struct buf *to, const struct metrics_view *view)
 {
   struct series_list list = {.all = grab_zero(METRICS_ROWS_MAX + 1, sizeof *list.all)};
   series_collect(&list, view);
-  process_write(to, view);
+  if (view->server) process_write(to, view);
   one_write(to, "slipway_series_left_out", "gauge", "versions summed into model=\"__other__\"",
             list.left_out);
   versions_write(to, &list);
@@ -306,6 +306,7 @@ static bool cache_is_fresh(const struct ask *ask)
 {
   const struct desk *desk = ask->desk;
   return desk->metrics && clock_us() - desk->metrics_us <= METRICS_FRESH_US &&
+         desk->metrics_server == ask_sees_server(ask) &&
          slice_eq(ask->letter->tenant, slice_str(desk->metrics_tenant));
 }
 
@@ -332,6 +333,7 @@ static enum desk_step metrics_finish(struct ask *ask, const struct stats *stats)
                                              .world = ask->world,
                                              .tenant = ask->tenant,
                                              .stats = stats,
+                                             .server = ask_sees_server(ask),
                                              .facts = &facts,
                                              .cpu_utilization = cpu_utilization(desk, &facts),
                                              .log_dropped = log_dropped(),
@@ -343,6 +345,7 @@ static enum desk_step metrics_finish(struct ask *ask, const struct stats *stats)
   desk->metrics = blob_copy(buf_lend(&buf));
   buf_deinit(&buf);
   desk->metrics_us = clock_us();
+  desk->metrics_server = ask_sees_server(ask);
   if (!slice_to_str(ask->letter->tenant, desk->metrics_tenant, sizeof desk->metrics_tenant))
     desk->metrics_us = 0; /* a name too long to compare is not cached */
   return ask_text(ask, 200, METRICS_TYPE, blob_share(desk->metrics));

@@ -22,6 +22,7 @@ struct metrics_view {
   const struct world *world;
   const struct tenant *tenant; /* whose series; NULL: none */
   const struct stats *stats;
+  bool server; /* the process's own families, too: sums over all tenants */
   const struct process_facts *facts;
   double cpu_utilization; /* of the machine since the last scrape, 0 to 1 */
   uint64_t log_dropped;

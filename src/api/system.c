@@ -72,6 +72,27 @@ static json_t *model_status_json(const struct model *model, const struct stats *
   return tree;
 }
 
+/* The server as one of several tenants sees it: the sums are of its own. */
+static void own_sums_set(json_t *tree, const struct ask *ask, const struct stats *stats)
+{
+  uint64_t requests = 0, waiting = 0, loading = 0, bytes = 0;
+  for (uint32_t i = 0; ask->tenant && i < ask->tenant->n_models; i++) {
+    const struct model *model = &ask->tenant->models[i];
+    for (uint32_t v = 0; v < model->n_versions; v++) {
+      const struct version *version = &model->versions[v];
+      const struct version_tally *tally = stats_slot(stats, version->slot);
+      requests += tally->success.count + tally->fail.count;
+      waiting += tally->lent - tally->returned;
+      loading += version->state == VERSION_LOADING;
+      if (version->state == VERSION_READY) bytes += version->memory_bytes;
+    }
+  }
+  json_object_set_new(tree, "loading", json_u64(loading));
+  json_object_set_new(tree, "waiting", json_u64(waiting));
+  json_object_set_new(tree, "requests", json_u64(requests));
+  json_object_set_new(tree, "resident_bytes", json_u64(bytes));
+}
+
 static json_t *server_status_json(const struct ask *ask, const struct stats *stats)
 {
   struct process_facts facts;
@@ -81,6 +102,10 @@ static json_t *server_status_json(const struct ask *ask, const struct stats *sta
   json_object_set_new(tree, "ready", json_boolean(world_ready(ask->world)));
   json_object_set_new(tree, "draining", json_boolean(world_draining(ask->world)));
   json_object_set_new(tree, "uptime_s", json_integer(stats->uptime_us / 1000000));
+  if (!ask_sees_server(ask)) {
+    own_sums_set(tree, ask, stats);
+    return tree;
+  }
   json_object_set_new(tree, "world", json_u64(world_serial(ask->world)));
   json_object_set_new(tree, "loading", json_u64(stats->models_loading));
   json_object_set_new(tree, "waiting", json_u64(stats->lanes_pending));

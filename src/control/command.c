@@ -34,6 +34,7 @@ static bool key_kind_fits(enum command_kind command, enum event_kind event)
     case COMMAND_FREEZE: return event == EVENT_FREEZE_SET || event == EVENT_FREEZE_LIFTED;
     case COMMAND_KEY_ADD: return event == EVENT_KEY_ADDED;
     case COMMAND_KEY_REVOKE: return event == EVENT_KEY_REVOKED;
+    case COMMAND_KEY_ROTATE: return event == EVENT_KEY_ADDED;
     case COMMAND_FLAG_SET: return event == EVENT_FLAGS_SET;
     case COMMAND_FLAG_REMOVE: return event == EVENT_FLAG_REMOVED;
     case COMMAND_TENANT_ADD:

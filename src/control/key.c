@@ -48,6 +48,10 @@ static enum code key_read(const struct event *event, struct key *key, struct cid
                       .cidrs = cidrs};
   if (!id_is_plain(id)) return fail(err, E_INVALID_ARGUMENT, "'%.*s' is no key id", SLICE_ARG(id));
   memcpy(key->id, id.at, KEY_ID_LEN);
+  struct slice replaces = event_fact(event, "replaces");
+  if (replaces.at && !id_is_plain(replaces))
+    return fail(err, E_INVALID_ARGUMENT, "'%.*s' is no key id", SLICE_ARG(replaces));
+  if (replaces.at) memcpy(key->replaces, replaces.at, KEY_ID_LEN);
   if (!role_named(event_fact(event, "role"), &key->role))
     return fail(err, E_INVALID_ARGUMENT, "'%.*s' is no role",
                 SLICE_ARG(event_fact(event, "role")));
@@ -111,6 +115,28 @@ static enum code misfit(const struct event *event, struct err *err, const char *
               event->seq, event_name(event->kind), why);
 }
 
+static struct slice replaces_id(const struct key *key)
+{
+  return slice_of(key->replaces, key->replaces[0] ? KEY_ID_LEN : 0);
+}
+
+/* The entry of a tenant's key that is not revoked; NULL. */
+static struct key_entry *entry_of(const struct catalog *catalog,
+                                  const struct catalog_tenant *tenant, struct slice id)
+{
+  const struct key_entry *known = key_entry(catalog, id);
+  if (!known || known->tenant != tenant || known->revoked_seq) return NULL;
+  return catalog->key_index.entries[place(catalog, id)];
+}
+
+static enum code ends_apply(struct key_entry *entry, const struct event *event, struct err *err)
+{
+  int64_t ends_ms = event_fact_int(event, "expires_ms", 0);
+  if (!entry || ends_ms <= 0) return misfit(event, err, "no such key");
+  if (!entry->key.expires_ms || entry->key.expires_ms > ends_ms) entry->key.expires_ms = ends_ms;
+  return OK;
+}
+
 enum code key_event_apply(struct catalog *catalog, struct catalog_tenant *tenant,
                           const struct event *event, struct err *err)
 {
@@ -119,15 +145,15 @@ enum code key_event_apply(struct catalog *catalog, struct catalog_tenant *tenant
   struct key key;
   struct err why;
   struct slice id = event_fact(event, "key");
-  const struct key_entry *known = key_entry(catalog, id);
+  struct key_entry *old = entry_of(catalog, tenant, id);
+  if (event->kind == EVENT_KEY_ENDS) return ends_apply(old, event, err);
   if (event->kind == EVENT_KEY_REVOKED) {
-    if (!known || known->tenant != tenant || known->revoked_seq)
-      return misfit(event, err, "no such key");
-    catalog->key_index.entries[place(catalog, id)]->revoked_seq = event->seq;
+    if (!old) return misfit(event, err, "no such key");
+    old->revoked_seq = event->seq;
     tenant->keyring.n_live--;
     return OK;
   }
-  if (known) return misfit(event, err, "the key exists");
+  if (key_entry(catalog, id)) return misfit(event, err, "the key exists");
   if (key_read(event, &key, cidrs, &why)) return misfit(event, err, why.text);
   struct key_entry *entry = need(arena, 1, sizeof *entry);
   struct cidr *nets = need(arena, key.n_cidrs, sizeof *nets);
@@ -142,6 +168,8 @@ enum code key_event_apply(struct catalog *catalog, struct catalog_tenant *tenant
   entry->key.added_by = kept(arena, key.added_by);
   index_add(catalog, entry);
   ring_add(arena, &tenant->keyring, entry);
+  old = key.replaces[0] ? entry_of(catalog, tenant, replaces_id(&key)) : NULL;
+  if (old) old->replaced = true;
   return OK;
 }
 
@@ -161,16 +189,31 @@ static void append(const struct letter_command *command, enum event_kind kind,
   decision->events[decision->n_events++].kind = kind;
 }
 
-/* Whether somebody is left who can add keys when this one goes. */
-static bool is_last_admin(const struct keyring *ring, const struct key_entry *gone, int64_t now_ms)
+static bool is_live(const struct key_entry *entry, int64_t now_ms)
 {
-  if (!role_may(gone->key.role, ROLE_ADMIN)) return false;
-  for (uint32_t i = 0; i < ring->n; i++) {
-    const struct key_entry *entry = ring->entries[i];
-    if (entry == gone || entry->revoked_seq || !role_may(entry->key.role, ROLE_ADMIN)) continue;
-    if (!entry->key.expires_ms || entry->key.expires_ms > now_ms) return false;
-  }
-  return true;
+  return !entry->revoked_seq && (!entry->key.expires_ms || entry->key.expires_ms > now_ms);
+}
+
+static bool is_another(const struct key_entry *entry, const struct key_entry *gone, enum role role,
+                       int64_t now_ms)
+{
+  return entry != gone && role_may(entry->key.role, role) && is_live(entry, now_ms);
+}
+
+/* Whether nobody is left who can add keys to the tenant, or run the installation, when this one
+ * goes. NULL: somebody is; else the role that would be nobody's. */
+static const char *last_of(const struct catalog *catalog, const struct keyring *ring,
+                           const struct key_entry *gone, int64_t now_ms)
+{
+  const struct key_index *index = &catalog->key_index;
+  bool left = !role_may(gone->key.role, ROLE_ADMIN);
+  for (uint32_t i = 0; !left && i < ring->n; i++)
+    left = is_another(ring->entries[i], gone, ROLE_ADMIN, now_ms);
+  if (!left) return "admin";
+  left = !role_may(gone->key.role, ROLE_OPERATOR);
+  for (uint32_t i = 0; !left && i < index->cap; i++)
+    left = index->entries[i] && is_another(index->entries[i], gone, ROLE_OPERATOR, now_ms);
+  return left ? NULL : "operator";
 }
 
 static void revoke_decide(const struct catalog_tenant *tenant, const struct catalog *catalog,
@@ -179,22 +222,69 @@ static void revoke_decide(const struct catalog_tenant *tenant, const struct cata
   struct slice id = event_fact(&command->event, "key");
   const struct key_entry *entry = key_entry(catalog, id);
   struct err *err = &decision->err;
+  const char *role = entry && entry->tenant == tenant && is_live(entry, command->event.wall_ms)
+                         ? last_of(catalog, &tenant->keyring, entry, command->event.wall_ms)
+                         : NULL;
   if (!entry || entry->tenant != tenant)
     refuse(decision, fail(err, E_KEY_NOT_FOUND, "there is no key '%.*s'", SLICE_ARG(id)));
   else if (entry->revoked_seq)
     *decision = (struct decision){.kind = DECISION_ANSWER, .seq = entry->revoked_seq};
-  else if (is_last_admin(&tenant->keyring, entry, command->event.wall_ms))
+  else if (role)
     refuse(decision, fail(err, E_CONFLICT,
-                          "'%.*s' is the last key that may add others; add one with the role admin "
-                          "first",
-                          SLICE_ARG(id)));
+                          "'%.*s' is the last key with the role %s; add another one first",
+                          SLICE_ARG(id), role));
   else
     append(command, EVENT_KEY_REVOKED, decision);
 }
 
+/* One of the two lives at a time, but for the grace: no third may be made meanwhile. */
+static enum code rotate_check(const struct catalog *catalog, const struct catalog_tenant *tenant,
+                              const struct event *wish, struct err *err)
+{
+  struct slice id = event_fact(wish, "replaces");
+  const struct key_entry *old = entry_of(catalog, tenant, id);
+  if (!old) return fail(err, E_KEY_NOT_FOUND, "there is no key '%.*s'", SLICE_ARG(id));
+  if (event_fact_int(wish, "ends_ms", 0) <= 0)
+    return fail(err, E_INVALID_ARGUMENT, "say until when the old key lives");
+  if (!is_live(old, wish->wall_ms))
+    return fail(err, E_CONFLICT, "key '%.*s' has expired; add another", SLICE_ARG(id));
+  if (old->replaced)
+    return fail(err, E_CONFLICT, "key '%.*s' was rotated already; rotate the one that follows it",
+                SLICE_ARG(id));
+  const struct key_entry *before = entry_of(catalog, tenant, replaces_id(&old->key));
+  if (before && is_live(before, wish->wall_ms))
+    return fail(err, E_CONFLICT,
+                "key '%.*s' follows '%.*s', which lives still: two at a time; revoke that first",
+                SLICE_ARG(id), SLICE_ARG(key_id(&before->key)));
+  return OK;
+}
+
+/* The new one, without the fact about the old, and the old one's end. Facts go by their names:
+ * ends_ms stands where expires_ms of KEY_ENDS goes. */
+static void rotate_append(const struct letter_command *command, struct decision *decision)
+{
+  const struct event *wish = &command->event;
+  struct event_fact *facts = arena_zero(command->arena, wish->n_facts + 2, sizeof *facts);
+  uint32_t n = 0;
+  must(facts);
+  append(command, EVENT_KEY_ADDED, decision);
+  append(command, EVENT_KEY_ENDS, decision);
+  for (uint32_t i = 0; i < wish->n_facts; i++)
+    if (!slice_eq(wish->facts[i].name, SLICE("ends_ms"))) facts[n++] = wish->facts[i];
+  decision->events[0].facts = facts;
+  decision->events[0].n_facts = n;
+  facts[n] = (struct event_fact){SLICE("expires_ms"), event_fact(wish, "ends_ms")};
+  facts[n + 1] = (struct event_fact){SLICE("key"), event_fact(wish, "replaces")};
+  decision->events[1].facts = &facts[n];
+  decision->events[1].n_facts = 2;
+  decision->events[1].note = SLICE_NONE;
+  decision->events[1].idempotency = SLICE_NONE;
+}
+
 bool key_command_is(const struct letter_command *command)
 {
-  return command->kind == COMMAND_KEY_ADD || command->kind == COMMAND_KEY_REVOKE;
+  return command->kind == COMMAND_KEY_ADD || command->kind == COMMAND_KEY_REVOKE ||
+         command->kind == COMMAND_KEY_ROTATE;
 }
 
 bool key_command_replays(const struct catalog *catalog, const struct letter_command *command,
@@ -240,7 +330,12 @@ void key_command_decide(const struct catalog_tenant *tenant, const struct catalo
                           SLICE_ARG(tenant->name), KEYS_LIVE_MAX));
     return;
   }
-  append(command, EVENT_KEY_ADDED, decision);
+  if (command->kind != COMMAND_KEY_ROTATE)
+    append(command, EVENT_KEY_ADDED, decision);
+  else if (rotate_check(catalog, tenant, &command->event, err))
+    refuse(decision, err->code);
+  else
+    rotate_append(command, decision);
 }
 
 /* --- into worlds, into one canonical form ----------------------------------------------------- */
@@ -280,6 +375,7 @@ void keyring_digest(const struct keyring *ring, struct sha256 *sha)
     add_text(sha, key->added_by);
     add_text(sha, slice_of((const char *)key->hash.at, SHA256_LEN));
     add_text(sha, slice_of(numbers, (size_t)len));
+    if (key->replaces[0]) add_text(sha, replaces_id(key));
     for (uint32_t k = 0; k < key->n_cidrs; k++) {
       add_text(sha, slice_of((const char *)key->cidrs[k].net.at, sizeof key->cidrs[k].net.at));
       add_text(sha, slice_of((const char *)&key->cidrs[k].bits, 1));

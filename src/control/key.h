@@ -1,10 +1,11 @@
-/* key.h - API keys in the catalog: the fold of KEY_ADDED and KEY_REVOKED, and what the commands
- * that lead to them come to.
+/* key.h - API keys in the catalog: the fold of KEY_ADDED, KEY_ENDS and KEY_REVOKED, and what the
+ * commands that lead to them come to.
  * Thread: control (main before it starts). Pure.
  *
- * Facts of KEY_ADDED: cidrs (optional), expires_ms, hash, key (the id), person, role; the note is
- * the event's. Of KEY_REVOKED: key. The key itself is nowhere: who added it has seen it once.
- * A revoked key stays known, so that its id is never given to another.
+ * Facts of KEY_ADDED: cidrs (optional), expires_ms, hash, key (the id), person, replaces
+ * (optional), role; the note is the event's. Of KEY_REVOKED: key. Of KEY_ENDS: expires_ms, key.
+ * The key itself is nowhere: who added it has seen it once. A revoked key stays known, so that its
+ * id is never given to another.
  * SPDX-License-Identifier: MIT */
 #ifndef CONTROL_KEY_H
 #define CONTROL_KEY_H
@@ -25,6 +26,7 @@ struct key_entry {
   uint64_t seq;         /* of the event that added it */
   _Atomic int64_t used_ms; /* the loops' to write, at most once a second each */
   uint64_t revoked_seq; /* of the one that revoked it; 0: it lives */
+  bool replaced;        /* another was made to follow it */
 };
 
 /* A tenant's keys in the order they were added. */
@@ -41,14 +43,14 @@ struct key_index {
 
 static inline bool key_event_is(enum event_kind kind)
 {
-  return kind == EVENT_KEY_ADDED || kind == EVENT_KEY_REVOKED;
+  return kind == EVENT_KEY_ADDED || kind == EVENT_KEY_REVOKED || kind == EVENT_KEY_ENDS;
 }
 
 bool key_command_is(const struct letter_command *command);
 /* E_INTERNAL when it does not fit what came before. */
 CHECKED enum code key_event_apply(struct catalog *catalog, struct catalog_tenant *tenant,
                                   const struct event *event, struct err *err);
-/* COMMAND_KEY_ADD, COMMAND_KEY_REVOKE. now_ms: the command's event.wall_ms. */
+/* COMMAND_KEY_ADD, _REVOKE, _ROTATE. now_ms: the command's event.wall_ms. */
 void key_command_decide(const struct catalog_tenant *tenant, const struct catalog *catalog,
                         const struct letter_command *command, struct decision *decision);
 /* Whether the event's facts make a key that may be added. */

@@ -39,6 +39,7 @@ static const char *const names[EVENT_KINDS] = {
     [EVENT_VERSION_SOUND] = "version_sound",
     [EVENT_TENANT_SET] = "tenant_set",
     [EVENT_TENANT_REMOVED] = "tenant_removed",
+    [EVENT_KEY_ENDS] = "key_ends",
 };
 
 enum code event_text_check(const char *what, struct slice text, size_t max, struct err *err)

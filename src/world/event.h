@@ -32,7 +32,8 @@ enum event_kind {
   /* tenant, model (empty: all); facts scope, from_ms, until_ms, weekly, why */
   EVENT_FREEZE_SET,
   EVENT_FREEZE_LIFTED,    /* the same tenant, model and scope */
-  EVENT_KEY_ADDED,        /* tenant; facts key, role, person, hash, expires_ms; note */
+  /* tenant; facts key, role, person, hash, expires_ms, replaces (a key's id, or none); note */
+  EVENT_KEY_ADDED,
   EVENT_KEY_REVOKED,      /* tenant; fact key */
   EVENT_FLAGS_SET,        /* tenant; fact flags: the tenant's whole flag file from now on */
   EVENT_FLAG_REMOVED,     /* tenant; facts flag, flags: the whole file without it */
@@ -52,6 +53,7 @@ enum event_kind {
   EVENT_TENANT_SET,
   /* tenant: it, its models, keys and flags are gone from now on; its name is never given again */
   EVENT_TENANT_REMOVED,
+  EVENT_KEY_ENDS, /* tenant; facts key, expires_ms: it expires then, and no later */
   EVENT_KINDS
 };
 

@@ -25,6 +25,7 @@ struct key {
   int64_t expires_ms; /* Unix time; 0: never */
   int64_t added_ms;
   struct slice note, added_by;
+  char replaces[KEY_ID_LEN]; /* the key it was made to follow; zeroed: none */
   /* When it was used last, Unix time to a second; 0: not since the start. Control's, and outlives
    * the world: the one thing here that changes (docs/THREADS.md). NULL: nobody wants to know */
   _Atomic int64_t *used_ms;

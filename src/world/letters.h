@@ -156,6 +156,7 @@ enum command_kind {
   COMMAND_FREEZE,      /* facts as EVENT_FREEZE_SET, or lift ("true") */
   COMMAND_KEY_ADD,     /* facts as EVENT_KEY_ADDED */
   COMMAND_KEY_REVOKE,  /* fact key */
+  COMMAND_KEY_ROTATE,  /* facts as EVENT_KEY_ADDED, and ends_ms: when the one it replaces expires */
   COMMAND_FLAG_SET,    /* facts flag and definition (one flag), or flags (the whole file) */
   COMMAND_FLAG_REMOVE, /* fact flag */
   /* --- the registry. Fact patch: a JSON merge patch of a card (control/registry/card.h) */

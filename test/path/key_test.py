@@ -177,12 +177,47 @@ def AU_108_the_last_admin_stays():
         first = keys_of(d, admin(d))[0]["id"]
         reply = d.ask("DELETE", "/api/v1/keys/" + first)
         expect_eq((reply.status, reply.json()["code"]), (409, "CONFLICT"))
-        other = add(d, "admin", "bob")
+        add(d, "admin", "eve")
+        reply = d.ask("DELETE", "/api/v1/keys/" + first)
+        expect_eq(reply.status, 409)
+        expect_in("the role operator", reply.json()["error"])
+        other = add(d, "operator", "bob")
         expect_eq(d.ask("DELETE", "/api/v1/keys/" + first).status, 200)
         expect_eq(d.ask("DELETE", "/api/v1/keys/" + first).status, 200)  # it is so already
         expect_eq(d.ask("DELETE", "/api/v1/keys/" + other["id"]).status, 409)
         expect_eq(d.ask("DELETE", "/api/v1/keys/unknown").status, 404)
         expect_eq(d.ask("DELETE", "/api/v1/keys/" + "z" * 12).status, 404)
+
+
+@test
+def a_rotated_key_and_its_follower_both_work_until_the_grace_is_over():
+    with Daemon("--keys-only") as d:
+        old = add(d, "deployer", "ci", cidrs="127.0.0.0/8,::1", note="pipeline")
+        reply = d.post("/api/v1/keys/%s/rotate" % old["id"], {"grace": "1s"}, auth(admin(d)))
+        expect_eq(reply.status, 201, reply)
+        new = reply.json()
+        expect_eq([new[k] for k in ("role", "person", "cidrs", "note", "replaces")],
+                  [old[k] for k in ("role", "person", "cidrs", "note", "id")])
+        for key in (old, new):
+            expect_eq(d.get("/api/v1/models", auth(key["key"])).status, 200)
+        again = d.post("/api/v1/keys/%s/rotate" % new["id"], {}, auth(admin(d)))
+        expect_eq((again.status, again.json()["code"]), (409, "CONFLICT"))
+        time.sleep(1.1)
+        expect_eq(d.get("/api/v1/models", auth(old["key"])).status, 401)
+        expect_eq(d.get("/api/v1/models", auth(new["key"])).status, 200)
+        d.stop()
+        d.start()  # so it is in the ledger
+        expect_eq(d.get("/api/v1/models", auth(old["key"])).status, 401)
+        expect_eq(d.get("/api/v1/models", auth(new["key"])).status, 200)
+        out = cli(d, "key", "rotate", new["id"], "--grace", "0s", "--url", d.url(),
+                  SLIPWAY_KEY=admin(d))
+        expect_eq(out.returncode, 0, out.stderr)
+        expect_eq(d.get("/api/v1/models", auth(out.stdout.strip())).status, 200)
+        expect_eq(d.get("/api/v1/models", auth(new["key"])).status, 401)
+        # nobody hands on more than they hold
+        mine = add(d, "admin", "ann")["key"]
+        top = [k["id"] for k in keys_of(d, mine) if k["role"] == "operator"][0]
+        expect_eq(d.post("/api/v1/keys/%s/rotate" % top, {}, auth(mine)).status, 403)
 
 
 @test

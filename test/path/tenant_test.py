@@ -186,6 +186,36 @@ def TN_109_bad_names_are_400():
 
 
 @test
+def TN_105_logs_metrics_and_status_are_ones_own():
+    """[TN-105] [AU-112]"""
+    with Daemon("--keys-only", "--log-level", "debug") as d:
+        ann, bob = (As(d, auth(tenant(d, name))) for name in ("acme", "bank"))
+        top = As(d, auth(operator(d)))
+        models.serve(bob, "canary-model", models.linear([[1, 0]], [5]))
+        for _ in range(20):
+            refused(bob.get("/api/v1/models/canary-path"), 404, "MODEL_NOT_FOUND")
+            bob.get("/v2/models/canary-model")
+        for path in ("/api/v1/logs", "/metrics", "/api/v1/status", "/api/v1/doctor", "/v2/models",
+                     "/api/v1/models", "/v2/models/stats", "/api/v1/releases", "/api/v1/keys",
+                     "/api/v1/flags", "/api/v1/flag-history", "/api/v1/freezes"):
+            reply = ann.get(path)
+            expect(reply.status in (200, 404), path, reply)
+            expect(b"canary" not in reply.body and b"bank" not in reply.body, path, reply.body)
+        # sums over all tenants tell of the others: they are an operator's
+        expect(b"slipway_requests_total" not in ann.get("/metrics").body)
+        expect_in(b"slipway_requests_total", top.get("/metrics").body)
+        expect_eq(ann.get("/api/v1/status").json()["server"]["requests"], 0)
+        expect(top.get("/api/v1/status").json()["server"]["requests"] > 20)
+        lines = top.get("/api/v1/logs", {"x-slipway-tenant": "bank"}).json()["lines"]
+        expect(any("canary-path" in line.get("path", "") for line in lines))
+        expect(any("tenant" not in line for line in lines))
+        expect_eq([line for line in ann.get("/api/v1/logs").json()["lines"]
+                   if line.get("tenant") != "acme"], [])
+        for path in ("/metrics", "/api/v1/doctor", "/api/v1/status", "/api/v1/logs"):
+            expect_eq(d.get(path).status, 401, path)
+
+
+@test
 def the_command_line_adds_acts_and_removes():
     with Daemon() as d:
         env = dict(os.environ, SLIPWAY_URL=d.url(), HOME=d.data)

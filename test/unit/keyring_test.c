@@ -241,3 +241,75 @@ TEST(the_golden_ledger_of_keys_folds_for_ever)
   EXPECT_STR(hex, GOLDEN_DIGEST);
   catalog_free(catalog);
 }
+
+/* --- rotation --------------------------------------------------------------------------------- */
+
+static enum code decide_rotate(const char *tenant, const char *id, const char *old,
+                               int64_t wall_ms)
+{
+  static struct event_fact facts[6];
+  static struct arena arena;
+  const char *const all[6][2] = {{"ends_ms", "7000"}, {"expires_ms", "0"}, {"hash", HASH},
+                                 {"key", id},         {"person", "ann"},   {"replaces", old}};
+  static struct event_fact with_role[7];
+  for (int i = 0; i < 6; i++)
+    facts[i] = (struct event_fact){slice_str(all[i][0]), slice_str(all[i][1])};
+  memcpy(with_role, facts, sizeof facts);
+  with_role[6] = (struct event_fact){SLICE("role"), SLICE("admin")};
+  arena_deinit(&arena);
+  arena_init(&arena, 1 << 16, NULL);
+  struct letter_command command = {
+      .kind = COMMAND_KEY_ROTATE,
+      .arena = &arena,
+      .event = {.tenant = slice_str(tenant), .facts = with_role, .n_facts = 7, .wall_ms = wall_ms}};
+  command_decide(catalog, &command, &decision);
+  return decision.err.code;
+}
+
+TEST(a_rotated_key_lives_until_its_grace_is_over_and_two_live_at_most)
+{
+  begin();
+  EXPECT_INT(fold(key_event("a", "aaaaaaaaaaaa", "admin", "ann", "0", NULL)), OK);
+  EXPECT_INT(decide_rotate("b", "bbbbbbbbbbbb", "aaaaaaaaaaaa", 5000), E_KEY_NOT_FOUND);
+  EXPECT_INT(decide_rotate("a", "bbbbbbbbbbbb", "zzzzzzzzzzzz", 5000), E_KEY_NOT_FOUND);
+  EXPECT_INT(decide_rotate("a", "bbbbbbbbbbbb", "aaaaaaaaaaaa", 5000), OK);
+  EXPECT_INT(decision.n_events, 2);
+  EXPECT_INT(decision.events[0].kind, EVENT_KEY_ADDED);
+  EXPECT_INT(decision.events[1].kind, EVENT_KEY_ENDS);
+  for (uint32_t i = 1; i < decision.events[0].n_facts; i++) {
+    struct slice x = decision.events[0].facts[i - 1].name, y = decision.events[0].facts[i].name;
+    EXPECT(memcmp(x.at, y.at, x.len < y.len ? x.len : y.len) < 0); /* the ledger's order */
+  }
+  for (uint32_t i = 0; i < 2; i++) EXPECT_INT(fold(decision.events[i]), OK);
+  EXPECT_INT(key_entry(catalog, SLICE("aaaaaaaaaaaa"))->key.expires_ms, 7000);
+  EXPECT_INT(key_entry(catalog, SLICE("bbbbbbbbbbbb"))->key.expires_ms, 0);
+  EXPECT_INT(decide_rotate("a", "cccccccccccc", "aaaaaaaaaaaa", 6000), E_CONFLICT); /* followed */
+  EXPECT_INT(decide_rotate("a", "cccccccccccc", "bbbbbbbbbbbb", 6000), E_CONFLICT); /* a third */
+  EXPECT_INT(decide_rotate("a", "cccccccccccc", "bbbbbbbbbbbb", 7000), OK);
+  EXPECT_INT(decide_rotate("a", "cccccccccccc", "aaaaaaaaaaaa", 7000), E_CONFLICT); /* expired */
+  /* an end never makes a key live longer */
+  struct event_fact later[2] = {{SLICE("expires_ms"), SLICE("9000")},
+                                {SLICE("key"), SLICE("aaaaaaaaaaaa")}};
+  EXPECT_INT(fold((struct event){.kind = EVENT_KEY_ENDS, .tenant = SLICE("a"), .facts = later,
+                                 .n_facts = 2}),
+             OK);
+  EXPECT_INT(key_entry(catalog, SLICE("aaaaaaaaaaaa"))->key.expires_ms, 7000);
+  EXPECT_INT(fold((struct event){.kind = EVENT_KEY_ENDS, .tenant = SLICE("b"), .facts = later,
+                                 .n_facts = 2}),
+             E_INTERNAL);
+  catalog_free(catalog);
+}
+
+/* robustness row AU-108 */
+TEST(AU_108_the_last_operator_of_the_installation_stays)
+{
+  begin();
+  EXPECT_INT(fold(key_event("a", "aaaaaaaaaaaa", "operator", "ann", "0", NULL)), OK);
+  EXPECT_INT(fold(key_event("a", "bbbbbbbbbbbb", "admin", "bob", "0", NULL)), OK);
+  EXPECT_INT(decide_revoke("a", "aaaaaaaaaaaa", ""), E_CONFLICT);
+  EXPECT(strstr(decision.err.text, "the role operator"));
+  EXPECT_INT(fold(key_event("b", "cccccccccccc", "operator", "eve", "0", NULL)), OK);
+  EXPECT_INT(decide_revoke("a", "aaaaaaaaaaaa", ""), OK);
+  EXPECT_INT(decide_revoke("b", "cccccccccccc", ""), E_CONFLICT); /* b's last admin */
+  catalog_free(catalog);
+}

@@ -254,8 +254,8 @@ TEST(too_many_versions_are_summed)
   buf_init(&buf, METRICS_BYTES_MAX);
   metrics_write(
       &buf,
-      &(struct metrics_view){
-          .version = "1", .world = world, .tenant = &tenant, .stats = &stats, .facts = &facts});
+      &(struct metrics_view){.version = "1", .world = world, .tenant = &tenant, .server = true,
+                             .stats = &stats, .facts = &facts});
   EXPECT(!buf.full);
   buf_add(&buf, slice_of("", 1));
   int series = format_check(buf.at);

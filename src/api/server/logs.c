@@ -1,8 +1,8 @@
 /* logs.c - the log file's end, filtered for who asks.
  * Thread: desk; reads the file the main thread writes.
  * `after` is a byte offset into the file, given out as "next"; a file that has become shorter than
- * it (rotated) is read from its start. A line of another tenant is never shown; lines that name no
- * tenant are about the process.
+ * it (rotated) is read from its start. A line of another tenant is never shown; one that names no
+ * tenant is about the process, and shown to whoever sees that (ask_sees_server).
  * SPDX-License-Identifier: MIT */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,6 +15,7 @@ enum { LOGS_TAIL_BYTES = 64 << 10, LOGS_READ_MAX = 256 << 10, LOGS_LINES_MAX = 2
 
 struct want {
   struct slice tenant, model;
+  bool server; /* lines of no tenant, too */
 };
 
 static bool member_is(const json_t *line, const char *key, struct slice value)
@@ -27,7 +28,8 @@ static bool member_is(const json_t *line, const char *key, struct slice value)
 static bool line_is_wanted(const json_t *line, const struct want *want)
 {
   if (!json_is_object(line)) return false;
-  if (json_object_get(line, "tenant") && !member_is(line, "tenant", want->tenant)) return false;
+  bool nobodys = !json_object_get(line, "tenant") || member_is(line, "tenant", SLICE(""));
+  if (nobodys ? !want->server : !member_is(line, "tenant", want->tenant)) return false;
   return !want->model.at || member_is(line, "model", want->model);
 }
 
@@ -77,7 +79,7 @@ static enum code log_read(const char *path, bool tail, int64_t *from, const stru
 
 enum desk_step system_logs(struct ask *ask)
 {
-  struct want want = {.tenant = ask->letter->tenant};
+  struct want want = {.tenant = ask->letter->tenant, .server = ask_sees_server(ask)};
   int64_t from = -1;
   if (!ask_query_int(ask, "after", 0, INT64_MAX, &from)) return ask_fail(ask);
   if (!ask_query(ask, "model", &want.model)) return ask_fail(ask);

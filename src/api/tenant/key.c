@@ -17,6 +17,8 @@
 
 #define EXPIRES_DEFAULT_MS (INT64_C(90) * 86400 * 1000)
 enum { KEYS_PAGE = 1000, KEYS_PAGE_MAX = 10000 };
+#define GRACE_DEFAULT_US (INT64_C(24) * 3600 * 1000000)
+#define GRACE_MAX_US (INT64_C(30) * 86400 * 1000000)
 #define EXPIRES_MAX_US (INT64_C(3660) * 86400 * 1000000)
 
 /* ---- keys as JSON ---- */
@@ -33,11 +35,13 @@ json_t *key_json(const struct key *key)
     if (!memchr(text, ':', len)) bits -= 96;
     json_array_append_new(cidrs, json_sprintf("%s/%u", text, bits));
   }
-  return json_pack("{so,ss,so,so,so,so,so,so,so}", "id", json_slice(key_id(key)), "role",
+  json_t *replaces =
+      key->replaces[0] ? json_slice(slice_of(key->replaces, KEY_ID_LEN)) : json_null();
+  return json_pack("{so,ss,so,so,so,so,so,so,so,so}", "id", json_slice(key_id(key)), "role",
                    role_name(key->role), "person", json_slice(key->person), "added_at",
                    json_time(key->added_ms), "added_by", json_slice(key->added_by), "expires_at",
                    json_time(key->expires_ms), "used_at", json_time(used_ms), "note",
-                   json_slice(key->note), "cidrs", cidrs);
+                   json_slice(key->note), "cidrs", cidrs, "replaces", replaces);
 }
 
 /* "TIME/ID": keys stand in the order they were added, and one that a page ended with may have been
@@ -197,6 +201,15 @@ enum desk_step key_answer(struct ask *ask, json_t *tree)
   return ask_text(ask, 201, "application/json", body);
 }
 
+/* Nor takes away, nor hands on. */
+static bool key_is_held(struct ask *ask, const struct key *key)
+{
+  if (role_may(ask->letter->role, key->role)) return true;
+  fail(&ask->err, E_DENIED, "you have the role %s, which does not hold the key's %s",
+       role_name(ask->letter->role), role_name(key->role));
+  return false;
+}
+
 static enum desk_step added(struct ask *ask)
 {
   const struct letter_command *command = &ask->command;
@@ -259,6 +272,84 @@ enum desk_step key_add(struct ask *ask)
   return ask_command(ask, added);
 }
 
+/* ---- rotating ---- */
+
+/* "24h", "0s": from now until the old key expires. */
+static bool grace_read(struct ask *ask, int64_t now_ms, int64_t *ends_ms)
+{
+  struct slice text = SLICE_NONE;
+  int64_t us = GRACE_DEFAULT_US;
+  if (!member_str(ask, ask->body, "grace", ASK_MEMBER_MAX, &text)) return false;
+  if (text.at && (!yaml_duration_read(text, &us) || us < 0 || us > GRACE_MAX_US)) {
+    fail(&ask->err, E_INVALID_ARGUMENT, "'%.*s' is no time such as 24h, at most 30d",
+         SLICE_ARG(text));
+    fail_at(&ask->err, "grace");
+    return false;
+  }
+  *ends_ms = now_ms + us / 1000;
+  return true;
+}
+
+/* The key's own networks once more, as text. */
+static struct slice cidrs_text(struct ask *ask, const struct key *key)
+{
+  struct buf buf;
+  buf_init(&buf, ASK_MEMBER_MAX);
+  for (uint32_t i = 0; i < key->n_cidrs; i++) {
+    char text[IP_TEXT_MAX];
+    size_t len = ip_text(&key->cidrs[i].net, text);
+    unsigned bits = key->cidrs[i].bits - (memchr(text, ':', len) ? 0 : 96u);
+    buf_print(&buf, "%s%s/%u", i ? "," : "", text, bits);
+  }
+  must(!buf.full);
+  struct slice copy = arena_copy(&ask->arena, buf_lend(&buf));
+  buf_deinit(&buf);
+  must(copy.at);
+  return copy;
+}
+
+/* Facts of the new key, which is the old one but for its secret; ascending by name. */
+static void rotate_fill(struct ask *ask, const struct key *old, int64_t expires_ms,
+                        int64_t ends_ms)
+{
+  struct event *event = &ask->command.event;
+  struct event_fact *facts = arena_zero(&ask->arena, 8, sizeof *facts);
+  uint32_t n = 0;
+  must(facts);
+  const char *expires = arena_print(&ask->arena, "%lld", (long long)expires_ms);
+  const char *ends = arena_print(&ask->arena, "%lld", (long long)ends_ms);
+  if (old->n_cidrs) facts[n++] = (struct event_fact){SLICE("cidrs"), cidrs_text(ask, old)};
+  facts[n++] = (struct event_fact){SLICE("ends_ms"), slice_str(ends)};
+  facts[n++] = (struct event_fact){SLICE("expires_ms"), slice_str(expires)};
+  key_make(ask, &facts[n], &facts[n + 1]), n += 2;
+  facts[n++] = (struct event_fact){SLICE("person"), arena_copy(&ask->arena, old->person)};
+  facts[n++] = (struct event_fact){SLICE("replaces"), ask->letter->params[0]};
+  facts[n++] = (struct event_fact){SLICE("role"), slice_str(role_name(old->role))};
+  *event = (struct event){.kind = EVENT_KEY_ADDED, .note = arena_copy(&ask->arena, old->note)};
+  event->facts = facts;
+  event->n_facts = n;
+}
+
+/* The new key for the old one's person, role and networks; both live until the grace is over. A key
+ * that never expires is followed by one that does not either. */
+enum desk_step key_rotate(struct ask *ask)
+{
+  const struct tenant *tenant = NULL;
+  const struct key *old = world_key(ask->world, ask->letter->params[0], &tenant);
+  int64_t now_ms = clock_wall_ms(), expires_ms, ends_ms;
+  if (!old || tenant != ask->tenant) {
+    fail(&ask->err, E_KEY_NOT_FOUND, "there is no key '%.*s'", SLICE_ARG(ask->letter->params[0]));
+    return ask_fail(ask);
+  }
+  if (!key_is_held(ask, old) || !ask_body(ask) || !ask_members(ask, "expires", "grace", NULL) ||
+      !key_expires_read(ask, now_ms, &expires_ms) || !grace_read(ask, now_ms, &ends_ms))
+    return ask_fail(ask);
+  if (!old->expires_ms && !json_object_get(ask->body, "expires")) expires_ms = 0;
+  rotate_fill(ask, old, expires_ms, ends_ms);
+  ask->command.kind = COMMAND_KEY_ROTATE;
+  return ask_command(ask, added);
+}
+
 /* ---- revoking ---- */
 
 static enum desk_step revoked(struct ask *ask)
@@ -277,11 +368,7 @@ enum desk_step key_revoke(struct ask *ask)
   const struct tenant *tenant = NULL;
   const struct key *key = world_key(ask->world, ask->letter->params[0], &tenant);
   must(fact);
-  if (key && tenant == ask->tenant && !role_may(ask->letter->role, key->role)) {
-    fail(&ask->err, E_DENIED, "you have the role %s, which does not hold the key's %s",
-         role_name(ask->letter->role), role_name(key->role));
-    return ask_fail(ask);
-  }
+  if (key && tenant == ask->tenant && !key_is_held(ask, key)) return ask_fail(ask);
   *fact = (struct event_fact){SLICE("key"), ask->letter->params[0]};
   *event = (struct event){.kind = EVENT_KEY_REVOKED, .wall_ms = clock_wall_ms()};
   event->facts = fact;

@@ -59,29 +59,21 @@ static int key_list(struct cli *cli, struct client *client)
   return rc;
 }
 
-/* The key alone on stdout, so that `KEY=$(slipway key add ...)` works; the rest is told beside. */
-static int key_add(struct cli *cli, struct client *client)
+/* Takes the body. The key alone on stdout, so that `KEY=$(slipway key add ...)` works; the rest is
+ * told beside. */
+static int key_post(struct cli *cli, struct client *client, const char *path, json_t *body)
 {
   struct err err;
   struct answer answer = {0};
   char expires[OUT_NUMBER_MAX];
   int rc = 0;
-  const char *role = args_text(&cli->args, "role"), *person = args_text(&cli->args, "person");
-  if (!role || !person) {
-    fail(&err, E_INVALID_ARGUMENT, "say what the key may do and whose it is: --role ROLE --person "
-                                   "NAME");
-    return cli_fail(cli, &err);
-  }
-  json_t *body = json_pack("{ss,ss,ss*,ss*,ss*}", "role", role, "person", person, "expires",
-                           args_text(&cli->args, "expires"), "note",
-                           args_text(&cli->args, "note"), "cidrs", args_text(&cli->args, "cidrs"));
   if (!body) {
     fail(&err, E_INVALID_ARGUMENT, "a word is not UTF-8");
     return cli_fail(cli, &err);
   }
   char *text = json_dumps(body, JSON_COMPACT);
   json_decref(body);
-  if (client_call(client, "POST", "/api/v1/keys", slice_str(text), 0, &answer, &err) != OK) {
+  if (client_call(client, "POST", path, slice_str(text), 0, &answer, &err) != OK) {
     rc = cli_fail(cli, &err);
   } else if (cli->args.json) {
     out_json(answer.json);
@@ -90,12 +82,39 @@ static int key_add(struct cli *cli, struct client *client)
     fflush(stdout);
     out_time(json_object_get(answer.json, "expires_at"), expires);
     fprintf(stderr, "key %s, %s, of %s, expires %s; it is not shown again\n",
-            get_str(answer.json, "id"), get_str(answer.json, "role"), person,
-            strcmp(expires, "-") ? expires : "never");
+            get_str(answer.json, "id"), get_str(answer.json, "role"),
+            get_str(answer.json, "person"), strcmp(expires, "-") ? expires : "never");
   }
   ungrab(text);
   answer_free(&answer);
   return rc;
+}
+
+static int key_add(struct cli *cli, struct client *client)
+{
+  struct err err;
+  const char *role = args_text(&cli->args, "role"), *person = args_text(&cli->args, "person");
+  if (!role || !person) {
+    fail(&err, E_INVALID_ARGUMENT, "say what the key may do and whose it is: --role ROLE --person "
+                                   "NAME");
+    return cli_fail(cli, &err);
+  }
+  return key_post(cli, client, "/api/v1/keys",
+                  json_pack("{ss,ss,ss*,ss*,ss*}", "role", role, "person", person, "expires",
+                            args_text(&cli->args, "expires"), "note",
+                            args_text(&cli->args, "note"), "cidrs",
+                            args_text(&cli->args, "cidrs")));
+}
+
+static int key_rotate(struct cli *cli, struct client *client)
+{
+  struct err err;
+  char path[CLIENT_PATH_MAX];
+  if (client_path(path, &err, "/api/v1/keys/%s/rotate", cli->args.words[1]))
+    return cli_fail(cli, &err);
+  return key_post(cli, client, path,
+                  json_pack("{ss*,ss*}", "expires", args_text(&cli->args, "expires"), "grace",
+                            args_text(&cli->args, "grace")));
 }
 
 static int key_revoke(struct cli *cli, struct client *client)
@@ -123,7 +142,8 @@ int command_key(struct cli *cli)
        "add: viewer, auditor, invoker, deployer, approver, admin or operator"},
       {"person", 0, OPT_TEXT, "NAME",
        "add: whose it is; keys of one person count as one where two must agree"},
-      {"expires", 0, OPT_TEXT, "TIME", "add: such as 12h or 30d, or never [90d]"},
+      {"expires", 0, OPT_TEXT, "TIME", "add, rotate: such as 12h or 30d, or never [90d]"},
+      {"grace", 0, OPT_TEXT, "TIME", "rotate: how long the old one goes on [24h]"},
       {"cidrs", 0, OPT_TEXT, "LIST", "add: networks it may be used from, 10.0.0.0/8,192.0.2.7"},
       {"note", 0, OPT_TEXT, "TEXT", "add: what it is for"},
       {NULL, 0, OPT_SWITCH, NULL, NULL},
@@ -133,14 +153,17 @@ int command_key(struct cli *cli)
   int rc;
   if (!cli_args(cli, opts, 1, 2, &rc)) return rc;
   const char *verb = cli->args.words[0];
-  bool revoke = strcmp(verb, "revoke") == 0, list = strcmp(verb, "list") == 0;
-  if ((!revoke && !list && strcmp(verb, "add") != 0) || cli->args.n_words != (revoke ? 2 : 1)) {
+  bool revoke = strcmp(verb, "revoke") == 0, rotate = strcmp(verb, "rotate") == 0;
+  bool list = strcmp(verb, "list") == 0, named = revoke || rotate;
+  if ((!named && !list && strcmp(verb, "add") != 0) || cli->args.n_words != (named ? 2 : 1)) {
     fail(&err, E_INVALID_ARGUMENT, "it is: slipway key add --role ROLE --person NAME, slipway key "
-                                   "list, or slipway key revoke KEY");
+                                   "list, slipway key rotate KEY, or slipway key revoke KEY");
     return cli_fail(cli, &err);
   }
   if (client_new(&client, cli, &err) != OK) return cli_fail(cli, &err);
-  rc = revoke ? key_revoke(cli, client) : list ? key_list(cli, client) : key_add(cli, client);
+  rc = revoke   ? key_revoke(cli, client)
+       : rotate ? key_rotate(cli, client)
+       : list ? key_list(cli, client) : key_add(cli, client);
   client_free(client);
   return rc;
 }

@@ -28,7 +28,8 @@ void journal_deinit(struct journal *journal)
 static void row_lost(struct control *control, const struct run *run)
 {
   if (control->runs.journal.lost++) return;
-  log_event(LOG_ERROR, "looks_lost", "model", log_slice(run->model->name), "release",
+  log_event(LOG_ERROR, "looks_lost", "tenant", log_slice(run->model->tenant->name), "model",
+            log_slice(run->model->name), "release",
             log_num(run->number), "reason", "the ledger has not been written for too long", NULL);
 }
 
@@ -137,7 +138,8 @@ enum code run_replay(struct control *control, const struct journal_row *row, str
   replay.stepped = run->stepped;
   while (bytes.len && !run->torn) {
     if (replay_next(&replay, &bytes, &run->verdict, &judged, err)) {
-      log_event(LOG_WARN, "looks_unread", "model", log_slice(model->name), "release",
+      log_event(LOG_WARN, "looks_unread", "tenant", log_slice(model->tenant->name),
+                "model", log_slice(model->name), "release",
                 log_num(run->number), "look", log_num((int64_t)row->look), "reason", err->text,
                 NULL);
       run->torn = true; /* what follows has lost its beginning */

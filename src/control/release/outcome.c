@@ -115,7 +115,8 @@ void measure_home(struct control *control, struct letter_measure *letter)
     if (letter->err.code == OK)
       answer_take(run, letter);
     else
-      log_event(LOG_WARN, "outcomes_not_measured", "model", log_slice(model->name), "reason",
+      log_event(LOG_WARN, "outcomes_not_measured", "tenant", log_slice(model->tenant->name),
+                "model", log_slice(model->name), "reason",
                 letter->err.text, NULL);
   }
   ungrab(question);

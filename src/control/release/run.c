@@ -83,8 +83,8 @@ static void edges_read(struct run *run, struct slice text)
 static void plan_unread(struct run *run, const char *why)
 {
   struct rollout *now = &run->now;
-  log_event(LOG_ERROR, "release_plan_unread", "model", log_slice(run->model->name), "reason", why,
-            NULL);
+  log_event(LOG_ERROR, "release_plan_unread", "tenant", log_slice(run->model->tenant->name),
+            "model", log_slice(run->model->name), "reason", why, NULL);
   plan_default(&run->plan, STRATEGY_SHADOW); /* its one step answers nobody */
   run->plan.pause_drains = true;
   now->step = now->state == ROLLOUT_COMPLETED ? run->plan.n_steps : 0;
