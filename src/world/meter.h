@@ -1,0 +1,60 @@
+/* meter.h - what a tenant, or a model with limits of its own, is using now. Exception 2 of what
+ * threads share (docs/THREADS.md): every loop adds and takes away, relaxed, and reads no other
+ * memory by it.
+ * Thread: loops write; any reads. Control makes one in its catalog, where it stays until the end:
+ * it outlives the worlds that lead to it, as `used_ms` of a key does.
+ * Layout: what an inference request touches is the first cache line, and no two meters share one.
+ * The arithmetic is stat/rate.h, the steps serve/quota/meter.h.
+ * SPDX-License-Identifier: MIT */
+#ifndef WORLD_METER_H
+#define WORLD_METER_H
+
+#include <stdatomic.h>
+
+#include "base/quota.h"
+#include "stat/rate.h"
+
+enum meter_bucket { METER_REQUESTS, METER_ROWS, METER_COMPUTE, METER_CONTROL, METER_BUCKETS };
+enum { METER_LINE = 64 };
+#define METER_SECOND_US INT64_C(1000000)
+#define METER_MINUTE_US (60 * METER_SECOND_US)
+#define METER_DAY_US (24 * 60 * METER_MINUTE_US)
+
+struct meter {
+  _Alignas(METER_LINE) _Atomic int64_t full_at[METER_BUCKETS]; /* ns of clock_ns */
+  _Atomic uint64_t minute[2];                                  /* requests */
+  _Atomic uint64_t bytes;                                      /* of bodies, in flight */
+  _Atomic uint32_t in_flight, connections;
+
+  /* Of the last second, for people: requests, rows, microseconds of compute, control requests. */
+  _Alignas(METER_LINE) _Atomic uint64_t second[METER_BUCKETS][2];
+
+  _Alignas(METER_LINE) _Atomic uint64_t day[2];
+  _Atomic uint32_t asks; /* control requests in flight */
+  _Atomic uint32_t run_us; /* what a row took lately: the next one's price until it is measured */
+  _Atomic int64_t told_us; /* when a refusal was last logged */
+  _Atomic uint64_t pending_bytes; /* of uploads that no version names yet */
+  _Atomic uint64_t refused[QUOTAS]; /* since the start */
+};
+_Static_assert(offsetof(struct meter, second) == METER_LINE, "a request touches one line");
+
+/* What the request path compares a meter with: made of quotas when a world is laid out. */
+struct allowance {
+  struct meter *meter;
+  struct slice whose;      /* the tenant's name, or the model's */
+  enum quota_scope scope;
+  struct bucket buckets[METER_BUCKETS]; /* compute: in microseconds */
+  uint64_t minute, day, bytes;          /* QUOTA_UNLIMITED: not limited */
+  uint32_t in_flight, connections, asks; /* UINT32_MAX: not limited */
+  bool infers; /* something is said of inference: else its requests pass without a look */
+};
+
+/* quotas NULL: the normal values. */
+struct allowance allowance_of(const struct quotas *quotas, enum quota_scope scope,
+                              struct slice whose, struct meter *meter);
+
+/* How much of a limit is in use, as far as a meter knows: QUOTA_UNLIMITED where it does not
+ * (what is in stock). Rates: of the last second. */
+uint64_t meter_used(const struct meter *meter, enum quota_id id, int64_t now_us);
+
+#endif
