@@ -61,6 +61,7 @@ struct daemon {
   struct outcomes *outcomes; /* NULL: they cannot be kept */
   struct witness *witness;   /* NULL: no checkpoints are wanted */
   struct arena arena;        /* the route table */
+  struct arena meters;       /* what tenants use now: loops count into it to the last */
   struct post post;
   struct watch *watch;
   struct control *control;
@@ -262,6 +263,7 @@ static enum code rooms_make(struct daemon *d, struct err *err)
       .webhooks = d->webhooks.urls,
       .n_webhooks = d->webhooks.n,
       .objects_fd = d->datadir.objects_fd,
+      .meters = &d->meters,
       .resident_ns = option_number(&d->options, OPTION_resident_below) * 1000,
       .started_us = d->started_us};
   if (opts.resident_ns == 0) opts.resident_ns = -1;
@@ -500,6 +502,7 @@ static enum code run(struct daemon *d, struct err *err)
   keeper_stop();
   datadir_close(&d->datadir);
   arena_deinit(&d->arena);
+  arena_deinit(&d->meters);
   return OK;
 }
 
@@ -532,6 +535,7 @@ int daemon_serve(int argc, char **argv)
     if (d.options.print_config) return config_print(&d.options), 0;
     log_level_set((enum log_level)option_number(&d.options, OPTION_log_level));
     arena_init(&d.arena, 16 << 20, NULL);
+    arena_init(&d.meters, (size_t)1 << 36, NULL);
     if (d.options.check) {
       if (door_read(&d.door, &d.options, &err) == OK &&
           webhooks_open(&d.webhooks, &d.options, &err) == OK)

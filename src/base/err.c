@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/utf8.h"
 
 struct face {
@@ -37,6 +38,7 @@ enum code fail(struct err *err, enum code code, const char *fmt, ...)
   if (!err) return code;
   err->code = code;
   err->retry_after_ms = 0;
+  err->limit.name = NULL;
   err->field[0] = '\0';
   va_list args;
   va_start(args, fmt);
@@ -44,6 +46,21 @@ enum code fail(struct err *err, enum code code, const char *fmt, ...)
   va_end(args);
   text_clean(err->text);
   return code;
+}
+
+enum code fail_limit(struct err *err, const char *name, const char *scope, struct slice whose,
+                     uint64_t value, uint64_t used, int64_t resets_ms)
+{
+  enum { IN_VAIN_MS = 60000 };
+  if (!err) return E_INTERNAL;
+  size_t len = whose.len < ERR_WHOSE_MAX ? whose.len : ERR_WHOSE_MAX - 1;
+  err->limit = (struct err_limit){
+      .name = name, .scope = scope, .value = value, .used = used, .resets_ms = resets_ms};
+  if (len) memcpy(err->limit.whose, whose.at, len);
+  err->retry_after_ms = resets_ms < 0            ? IN_VAIN_MS
+                        : resets_ms < UINT32_MAX ? (uint32_t)resets_ms
+                                                 : UINT32_MAX;
+  return err->code;
 }
 
 enum code fail_at(struct err *err, const char *fmt, ...)
@@ -78,7 +95,9 @@ uint32_t err_retry_s(const struct err *err)
 }
 
 _Static_assert(ERR_JSON_MAX >
-                   UTF8_JSON_MAX * (ERR_TEXT_MAX + ERR_FIELD_MAX + ERR_ID_MAX) + 256,
+                   UTF8_JSON_MAX *
+                           (ERR_TEXT_MAX + ERR_FIELD_MAX + ERR_ID_MAX + ERR_WHOSE_MAX) +
+                       384,
                "the longest error, every byte escaped, fits");
 
 static char *put(char *to, struct slice text)
@@ -93,6 +112,23 @@ static char *put_string(char *to, struct slice text)
   while (text.len) to += utf8_json(to, &text);
   *to++ = '"';
   return to;
+}
+
+static char *put_number(char *to, uint64_t number) { return to + text_print_u64(to, number); }
+
+static char *put_limit(char *to, const struct err_limit *limit)
+{
+  to = put(to, SLICE("\"limit\":"));
+  to = put_string(to, slice_str(limit->name));
+  to = put(to, SLICE(",\"scope\":"));
+  to = put_string(to, slice_str(limit->scope));
+  to = put(to, SLICE(",\"whose\":"));
+  to = put_string(to, slice_str(limit->whose));
+  to = put_number(put(to, SLICE(",\"value\":")), limit->value);
+  to = put_number(put(to, SLICE(",\"used\":")), limit->used);
+  to = put(to, SLICE(",\"resets_in_ms\":"));
+  if (limit->resets_ms < 0) return put(to, SLICE("null"));
+  return put_number(to, (uint64_t)limit->resets_ms);
 }
 
 size_t err_json(char to[ERR_JSON_MAX], const struct err *err, struct slice request_id)
@@ -111,6 +147,10 @@ size_t err_json(char to[ERR_JSON_MAX], const struct err *err, struct slice reque
   if (err->field[0]) {
     at = put(at, SLICE("\"field\":"));
     at = put_string(at, slice_str(err->field));
+  }
+  if (err->limit.name) {
+    if (err->field[0]) *at++ = ',';
+    at = put_limit(at, &err->limit);
   }
   at = put(at, SLICE("}}\n"));
   return (size_t)(at - to);

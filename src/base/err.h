@@ -30,11 +30,23 @@ enum code {
   CODE_COUNT
 };
 
-enum { ERR_TEXT_MAX = 256, ERR_FIELD_MAX = 96, ERR_ID_MAX = 64, ERR_JSON_MAX = 3072 };
+enum { ERR_TEXT_MAX = 256, ERR_FIELD_MAX = 96, ERR_ID_MAX = 64, ERR_JSON_MAX = 3584 };
+
+enum { ERR_WHOSE_MAX = 64 };
+
+/* Which limit of whose was reached: the details of a 429 that is somebody's own. */
+struct err_limit {
+  const char *name;          /* a row of base/quota.def; NULL: the error is about none */
+  const char *scope;         /* "tenant", "model" */
+  char whose[ERR_WHOSE_MAX]; /* the tenant's or model's name, cut */
+  uint64_t value, used;
+  int64_t resets_ms; /* from now; -1: not by waiting */
+};
 
 struct err {
   enum code code;
   uint32_t retry_after_ms;    /* 0: one second where the code's row says retry */
+  struct err_limit limit;
   char field[ERR_FIELD_MAX];  /* where: "inputs[0].data"; empty when nowhere in particular */
   char text[ERR_TEXT_MAX];    /* what is wrong and what to do about it */
 };
@@ -42,6 +54,10 @@ struct err {
 /* Fills err (which may be NULL) and returns code, so that `return fail(...)` is one line.
  * Control bytes and quotes in the formatted text are replaced: client text may be quoted in it. */
 enum code fail(struct err *err, enum code code, const char *fmt, ...) PRINTF(3, 4);
+/* Names the limit of an error already filled; returns err->code. retry_after_ms follows
+ * from resets_ms: where waiting does not help, a minute. */
+enum code fail_limit(struct err *err, const char *name, const char *scope, struct slice whose,
+                     uint64_t value, uint64_t used, int64_t resets_ms);
 /* Names the place of an error already filled; returns err->code. */
 enum code fail_at(struct err *err, const char *fmt, ...) PRINTF(2, 3);
 
@@ -55,6 +71,8 @@ enum log_level code_level(enum code code);
 uint32_t err_retry_s(const struct err *err);
 /* The one writer of the error object that every answer of ours carries, with a newline behind it:
  *   {"error":"text","code":"BAD_SHAPE","request_id":"...","details":{"field":"inputs[0]"}}
+ * and for a limit "details":{"limit":"rows_per_second","scope":"tenant","whose":"acme","value":500,
+ * "used":512,"resets_in_ms":400}, the last null where waiting does not help.
  * Returns its length. Always fits: a request id is cut at ERR_ID_MAX; SLICE_NONE: there was no
  * request (the CLI), and the member is left out. `error` is a string, because clients of others
  * crash on objects (the wire contract, section 2). */

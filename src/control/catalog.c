@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "control/catalog_int.h"
 #include "control/flag.h"
+#include "control/quota.h"
 #include "control/registry/fold.h"
 #include "control/release/fold.h"
 #include "control/tenant.h"
@@ -160,6 +161,7 @@ static void tenant_add(struct catalog *catalog, const struct event *event)
   tenant->about = catalog_keep(catalog, event->note);
   tenant->added_by = catalog_keep(catalog, event->actor);
   tenant->added_ms = event->wall_ms;
+  tenant->meter = quota_meter(catalog);
   catalog->tenants = catalog_grow(catalog, catalog->tenants, catalog->n_tenants,
                                   &catalog->tenants_cap, sizeof *catalog->tenants);
   catalog->tenants[catalog->n_tenants++] = tenant;

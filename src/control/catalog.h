@@ -14,6 +14,7 @@
 #ifndef CONTROL_CATALOG_H
 #define CONTROL_CATALOG_H
 
+#include "base/quota.h"
 #include "control/key.h"
 #include "world/event.h"
 
@@ -62,6 +63,8 @@ struct catalog_model {
   uint32_t asked;                     /* a switch accepted and not yet decided; 0: none */
   enum event_kind asked_kind;         /* EVENT_DEPLOY_ASKED, EVENT_ROLLBACK_ASKED */
   struct slice asked_actor;
+  struct quotas *quotas;           /* what was said of it; NULL: nothing ever */
+  struct meter *meter;             /* made with the first of it */
   struct catalog_release *release; /* the newest; NULL: never any */
   uint32_t n_releases;
 };
@@ -95,10 +98,13 @@ struct catalog_tenant {
   int64_t flags_ms;
   char *flags_text; /* its memory: flag.c's */
   struct keyring keyring;
+  struct quotas *quotas; /* what was said; NULL: nothing ever */
+  struct meter *meter;   /* made with the tenant */
 };
 
 struct catalog {
   struct arena arena;
+  struct arena *meters; /* where meters lie: they outlive loops, which may outlive the catalog */
   uint64_t seq;                    /* of the newest event folded */
   struct catalog_tenant **tenants; /* by slot */
   uint32_t n_tenants, tenants_cap;

@@ -33,6 +33,7 @@ struct control *control_new(const struct control_opts *opts, const struct post *
   control->post = post;
   mailbox_init_bell(&control->box);
   control->catalog = catalog_new(o->hash_key);
+  control->catalog->meters = o->meters;
   struct place_opts place = {o->objects_fd, o->instances, o->resident_ns};
   place_init(&control->place, &place, post, &control->box);
   control->place.moved = placed_moved;

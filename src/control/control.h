@@ -39,6 +39,7 @@ struct control_opts {
   int64_t pulse_us;    /* 0: one second */
   uint32_t worlds_max; /* worlds alive at once before publishing waits; 0: 1024 */
   unsigned char hash_key[16]; /* rand_secret: for tables that strangers fill */
+  struct arena *meters; /* where tenants' meters lie: outlives loops; NULL: freed with control */
   int64_t started_us;         /* clock_us at start, for the uptime in stats */
   const struct slice *webhooks; /* URLs that are told what happens (control/notify.h); lent */
   uint32_t n_webhooks;

@@ -199,6 +199,8 @@ static void model_plan(struct publish *publish, struct sealed *sealed,
     version_plan(sealed, &from->versions[run->candidate->copy_of - 1], run->candidate,
                  &versions[from->n_live]);
   }
+  to->quotas = from->quotas;
+  to->meter = from->meter;
   aliases_plan(publish, from, to);
   to->previous = model_version(to, catalog_previous(from));
   const struct version *serving = model_version(to, from->serving);
@@ -232,6 +234,10 @@ static void tenant_plan(struct publish *publish, struct sealed *sealed,
   to->about = from->about;
   to->added_by = from->added_by;
   to->added_ms = from->added_ms;
+  to->quotas = from->quotas;
+  to->meter = from->meter;
+  to->stored_bytes = from->bytes_live;
+  to->n_stored = from->n_versions_live;
   to->flags = from->flags;
   to->flags_seq = from->flags_seq;
   to->flags_ms = from->flags_ms;
@@ -367,6 +373,9 @@ void publish_check(struct publish *publish, const struct catalog *catalog)
     tenant_plan(publish, NULL, catalog->tenants[i], &plan);
     must(plan.n_models == now->n_models && plan.n_keys == now->n_keys);
     must(plan.flags_seq == now->flags_seq && slice_eq(plan.name, now->name));
+    must(!plan.quotas == !now->quotas && plan.meter == now->meter);
+    must(!plan.quotas || memcmp(plan.quotas, now->quotas, sizeof *plan.quotas) == 0);
+    must(plan.n_stored == now->n_stored && plan.stored_bytes == now->stored_bytes);
     for (uint32_t k = 0; k < plan.n_keys; k++)
       must(memcmp(plan.keys[k].id, now->keys[k].id, KEY_ID_LEN) == 0);
     for (uint32_t k = 0; k < plan.n_models; k++) model_check(&plan.models[k], &now->models[k]);

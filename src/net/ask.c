@@ -28,6 +28,7 @@ void errand_release(struct errand *errand)
   blob_drop(errand->letter.reply.body);
   arena_deinit(&errand->arena);
   budget_give(&loop->bodies, errand->counted);
+  take_asked(errand->meter);
   loop->n_asks--;
   pool_put(&loop->asks, errand);
 }
@@ -119,12 +120,20 @@ void errand_begin(struct conn *conn, const struct route *route, const struct url
     errand_refuse(conn, err);
     return;
   }
+  /* An operator who looks after a tenant does not take from what that one has. */
+  const struct tenant *tenant = who->acts ? NULL : who->tenant;
+  if (tenant && serve_ask(conn->loop->serve, tenant, route->verb == VERB_invoke, err)) {
+    errand_refuse(conn, err);
+    return;
+  }
   struct errand *errand = errand_make(conn, route, who);
   if (!errand) {
+    if (tenant) take_asked(tenant->meter);
     fail(err, E_OVERLOADED, "too many requests are in work at once; retry in a moment");
     errand_refuse(conn, err);
     return;
   }
+  errand->meter = tenant ? tenant->meter : NULL;
   if (!letter_fill(errand, conn, route, url, params, who)) {
     fail(err, E_OUT_OF_MEMORY, "there is no memory for this request; retry in a moment");
     errand_refuse(conn, err);

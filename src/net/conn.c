@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "net/loop_int.h"
+#include "serve/quota/meter.h"
 
 enum { RATE_BYTES_S = 1 << 10 };
 
@@ -256,6 +257,9 @@ static void conn_release(struct conn *conn)
   conn_memory_end(conn);
   blob_drop(conn->blob);
   budget_give(&loop->bodies, conn->pinned);
+  take_hold_end(&conn->hold);
+  if (conn->meter) meter_level_give(&conn->meter->connections);
+  conn->meter = NULL;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -324,6 +328,7 @@ void conn_sent(struct conn *conn)
   conn->rest = NULL;
   conn->n_rest = 0;
   budget_give(&loop->bodies, conn->pinned);
+  take_hold_end(&conn->hold);
   conn->pinned = conn->left = 0;
   conn->since_us = loop_now(loop);
   if (!conn->keep) {

@@ -20,6 +20,7 @@ struct errand {
   struct arena arena;   /* head and body */
   struct body body;
   uint64_t counted;        /* body bytes it holds of loop->bodies */
+  struct meter *meter;     /* of the tenant whose place it takes; NULL: of none */
   bool upload, sent, home; /* the ask is at the desk; is home again */
   bool last, abort_due; /* upload: the last chunk went; an abort must go as soon as one is free */
   uint32_t n_out;       /* chunks at the desk */

@@ -100,6 +100,8 @@ struct conn {
   uv_buf_t *rest; /* of an unwritten answer, in the arena */
   uint32_t n_rest;
   uint64_t pinned;  /* bytes it holds of loop->bodies */
+  struct hold hold; /* the same of quotas */
+  struct meter *meter; /* of the tenant that it counts as a connection of; NULL: of none yet */
   uint64_t left;    /* progress mark: bytes moved since since_us, or queued at it */
   int64_t since_us; /* when this state's timeout began */
   char id[REQUEST_ID_MAX];

@@ -3,6 +3,7 @@
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
 #include "net/loop_int.h"
+#include "serve/quota/meter.h"
 
 /* --- refusing -------------------------------------------------------------------------------- */
 
@@ -162,6 +163,25 @@ static void route_missing(struct conn *conn, uint32_t allow)
   send_error(conn, err, text);
 }
 
+/* A connection is its tenant's from the first request with a key of that tenant's on. Who needs no
+ * key is not counted on this machine, as its address is not. */
+static enum code conn_join(struct conn *conn, const struct who *who, struct err *err)
+{
+  struct loop *loop = conn->loop;
+  const struct tenant *tenant = who->tenant;
+  if (!tenant || who->acts || tenant->meter == conn->meter) return OK;
+  if (conn->meter) meter_level_give(&conn->meter->connections);
+  conn->meter = NULL;
+  bool said = tenant->quotas && tenant->quotas->said[QUOTA_connections];
+  if (!tenant->meter || (!who->key && conn->loopback && !said)) return OK;
+  if (take_connection(&tenant->allow, loop_now(loop), err)) {
+    conn->keep = false;
+    return err->code;
+  }
+  conn->meter = tenant->meter;
+  return OK;
+}
+
 /* Who asks, whom for, and whether they may: the one place where a request is let through. */
 static enum code request_may(struct conn *conn, const struct url *url, const struct route *route,
                              struct who *who)
@@ -192,7 +212,7 @@ static void request_route(struct conn *conn, const struct url *url)
     return;
   }
   struct who who;
-  if (request_may(conn, url, route, &who)) {
+  if (request_may(conn, url, route, &who) || conn_join(conn, &who, &loop->err)) {
     request_refuse(conn, &loop->err);
     return;
   }

@@ -72,6 +72,8 @@ static size_t head_write(char *to, const struct conn *conn, const struct answer 
   if (answer->accept_encoding)
     at = PUT_FIELD(at, "Accept-Encoding: ", slice_str(answer->accept_encoding));
   if (answer->retry_after_s) at = PUT_NUMBER(at, "Retry-After: ", answer->retry_after_s);
+  if (answer->retry_after_ms)
+    at = PUT_NUMBER(at, "x-slipway-retry-after-ms: ", answer->retry_after_ms);
   if (answer->status == 401) at = PUT(at, "WWW-Authenticate: Bearer\r\n");
   if (answer->allow.len) at = PUT_FIELD(at, "Allow: ", answer->allow);
   if (answer->etag.len) at = PUT_FIELD(at, "ETag: ", answer->etag);
@@ -164,7 +166,8 @@ static void send_rest(struct conn *conn, uv_buf_t *bufs, unsigned n, size_t writ
   } else {
     if (memory == SEND_CALL) {
       arena_deinit(&conn->arena);
-      conn->pinned = path_pin(conn->call, &conn->arena, &conn->scratch, &conn->shadow);
+      conn->pinned =
+          path_pin(conn->call, &conn->arena, &conn->scratch, &conn->shadow, &conn->hold);
       conn->arena.max += COPY_MAX; /* for the list of what is left */
     }
     kept = rest_pin(conn, bufs, n, head_left);
@@ -238,6 +241,7 @@ void send_error(struct conn *conn, const struct err *err, const char *allow)
       .code = err->code,
       .content_type = "application/json",
       .retry_after_s = err_retry_s(err),
+      .retry_after_ms = err->retry_after_ms,
       .allow = slice_str(allow),
       .parts = &body,
       .n_parts = 1,

@@ -1,6 +1,7 @@
 /* admit.c - whether a call may go on now, decided before a byte of its body is taken in; and
  * the wait for that body.
  * Thread: its loop.
+ * The cheapest test first: what the tenant may, then what this loop has room for.
  * The pool of calls was asked already: whoever is here has a place. Left is memory: bodies are
  * counted as they arrive (path_more), so a client that only announces a large one holds nothing.
  * SPDX-License-Identifier: MIT */
@@ -12,6 +13,11 @@ enum step admit_stage(struct call *call)
 {
   uint64_t length = call->came.head->content_length;
   uint64_t soon = length < BODY_SURE ? length : BODY_SURE;
+  struct serve *serve = call->serve;
+  struct allowed allowed = call_allowed(call);
+  if (take_request(&call->taken, &allowed, serve->now_us, length, &serve->rand,
+                   &call->err))
+    return STEP_REPLY;
   /* Asked, not taken: only what arrives is held. */
   return budget_check(call->serve->opts.bodies, soon, &call->err) ? STEP_REPLY : STEP_NEXT;
 }

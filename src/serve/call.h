@@ -21,6 +21,7 @@
 
 #include "base/list.h"
 #include "serve/body.h"
+#include "serve/quota/take.h"
 #include "wire/http.h"
 #include "wire/infer.h"
 #include "wire/predict_v1.h"
@@ -43,6 +44,7 @@ struct answer {
   const char *encoding;        /* "gzip", "deflate"; NULL: none */
   const char *accept_encoding; /* of a 415; NULL: none */
   uint32_t retry_after_s;      /* 0: none */
+  uint32_t retry_after_ms;     /* x-slipway-retry-after-ms; 0: none */
   bool has_json_length;        /* Inference-Header-Content-Length: json_length */
   size_t json_length;
   struct slice model, version; /* x-slipway-model, -version; len 0: none */
@@ -110,6 +112,7 @@ struct call {
   int64_t asked_us; /* how long the client would wait, by header or parameter; 0: not said */
   int64_t deadline_us;
   uint64_t bytes_counted; /* of the bodies' budget */
+  struct taken taken;     /* of the tenant's and the model's quotas */
 
   struct task task;
   /* the task's; from the loop's blocks for residents, else from the heap */

@@ -14,6 +14,11 @@ enum step check_stage(struct call *call)
     code = infer_raw(&call->arena, contract, call->plain, request, &call->err);
   if (code == OK) code = infer_bind(&call->arena, contract, request, &call->rows, &call->err);
   if (code != OK) return STEP_REPLY;
+  struct serve *serve = call->serve;
+  struct allowed allowed = call_allowed(call);
+  if (take_rows(&call->taken, &allowed, serve->now_us, call->rows, &serve->rand,
+                &call->err))
+    return STEP_REPLY;
 
   must(contract->n_outputs <= TENSORS_MAX);
   uint64_t wanted = 0;

@@ -40,6 +40,8 @@ static enum step stage_run(struct call *call, const struct stage *stage)
 
 static enum step path_fail(struct call *call)
 {
+  /* Refused by us and never lent: nothing but the refusal was worked on. */
+  if (code_retry(call->err.code) && !call->task.home) take_back(&call->taken);
   refuse(call);
   record_stage(call);
   call->state = CALL_DONE;
@@ -104,6 +106,9 @@ enum step path_resume(struct call *call)
 
 enum code path_more(struct call *call, size_t n, struct err *err)
 {
+  struct allowed allowed = call_allowed(call);
+  uint64_t held = call->bytes_counted + n;
+  if (take_bytes(&call->taken, &allowed, held, call->serve->now_us, err)) return err->code;
   if (budget_take(call->serve->opts.bodies, n, err)) return err->code;
   call->bytes_counted += n;
   return OK;
@@ -143,7 +148,7 @@ void path_gone_home(struct call *call)
 }
 
 uint64_t path_pin(struct call *call, struct arena *arena, struct arena *scratch,
-                  struct shadow **shadow)
+                  struct shadow **shadow, struct hold *hold)
 {
   must(call->state == CALL_DONE);
   *shadow = shadow_begin(call);
@@ -153,6 +158,7 @@ uint64_t path_pin(struct call *call, struct arena *arena, struct arena *scratch,
   arena_init(&call->arena, 0, NULL);
   arena_init(&call->scratch, 0, NULL);
   call->bytes_counted = 0;
+  take_hold(&call->taken, hold);
   return counted;
 }
 
@@ -165,6 +171,7 @@ void path_end(struct call *call)
   scratch_rest(serve, &call->scratch);
   arena_deinit(&call->arena);
   budget_give(serve->opts.bodies, call->bytes_counted);
+  take_end(&call->taken);
   serve->calls--;
   lease_drop(serve, call->lease);
   call->lease = NULL;

@@ -3,12 +3,12 @@
  *   stage    asks                                       may end in
  *   find     which model, which version?                400 404 503
  *   media    in a form that we read?                    400 415
- *   admit    may they, now?                             503 400
+ *   admit    may they, now?                             429 503 400
  *   body     is all of it here?                         (waits)
  *   decode   bytes to tensors                           400 413
  *   choose   which version answers?                     503
- *   check    do the tensors fit its contract?           400
- *   submit   a task letter to its lane                  504 (waits)
+ *   check    do the tensors fit its contract?           400 429
+ *   submit   a task letter to its lane                  429 504 (waits)
  *   encode   tensors to bytes                           502 504
  *   record   count it
  *
@@ -48,9 +48,9 @@ void path_gone_home(struct call *call);
 /* Takes a DONE call's memory out of it: an answer that is not written yet outlives its call.
  * Returns the bytes that the caller, from now on, has to give back to the bodies' budget. *shadow:
  * who gets that memory once the answer is out (serve/shadow.h); NULL: nobody, the caller frees
- * it. */
+ * it. *hold: what take_hold_end gives back then. */
 CHECKED uint64_t path_pin(struct call *call, struct arena *arena, struct arena *scratch,
-                          struct shadow **shadow);
+                          struct shadow **shadow, struct hold *hold);
 /* Gives back lease and memory. The state is FREE afterwards; the call itself is its pool's. */
 void path_end(struct call *call);
 

@@ -21,6 +21,11 @@ void record_home(struct call *call)
 {
   struct version_tally *slot = slot_of(call);
   if (slot) slot->returned++;
+  const struct task *task = &call->task;
+  int64_t run_ns = task->infer_ns - task->input_ns;
+  uint64_t share = task->batch_rows > task->rows && task->rows ? task->batch_rows : 0;
+  if (share) run_ns = (int64_t)((uint64_t)run_ns * task->rows / share); /* of a batch, by rows */
+  take_ran(&call->taken, call->serve->now_us, run_ns);
 }
 
 static enum fail_reason reason_of(enum code code)

@@ -34,6 +34,7 @@ void refuse(struct call *call)
       .content_type = "application/json",
       .accept_encoding = call->answer.accept_encoding,
       .retry_after_s = err_retry_s(&call->err),
+      .retry_after_ms = call->err.retry_after_ms,
       .parts = &call->part_one,
       .n_parts = 1,
       .bytes = call->part_one.len,

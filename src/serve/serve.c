@@ -166,6 +166,11 @@ void serve_count_left(struct serve *serve) { serve->tally->refused[E_CANCELLED]+
 
 void serve_count_slow_turn(struct serve *serve) { serve->tally->slow_turns++; }
 
+enum code serve_ask(struct serve *serve, const struct tenant *tenant, bool uses, struct err *err)
+{
+  return take_ask(&tenant->allow, uses, serve->now_us, &serve->rand, err);
+}
+
 /* --- request ids ----------------------------------------------------------------------------- */
 
 static bool id_is_sane(struct slice id)

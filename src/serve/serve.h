@@ -61,6 +61,11 @@ void serve_late(struct serve *serve, int64_t now_us, void (*late)(struct call *c
 /* The name of the longest stage that was timed since the last time this was asked; NULL: none. */
 const char *serve_slow_stage(struct serve *serve);
 
+/* Before a request goes to a desk: whether the tenant may, now; uses: as quota/take.h. With OK
+ * take_asked(tenant's meter) is owed once it is over. */
+CHECKED enum code serve_ask(struct serve *serve, const struct tenant *tenant, bool uses,
+                            struct err *err);
+
 /* Writes an id into to[REQUEST_ID_MAX]: the client's, when it is sane, else a new one. */
 uint8_t serve_request_id(struct serve *serve, struct slice asked, char *to);
 

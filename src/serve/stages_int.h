@@ -51,6 +51,15 @@ enum step record_stage(struct call *call);
 /* Below this no stage takes long enough for the clock to be read again within a turn. */
 enum { LARGE_BODY_MIN = 32 << 10 };
 
+/* The quotas that a call is held against: of the world it reads. */
+static inline struct allowed call_allowed(const struct call *call)
+{
+  const struct tenant *tenant = call->came.tenant;
+  return (struct allowed){
+      {tenant && tenant->allow.infers ? &tenant->allow : NULL,
+       call->model ? call->model->allow : NULL}};
+}
+
 /* Before n more body bytes are held: counts them against the loop's budget. E_OVERLOADED in err. */
 CHECKED enum code path_more(struct call *call, size_t n, struct err *err);
 

@@ -52,6 +52,19 @@ static int64_t deadline_of(const struct call *call)
   return call->began_us + (span_us < most_us ? span_us : most_us);
 }
 
+/* What it will run, going by what this version did since the last pulse. */
+static int64_t predicted_ns(const struct call *call)
+{
+  const struct version *version = call->version;
+  const struct tally *tally = call->serve->tally;
+  int64_t rows = (int64_t)(call->rows ? call->rows : 1);
+  if (version->slot != SLOT_NONE) {
+    const struct version_tally *slot = &tally->slots[version->slot];
+    if (slot->rows) return (int64_t)(slot->infer.ns / slot->rows) * rows;
+  }
+  return version->run_ns;
+}
+
 enum step submit_stage(struct call *call)
 {
   struct serve *serve = call->serve;
@@ -63,6 +76,10 @@ enum step submit_stage(struct call *call)
          "the deadline passed before the model could run; allow more time");
     return STEP_REPLY;
   }
+  struct allowed allowed = call_allowed(call);
+  if (take_compute(&call->taken, &allowed, serve->now_us, predicted_ns(call),
+                   &serve->rand, &call->err))
+    return STEP_REPLY;
   task->outputs = arena_zero(&call->arena, contract->n_outputs, sizeof *task->outputs);
   if (!task->outputs) {
     fail(&call->err, E_OUT_OF_MEMORY, "the request needs more memory than one may have");

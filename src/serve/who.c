@@ -124,6 +124,7 @@ enum code who_acts(const struct world *world, struct slice name, struct who *who
     return fail(err, E_TENANT_NOT_FOUND, "there is no tenant '%.*s'", SLICE_ARG(name));
   who->tenant = tenant;
   who->tenant_name = tenant->name;
+  who->acts = true;
   return OK;
 }
 

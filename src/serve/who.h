@@ -39,6 +39,7 @@ struct who {
   const struct key *key;       /* the world's; NULL: none */
   struct slice tenant_name, actor, person; /* literals or the world's */
   enum role role;
+  bool acts; /* an operator, in a tenant that is not its own */
 };
 
 /* E_UNAUTHENTICATED: a key that is not one. E_NOT_READY, E_DRAINING: it cannot be told, since there

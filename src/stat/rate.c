@@ -16,9 +16,18 @@ static int64_t tokens_ns(uint64_t rate, uint64_t n)
   return ns > (wide)RATE_NS_MAX ? RATE_NS_MAX : (int64_t)ns;
 }
 
+/* A cost is rounded up, so a bucket of three tokens a third of a second each has to be as long as
+ * the three together, or it would hold two. Where a token takes less than a microsecond that is
+ * left: it could be more than a thousandth. */
 struct bucket bucket_of(uint64_t rate, uint64_t burst)
 {
-  return (struct bucket){.rate = rate, .span_ns = burst ? tokens_ns(rate, burst) : SECOND_NS};
+  struct bucket bucket = {.rate = rate};
+  if (!burst) burst = rate;
+  int64_t one_ns = tokens_ns(rate, 1);
+  bucket.span_ns = tokens_ns(rate, burst);
+  if (one_ns >= 1000 && (wide)one_ns * burst < (wide)RATE_NS_MAX)
+    bucket.span_ns = one_ns * (int64_t)burst;
+  return bucket;
 }
 
 int64_t bucket_cost(const struct bucket *bucket, uint64_t n)

@@ -7,7 +7,8 @@
  * full again, in nanoseconds: a time in the past is a full bucket, so one that was idle for years
  * needs no care. Taking n tokens moves that time on by what n take to come back; it may not move
  * further ahead than the whole bucket takes (`span_ns`). So in any time T never more than
- * burst + rate * T are taken. Costs are rounded up to a nanosecond.
+ * burst + rate * T are taken, but for a thousandth of the burst at most: costs are rounded up to a
+ * nanosecond, and the bucket with them, so that it holds whole tokens.
  *
  * Window. Counted are this stretch of time (a minute) and the one before; of the latter counts the
  * share that a window ending now still sees. So in any time T never more than

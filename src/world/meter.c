@@ -21,7 +21,10 @@ static uint32_t level_for(const struct quotas *quotas, enum quota_id id)
 struct allowance allowance_of(const struct quotas *quotas, enum quota_scope scope,
                               struct slice whose, struct meter *meter)
 {
-  struct allowance a = {.meter = meter, .whose = whose, .scope = scope};
+  struct allowance a = {.meter = meter, .quotas = quotas, .whose = whose, .scope = scope};
+  a.minute = a.day = a.bytes = QUOTA_UNLIMITED;
+  a.in_flight = a.connections = a.asks = UINT32_MAX;
+  if (!meter) return a;
   a.buckets[METER_REQUESTS] =
       bucket_for(quotas, QUOTA_requests_per_second, QUOTA_requests_burst, 1);
   a.buckets[METER_ROWS] = bucket_for(quotas, QUOTA_rows_per_second, QUOTA_rows_burst, 1);
@@ -33,7 +36,6 @@ struct allowance allowance_of(const struct quotas *quotas, enum quota_scope scop
   a.infers = a.buckets[METER_REQUESTS].rate || a.buckets[METER_ROWS].rate ||
              a.buckets[METER_COMPUTE].rate || a.minute != QUOTA_UNLIMITED ||
              a.day != QUOTA_UNLIMITED || a.bytes != QUOTA_UNLIMITED || a.in_flight != UINT32_MAX;
-  a.connections = a.asks = UINT32_MAX;
   if (!(scope & QUOTA_TENANT)) return a;
   a.buckets[METER_CONTROL] = bucket_for(quotas, QUOTA_control_requests_per_second, -1, 1);
   a.connections = level_for(quotas, QUOTA_connections);

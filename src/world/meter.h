@@ -31,7 +31,6 @@ struct meter {
 
   _Alignas(METER_LINE) _Atomic uint64_t day[2];
   _Atomic uint32_t asks; /* control requests in flight */
-  _Atomic uint32_t run_us; /* what a row took lately: the next one's price until it is measured */
   _Atomic int64_t told_us; /* when a refusal was last logged */
   _Atomic uint64_t pending_bytes; /* of uploads that no version names yet */
   _Atomic uint64_t refused[QUOTAS]; /* since the start */
@@ -40,7 +39,8 @@ _Static_assert(offsetof(struct meter, second) == METER_LINE, "a request touches 
 
 /* What the request path compares a meter with: made of quotas when a world is laid out. */
 struct allowance {
-  struct meter *meter;
+  struct meter *meter;          /* NULL: nobody counts, nothing is limited */
+  const struct quotas *quotas;  /* the world's; NULL: nothing was said */
   struct slice whose;      /* the tenant's name, or the model's */
   enum quota_scope scope;
   struct bucket buckets[METER_BUCKETS]; /* compute: in microseconds */
@@ -49,7 +49,7 @@ struct allowance {
   bool infers; /* something is said of inference: else its requests pass without a look */
 };
 
-/* quotas NULL: the normal values. */
+/* quotas NULL: the normal values. They are lent, and so is whose. */
 struct allowance allowance_of(const struct quotas *quotas, enum quota_scope scope,
                               struct slice whose, struct meter *meter);
 

@@ -33,6 +33,9 @@ struct model {
   struct arm arms[ARMS_MAX];
   uint32_t n_arms;             /* 0 when stable is NULL */
   const struct split *release; /* NULL: none is running */
+  const struct quotas *quotas;   /* what was said of this model; NULL: nothing */
+  struct meter *meter;           /* control's, and outlives the world; NULL: nothing was said */
+  const struct allowance *allow; /* made of both by world_build; NULL: none of its own */
 };
 
 /* NULL when there is none of that number. */

@@ -5,6 +5,7 @@
 #define WORLD_TENANT_H
 
 #include "world/key.h"
+#include "world/meter.h"
 #include "world/model.h"
 
 enum { TENANT_ABOUT_MAX = 200 };
@@ -28,6 +29,10 @@ struct tenant {
   /* Another number when an evaluation may give something else: the file has changed, or the split
    * of a release that is a flag, too. Made by world_build. */
   uint64_t flags_version;
+  const struct quotas *quotas; /* what was said; NULL: nothing */
+  struct meter *meter;         /* control's, and outlives the world; NULL: nobody counts */
+  struct allowance allow;      /* made of both by world_build */
+  uint64_t n_stored, stored_bytes; /* versions that are there, bytes of their files */
   const uint32_t *buckets; /* hash table over models: index + 1, 0 empty */
   uint32_t n_buckets;      /* a power of two */
 };

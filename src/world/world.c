@@ -126,6 +126,14 @@ static const struct split *release_lay(struct arena *arena, const struct model *
   return to;
 }
 
+static const struct quotas *quotas_lay(struct arena *arena, const struct quotas *from)
+{
+  if (!from) return NULL;
+  struct quotas *to = need(arena, 1, sizeof *to);
+  *to = *from;
+  return to;
+}
+
 static void model_lay(struct arena *arena, const struct model *from, struct model *to)
 {
   *to = *from;
@@ -159,6 +167,12 @@ static void model_lay(struct arena *arena, const struct model *from, struct mode
   }
   must(from->n_arms == 0 || whole == WEIGHT_WHOLE);
   to->release = from->release ? release_lay(arena, from, versions) : NULL;
+  to->quotas = quotas_lay(arena, from->quotas);
+  to->allow = NULL;
+  if (!to->quotas || !to->meter) return;
+  struct allowance *allow = need(arena, 1, sizeof *allow);
+  *allow = allowance_of(to->quotas, QUOTA_MODEL, to->name, to->meter);
+  to->allow = allow;
 }
 
 static void keys_lay(struct arena *arena, const struct tenant *from, struct tenant *to)
@@ -199,6 +213,8 @@ static void tenant_lay(struct arena *arena, const unsigned char hash_key[16],
   to->added_by = text_copy(arena, from->added_by);
   to->flags = text_copy(arena, from->flags);
   to->flags_version = flags_version(from);
+  to->quotas = quotas_lay(arena, from->quotas);
+  to->allow = allowance_of(to->quotas, QUOTA_TENANT, to->name, to->meter);
   keys_lay(arena, from, to);
   to->n_buckets = bucket_count(from->n_models);
   uint32_t *buckets = need(arena, to->n_buckets, sizeof *buckets);

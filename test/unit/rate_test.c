@@ -23,6 +23,12 @@ TEST(a_bucket_holds_what_a_second_brings_unless_said)
   bucket = bucket_of(3, 0);
   EXPECT_INT(bucket_cost(&bucket, 1), 333333334); /* rounded up: never a token too early */
   EXPECT_INT(bucket_cost(&bucket, 3), SECOND);
+  int64_t full_at = 0; /* and yet three fit */
+  for (int i = 0; i < 4; i++) {
+    struct bucket_take take = bucket_take(&bucket, full_at, SECOND, bucket_cost(&bucket, 1));
+    EXPECT_INT(take.taken, i < 3);
+    full_at = take.full_at;
+  }
 }
 
 /* 500 rows/s, 300 taken of 500 at once; 400 more are 200 too many: 0.4 s. */
@@ -147,7 +153,7 @@ static bool bound_holds(const struct taken *taken, int n, double rate, double bu
     double sum = 0;
     for (int k = i; k < n; k++) {
       sum += (double)taken[k].n;
-      if (sum > burst + rate * (double)(taken[k].at - taken[i].at) / unit + 1e-6) return false;
+      if (sum > burst + rate * (double)(taken[k].at - taken[i].at) / unit + 0.002) return false;
     }
   }
   return true;

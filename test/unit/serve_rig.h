@@ -35,6 +35,8 @@ static struct split split;
 static uint32_t weights[FAKE_VERSIONS], n_arms;
 static bool resident; /* versions 2 and 3 */
 static uint32_t predictions_room; /* of tallies from the next pulse on */
+static struct quotas *tenant_quotas, *model_quotas; /* of the next world */
+static struct meter tenant_meter, model_meter;
 
 static void worlds_end(void)
 {
@@ -84,7 +86,13 @@ static void publish(void)
     if (with.shadow) with.shadow = &versions[1];
     model.release = &with;
   }
-  struct tenant tenant = {.name = SLICE("default"), .models = &model, .n_models = 1};
+  model.quotas = model_quotas;
+  model.meter = &model_meter;
+  struct tenant tenant = {.name = SLICE("default"),
+                          .models = &model,
+                          .n_models = 1,
+                          .quotas = tenant_quotas,
+                          .meter = &tenant_meter};
   struct world_plan plan = {
       .tenants = &tenant, .n_tenants = 1, .n_slots = FAKE_VERSIONS, .n_releases = 2, .ready = true};
   struct letter_world *letter = &world_letters[worlds++ % 8];
@@ -110,6 +118,9 @@ static void fake_up(void)
   budget_init(&bodies, 1 << 20);
   memset(&tally_letter, 0, sizeof tally_letter);
   memset(weights, 0, sizeof weights);
+  memset(&tenant_meter, 0, sizeof tenant_meter);
+  memset(&model_meter, 0, sizeof model_meter);
+  tenant_quotas = model_quotas = NULL;
   worlds = n_arms = predictions_room = 0;
   resident = false;
   now_us = 1000000;

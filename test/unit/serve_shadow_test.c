@@ -279,7 +279,8 @@ TEST(an_answer_still_being_written_gives_its_memory_later)
   shadow_up(true);
   for (int late = 0; late < 2; late++) {
     struct call *call = stable_answers(&calls[0], yes);
-    uint64_t counted = path_pin(call, &arena, &scratch, &shadow);
+    struct hold hold = {0};
+    uint64_t counted = path_pin(call, &arena, &scratch, &shadow, &hold);
     path_end(call);
     EXPECT(shadow != NULL);
     EXPECT(!shadows_turn(serve, true) && !lane_take(2)); /* the answer is not out */

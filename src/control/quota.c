@@ -1,0 +1,83 @@
+/* quota.c - folding limits, checking stock.
+ * Thread: control (main before it starts).
+ * SPDX-License-Identifier: MIT */
+#include "control/quota.h"
+
+#include <inttypes.h>
+
+#include "control/catalog_int.h"
+
+struct meter *quota_meter(struct catalog *catalog)
+{
+  struct arena *arena = catalog->meters ? catalog->meters : &catalog->arena;
+  char *at = arena_zero(arena, 1, sizeof(struct meter) + METER_LINE);
+  must(at);
+  return (struct meter *)(void *)(at + (-(uintptr_t)at & (METER_LINE - 1)));
+}
+
+enum code quota_fact_check(const struct quotas *said, enum quota_scope scope, struct slice fact,
+                           struct err *err)
+{
+  struct quotas next = said ? *said : (struct quotas){{0}};
+  return quotas_read(&next, scope, fact, err);
+}
+
+enum code quota_fold(struct catalog *catalog, struct quotas **said, enum quota_scope scope,
+                     struct slice fact, struct err *err)
+{
+  struct quotas next = *said && fact.len ? **said : (struct quotas){{0}};
+  if (quotas_read(&next, scope, fact, err)) return err->code;
+  if (!*said) *said = catalog_room(catalog, 1, sizeof **said);
+  **said = next;
+  return OK;
+}
+
+/* --- stock ------------------------------------------------------------------------------------ */
+
+static enum code stock_check(const struct quotas *said, enum quota_id id, const char *scope,
+                             struct slice whose, uint64_t used, uint64_t more, struct err *err)
+{
+  const struct quota_row *row = quota_row(id);
+  uint64_t value = quota_value(said, id);
+  if (value == QUOTA_UNLIMITED || (used <= value && more <= value - used)) return OK;
+  fail(err, E_QUOTA_EXCEEDED,
+       "%s '%.*s' may have %" PRIu64 " %s (%s) and has %" PRIu64 "; with this it would be %" PRIu64
+       ": remove some first, or ask for more",
+       scope, SLICE_ARG(whose), value, strcmp(row->unit, "bytes") ? row->unit : "bytes stored",
+       row->name, used, used + more);
+  return fail_limit(err, row->name, scope, whose, value, used, -1);
+}
+
+static uint64_t model_bytes(const struct catalog_model *model)
+{
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < model->n_versions; i++)
+    if (!model->versions[i].removed) sum += model->versions[i].bytes;
+  return sum;
+}
+
+enum code quota_stock_check(const struct catalog_tenant *tenant, const struct catalog_model *model,
+                            uint64_t versions, uint64_t bytes, struct err *err)
+{
+  const struct quotas *said = tenant->quotas;
+  const char *scope = "tenant";
+  if (!model &&
+      stock_check(said, QUOTA_models, scope, tenant->name, tenant->n_models_live, 1, err))
+    return err->code;
+  if (stock_check(said, QUOTA_versions, scope, tenant->name, tenant->n_versions_live, versions, err) ||
+      stock_check(said, QUOTA_stored_bytes, scope, tenant->name, tenant->bytes_live, bytes, err))
+    return err->code;
+  if (!model || !model->quotas) return OK;
+  if (stock_check(model->quotas, QUOTA_versions, "model", model->name, model->n_live, versions,
+                  err))
+    return err->code;
+  return stock_check(model->quotas, QUOTA_stored_bytes, "model", model->name, model_bytes(model),
+                     bytes, err);
+}
+
+void quota_digest(const struct quotas *said, struct sha256 *sha)
+{
+  char text[QUOTAS_TEXT_MAX];
+  size_t len = said ? quotas_write(said, text) : 0;
+  if (len) digest_text(sha, slice_of(text, len));
+}

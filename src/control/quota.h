@@ -1,0 +1,35 @@
+/* quota.h - limits of tenants and models in the catalog: what was said, the meters that belong to
+ * it, and whether what a command adds still fits what may be stored.
+ * Thread: control (main before it starts). Pure but for the meters, which loops count into.
+ *
+ * Fact `quotas` of TENANT_SET and MODEL_SET (base/quota.h): what it names is set, the rest stays;
+ * an empty one takes all back. Rates and levels are the loops' to hold (serve/quota); what there is
+ * in stock is held here, in the same step that adds to it, so nothing can slip in between.
+ * Stored bytes are the sum over versions of their files: two versions that share a file pay for it
+ * twice, as whoever removes one of them expects. Limits that shrink below what there is take
+ * nothing away; nothing more comes.
+ * SPDX-License-Identifier: MIT */
+#ifndef CONTROL_QUOTA_H
+#define CONTROL_QUOTA_H
+
+#include "control/catalog.h"
+#include "world/meter.h"
+
+/* Empty, alone on its cache lines; stays where the catalog keeps its meters. */
+struct meter *quota_meter(struct catalog *catalog);
+/* Sets what the fact names. *said is made with the first. E_VALUE_OUT_OF_RANGE,
+ * E_INVALID_ARGUMENT; then nothing has changed. */
+CHECKED enum code quota_fold(struct catalog *catalog, struct quotas **said, enum quota_scope scope,
+                             struct slice fact, struct err *err);
+/* The same question without the change: for commands. */
+CHECKED enum code quota_fact_check(const struct quotas *said, enum quota_scope scope,
+                                   struct slice fact, struct err *err);
+/* Whether a version of these bytes still fits; model NULL: it would be the first of a new one.
+ * E_QUOTA_EXCEEDED with the limit. */
+CHECKED enum code quota_stock_check(const struct catalog_tenant *tenant,
+                                    const struct catalog_model *model, uint64_t versions,
+                                    uint64_t bytes, struct err *err);
+/* Adds nothing where nothing was ever said. */
+void quota_digest(const struct quotas *said, struct sha256 *sha);
+
+#endif
