@@ -4,6 +4,7 @@
 #include "control/command.h"
 
 #include "control/flag.h"
+#include "control/quota.h"
 #include "control/registry/decide.h"
 #include "control/registry/fold.h"
 #include "control/release/decide.h"
@@ -141,6 +142,12 @@ static void push_decide(const struct catalog_tenant *tenant, const struct letter
     refuse(decision,
            fail(err, E_CONFLICT, "model '%.*s' differs from '%.*s' in case only; use that name",
                 SLICE_ARG(wish->model), SLICE_ARG(model->name)));
+    return;
+  }
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < wish->n_files; i++) bytes += wish->files[i].bytes;
+  if (quota_stock_check(tenant, model, 1, bytes, err)) {
+    refuse(decision, err->code);
     return;
   }
   decision->kind = DECISION_APPEND;

@@ -2,6 +2,7 @@
  * Thread: control.
  * SPDX-License-Identifier: MIT */
 #include "control/control_int.h"
+#include "control/quota.h"
 
 /* --- answering -------------------------------------------------------------------------------- */
 
@@ -41,6 +42,9 @@ static struct change *way_blocked(const struct control *control,
   for (struct link *link = control->changes.next; link != &control->changes; link = link->next) {
     struct change *change = LIST_OF(link, struct change, link);
     if (in_the_way(change, command)) return change;
+    if (change_at_scribe(change) &&
+        quota_in_line(control->catalog, command, &change->append.events[0]))
+      return change;
   }
   return NULL;
 }

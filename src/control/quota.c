@@ -61,10 +61,11 @@ enum code quota_stock_check(const struct catalog_tenant *tenant, const struct ca
 {
   const struct quotas *said = tenant->quotas;
   const char *scope = "tenant";
-  if (!model &&
+  if ((!model || model->removed) &&
       stock_check(said, QUOTA_models, scope, tenant->name, tenant->n_models_live, 1, err))
     return err->code;
-  if (stock_check(said, QUOTA_versions, scope, tenant->name, tenant->n_versions_live, versions, err) ||
+  if (stock_check(said, QUOTA_versions, scope, tenant->name, tenant->n_versions_live, versions,
+                  err) ||
       stock_check(said, QUOTA_stored_bytes, scope, tenant->name, tenant->bytes_live, bytes, err))
     return err->code;
   if (!model || !model->quotas) return OK;
@@ -73,6 +74,23 @@ enum code quota_stock_check(const struct catalog_tenant *tenant, const struct ca
     return err->code;
   return stock_check(model->quotas, QUOTA_stored_bytes, "model", model->name, model_bytes(model),
                      bytes, err);
+}
+
+static bool stock_said(const struct quotas *said)
+{
+  for (int id = 0; said && id < QUOTAS; id++)
+    if (said->said[id] && quota_row((enum quota_id)id)->kind == QUOTA_STOCK) return true;
+  return false;
+}
+
+bool quota_in_line(const struct catalog *catalog, const struct letter_command *command,
+                   const struct event *written)
+{
+  bool adds = command->kind == COMMAND_PUSH || command->kind == COMMAND_MODEL_ADD;
+  bool added = written->kind == EVENT_MODEL_CREATED || written->kind == EVENT_VERSION_PUSHED;
+  if (!adds || !added || !slice_eq(written->tenant, command->event.tenant)) return false;
+  const struct catalog_tenant *tenant = catalog_tenant(catalog, written->tenant);
+  return tenant && stock_said(tenant->quotas);
 }
 
 void quota_digest(const struct quotas *said, struct sha256 *sha)

@@ -13,6 +13,7 @@
 #define CONTROL_QUOTA_H
 
 #include "control/catalog.h"
+#include "world/letters.h"
 #include "world/meter.h"
 
 /* Empty, alone on its cache lines; stays where the catalog keeps its meters. */
@@ -24,11 +25,15 @@ CHECKED enum code quota_fold(struct catalog *catalog, struct quotas **said, enum
 /* The same question without the change: for commands. */
 CHECKED enum code quota_fact_check(const struct quotas *said, enum quota_scope scope,
                                    struct slice fact, struct err *err);
-/* Whether a version of these bytes still fits; model NULL: it would be the first of a new one.
+/* Whether a version of these bytes still fits; model NULL or removed: it is the first of a new one.
  * E_QUOTA_EXCEEDED with the limit. */
 CHECKED enum code quota_stock_check(const struct catalog_tenant *tenant,
                                     const struct catalog_model *model, uint64_t versions,
                                     uint64_t bytes, struct err *err);
+/* Whether a command has to wait for what that event adds: both take from one stock, which is only
+ * counted once it is written. So a tenant with such a limit adds one thing after the other. */
+bool quota_in_line(const struct catalog *catalog, const struct letter_command *command,
+                   const struct event *written);
 /* Adds nothing where nothing was ever said. */
 void quota_digest(const struct quotas *said, struct sha256 *sha);
 

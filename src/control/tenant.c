@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "control/catalog_int.h"
 #include "control/command.h"
+#include "control/quota.h"
 #include "control/release/fold.h"
 
 /* --- the fold --------------------------------------------------------------------------------- */
@@ -36,6 +37,9 @@ enum code tenant_fold(struct catalog *catalog, struct catalog_tenant *tenant,
     removed(tenant, event);
     return OK;
   }
+  if (event_says(event, "quotas") &&
+      quota_fold(catalog, &tenant->quotas, QUOTA_TENANT, event_fact(event, "quotas"), err))
+    return catalog_misfit(event, err, "its quotas are none");
   if (event_says(event, "about"))
     tenant->about = catalog_keep(catalog, event_fact(event, "about"));
   return OK;
@@ -44,6 +48,7 @@ enum code tenant_fold(struct catalog *catalog, struct catalog_tenant *tenant,
 void tenant_digest(const struct catalog_tenant *tenant, struct sha256 *sha)
 {
   if (tenant->about.len) digest_text(sha, tenant->about);
+  quota_digest(tenant->quotas, sha);
   if (tenant->removed_seq) digest_number(sha, tenant->removed_seq);
 }
 
@@ -142,10 +147,13 @@ static void remove_decide(const struct catalog_tenant *tenant, const struct lett
   }
 }
 
-static enum code set_check(const struct event *wish, struct err *err)
+static enum code set_check(const struct catalog_tenant *tenant, const struct event *wish,
+                           struct err *err)
 {
   if (!wish->n_facts)
     return fail(err, E_INVALID_ARGUMENT, "say what is to be set about the tenant");
+  if (quota_fact_check(tenant->quotas, QUOTA_TENANT, event_fact(wish, "quotas"), err))
+    return err->code;
   return event_text_check("what it is for", event_fact(wish, "about"), TENANT_ABOUT_MAX, err);
 }
 
@@ -183,7 +191,7 @@ void tenant_decide(const struct catalog *catalog, const struct letter_command *c
                           SLICE_ARG(wish->tenant)));
   else if (command->kind == COMMAND_TENANT_REMOVE)
     remove_decide(tenant, command, decision);
-  else if (set_check(wish, err))
+  else if (set_check(tenant, wish, err))
     refuse(decision, err->code);
   else
     append(command, EVENT_TENANT_SET, decision);

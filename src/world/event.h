@@ -38,7 +38,8 @@ enum event_kind {
   EVENT_FLAGS_SET,        /* tenant; fact flags: the tenant's whole flag file from now on */
   EVENT_FLAG_REMOVED,     /* tenant; facts flag, flags: the whole file without it */
   /* --- the registry (control/registry/fold.h says what each fact is) */
-  EVENT_MODEL_SET,       /* tenant, model; facts card, hold, patch: its card from now on */
+  EVENT_MODEL_SET,       /* tenant, model; facts card, hold, patch: its card from now on; or
+                          * quotas (control/quota.h): what is named of its limits */
   EVENT_VERSION_SET,     /* tenant, model, version; the same */
   EVENT_ALIAS_SET,       /* tenant, model, version; fact alias: the name points there */
   EVENT_ALIAS_REMOVED,   /* tenant, model, version (where it pointed); fact alias */
@@ -49,7 +50,8 @@ enum event_kind {
   EVENT_VERSION_SOUND, /* the same: they are again */
   /* tenant; facts: what changes about it. A fact sets what its name says, an empty one puts it back
    * to what it is without; what no fact names stays as it is. So a new setting is a new
-   * fact, read in control/tenant.c, and old ledgers say nothing of it. about: what it is for */
+   * fact, read in control/tenant.c, and old ledgers say nothing of it. about: what it is for;
+   * quotas: what is named of its limits (control/quota.h) */
   EVENT_TENANT_SET,
   /* tenant: it, its models, keys and flags are gone from now on; its name is never given again */
   EVENT_TENANT_REMOVED,

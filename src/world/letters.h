@@ -161,7 +161,7 @@ enum command_kind {
   COMMAND_FLAG_REMOVE, /* fact flag */
   /* --- the registry. Fact patch: a JSON merge patch of a card (control/registry/card.h) */
   COMMAND_MODEL_ADD,      /* facts patch (or none): a model without a version */
-  COMMAND_MODEL_SET,      /* fact patch */
+  COMMAND_MODEL_SET,      /* fact patch, or quotas */
   COMMAND_VERSION_SET,    /* event.version; fact patch */
   COMMAND_ALIAS_SET,      /* event.version; fact alias */
   COMMAND_ALIAS_REMOVE,   /* fact alias */

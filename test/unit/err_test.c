@@ -125,3 +125,32 @@ TEST(retry_is_said_where_it_helps)
   fail(&err, E_BAD_SHAPE, "x");
   EXPECT_INT(err_retry_s(&err), 0);
 }
+
+TEST(a_limit_is_told_in_full)
+{
+  char json[ERR_JSON_MAX + 1];
+  struct err err;
+  fail(&err, E_RATE_LIMITED, "tenant 'acme' is over 500 rows a second");
+  EXPECT_INT(fail_limit(&err, "rows_per_second", "tenant", SLICE("acme"), 500, 512, 400),
+             E_RATE_LIMITED);
+  EXPECT_INT(err.retry_after_ms, 400);
+  EXPECT_INT(err_retry_s(&err), 1);
+  json[err_json(json, &err, SLICE_NONE)] = '\0';
+  EXPECT_STR(json, "{\"error\":\"tenant 'acme' is over 500 rows a second\",\"code\":\"RATE_LIMITED\","
+                   "\"details\":{\"limit\":\"rows_per_second\",\"scope\":\"tenant\",\"whose\":"
+                   "\"acme\",\"value\":500,\"used\":512,\"resets_in_ms\":400}}\n");
+  fail_at(&err, "body");
+  fail_limit(&err, "models", "tenant", SLICE("acme"), 5, 5, -1);
+  EXPECT_INT(err_retry_s(&err), 60);
+  json[err_json(json, &err, SLICE_NONE)] = '\0';
+  EXPECT(strstr(json, "\"details\":{\"field\":\"body\",\"limit\":\"models\",") != NULL);
+  EXPECT(strstr(json, "\"used\":5,\"resets_in_ms\":null}}") != NULL);
+  char longest[300];
+  memset(longest, 'x', sizeof longest);
+  fail_limit(&err, "models", "model", slice_of(longest, sizeof longest), 1, 1, INT64_MAX);
+  EXPECT_INT(strlen(err.limit.whose), ERR_WHOSE_MAX - 1);
+  EXPECT_INT(err.retry_after_ms, UINT32_MAX);
+  fail(&err, E_NOT_FOUND, "no"); /* the next error is about no limit */
+  json[err_json(json, &err, SLICE_NONE)] = '\0';
+  EXPECT(strstr(json, "\"details\":{}") != NULL);
+}

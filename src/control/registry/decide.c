@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/blob.h"
+#include "control/quota.h"
 #include "control/registry/card.h"
 #include "control/registry/fold.h"
 #include "control/release/facts.h"
@@ -108,6 +109,8 @@ static void add_decide(const struct catalog_tenant *tenant, const struct letter_
                                : "model '%.*s' differs from one there is (or was) in case only",
          SLICE_ARG(wish->model));
     refuse(decision);
+  } else if (quota_stock_check(tenant, NULL, 0, 0, err)) {
+    refuse(decision);
   } else {
     struct event *made = event_add(decision, command, EVENT_MODEL_CREATED);
     made->facts = NULL;
@@ -128,6 +131,16 @@ bool registry_push_dress(const struct catalog_model *model, const struct letter_
   if (card_facts(SLICE_NONE, CARD_OF_VERSION, model, command, pushed, &decision->err)) return true;
   refuse(decision);
   return false;
+}
+
+static void limit_decide(const struct catalog_model *model, const struct letter_command *command,
+                         struct decision *decision)
+{
+  struct slice fact = event_fact(&command->event, "quotas");
+  if (quota_fact_check(model->quotas, QUOTA_MODEL, fact, &decision->err))
+    refuse(decision);
+  else
+    event_add(decision, command, EVENT_MODEL_SET);
 }
 
 static void set_decide(const struct catalog_model *model, const struct catalog_version *version,
@@ -302,6 +315,12 @@ void registry_decide(const struct catalog_tenant *tenant, const struct letter_co
   }
   switch (command->kind) {
     case COMMAND_MODEL_SET:
+      if (event_says(wish, "quotas")) {
+        limit_decide(model, command, decision);
+        return;
+      }
+      set_decide(model, version, command, decision);
+      return;
     case COMMAND_VERSION_SET: set_decide(model, version, command, decision); return;
     case COMMAND_ALIAS_SET:
     case COMMAND_ALIAS_REMOVE: alias_decide(model, command, decision); return;

@@ -5,6 +5,7 @@
 
 #include "base/blob.h"
 #include "control/catalog_int.h"
+#include "control/quota.h"
 #include "control/registry/card.h"
 
 bool registry_event_is(enum event_kind kind)
@@ -50,13 +51,24 @@ uint64_t registry_asked(const struct event *event)
   struct slice patch = event_fact(event, "patch"), alias = event_fact(event, "alias");
   struct sha256 sha;
   uint64_t asked = 0;
-  if (!patch.len && !alias.len) return 0;
+  struct slice quotas = event_fact(event, "quotas");
+  if (!patch.len && !alias.len && !quotas.len) return 0;
   sha256_init(&sha);
   digest_text(&sha, patch);
   digest_text(&sha, alias);
+  if (quotas.len) digest_text(&sha, quotas);
   struct digest digest = sha256_end(&sha);
   for (int i = 0; i < 8; i++) asked = asked << 8 | digest.at[i];
   return asked;
+}
+
+/* The same event says the card or the limits of a model, not both. */
+static void model_limit(struct catalog *catalog, struct catalog_model *model,
+                        const struct event *event)
+{
+  struct err err;
+  must(quota_fold(catalog, &model->quotas, QUOTA_MODEL, event_fact(event, "quotas"), &err) == OK);
+  if (!model->meter) model->meter = quota_meter(catalog);
 }
 
 /* --- aliases ---------------------------------------------------------------------------------- */
@@ -120,6 +132,7 @@ static void model_remove(struct catalog_model *model, const struct event *event)
   model->held = false;
   model->n_aliases = 0;
   model->n_backs = 0;
+  model->quotas = NULL; /* another model of that name begins without */
   model->removed = event->seq;
   model->tenant->n_models_live--;
 }
@@ -143,7 +156,10 @@ static enum code event_check(const struct catalog_model *model, const struct eve
   if (event_fact(event, "card").len > CARD_BYTES_MAX)
     return catalog_misfit(event, err, "its card is too long");
   switch (event->kind) {
-    case EVENT_MODEL_SET: return OK;
+    case EVENT_MODEL_SET:
+      return quota_fact_check(model->quotas, QUOTA_MODEL, event_fact(event, "quotas"), err)
+                 ? catalog_misfit(event, err, "its quotas are none")
+                 : OK;
     case EVENT_MODEL_REMOVED:
       return model->serving ? catalog_misfit(event, err, "it serves") : OK;
     case EVENT_ALIAS_REMOVED: return alias ? OK : catalog_misfit(event, err, "no such alias");
@@ -168,6 +184,10 @@ enum code registry_fold(struct catalog *catalog, struct catalog_model *model,
   model->changed_seq = event->seq;
   switch (event->kind) {
     case EVENT_MODEL_SET:
+      if (event_says(event, "quotas")) {
+        model_limit(catalog, model, event);
+        break;
+      }
       card_set(&model->card, event);
       model->held = event_fact(event, "hold").len != 0;
       break;
@@ -208,6 +228,7 @@ void registry_digest(struct sha256 *sha, const struct catalog_model *model)
 {
   if (model->card) digest_text(sha, blob_lend(model->card));
   if (model->removed) digest_number(sha, model->removed);
+  quota_digest(model->quotas, sha);
   for (uint32_t i = 0; i < model->n_aliases; i++) {
     digest_text(sha, model->aliases[i].name);
     digest_number(sha, model->aliases[i].version);
