@@ -33,6 +33,7 @@
 #include "door.h"
 #include "infer/watch.h"
 #include "infer/worker.h"
+#include "jobs/inspect/inspector.h"
 #include "jobs/job.h"
 #include "keeper.h"
 #include "keys.h"
@@ -70,6 +71,8 @@ struct daemon {
   struct worker *workers[THREADS_MAX];
   struct desk *desks[THREADS_MAX];
   struct job *job;
+  struct inspector *inspector;
+  struct inspector_opts inspector_opts;
   struct desk_opts desk_opts;
   struct loop_limits loop_limits;
   char data_path[OPTION_TEXT_MAX], log_path[4096 + 32];
@@ -81,7 +84,8 @@ struct daemon {
   struct webhooks webhooks;
   int64_t started_us;
   struct thread loop_threads[THREADS_MAX], worker_threads[THREADS_MAX], desk_threads[THREADS_MAX];
-  struct thread control_thread, scribe_thread, job_thread, notifier_thread;
+  struct thread control_thread, scribe_thread, job_thread, inspector_thread,
+      notifier_thread;
 };
 
 /* ---- before anything runs ---- */
@@ -151,11 +155,12 @@ static void loop_limits_read(struct daemon *d, uint32_t n_loops)
 static void limits_list(struct daemon *d, struct limits *to)
 {
   const struct post *post = &d->post;
-  /* and control, scribe, notifier, and the watches' two small stacks */
-  uint64_t threads = post->n_loops + post->n_workers + post->n_desks + post->n_jobs + 4;
+  /* and control, scribe, notifier, inspector, and the watches' two small stacks */
+  uint64_t threads = post->n_loops + post->n_workers + post->n_desks + post->n_jobs + 5;
   loop_limits_list(to, &d->loop_limits, post->n_loops);
   desk_limits_list(to, post->n_desks, loop_asks_max(post->n_loops));
   job_limits_list(to, post->n_jobs);
+  inspector_limits_list(to, &d->inspector_opts);
   notifier_limits_list(to);
   log_limits_list(to);
   limit_add(to, (struct limit){"inference threads", post->n_workers, "", 0, "--workers", NULL});
@@ -253,6 +258,18 @@ static enum code looks_replay(struct daemon *d, struct err *err)
   return OK;
 }
 
+static void inspector_make(struct daemon *d)
+{
+  d->inspector_opts =
+      (struct inspector_opts){.objects_fd = d->datadir.objects_fd,
+                              .time_us = option_number(&d->options, OPTION_inspect_timeout),
+                              .memory_spare =
+                                  (uint64_t)option_number(&d->options, OPTION_inspect_memory)};
+  d->inspector = inspector_new(&d->inspector_opts);
+  d->post.inspector = inspector_mailbox(d->inspector);
+  job_inspects(d->job, &d->inspector_opts);
+}
+
 /* Makes every owner and fills in the post; nothing runs yet. */
 static enum code rooms_make(struct daemon *d, struct err *err)
 {
@@ -286,6 +303,7 @@ static enum code rooms_make(struct daemon *d, struct err *err)
   }
   d->job = job_new();
   d->post.jobs[0] = job_mailbox(d->job);
+  inspector_make(d);
   if (loops_make(d, err)) return err->code;
   desks_make(d);
   return OK;
@@ -296,6 +314,8 @@ static void threads_start(struct daemon *d)
   thread_start(&d->scribe_thread, "scribe", THREAD_STACK_ENGINE, scribe_main, d->scribe);
   thread_start(&d->notifier_thread, "notifier", THREAD_STACK_ENGINE, notifier_main,
                d->webhooks.notifier);
+  thread_start(&d->inspector_thread, "inspector", THREAD_STACK_ENGINE, inspector_main,
+               d->inspector);
   thread_start(&d->job_thread, "job", THREAD_STACK_ENGINE, job_main, d->job);
   for (uint32_t i = 0; i < d->post.n_workers; i++)
     thread_start(&d->worker_threads[i], "worker", THREAD_STACK_ENGINE, worker_main, d->workers[i]);
@@ -367,14 +387,15 @@ static int signal_wait(struct daemon *d)
 /* Refuses new work and lets the rest finish. A second signal ends the waiting. */
 static void drain(struct daemon *d)
 {
-  static struct letter_note notes[THREADS_MAX + 1];
+  static struct letter_note notes[THREADS_MAX + 2];
   int64_t deadline_us = clock_us() + option_number(&d->options, OPTION_drain_delay) +
                         option_number(&d->options, OPTION_drain_timeout);
-  uint32_t out = d->post.n_loops + 1;
+  uint32_t out = d->post.n_loops + 2;
   for (uint32_t i = 0; i < out; i++) {
     notes[i] = (struct letter_note){
         .mail.kind = LETTER_DRAIN, .home = keeper_box(), .deadline_us = deadline_us};
-    mail_send(i ? d->post.loops[i - 1] : d->post.control, &notes[i].mail);
+    mail_send(i > 1 ? d->post.loops[i - 2] : i ? d->post.inspector : d->post.control,
+              &notes[i].mail);
   }
   while (out > 0) {
     struct mail *mail;
@@ -411,6 +432,7 @@ static void threads_stop(struct daemon *d)
 {
   stop(d->post.control, &d->control_thread);
   if (control_late(d->control)) stop_cut(d);
+  stop(d->post.inspector, &d->inspector_thread);
   for (uint32_t i = 0; i < d->post.n_desks; i++) stop(d->post.desks[i], &d->desk_threads[i]);
   for (uint32_t i = 0; i < d->post.n_loops; i++) stop(d->post.loops[i], &d->loop_threads[i]);
   for (uint32_t i = 0; i < d->post.n_workers; i++) stop(d->post.workers[i], &d->worker_threads[i]);
@@ -431,6 +453,7 @@ static void rooms_free(struct daemon *d)
   for (uint32_t i = 0; i < d->post.n_workers; i++) worker_free(d->workers[i]);
   watch_free(d->watch);
   job_free(d->job);
+  inspector_free(d->inspector);
   notifier_free(d->webhooks.notifier);
   scribe_free(d->scribe);
   keys_close(&d->keys);
@@ -530,7 +553,7 @@ int daemon_serve(int argc, char **argv)
   prctl(PR_SET_DUMPABLE, 0);               /* secrets stay out of core files */
 #endif
   if (!debug_start(getenv("SLIPWAY_DEBUG")))
-    fail(&err, E_BAD_CONFIG, "SLIPWAY_DEBUG takes poison,fail=1/N,seed=S");
+    fail(&err, E_BAD_CONFIG, "SLIPWAY_DEBUG takes poison,fail=1/N,seed=S,probe");
   if (!err.code && options_read(&d.options, argc, argv, &err) == OK) {
     if (d.options.print_config) return config_print(&d.options), 0;
     log_level_set((enum log_level)option_number(&d.options, OPTION_log_level));

@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "daemon.h"
+#include "jobs/inspect/child.h"
 
 static bool help_wanted(int argc, char **argv)
 {
@@ -36,6 +37,7 @@ int main(int argc, char **argv)
   const char *name = argc > 1 ? argv[1] : NULL;
   int rest = argc > 2 ? argc - 2 : 0;
   char **words = argv + (argc > 2 ? 2 : argc);
+  if (argc == 2 && strcmp(name, CHILD_WORD) == 0) return child_main();
   bool serve = name && strcmp(name, "serve") == 0;
   if (serve && help_wanted(rest, words)) return serve_help();
   if (serve) return daemon_serve(rest, words);

@@ -78,7 +78,7 @@ bool ask_sees_server(const struct ask *ask)
 /* ---- letters ---- */
 
 /* After the last world control answers no letter (desk.h). */
-static bool control_listens(struct ask *ask)
+bool control_listens(struct ask *ask)
 {
   if (!world_draining(ask->world) || world_tenants(ask->world)) return true;
   fail(&ask->err, E_DRAINING, "the server is stopping");

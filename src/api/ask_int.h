@@ -61,6 +61,8 @@ struct ask {
   bool keyless;         /* the next command does not carry the Idempotency-Key */
   struct letter_command command;
   struct letter_stats stats;
+  struct letter_inspect inspect;
+  ask_then inspect_then;
   ask_then then;
   ask_stats_then stats_then;
   ask_release_then release_then;
@@ -109,6 +111,17 @@ enum desk_step ask_fail(struct ask *ask);
 /* Sends ask->command to control. Actor and idempotency key are filled in here, and the caller's
  * tenant, but where the command is about a tenant that ask_tenant has let through. */
 enum desk_step ask_command(struct ask *ask, ask_then then);
+/* Has the files of ask->command.event looked at (jobs/inspect); then runs when the letter is home
+ * and they are good, with event's facts saying what was found. Where nobody looks it runs at
+ * once. */
+enum desk_step ask_inspect(struct ask *ask, ask_then then);
+void inspect_home(struct letter_inspect *letter);
+/* What was found, as a member of an answer; NULL: nobody looked. */
+json_t *inspected_json(const struct ask *ask);
+/* Whether control still answers letters; false with ask->err. */
+bool control_listens(struct ask *ask);
+void ask_stepped(struct ask *ask, enum desk_step step);
+void ask_look(struct ask *ask);
 /* A pulse of every loop made after now. The stats are freed after `then`. */
 enum desk_step stats_fresh(struct ask *ask, ask_stats_then then);
 /* A snapshot not older than STATS_RECENT_US: answers at once where there is one. */

@@ -87,7 +87,7 @@ void desk_limits_list(struct limits *to, uint32_t n_desks, uint32_t n_asks)
 
 /* ---- asks ---- */
 
-static void ask_look(struct ask *ask)
+void ask_look(struct ask *ask)
 {
   ask->world = ask->desk->lease ? ask->desk->lease->world : NULL;
   ask->tenant = ask->world ? world_tenant(ask->world, ask->letter->tenant) : NULL;
@@ -109,7 +109,7 @@ static void ask_close(struct ask *ask)
   mail_send(letter->home, &letter->mail);
 }
 
-static void ask_stepped(struct ask *ask, enum desk_step step)
+void ask_stepped(struct ask *ask, enum desk_step step)
 {
   if (step == DESK_DONE) ask_close(ask);
 }
@@ -227,6 +227,7 @@ static void letter_came(struct desk *desk, struct mail *mail)
     case LETTER_CHUNK: chunk_came(LETTER_OF(mail, struct letter_chunk)); break;
     case LETTER_WORLD: world_came(desk, LETTER_OF(mail, struct letter_world)); break;
     case LETTER_COMMAND_HOME: command_home(LETTER_OF(mail, struct letter_command)); break;
+    case LETTER_INSPECT_HOME: inspect_home(LETTER_OF(mail, struct letter_inspect)); break;
     case LETTER_STATS_HOME: stats_home(desk, LETTER_OF(mail, struct letter_stats)); break;
     case LETTER_RELEASE_HOME: release_home(LETTER_OF(mail, struct letter_release)); break;
     case LETTER_FEEDBACK_HOME: told_home(LETTER_OF(mail, struct letter_feedback)); break;

@@ -3,7 +3,7 @@
  * Load and unload are the registry's own push, deploy and retire under other names, never a way
  * around them. A load with files is a push and a deploy in one request:
  *
- *   body --base64--> staged objects --COMMAND_PUSH--> a version --COMMAND_DEPLOY, wait--> ready
+ *   body --base64--> staged objects --INSPECT, COMMAND_PUSH--> a version --COMMAND_DEPLOY, wait--> ready
  *
  * Version folders in `file:<version>/<name>` must agree with each other, but our versions count up:
  * the number in the index is ours. Without files the newest version is deployed.
@@ -281,6 +281,12 @@ static bool load_read(struct ask *ask, struct event *event)
   return good;
 }
 
+static enum desk_step load_push(struct ask *ask)
+{
+  ask->command.kind = COMMAND_PUSH;
+  return ask_command(ask, load_pushed);
+}
+
 enum desk_step repository_load(struct ask *ask)
 {
   struct event *event = &ask->command.event;
@@ -288,8 +294,7 @@ enum desk_step repository_load(struct ask *ask)
   if (!load_read(ask, event)) return ask_fail(ask);
   if (!event->n_files) return load_deploy(ask, 0);
   event->note = SLICE("loaded through the model repository extension");
-  ask->command.kind = COMMAND_PUSH;
-  return ask_command(ask, load_pushed);
+  return ask_inspect(ask, load_push);
 }
 
 /* ---- unload ---- */

@@ -196,9 +196,16 @@ static enum desk_step created(struct ask *ask)
   }
   struct digest digest = event_manifest(&command->event);
   return ask_json(ask, 201,
-                  json_pack("{so,so,so,so}", "model", json_slice(command->event.model), "version",
-                            json_integer(command->version), "digest", json_digest(&digest), "seq",
-                            json_u64(command->seq)));
+                  json_pack("{so,so,so,so,so*}", "model", json_slice(command->event.model),
+                            "version", json_integer(command->version), "digest",
+                            json_digest(&digest), "seq", json_u64(command->seq), "inspected",
+                            inspected_json(ask)));
+}
+
+static enum desk_step push(struct ask *ask)
+{
+  ask->command.kind = COMMAND_PUSH;
+  return ask_command(ask, created);
 }
 
 /* What the body says beside the manifest is the version's card. */
@@ -223,6 +230,5 @@ enum desk_step version_create(struct ask *ask)
       !member_str(ask, ask->body, "note", NOTE_MAX, &event->note) || !card_read(ask, event) ||
       !files_read(ask, event))
     return ask_fail(ask);
-  ask->command.kind = COMMAND_PUSH;
-  return ask_command(ask, created);
+  return ask_inspect(ask, push);
 }

@@ -202,6 +202,12 @@ static void model_add(struct catalog *catalog, struct catalog_tenant *tenant,
   tenant->n_models_live++;
 }
 
+static uint64_t fact_bytes(const struct event *event, const char *name)
+{
+  int64_t bytes = event_fact_int(event, name, 0);
+  return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
 static void version_add(struct catalog *catalog, struct catalog_model *model,
                         const struct event *event)
 {
@@ -216,6 +222,10 @@ static void version_add(struct catalog *catalog, struct catalog_model *model,
                                       .files = files,
                                       .n_files = event->n_files,
                                       .digest = event_manifest(event),
+                                      .inspected =
+                                          catalog_keep(catalog, event_fact(event, "inspected")),
+                                      .memory_bytes = fact_bytes(event, "memory_bytes"),
+                                      .memory_peak_bytes = fact_bytes(event, "memory_peak_bytes"),
                                       .pushed_ms = event->wall_ms,
                                       .seq = event->seq};
   for (uint32_t i = 0; i < event->n_files; i++) {

@@ -158,6 +158,7 @@ static void load_start(struct place *place, struct placed *placed)
                                       .engine = version->engine,
                                       .files = version->files,
                                       .n_files = version->n_files,
+                                      .inspected = version->inspected,
                                       .objects_fd = place->opts.objects_fd,
                                       .fault = placed->fault,
                                       .control_state = placed};

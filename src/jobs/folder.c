@@ -36,9 +36,7 @@ static enum code file_fill(int fd, struct slice name, char *to, size_t len, stru
   return OK;
 }
 
-/* Memory of its own, from the system and back to it: models are large and come and go. */
-static enum code file_map(int fd, const struct event_file *want, struct model_file *file,
-                          struct err *err)
+static enum code file_check(int fd, const struct event_file *want, struct err *err)
 {
   struct stat stat;
   if (fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode) || (uint64_t)stat.st_size != want->bytes)
@@ -47,6 +45,13 @@ static enum code file_map(int fd, const struct event_file *want, struct model_fi
         "file \"%.*s\" in the store is not the %llu bytes that were pushed: push the version "
         "again",
         SLICE_ARG(want->name), (unsigned long long)want->bytes);
+  return OK;
+}
+
+/* Memory of its own, from the system and back to it: models are large and come and go. */
+static enum code file_map(int fd, const struct event_file *want, struct model_file *file,
+                          struct err *err)
+{
   if (want->bytes == 0) return OK;
   void *at = mmap(NULL, want->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (at == MAP_FAILED)
@@ -62,22 +67,35 @@ static enum code file_map(int fd, const struct event_file *want, struct model_fi
               SLICE_ARG(want->name));
 }
 
-static enum code file_read(int objects_fd, const struct event_file *want, struct arena *arena,
-                           struct model_file *file, struct err *err)
+enum code folder_file_open(int objects_fd, const struct event_file *want, int *to, struct err *err)
 {
   char hex[SHA256_HEX_LEN + 1], path[SHA256_HEX_LEN + 4];
   digest_hex(&want->digest, hex);
   snprintf(path, sizeof path, "%.2s/%s", hex, hex);
-  file->name = arena_copy(arena, want->name);
-  if (!file->name.at) return fail(err, E_LIMIT_EXCEEDED, "the version's file names are too long");
   /* Nonblocking: in the place of the file may be a pipe, and this thread is the only one. */
   int fd = openat(objects_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
     return fail(err, errno == ENOENT || errno == ELOOP ? E_ARTIFACT_CORRUPT : E_UNAVAILABLE,
                 "file \"%.*s\" is not in the store any more: push the version again",
                 SLICE_ARG(want->name));
+  if (file_check(fd, want, err) != OK) {
+    close(fd);
+    return err->code;
+  }
+  *to = fd;
+  return OK;
+}
+
+/* From the descriptor in fds; NULL: from the store. */
+static enum code file_read(int objects_fd, const int *fds, const struct event_file *want,
+                           struct arena *arena, struct model_file *file, struct err *err)
+{
+  int fd = fds ? *fds : -1;
+  file->name = arena_copy(arena, want->name);
+  if (!file->name.at) return fail(err, E_LIMIT_EXCEEDED, "the version's file names are too long");
+  if (!fds && folder_file_open(objects_fd, want, &fd, err) != OK) return err->code;
   enum code code = file_map(fd, want, file, err);
-  close(fd);
+  if (!fds) close(fd);
   return code;
 }
 
@@ -97,8 +115,8 @@ void folder_deinit(struct folder *folder)
   arena_deinit(&folder->arena);
 }
 
-enum code folder_read(struct folder *folder, int objects_fd, const struct event_file *files,
-                      uint32_t n_files, struct err *err)
+static enum code files_read(struct folder *folder, int objects_fd, const int *fds,
+                            const struct event_file *files, uint32_t n_files, struct err *err)
 {
   *folder = (struct folder){0};
   arena_init(&folder->arena, FOLDER_ARENA_MAX, NULL);
@@ -107,12 +125,25 @@ enum code folder_read(struct folder *folder, int objects_fd, const struct event_
   enum code code = OK;
   for (uint32_t i = 0; code == OK && i < n_files; i++) {
     folder->n_files = i + 1;
-    code = file_read(objects_fd, &files[i], &folder->arena, &folder->files[i], err);
+    code = file_read(objects_fd, fds ? &fds[i] : NULL, &files[i], &folder->arena,
+                     &folder->files[i], err);
   }
   struct slice yaml = code == OK ? folder_file(folder, SLICE("slipway.yaml")) : SLICE_NONE;
   if (yaml.at) code = folder_config(yaml, &folder->arena, &folder->config, err);
   if (code != OK) folder_deinit(folder);
   return code;
+}
+
+enum code folder_read(struct folder *folder, int objects_fd, const struct event_file *files,
+                      uint32_t n_files, struct err *err)
+{
+  return files_read(folder, objects_fd, NULL, files, n_files, err);
+}
+
+enum code folder_read_fds(struct folder *folder, const int *fds, const struct event_file *files,
+                          uint32_t n_files, struct err *err)
+{
+  return files_read(folder, -1, fds, files, n_files, err);
 }
 
 /* ---- slipway.yaml */

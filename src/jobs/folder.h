@@ -23,6 +23,13 @@ struct folder {
  * deinit on failure. */
 CHECKED enum code folder_read(struct folder *folder, int objects_fd, const struct event_file *files,
                               uint32_t n_files, struct err *err);
+/* The same from open files, which stay the caller's: for who may open none (jobs/inspect). */
+CHECKED enum code folder_read_fds(struct folder *folder, const int *fds,
+                                  const struct event_file *files, uint32_t n_files,
+                                  struct err *err);
+/* One file of the store, of the size it should have: the digest is taken when it is read. */
+CHECKED enum code folder_file_open(int objects_fd, const struct event_file *want, int *to,
+                                   struct err *err);
 void folder_deinit(struct folder *folder);
 /* The file's bytes; at is NULL when there is none of that name. */
 struct slice folder_file(const struct folder *folder, struct slice name);

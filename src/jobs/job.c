@@ -5,6 +5,8 @@
 
 #include "base/mem.h"
 #include "jobs/folder.h"
+#include "jobs/inspect/inspector.h"
+#include "jobs/inspect/rules.h"
 #include "jobs/load.h"
 #include "jobs/trial.h"
 
@@ -12,6 +14,9 @@ struct job {
   struct mailbox box;
   struct watch *watch; /* its own: a load's deadline must not depend on the workers' */
   bool stop;
+  const struct inspector_opts *inspect; /* NULL: whatever is pushed is loaded */
+  struct digest *looked_at;             /* manifests found good here; a ring */
+  uint32_t n_looked_at, next_looked_at;
 };
 
 struct job *job_new(void)
@@ -27,15 +32,38 @@ void job_free(struct job *job)
   if (!job) return;
   must(mailbox_empty(&job->box));
   watch_free(job->watch);
+  ungrab(job->looked_at);
   mailbox_deinit(&job->box);
   ungrab(job);
 }
 
+void job_inspects(struct job *job, const struct inspector_opts *opts)
+{
+  job->inspect = opts;
+  job->looked_at = grab_zero(INSPECT_KNOWN, sizeof *job->looked_at);
+}
+
 struct mailbox *job_mailbox(struct job *job) { return &job->box; }
+
+/* A version from before there were looks, or looked at with another engine. */
+static bool look_passed(struct job *job, struct letter_load *letter)
+{
+  struct inspected found;
+  if (!job->inspect || rules_stamp_holds(letter->inspected)) return true;
+  struct event event = {.files = letter->files, .n_files = letter->n_files};
+  struct digest manifest = event_manifest(&event);
+  for (uint32_t i = 0; i < job->n_looked_at; i++)
+    if (digest_same(&job->looked_at[i], &manifest)) return true;
+  if (inspect_now(job->inspect, letter, &found, &letter->err) != OK) return false;
+  job->looked_at[job->next_looked_at] = manifest;
+  job->next_looked_at = (job->next_looked_at + 1) % INSPECT_KNOWN;
+  if (job->n_looked_at < INSPECT_KNOWN) job->n_looked_at++;
+  return true;
+}
 
 static void load_answer(struct job *job, struct letter_load *letter)
 {
-  load_run(letter, job->watch);
+  if (look_passed(job, letter)) load_run(letter, job->watch);
   letter->mail.kind = LETTER_LOAD_HOME;
   mail_send(letter->home, &letter->mail);
 }

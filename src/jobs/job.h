@@ -18,6 +18,10 @@
 struct job;
 
 struct job *job_new(void);
+/* From now on versions that were not looked at by the rules of today are, before they are loaded.
+ * Before job_main. */
+struct inspector_opts;
+void job_inspects(struct job *job, const struct inspector_opts *opts);
 void job_free(struct job *job); /* its thread has returned */
 struct mailbox *job_mailbox(struct job *job);
 /* The thread's main: handles letters until LETTER_STOP. */

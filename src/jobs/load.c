@@ -141,16 +141,23 @@ static void contract_compare(const struct letter_load *letter, const struct cont
 
 /* ---- trials */
 
+static void stage_say(load_stage_fn stage, enum load_stage which)
+{
+  if (stage) stage(which);
+}
+
 static enum code trials_run(struct letter_load *letter, const struct folder *folder,
                             struct loaded *loaded, struct watch *watch, int64_t deadline_us,
-                            struct err *err)
+                            load_stage_fn stage, struct err *err)
 {
   struct trial trial;
   struct err warm_err;
   struct slice golden = folder_file(folder, SLICE("golden.jsonl"));
-  uint32_t n_golden = 0;
+  letter->n_golden = 0;
   if (trial_init(&trial, loaded, watch, deadline_us, err) != OK) return err->code;
-  enum code code = golden.at ? golden_check(&trial, golden, &n_golden, err) : OK;
+  stage_say(stage, LOAD_EXAMPLES);
+  enum code code = golden.at ? golden_check(&trial, golden, &letter->n_golden, err) : OK;
+  stage_say(stage, LOAD_WARMS);
   int64_t warm_until_us = clock_us() + WARM_DEADLINE_US;
   if (trial.deadline_us > warm_until_us) trial.deadline_us = warm_until_us;
   if (code == OK && warm_up(&trial, &letter->run_ns, &warm_err) != OK)
@@ -166,15 +173,22 @@ static enum code trials_run(struct letter_load *letter, const struct folder *fol
 
 /* ---- the whole */
 
-static void loaded_free(struct loaded *loaded)
+struct loaded *loaded_new(void)
+{
+  struct loaded *loaded = grab_zero(1, sizeof *loaded);
+  arena_init(&loaded->arena, LOADED_ARENA_MAX, NULL);
+  return loaded;
+}
+
+void loaded_free(struct loaded *loaded)
 {
   if (loaded->model) loaded->engine->close(loaded->model);
   arena_deinit(&loaded->arena);
   ungrab(loaded);
 }
 
-static enum code model_make(struct letter_load *letter, const struct folder *folder,
-                            struct loaded *loaded, struct watch *watch, struct err *err)
+enum code load_make(struct letter_load *letter, const struct folder *folder, struct loaded *loaded,
+                    struct watch *watch, load_stage_fn stage, struct err *err)
 {
   struct model_source source = {.files = folder->files,
                                 .n_files = folder->n_files,
@@ -182,7 +196,9 @@ static enum code model_make(struct letter_load *letter, const struct folder *fol
                                 .watch = watch,
                                 .deadline_us = clock_us() + LOAD_US_MAX};
   if (engine_choose(letter, &source, &loaded->engine, err) != OK) return err->code;
+  stage_say(stage, LOAD_WALKS);
   if (files_walk(folder, err) != OK) return err->code;
+  stage_say(stage, LOAD_OPENS);
   if (loaded->engine->open(&source, &loaded->arena, &loaded->contract, &loaded->model, err) != OK) {
     loaded->model = NULL;
     return err->code;
@@ -190,7 +206,8 @@ static enum code model_make(struct letter_load *letter, const struct folder *fol
   loaded->spread = folder->config.threads > 1;
   if (labels_give(&folder->config, loaded, err) != OK) return err->code;
   contract_compare(letter, &loaded->contract);
-  if (trials_run(letter, folder, loaded, watch, source.deadline_us, err) != OK) return err->code;
+  if (trials_run(letter, folder, loaded, watch, source.deadline_us, stage, err) != OK)
+    return err->code;
   if (!contract_copy(&letter->arena, &loaded->contract, &letter->contract))
     return fail(err, E_LIMIT_EXCEEDED, "the model's contract is too large");
   return OK;
@@ -205,12 +222,11 @@ void load_run(struct letter_load *letter, struct watch *watch)
   letter->loaded = NULL;
   letter->run_ns = 0;
   if (folder_read(&folder, letter->objects_fd, letter->files, letter->n_files, err) != OK) return;
-  struct loaded *loaded = grab_zero(1, sizeof *loaded);
-  arena_init(&loaded->arena, LOADED_ARENA_MAX, NULL);
+  struct loaded *loaded = loaded_new();
   letter->deadline_us = folder.config.deadline_us;
   letter->instances = folder.config.instances;
   letter->feedback_ms = folder.config.feedback_ms;
-  enum code code = model_make(letter, &folder, loaded, watch, err);
+  enum code code = load_make(letter, &folder, loaded, watch, NULL, err);
   folder_deinit(&folder);
   letter->load_us = clock_us() - began_us;
   if (code != OK) {

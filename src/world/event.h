@@ -13,7 +13,9 @@ enum event_kind {
   EVENT_NONE,
   EVENT_TENANT_CREATED,   /* tenant; note: what it is for */
   EVENT_MODEL_CREATED,    /* tenant, model */
-  EVENT_VERSION_PUSHED,   /* tenant, model, version, engine, note, files */
+  /* tenant, model, version, engine, note, files; facts inspected (jobs/inspect's stamp),
+   * memory_bytes, memory_peak_bytes, where it was looked at */
+  EVENT_VERSION_PUSHED,
   EVENT_VERSION_DEPLOYED, /* tenant, model, version: it serves everything from now on */
   /* tenant, model, version, reason: load, contract, golden or warm failed */
   EVENT_VERSION_REFUSED,

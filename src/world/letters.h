@@ -17,11 +17,13 @@
  *   MEASURE             control  desk      ..._HOME     control's; what outcomes say of a release
  *   LOAD, UNLOAD        control  job       LOAD_HOME..  control's
  *   CHECK               control  job       CHECK_HOME   control's
+ *   INSPECT             desk     inspector INSPECT_HOME the desk's; a model before it is a version
  *   NOTIFY              control  notifier  NOTIFY_HOME  control's; home when taken or given up
  *   TOLD                control   scribe    ..._HOME     control's; the same letter: owed no more
  *   LANE_OPEN, _CLOSE   control  lane own. ..._HOME     control's
  *   STOP                main     any       -            main's; finish and return
- *   DRAIN               main     loop      DRAIN_HOME   main's; refuse new work, finish the rest
+ *   DRAIN               main     loop,     DRAIN_HOME   main's; refuse new work, finish the rest
+ *                                inspector              (the inspector: end what runs)
  *   SETTINGS            main     loop,desk ..._HOME     main's; what SIGHUP changed
  *
  * Thread: one at a time, as the table says. The sender does not touch a letter between sending it
@@ -58,6 +60,7 @@ enum letter {
   LETTER_LOAD, LETTER_LOAD_HOME,
   LETTER_UNLOAD, LETTER_UNLOAD_HOME,
   LETTER_CHECK, LETTER_CHECK_HOME,
+  LETTER_INSPECT, LETTER_INSPECT_HOME,
   LETTER_NOTIFY, LETTER_NOTIFY_HOME,
   LETTER_TOLD, LETTER_TOLD_HOME,
   LETTER_LANE_OPEN, LETTER_LANE_OPEN_HOME,
@@ -71,6 +74,7 @@ enum letter {
 struct post {
   struct mailbox *control, *scribe, *keeper; /* keeper: the main thread */
   struct mailbox *notifier;                  /* NULL: no webhook is configured anywhere */
+  struct mailbox *inspector;                 /* NULL: versions are made without being looked at */
   struct mailbox **loops, **desks, **workers, **jobs;
   struct mailbox **residents; /* one per loop: the lane owner that lives on it */
   uint32_t n_loops, n_desks, n_workers, n_jobs;
@@ -330,6 +334,7 @@ struct letter_load {
   struct slice engine; /* empty: guess from the files */
   const struct event_file *files;
   uint32_t n_files;
+  struct slice inspected; /* struct inspected's stamp; empty: it never was, as far as is known */
   int objects_fd; /* directory of artifacts by digest: "ab/abcdef..." */
   /* what the serving version has, or NULL; a difference is logged, not refused */
   const struct contract *expected;
@@ -343,6 +348,7 @@ struct letter_load {
   int64_t load_us, run_ns, deadline_us;
   uint32_t instances; /* asked for by the model's slipway.yaml; 0: default */
   int64_t feedback_ms; /* the same: predictions are kept that long; 0: they are not */
+  uint32_t n_golden;   /* examples that agreed */
   struct arena arena;
   void *control_state;
 };
@@ -360,6 +366,39 @@ struct letter_check {
   uint32_t n; /* examples that agreed */
   uint32_t release; /* control's */
   void *control_state;
+};
+
+/* What a model was found to be by the sandboxed process that loaded it first (jobs/inspect). */
+enum { INSPECT_WORD_MAX = 64 };
+struct inspected {
+  char engine[INSPECT_WORD_MAX];
+  char stamp[INSPECT_WORD_MAX]; /* of rules and engine: where it differs, it is looked at again */
+  uint64_t memory_bytes;        /* resident, loaded and warm, beside the process itself */
+  uint64_t memory_peak_bytes;   /* the most while that went on, files included */
+  int64_t load_us, run_ns;      /* run_ns 0: zeros are not what it takes */
+  uint32_t n_golden;            /* examples that agreed */
+};
+
+enum wall { /* what stood around the process */
+  WALL_SECCOMP = 1 << 0,    /* system calls by a list */
+  WALL_LANDLOCK = 1 << 1,   /* no file can be opened */
+  WALL_PRIVILEGES = 1 << 2, /* none, and none to be had */
+  WALL_MEMORY = 1 << 3,     /* address space is limited */
+};
+
+struct letter_inspect {
+  struct mail mail;
+  struct mailbox *home;
+  struct slice tenant, engine; /* engine empty: guess from the files */
+  const struct event_file *files;
+  uint32_t n_files; /* 0: only the walls are tried */
+  /* Home: */
+  struct err err;
+  struct inspected found;
+  uint32_t walls, landlock_abi;
+  /* The inspector's while it is there: */
+  struct letter_inspect *behind;
+  void *desk_state;
 };
 
 struct letter_unload {
