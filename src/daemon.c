@@ -84,8 +84,7 @@ struct daemon {
   struct webhooks webhooks;
   int64_t started_us;
   struct thread loop_threads[THREADS_MAX], worker_threads[THREADS_MAX], desk_threads[THREADS_MAX];
-  struct thread control_thread, scribe_thread, job_thread, inspector_thread,
-      notifier_thread;
+  struct thread control_thread, scribe_thread, job_thread, inspector_thread, notifier_thread;
 };
 
 /* ---- before anything runs ---- */
@@ -260,11 +259,10 @@ static enum code looks_replay(struct daemon *d, struct err *err)
 
 static void inspector_make(struct daemon *d)
 {
-  d->inspector_opts =
-      (struct inspector_opts){.objects_fd = d->datadir.objects_fd,
-                              .time_us = option_number(&d->options, OPTION_inspect_timeout),
-                              .memory_spare =
-                                  (uint64_t)option_number(&d->options, OPTION_inspect_memory)};
+  d->inspector_opts = (struct inspector_opts){
+      .objects_fd = d->datadir.objects_fd,
+      .time_us = option_number(&d->options, OPTION_inspect_timeout),
+      .memory_spare = (uint64_t)option_number(&d->options, OPTION_inspect_memory)};
   d->inspector = inspector_new(&d->inspector_opts);
   d->post.inspector = inspector_mailbox(d->inspector);
   job_inspects(d->job, &d->inspector_opts);
@@ -394,7 +392,9 @@ static void drain(struct daemon *d)
   for (uint32_t i = 0; i < out; i++) {
     notes[i] = (struct letter_note){
         .mail.kind = LETTER_DRAIN, .home = keeper_box(), .deadline_us = deadline_us};
-    mail_send(i > 1 ? d->post.loops[i - 2] : i ? d->post.inspector : d->post.control,
+    mail_send(i > 1 ? d->post.loops[i - 2]
+              : i   ? d->post.inspector
+                    : d->post.control,
               &notes[i].mail);
   }
   while (out > 0) {
@@ -488,7 +488,7 @@ static void announce(struct daemon *d)
   if (d->door.in_the_clear)
     log_event(LOG_WARN, "listening_in_the_clear", "reason",
               d->door.keys_only ? "there is no TLS: whoever is on the way can read keys"
-                           : "anybody who reaches it may do everything",
+                                : "anybody who reaches it may do everything",
               NULL);
   log_event(LOG_INFO, "listening", "version", SLIPWAY_VERSION, "host", d->door.host, "port",
             log_num(d->door.port), "loops", log_num(d->post.n_loops), "workers",

@@ -74,6 +74,5 @@ json_t *inspected_json(const struct ask *ask)
   return json_pack("{ss,so,so,so,so,so}", "engine", found->engine, "memory_bytes",
                    json_u64(found->memory_bytes), "memory_peak_bytes",
                    json_u64(found->memory_peak_bytes), "load_us", json_integer(found->load_us),
-                   "run_ns", json_integer(found->run_ns), "golden",
-                   json_integer(found->n_golden));
+                   "run_ns", json_integer(found->run_ns), "golden", json_integer(found->n_golden));
 }

@@ -3,7 +3,8 @@
  * Load and unload are the registry's own push, deploy and retire under other names, never a way
  * around them. A load with files is a push and a deploy in one request:
  *
- *   body --base64--> staged objects --INSPECT, COMMAND_PUSH--> a version --COMMAND_DEPLOY, wait--> ready
+ *   body --base64--> staged objects --INSPECT--> good --COMMAND_PUSH--> a version
+ *        --COMMAND_DEPLOY, wait--> ready
  *
  * Version folders in `file:<version>/<name>` must agree with each other, but our versions count up:
  * the number in the index is ours. Without files the newest version is deployed.

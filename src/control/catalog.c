@@ -215,19 +215,19 @@ static void version_add(struct catalog *catalog, struct catalog_model *model,
                                  sizeof *model->versions);
   struct catalog_version *version = &model->versions[model->n_versions++];
   struct event_file *files = need(&catalog->arena, event->n_files, sizeof *files);
-  *version = (struct catalog_version){.number = event->version,
-                                      .engine = catalog_keep(catalog, event->engine),
-                                      .note = catalog_keep(catalog, event->note),
-                                      .actor = catalog_keep(catalog, event->actor),
-                                      .files = files,
-                                      .n_files = event->n_files,
-                                      .digest = event_manifest(event),
-                                      .inspected =
-                                          catalog_keep(catalog, event_fact(event, "inspected")),
-                                      .memory_bytes = fact_bytes(event, "memory_bytes"),
-                                      .memory_peak_bytes = fact_bytes(event, "memory_peak_bytes"),
-                                      .pushed_ms = event->wall_ms,
-                                      .seq = event->seq};
+  *version =
+      (struct catalog_version){.number = event->version,
+                               .engine = catalog_keep(catalog, event->engine),
+                               .note = catalog_keep(catalog, event->note),
+                               .actor = catalog_keep(catalog, event->actor),
+                               .files = files,
+                               .n_files = event->n_files,
+                               .digest = event_manifest(event),
+                               .inspected = catalog_keep(catalog, event_fact(event, "inspected")),
+                               .memory_bytes = fact_bytes(event, "memory_bytes"),
+                               .memory_peak_bytes = fact_bytes(event, "memory_peak_bytes"),
+                               .pushed_ms = event->wall_ms,
+                               .seq = event->seq};
   for (uint32_t i = 0; i < event->n_files; i++) {
     files[i] = event->files[i];
     files[i].name = catalog_keep(catalog, event->files[i].name);

@@ -15,8 +15,8 @@
 
 enum { LABELS_MAX = 100000, INSTANCES_MAX = 64, THREADS_MAX = 64 };
 #define DEADLINE_US_MAX INT64_C(3600000000)
-#define WINDOW_US_MIN INT64_C(1000000)
-#define WINDOW_US_MAX (INT64_C(366) * 86400 * 1000000)
+#define WINDOW_US_MIN   INT64_C(1000000)
+#define WINDOW_US_MAX   (INT64_C(366) * 86400 * 1000000)
 
 /* ---- files */
 
@@ -125,8 +125,8 @@ static enum code files_read(struct folder *folder, int objects_fd, const int *fd
   enum code code = OK;
   for (uint32_t i = 0; code == OK && i < n_files; i++) {
     folder->n_files = i + 1;
-    code = file_read(objects_fd, fds ? &fds[i] : NULL, &files[i], &folder->arena,
-                     &folder->files[i], err);
+    code = file_read(objects_fd, fds ? &fds[i] : NULL, &files[i], &folder->arena, &folder->files[i],
+                     err);
   }
   struct slice yaml = code == OK ? folder_file(folder, SLICE("slipway.yaml")) : SLICE_NONE;
   if (yaml.at) code = folder_config(yaml, &folder->arena, &folder->config, err);
@@ -226,8 +226,8 @@ static enum code feedback_read(const struct yaml *feedback, struct model_config 
 static enum code config_read(struct slice text, struct arena *arena, struct model_config *config,
                              struct err *err)
 {
-  static const char *const keys[] = {"engine", "labels", "batch", "cache", "limits", "feedback",
-                                     NULL};
+  static const char *const keys[] = {"engine", "labels",   "batch", "cache",
+                                     "limits", "feedback", NULL};
   const struct yaml *root;
   if (yaml_parse(text, arena, &root, err) != OK) return err->code;
   if (root->kind != YAML_MAP) return yaml_fail(err, root, "this is not a map: engine: onnx");

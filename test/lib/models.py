@@ -3,6 +3,7 @@ in_venv() (which needs build/deps/venv) and what is marked (numpy).
 SPDX-License-Identifier: MIT
 """
 import atexit
+import hashlib
 import json
 import os
 import struct
@@ -56,6 +57,22 @@ def serve(d, model, files, **more):
     version = push(d, model, files, **more)
     want(deploy(d, model, version), 200, "deploy")
     return version
+
+
+def object_path(d, sha):
+    """Where a file lies in the store."""
+    for folder, _, names in os.walk(os.path.join(d.data, "objects")):
+        if sha in names:
+            return os.path.join(folder, sha)
+    raise AssertionError("no object of that digest in the data folder")
+
+
+def damage(d, data):
+    """Changes a pushed file on the disk, so that its version loads no more."""
+    path = object_path(d, hashlib.sha256(data).hexdigest())
+    os.chmod(path, 0o600)
+    with open(path, "r+b") as f:
+        f.write(bytes([data[0] ^ 1]))
 
 
 def unload(d, model):

@@ -81,8 +81,8 @@ static uint64_t rss_now(const struct child *child)
   ssize_t n = child->statm_fd < 0 ? -1 : pread(child->statm_fd, text, sizeof text, 0);
   const char *first = n > 0 ? memchr(text, ' ', (size_t)n) : NULL;
   const char *end = first ? memchr(first + 1, ' ', (size_t)(text + n - first - 1)) : NULL;
-  if (!end || !text_read_u64(slice_of(first + 1, (size_t)(end - first - 1)), UINT64_MAX >> 20,
-                             &pages))
+  if (!end ||
+      !text_read_u64(slice_of(first + 1, (size_t)(end - first - 1)), UINT64_MAX >> 20, &pages))
     return 0;
   return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
@@ -161,12 +161,13 @@ static void walls_build(struct child *child)
   child->status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
   first_to_go();
   sigaction(SIGABRT, &action, NULL);
-  child->sandbox = (struct sandbox){.memory_bytes = rules_memory(bytes, child->request->memory_spare),
-                                    .memory_bytes_max = machine,
-                                    .cpu_s = (uint64_t)(child->request->time_us / 1000000) + 1,
-                                    .statm_fd = child->statm_fd,
-                                    .threads = watch_start,
-                                    .arg = child};
+  child->sandbox =
+      (struct sandbox){.memory_bytes = rules_memory(bytes, child->request->memory_spare),
+                       .memory_bytes_max = machine,
+                       .cpu_s = (uint64_t)(child->request->time_us / 1000000) + 1,
+                       .statm_fd = child->statm_fd,
+                       .threads = watch_start,
+                       .arg = child};
   if (child->sandbox.memory_bytes_max < child->sandbox.memory_bytes)
     child->sandbox.memory_bytes_max = child->sandbox.memory_bytes;
   sandbox_enter(&child->sandbox);

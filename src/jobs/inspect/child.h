@@ -2,7 +2,8 @@
  * CHILD_WORD as its only argument (inspect/spawn.h), for one model.
  *
  *   read the request -> what libraries its engine needs -> walls (sandbox.h) -> read the files by
- *   the descriptors that were handed in -> the steps of every load (jobs/load.h) -> measure -> report
+ *   the descriptors that were handed in -> the steps of every load (jobs/load.h) -> measure ->
+ *   report
  *
  * Its engines run on one thread, whatever the model asks for.
  * Thread: job; main and the watch of a process of its own.

@@ -77,8 +77,7 @@ void inspector_limits_list(struct limits *to, const struct inspector_opts *opts)
   limit_add(to, (struct limit){"one look at a model before it is a version",
                                (uint64_t)(time_us / 1000), "ms", 0, "--inspect-timeout", NULL});
   limit_add(to, (struct limit){"its memory, beside three times the files", spare, "bytes", 0,
-                               "--inspect-memory",
-                               "processes that look at models, while they do"});
+                               "--inspect-memory", "processes that look at models, while they do"});
   limit_add(to, (struct limit){"such looks at once", INSPECT_AT_ONCE, "", 0, NULL, NULL});
 }
 

@@ -34,7 +34,8 @@ static void deed_abort(void) { must(!"a model that gives up"); }
 
 static void deed_loop(void)
 {
-  for (volatile uint64_t i = 0;; i++) {}
+  for (volatile uint64_t i = 0;; i++) {
+  }
 }
 
 static void deed_sleep(void)
@@ -54,7 +55,7 @@ static void deed_fork(void) { done_if(fork() >= 0); }
 static void deed_clone(void) { done_if(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) >= 0); }
 static void deed_exec(void)
 {
-  char *const words[] = {(char *)(uintptr_t)"sh", NULL};
+  char *const words[] = {(char *)(uintptr_t) "sh", NULL};
   execve("/bin/sh", words, words + 1);
 }
 static void deed_read(void) { done_if(open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0); }
@@ -113,13 +114,13 @@ void probe_run(struct slice text)
     const char *name;
     void (*deed)(void);
   } deeds[] = {
-      {"segv", deed_segv},     {"abort", deed_abort},       {"loop", deed_loop},
-      {"sleep", deed_sleep},   {"hog", deed_hog},           {"fork", deed_fork},
-      {"clone", deed_clone},   {"exec", deed_exec},         {"read", deed_read},
-      {"self", deed_self},     {"write", deed_write},       {"stat", deed_stat},
-      {"connect", deed_connect}, {"unix", deed_unix},       {"ptrace", deed_ptrace},
-      {"kill", deed_kill},     {"kill-all", deed_kill_all}, {"code", deed_code},
-      {"limit", deed_limit},   {"fds", deed_fds},           {"lie", deed_lie},
+      {"segv", deed_segv},       {"abort", deed_abort},       {"loop", deed_loop},
+      {"sleep", deed_sleep},     {"hog", deed_hog},           {"fork", deed_fork},
+      {"clone", deed_clone},     {"exec", deed_exec},         {"read", deed_read},
+      {"self", deed_self},       {"write", deed_write},       {"stat", deed_stat},
+      {"connect", deed_connect}, {"unix", deed_unix},         {"ptrace", deed_ptrace},
+      {"kill", deed_kill},       {"kill-all", deed_kill_all}, {"code", deed_code},
+      {"limit", deed_limit},     {"fds", deed_fds},           {"lie", deed_lie},
       {"quit", deed_quit},
   };
   for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++)

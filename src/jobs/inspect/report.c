@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define BYTES_MAX (UINT64_C(1) << 48)
-#define US_MAX INT64_C(3600000000)
+#define US_MAX    INT64_C(3600000000)
 enum { GOLDEN_MAX = 1 << 30, WALLS_ALL = (WALL_MEMORY << 1) - 1, ABI_MAX = 1000 };
 
 const char *stage_text(enum load_stage stage)

@@ -32,7 +32,7 @@ struct request {
   uint32_t n_files; /* 0: put up the walls, try them, report */
   int64_t time_us;
   uint64_t memory_spare; /* beside three times the files */
-  bool probe;       /* obey a file called probe.txt: inspect/probe.h */
+  bool probe;            /* obey a file called probe.txt: inspect/probe.h */
   char engine[EVENT_TEXT_MAX + 1];
   struct request_file files[EVENT_FILES_MAX];
 };

@@ -10,7 +10,7 @@
 
 /* Counts up when a look finds what it did not find before: then versions are looked at again. */
 enum { RULES_VERSION = 1, RULES_ARENA_MAX = 16 << 20 };
-#define RULES_TIME_US INT64_C(120000000)
+#define RULES_TIME_US      INT64_C(120000000)
 #define RULES_MEMORY_SPARE (UINT64_C(512) << 20)
 
 /* Three times the files, and what is said beside. */

@@ -6,7 +6,8 @@
  *            No process, no thread, no socket, no executable memory
  *   rlimits: address space, processor time, file size
  *
- * What the kernel has not is left out and said in the result; the caller decides what that is worth.
+ * What the kernel has not is left out and said in the result; the caller decides what that is
+ * worth.
  * Before: open all that will be needed, load libraries, start threads (they come under the same
  * walls). After: what is open can be read and written, and memory had, no more.
  * Thread: job; of a process of its own, whose other threads were started by `threads`.
@@ -21,7 +22,7 @@ struct sandbox {
   uint64_t memory_bytes;     /* address space beside what is there already; 0: no limit */
   uint64_t memory_bytes_max; /* what sandbox_memory may raise it to */
   uint64_t cpu_s;
-  int statm_fd; /* /proc/self/statm; -1: there is none */
+  int statm_fd;               /* /proc/self/statm; -1: there is none */
   void (*threads)(void *arg); /* starts what threads there will be; NULL: none */
   void *arg;
   /* Filled: */

@@ -33,9 +33,9 @@ static struct {
 /* Beside these a child's environment is empty: no key, no proxy, no preloaded library. */
 static void env_take(void)
 {
-  static const char *const names[] = {"SLIPWAY_ORT",   "LD_LIBRARY_PATH", "ORT_DISABLE_TELEMETRY",
-                                      "ASAN_OPTIONS",  "TSAN_OPTIONS",    "UBSAN_OPTIONS",
-                                      "LSAN_OPTIONS",  "SLIPWAY_DEBUG"};
+  static const char *const names[] = {"SLIPWAY_ORT",  "LD_LIBRARY_PATH", "ORT_DISABLE_TELEMETRY",
+                                      "ASAN_OPTIONS", "TSAN_OPTIONS",    "UBSAN_OPTIONS",
+                                      "LSAN_OPTIONS", "SLIPWAY_DEBUG"};
   uint32_t n = 0;
   _Static_assert(sizeof names / sizeof *names < ENV_MAX, "and a NULL");
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -227,7 +227,8 @@ void spawn_end(struct spawn *spawn, struct inspected *found, uint32_t *walls,
   err->code = OK;
   /* One that has ended by itself keeps its status. */
   kill(spawn->pid, SIGKILL);
-  while (wait4(spawn->pid, &status, 0, &used) < 0 && errno == EINTR) {}
+  while (wait4(spawn->pid, &status, 0, &used) < 0 && errno == EINTR) {
+  }
   close(spawn->fd);
   *spent_us = (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * INT64_C(1000000) +
               used.ru_utime.tv_usec + used.ru_stime.tv_usec;
@@ -241,8 +242,7 @@ void spawn_end(struct spawn *spawn, struct inspected *found, uint32_t *walls,
     signal_explain(spawn, WTERMSIG(status), err);
   else if (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127)
     fail(err, E_UNAVAILABLE, "no process to look at the model with could be started");
-  else if (WEXITSTATUS(status) != 0 ||
-           !report_read(&spawn->in, found, walls, landlock_abi, err))
+  else if (WEXITSTATUS(status) != 0 || !report_read(&spawn->in, found, walls, landlock_abi, err))
     fail(err, E_MODEL_LOAD_FAILED, "the model ended its process with status %d %s",
          WEXITSTATUS(status), stage_text(spawn->in.stage));
 }
