@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from hostile import MIB, rss
-from models import Shared, deploy, echo, linear, push, serve, spec, want
+from models import Shared, damage, deploy, echo, linear, push, serve, spec, upload, want
 from slipway import SANITIZED, SLOW, expect, expect_eq, main, test
 
 shared = Shared()
@@ -125,14 +125,18 @@ def a_failed_load_leaves_the_old_one_and_no_memory():
     serve(d, "steady", constant(1))
     answer = {"outputs": [{"name": "output", "shape": [1, 1], "datatype": "FP32", "data": [7]}]}
     golden = json.dumps({"request": BODY, "response": answer}).encode()
-    # loads 16 MiB of weights, then fails its golden example (another shape, another value)
-    heavy = dict(constant(2, 1), **{"golden.jsonl": golden})
-    bad = push(d, "steady", heavy)
-    expect_eq(deploy(d, "steady", bad).status, 422)
+    # 16 MiB of weights and a golden example of another shape and value: never a version
+    wrong = [{"name": n, "sha256": upload(d, b)}
+             for n, b in dict(constant(2, 1), **{"golden.jsonl": golden}).items()]
+    # the same weights, and a file behind them that rots once it is one
+    bad = push(d, "steady", dict(constant(2, 1), **{"rots.txt": b"rots"}))
+    damage(d, b"rots")
+    expect_eq(deploy(d, "steady", bad).status, 503)
     before = rss(d.proc.pid)
     with Load(d, "steady", 2) as load:
         for _ in range(15):
-            expect_eq(deploy(d, "steady", bad).status, 422)
+            expect_eq(d.post("/api/v1/models/steady/versions", {"files": wrong}).status, 422)
+            expect_eq(deploy(d, "steady", bad).status, 503)
     expect(not load.wrong, load.wrong[:3])
     expect_eq(load.seen, {"1"})
     grown = rss(d.proc.pid) - before

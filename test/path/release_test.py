@@ -15,7 +15,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from models import push, serve, want  # noqa: E402
+from models import damage, push, serve, upload, want  # noqa: E402
 from releases import (BODY, Load, begin, broken, files, gate, reaches, release, say,  # noqa
                       two, with_past)
 from slipway import (ROOT, SLOW, Daemon, cases, expect, expect_eq, expect_in, main, test,  # noqa
@@ -355,7 +355,12 @@ def kserve_5983_a_version_that_fails_its_golden_examples_gets_no_traffic():
         "response": {"outputs": [
             {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [4, 3, 2, 1]}]}})
     with Daemon() as d:
-        two(d, dict(files(), **{"golden.jsonl": golden.encode()}))
+        serve(d, "m", files())
+        bad = [{"name": n, "sha256": upload(d, b)}
+               for n, b in dict(files(), **{"golden.jsonl": golden.encode()}).items()]
+        is_error(d.post("/api/v1/models/m/versions", {"files": bad}), 422, "GOLDEN_FAILED")
+        push(d, "m", dict(files(), **{"note.txt": b"rots"}))  # what passed, and cannot be loaded
+        damage(d, b"rots")
         with Load(d) as load:
             load.wait(50)
             begin(d, CANARY)

@@ -51,10 +51,8 @@ void spawn_ready(void)
 {
   if (self.exe >= 0) return;
   const char *path = (const char *)getauxval(AT_EXECFN); /* where there is no /proc */
-  int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-  if (exe < 0 && path) exe = open(path, O_RDONLY | O_CLOEXEC);
-  self.exe = fcntl(exe, F_DUPFD_CLOEXEC, FILES_FD + EVENT_FILES_MAX); /* out of the way */
-  if (exe >= 0) close(exe);
+  self.exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  if (self.exe < 0 && path) self.exe = open(path, O_RDONLY | O_CLOEXEC);
   self.null = open("/dev/null", O_RDWR | O_CLOEXEC);
   env_take();
 }
@@ -64,14 +62,20 @@ void spawn_ready(void)
 /* What the new process is to find, each by a number it knows. */
 struct handed {
   int fds[FILES_FD + EVENT_FILES_MAX];
-  uint32_t n;
+  uint32_t n, n_all;
+  int exe;
   pid_t parent;
 };
 
-/* Above the numbers it is going to have, so that none is overwritten before its turn. */
+/* Above the numbers they are going to have, so that none is overwritten before its turn. */
+static int above(const struct handed *handed, int fd)
+{
+  return fcntl(fd, F_DUPFD_CLOEXEC, (int)handed->n_all);
+}
+
 static bool hand(struct handed *handed, int fd)
 {
-  int high = fcntl(fd, F_DUPFD_CLOEXEC, FILES_FD + EVENT_FILES_MAX);
+  int high = above(handed, fd);
   if (high >= 0) handed->fds[handed->n++] = high;
   return high >= 0;
 }
@@ -79,6 +83,7 @@ static bool hand(struct handed *handed, int fd)
 static void handed_close(struct handed *handed)
 {
   while (handed->n) close(handed->fds[--handed->n]);
+  if (handed->exe >= 0) close(handed->exe);
 }
 
 /* Between vfork and exec, on the parent's memory: system calls alone. */
@@ -97,9 +102,9 @@ static _Noreturn void child_begin(const struct handed *handed)
   setpriority(PRIO_PROCESS, 0, NICE);
   for (uint32_t i = 0; i < handed->n; i++)
     if (dup2(handed->fds[i], (int)i) < 0) _exit(126);
-  close_range(handed->n, (unsigned)self.exe - 1, 0);
-  close_range((unsigned)self.exe + 1, ~0U, 0);
-  execveat(self.exe, "", words, self.env, AT_EMPTY_PATH);
+  close_range(handed->n, (unsigned)handed->exe - 1, 0);
+  close_range((unsigned)handed->exe + 1, ~0U, 0);
+  execveat(handed->exe, "", words, self.env, AT_EMPTY_PATH);
   _exit(127);
 }
 
@@ -133,8 +138,9 @@ static bool all_handed(const struct spawn_wish *wish, struct spawn *spawn, uint6
 {
   fail(err, E_UNAVAILABLE, "there is no descriptor left to look at the model with: try again");
   int request = request_file(wish, spawn, spare);
-  bool good = request >= 0 && hand(handed, request) && hand(handed, self.null) &&
-              hand(handed, self.null) && hand(handed, pipe_in);
+  handed->exe = above(handed, self.exe);
+  bool good = request >= 0 && handed->exe >= 0 && hand(handed, request) &&
+              hand(handed, self.null) && hand(handed, self.null) && hand(handed, pipe_in);
   if (request >= 0) close(request);
   for (uint32_t i = 0; good && i < wish->n_files; i++) {
     int fd;
@@ -148,10 +154,9 @@ static bool all_handed(const struct spawn_wish *wish, struct spawn *spawn, uint6
 
 enum code spawn_begin(struct spawn *spawn, const struct spawn_wish *wish, struct err *err)
 {
-  struct handed handed = {.parent = getpid()};
+  struct handed handed = {.n_all = FILES_FD + wish->n_files, .parent = getpid()};
   int ends[2];
   uint64_t bytes = 0, spare = wish->memory_spare ? wish->memory_spare : RULES_MEMORY_SPARE;
-  must(self.exe >= 0 || errno); /* spawn_ready */
   for (uint32_t i = 0; i < wish->n_files; i++) bytes += wish->files[i].bytes;
   *spawn = (struct spawn){.pid = -1,
                           .fd = -1,
