@@ -57,9 +57,10 @@ struct engine {
    * that was cancelled is not run again: the lane leaves it and sits anew, so nothing need be
    * undone. */
   void (*cancel)(void *seat);
-  /* Measured bytes the model holds, now. Job thread or a lane owner, after each run: a sum that is
-   * read, not made. Optional (0 is reported). */
-  uint64_t (*bytes)(const void *model);
+  /* Measured bytes the model holds, now; *peak: the most it held at once since somebody asked last,
+   * a run's intermediate results among it. Job thread or a lane owner, after each run: a sum that
+   * is read, not made. Optional (0 is reported). */
+  uint64_t (*bytes)(const void *model, uint64_t *peak);
 };
 
 size_t engine_count(void);

@@ -69,11 +69,14 @@ static void faulty_cancel(void *seat)
   if (sitting->faulty->engine->cancel) sitting->faulty->engine->cancel(sitting->seat);
 }
 
-static uint64_t faulty_bytes(const void *model)
+static uint64_t faulty_bytes(const void *model, uint64_t *peak)
 {
   const struct faulty *faulty = model;
-  uint64_t bytes = faulty->engine->bytes ? faulty->engine->bytes(faulty->model) : 0;
-  return bytes + atomic_load_explicit(&faulty->leaked, memory_order_relaxed);
+  uint64_t leaked = atomic_load_explicit(&faulty->leaked, memory_order_relaxed);
+  *peak = 0;
+  uint64_t bytes = faulty->engine->bytes ? faulty->engine->bytes(faulty->model, peak) : 0;
+  *peak += leaked;
+  return bytes + leaked;
 }
 
 /* Whether the fault has begun. */

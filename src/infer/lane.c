@@ -157,7 +157,9 @@ struct task *lane_run(struct lane *lane, int64_t *now_ns)
   if (costs) task->cpu_ns = clock_thread_ns() - cpu_ns;
   task->infer_ns = *now_ns = clock_ns();
   if (code == OK) code = outputs_check(task);
-  task->model_bytes = lane->engine->bytes ? lane->engine->bytes(lane->loaded->model) : 0;
+  task->model_bytes = task->peak_bytes = 0;
+  if (lane->engine->bytes)
+    task->model_bytes = lane->engine->bytes(lane->loaded->model, &task->peak_bytes);
   task->output_ns = task->infer_ns; /* nothing is scattered while a batch is one task */
   must(code == task->err.code);
   return task;

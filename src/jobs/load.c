@@ -239,7 +239,8 @@ void load_run(struct letter_load *letter, struct watch *watch)
   letter->loaded = loaded;
   letter->engine_used = slice_str(loaded->engine->name);
   letter->platform = slice_str(loaded->engine->platform);
-  letter->memory_bytes = loaded->engine->bytes ? loaded->engine->bytes(loaded->model) : 0;
+  uint64_t peak; /* of the load: asked, it is no run's */
+  letter->memory_bytes = loaded->engine->bytes ? loaded->engine->bytes(loaded->model, &peak) : 0;
 }
 
 void check_run(struct letter_check *letter, struct watch *watch)

@@ -179,7 +179,9 @@ static void gate_add(struct text *text, const struct trial *trial, const struct 
         add(text, "memory not known yet");
       else
         add(text, "memory %.3gx stable's%s", result->effect,
-            result->lane == LANE_SLOPE ? " and growing" : "");
+            result->lane == LANE_SLOPE  ? " and growing"
+            : result->lane == LANE_PEAK ? " inside of runs, in every minute"
+                                        : "");
       break;
     case GATE_COST:
       add(text, "CPU per answer ");

@@ -32,7 +32,8 @@ const char *no_data_reason_name(enum no_data_reason reason)
 const char *lane_name(enum judge_lane lane)
 {
   static const char *const names[] = {"",      "fast",   "restarted", "blocks", "pass",  "floor",
-                                      "count", "inputs", "level",     "slope",  "spent", "killed"};
+                                      "count", "inputs", "level",     "slope",  "spent", "killed",
+                                      "peak"};
   return names[lane];
 }
 

@@ -84,6 +84,7 @@ enum judge_lane {
   LANE_SLOPE,
   LANE_SPENT,  /* budget */
   LANE_KILLED, /* a node's kill rule acted */
+  LANE_PEAK,   /* memory: inside of runs */
   LANES
 };
 

@@ -7,7 +7,8 @@
 #include "stat/shift.h"
 
 enum { SHIFT_EVERY = 10, RECENT_LOOKS = 10 };
-#define DAY_MS 86400000.0
+#define DAY_MS           86400000.0
+#define PEAKS_COMPARABLE 1.1 /* candidate's requests over stable's: halves differ by chance */
 
 double trial_share(const struct trial *trial, const struct look *look, uint32_t arm)
 {
@@ -178,12 +179,14 @@ static void memory_judge(struct trial *trial)
   struct slope_spec spec = {
       .max_growth = gate_max(trial, GATE_MEMORY),
       .stable_level = slope_level(b),
-      .stable_peak = b->peak,
       .stable_slope = slope_of(b),
       .kilo_requests_day = ms > 0 ? requests / ms * DAY_MS / 1000 : 0,
   };
-  for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1))
+  for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1)) {
+    double more = (double)trial->arm_requests[arm] / (double)trial->arm_requests[ARM_STABLE];
+    spec.stable_peak = more <= PEAKS_COMPARABLE ? b->peak : 0;
     if (trial->slope[arm].windows) trial->memory[arm] = slope_judge(&trial->slope[arm], &spec);
+  }
 }
 
 /* A minute's median and peak; one with few requests of the arm says nothing. */

@@ -38,7 +38,8 @@ struct look_arm {
   uint64_t units; /* units (users, or requests without sticky_by) seen first in this look */
   uint64_t costed; /* answers whose CPU time was measured: of all, or of some by lot */
   uint64_t cpu_us; /* of those */
-  uint64_t steady_bytes, peak_bytes; /* of one instance, now; 0: not measured */
+  /* Of one instance: held between runs, and the most inside of one; 0: not measured. */
+  uint64_t steady_bytes, peak_bytes;
   uint64_t bins[LOOK_BINS_MAX];      /* answers by frozen bin or label */
   uint64_t inputs[LOOK_BINS_MAX];    /* inputs by frozen bin */
   struct mean_arm metric;            /* outcomes that matured in this look */

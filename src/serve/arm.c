@@ -139,6 +139,6 @@ void arm_answered(struct call *call, int64_t total_us)
   if (late || !failed) sketch32_add(&arm->total_us, us);
   if (failed) return;
   if (task->cpu_ns >= 0) arm->costed++, arm->cpu_ns += (uint64_t)task->cpu_ns;
-  if (task->model_bytes > arm->memory_bytes) arm->memory_bytes = task->model_bytes;
+  memory_tally_add(&arm->memory, task->model_bytes, task->peak_bytes);
   answer_count(arm, call, &reading);
 }

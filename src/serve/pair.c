@@ -249,7 +249,7 @@ void pair_count(struct shadow *shadow)
   }
   sketch32_add(&tally->stable_us, positive(shadow->stable_us));
   sketch32_add(&tally->shadow_us, positive((task->infer_ns - task->queued_ns) / 1000));
-  if (task->model_bytes > tally->shadow_bytes) tally->shadow_bytes = task->model_bytes;
+  memory_tally_add(&tally->shadow_memory, task->model_bytes, task->peak_bytes);
   if (shadow->stable_cpu_ns >= 0 && task->cpu_ns >= 0) {
     tally->costed++;
     tally->stable_cpu_ns += positive(shadow->stable_cpu_ns);

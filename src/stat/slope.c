@@ -20,6 +20,7 @@ void slope_add(struct slope *slope, double kilo_requests, double steady, double 
   uint64_t window = slope->windows++;
   slope->last[window % SLOPE_LAST] = steady;
   if (peak > slope->peak) slope->peak = peak;
+  if (window == 0 || peak < slope->peak_least) slope->peak_least = peak;
   if (window & ((UINT64_C(1) << slope->every_bits) - 1)) return;
   if (slope->n == SLOPE_POINTS_MAX) thin_out(slope);
   slope->x[slope->n] = kilo_requests;
@@ -74,9 +75,9 @@ enum slope_says slope_judge(const struct slope *candidate, const struct slope_sp
   double growth = spec->max_growth > 0 ? spec->max_growth : SLOPE_GROWTH;
   if (candidate->windows < SLOPE_LEVEL_MIN || !(spec->stable_level > 0)) return SLOPE_INCONCLUSIVE;
   if (slope_level(candidate) / spec->stable_level > 1 + growth) return SLOPE_HARM_LEVEL;
-  if (spec->stable_peak > 0 && candidate->peak / spec->stable_peak > 1 + growth)
-    return SLOPE_HARM_LEVEL;
   if (candidate->windows < SLOPE_MIN) return SLOPE_INCONCLUSIVE;
+  if (spec->stable_peak > 0 && candidate->peak_least / spec->stable_peak > 1 + growth)
+    return SLOPE_HARM_PEAK;
   double a_day = (slope_of(candidate) - spec->stable_slope) * spec->kilo_requests_day;
   if (slope_tau(candidate) < SLOPE_TAU || !(a_day > growth * spec->stable_level))
     return SLOPE_NON_INFERIOR;

@@ -18,6 +18,13 @@ static void ids_merge(struct arm_tally *into, const struct arm_tally *from)
   }
 }
 
+void memory_tally_add(struct memory_tally *into, uint64_t steady_bytes, uint64_t peak_bytes)
+{
+  uint64_t least = into->steady_bytes;
+  if (steady_bytes && (!least || steady_bytes < least)) into->steady_bytes = steady_bytes;
+  if (peak_bytes > into->peak_bytes) into->peak_bytes = peak_bytes;
+}
+
 void arm_tally_merge(struct arm_tally *into, const struct arm_tally *from)
 {
   uint32_t kept = into->n_scores < SCORES_KEPT ? into->n_scores : SCORES_KEPT;
@@ -26,7 +33,7 @@ void arm_tally_merge(struct arm_tally *into, const struct arm_tally *from)
   into->timeouts += from->timeouts;
   into->costed += from->costed;
   into->cpu_ns += from->cpu_ns;
-  if (from->memory_bytes > into->memory_bytes) into->memory_bytes = from->memory_bytes;
+  memory_tally_add(&into->memory, from->memory.steady_bytes, from->memory.peak_bytes);
   sketch32_merge(&into->total_us, &from->total_us);
   for (int i = 0; i < SHIFT_BINS; i++) into->shift[i] += from->shift[i];
   for (uint32_t i = 0; i < from->n_scores && i < SCORES_KEPT && kept < SCORES_KEPT; i++)
@@ -114,7 +121,8 @@ void release_tally_merge(struct release_tally *into, const struct release_tally 
   for (int i = 0; i < AGREE_COUNTS; i++) into->agree[i] += from->agree[i];
   into->pairs += from->pairs;
   into->repeats += from->repeats;
-  if (from->shadow_bytes > into->shadow_bytes) into->shadow_bytes = from->shadow_bytes;
+  memory_tally_add(&into->shadow_memory, from->shadow_memory.steady_bytes,
+                   from->shadow_memory.peak_bytes);
   into->shadow_dropped += from->shadow_dropped;
   into->shadow_errors += from->shadow_errors;
   into->costed += from->costed;

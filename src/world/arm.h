@@ -28,6 +28,12 @@ enum {
 
 enum { SIDES = 2 }; /* [ARM_CANDIDATE]: of all candidates together */
 
+/* What a model held when it answered: the least after a run, so that what other runs need at that
+ * moment is mostly not in it, and the most inside of one. 0: not measured. */
+struct memory_tally {
+  uint64_t steady_bytes, peak_bytes;
+};
+
 /* Of one version, live requests only. */
 struct arm_tally {
   uint64_t requests;     /* that count: answered, or failed by the server's fault */
@@ -35,7 +41,7 @@ struct arm_tally {
   uint64_t timeouts;     /* of the errors */
   uint64_t costed;       /* answers whose CPU time was measured: some, by lot */
   uint64_t cpu_ns;       /* of those */
-  uint64_t memory_bytes; /* the most the model held, as seen when it answered; merged by maximum */
+  struct memory_tally memory;
   /* From the head's arrival to the answer. Errors are left out, but for timeouts, which count as
    * slow at every threshold (the overflow bucket). */
   struct sketch32 total_us;
@@ -92,7 +98,7 @@ struct release_tally {
   uint64_t costed;                        /* pairs and repeats with the CPU time of both measured */
   uint64_t shadow_cpu_ns, stable_cpu_ns;
   struct sketch32 shadow_us, stable_us; /* queue and engine, over the same */
-  uint64_t shadow_bytes; /* the most the shadow's model held when it answered; by maximum */
+  struct memory_tally shadow_memory;
   struct flips flips;    /* rows of the answers of pairs */
   struct pair_sample worst[PAIRS_KEPT]; /* in no order: a new one replaces the least apart */
   uint32_t n_worst;
@@ -116,6 +122,7 @@ struct release_memory {
   uint8_t cost_bits[ARMS_MAX]; /* CPU time of one answer in 2^this is measured */
 };
 
+void memory_tally_add(struct memory_tally *into, uint64_t steady_bytes, uint64_t peak_bytes);
 void arm_tally_merge(struct arm_tally *into, const struct arm_tally *from);
 void release_tally_merge(struct release_tally *into, const struct release_tally *from);
 void flips_count(struct flips *flips, struct slice stable, struct slice shadow);

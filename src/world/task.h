@@ -38,7 +38,8 @@ struct task {
   int64_t began_ns, input_ns, infer_ns, output_ns; /* clock_ns at each; infer_ns: engine back */
   int64_t cpu_ns;      /* what the run took on a core; -1: not asked for, or not known */
   uint32_t batch_rows; /* rows of the batch it ran in */
-  uint64_t model_bytes; /* what the model holds now, as its engine measures it */
+  uint64_t model_bytes; /* what the model holds after the run, as its engine measures it */
+  uint64_t peak_bytes;  /* the most it held since the run before */
 };
 
 #endif

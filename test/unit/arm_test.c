@@ -112,3 +112,16 @@ TEST(the_pairs_furthest_apart_are_kept)
   ungrab(into);
   ungrab(from);
 }
+
+TEST(memory_is_the_least_between_runs_and_the_most_inside)
+{
+  struct memory_tally memory = {0};
+  memory_tally_add(&memory, 0, 0); /* not measured */
+  EXPECT(memory.steady_bytes == 0 && memory.peak_bytes == 0);
+  memory_tally_add(&memory, 500, 900);
+  memory_tally_add(&memory, 400, 700);
+  memory_tally_add(&memory, 600, 800);
+  memory_tally_add(&memory, 0, 0);
+  EXPECT_INT(memory.steady_bytes, 400);
+  EXPECT_INT(memory.peak_bytes, 900);
+}

@@ -266,6 +266,40 @@ TEST(memory_level_growth_and_health)
   EXPECT_INT(gate->state, GATE_NON_INFERIOR);
 }
 
+static void peaks(int n, uint64_t c, uint64_t b, double share)
+{
+  for (int i = 0; i < n * 60; i++) {
+    look_begin(share);
+    look.arms[0].requests = (uint64_t)(2000 * share);
+    look.arms[1].requests = 2000 - look.arms[0].requests;
+    look.arms[0].steady_bytes = look.arms[1].steady_bytes = 500 << 20;
+    look.arms[0].peak_bytes = c;
+    look.arms[1].peak_bytes = b;
+    trial_look(&trial, &look, &verdict);
+  }
+}
+
+TEST(memory_inside_of_runs_is_judged_apart_from_what_is_held)
+{
+  struct plan plan = half_hour(STEP_CANARY, 5000000);
+  const struct gate_result *gate = &verdict.gates[GATE_MEMORY];
+  begin(&plan);
+  peaks(5, 700 << 20, 600 << 20, 0.05);
+  EXPECT_INT(gate->state, GATE_INCONCLUSIVE);
+  peaks(1, 700 << 20, 600 << 20, 0.05);
+  EXPECT_INT(gate->state, GATE_HARM);
+  EXPECT_INT(gate->lane, LANE_PEAK);
+  EXPECT(gate->effect > 1.16 && gate->effect < 1.17);
+  begin(&plan); /* one minute as good as stable's: it was a matter of what was asked */
+  peaks(3, 700 << 20, 600 << 20, 0.05);
+  peaks(1, 650 << 20, 600 << 20, 0.05);
+  peaks(3, 700 << 20, 600 << 20, 0.05);
+  EXPECT_INT(gate->state, GATE_NON_INFERIOR);
+  begin(&plan); /* who answers far more sees the larger requests */
+  peaks(7, 700 << 20, 600 << 20, 0.9);
+  EXPECT_INT(gate->state, GATE_NON_INFERIOR);
+}
+
 TEST(cost_pauses_when_answers_take_twice_the_time)
 {
   struct plan plan = half_hour(STEP_CANARY, 5000000);

@@ -232,6 +232,8 @@ TEST(bad_files_are_refused_in_our_words)
   EXPECT(strstr(err.text, "needs more memory than its limit"));
 }
 
+static uint64_t shape_steady, shape_peak; /* of the last run_shape */
+
 static enum code run_shape(struct loaded *loaded, struct lane *lane, int64_t *dims, int64_t rank,
                            struct err *err)
 {
@@ -242,6 +244,8 @@ static enum code run_shape(struct loaded *loaded, struct lane *lane, int64_t *di
   lane_push(lane, &rig.task);
   lane_run(lane, &now_ns);
   *err = rig.task.err;
+  shape_steady = rig.task.model_bytes;
+  shape_peak = rig.task.peak_bytes;
   rig_task_deinit(&rig);
   return err->code;
 }
@@ -257,7 +261,7 @@ TEST(memory_past_the_limit_is_refused_and_given_back)
   EXPECT_INT(rig_open_files(engine_named(SLICE("onnx")), &source, &loaded, &err), OK);
   EXPECT(loaded.contract.outputs[0].rank_free);
   struct lane *lane = lane_new(&loaded, NULL, NULL, &err);
-  uint64_t before = loaded.engine->bytes(loaded.model);
+  uint64_t peak, before = loaded.engine->bytes(loaded.model, &peak);
   for (int round = 0; round < 5; round++) {
     EXPECT_INT(run_shape(&loaded, lane, (int64_t[]){1024, 1024}, 2, &err), E_OUT_OF_MEMORY);
     EXPECT(strstr(err.text, "limit of 1 MiB: send fewer rows or raise limits.memory"));
@@ -267,7 +271,12 @@ TEST(memory_past_the_limit_is_refused_and_given_back)
     EXPECT_INT(run_shape(&loaded, lane, (int64_t[]){-1, 4}, 2, &err), E_MODEL_FAILED);
     EXPECT(strstr(err.text, "node \"make\" (operator ConstantOfShape)"));
   }
-  EXPECT_INT(loaded.engine->bytes(loaded.model), before);
+  EXPECT_INT(loaded.engine->bytes(loaded.model, &peak), before);
+  EXPECT_INT(loaded.engine->bytes(loaded.model, &peak), before);
+  EXPECT_INT(peak, before); /* since it was asked last nothing ran */
+  EXPECT_INT(run_shape(&loaded, lane, (int64_t[]){64, 64, 16}, 3, &err), OK);
+  EXPECT_INT(shape_steady, before);
+  EXPECT(shape_peak >= before + 64 * 64 * 16 * sizeof(float)); /* the run's own, given back since */
   lane_free(lane);
   rig_close(&loaded);
 }
@@ -384,7 +393,8 @@ TEST(loading_and_closing_leaves_nothing_behind)
   size_t after_warm = 0;
   for (int i = 0; i < 120; i++) {
     EXPECT_INT(rig_open("onnx", "model.onnx", mlp, &loaded, &err), OK);
-    if (i == 0) EXPECT(loaded.engine->bytes(loaded.model) > 16 * 64 * 4);
+    uint64_t peak;
+    if (i == 0) EXPECT(loaded.engine->bytes(loaded.model, &peak) > 16 * 64 * 4);
     rig_close(&loaded);
     EXPECT_INT(rig_open("onnx", "model.onnx", slice_of(mlp.at, mlp.len / 2), &loaded, &err),
                E_MODEL_REJECTED);

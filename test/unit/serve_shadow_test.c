@@ -40,6 +40,7 @@ static void home_with(struct task *task, const float *scores, enum code code)
   must(task);
   task_answer(task, scores, 2, code);
   task->model_bytes = 5000;
+  task->peak_bytes = 7000;
   shadow_home(shadow_of_task(serve, &task->mail));
   EXPECT(!shadows_turn(serve, false));
   serve_turn(serve, now_us += 1000, 0); /* a resident has rested then */
@@ -76,7 +77,8 @@ TEST(a_shadow_runs_after_the_answer_and_on_its_memory)
   EXPECT_INT(release->costed, 1);
   EXPECT_INT(release->stable_cpu_ns, 40000);
   EXPECT_INT(release->shadow_cpu_ns, 40000);
-  EXPECT_INT(release->shadow_bytes, 5000);
+  EXPECT_INT(release->shadow_memory.steady_bytes, 5000);
+  EXPECT_INT(release->shadow_memory.peak_bytes, 7000);
   EXPECT_INT(release->stable_us.at[sketch_bucket(101)], 1);
   EXPECT_INT(release->shadow_us.at[sketch_bucket(101)], 1);
   EXPECT(!tally_letter.tally->arms[1]); /* a shadow is no live traffic */

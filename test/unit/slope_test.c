@@ -62,7 +62,9 @@ TEST(verdicts_about_memory)
   EXPECT_INT(judged(2, 100, 5000, 0), SLOPE_INCONCLUSIVE);
   EXPECT_INT(judged(3, 0, 1200, 0), SLOPE_INCONCLUSIVE);
   EXPECT_INT(judged(3, 2, 1200, 0), SLOPE_HARM_LEVEL);
-  EXPECT_INT(judged(3, 0, 1400, 0), SLOPE_HARM_LEVEL);
+  EXPECT_INT(judged(5, 0, 1400, 0), SLOPE_INCONCLUSIVE);
+  EXPECT_INT(judged(6, 0, 1400, 0), SLOPE_HARM_PEAK);
+  EXPECT_INT(judged(6, 0, 1319, 0), SLOPE_NON_INFERIOR);
   EXPECT_INT(judged(5, 0.01, 1200, 0), SLOPE_INCONCLUSIVE);
   EXPECT_INT(judged(6, 0.01, 1200, 0), SLOPE_INCONCLUSIVE); /* 864 a day of 1000, or chance */
   EXPECT_INT(judged(9, 0.01, 1200, 0), SLOPE_INCONCLUSIVE);
@@ -72,6 +74,33 @@ TEST(verdicts_about_memory)
   EXPECT_INT(judged(6, -0.01, 1200, 0), SLOPE_NON_INFERIOR);
   struct slope slope = {.windows = 9, .n = 0};
   EXPECT_INT(slope_judge(&slope, &(struct slope_spec){0}), SLOPE_INCONCLUSIVE);
+}
+
+/* Sizes of requests with a heavy tail: whose largest one is larger is chance. An hour of it is no
+ * harm; a version that always needs more is found. */
+TEST(peaks_of_chance_are_no_harm)
+{
+  struct rand rand;
+  rand_seed(&rand, 5);
+  int harms = 0, found = 0;
+  enum { LIVES = 400, WINDOWS = 60 };
+  for (int life = 0; life < LIVES; life++) {
+    struct slope c = {0}, b = {0}, sick = {0};
+    bool harm = false;
+    for (int window = 0; window < WINDOWS; window++) {
+      double peak_c = 100 + 10 / pow(1 - rand_unit(&rand), 0.5);
+      double peak_b = 100 + 10 / pow(1 - rand_unit(&rand), 0.5);
+      slope_add(&c, window, 100, peak_c);
+      slope_add(&b, window, 100, peak_b);
+      slope_add(&sick, window, 100, 100 + 1000);
+      struct slope_spec spec = {.stable_level = 100, .stable_peak = b.peak};
+      harm = harm || slope_judge(&c, &spec) == SLOPE_HARM_PEAK;
+      found += window == 5 && slope_judge(&sick, &spec) == SLOPE_HARM_PEAK;
+    }
+    harms += harm;
+  }
+  EXPECT(harms <= LIVES / 100);
+  EXPECT(found > LIVES * 9 / 10);
 }
 
 /* A megabyte of jitter on 500 steady ones, looked at each minute of an hour: the slope of few

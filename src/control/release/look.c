@@ -59,6 +59,12 @@ static void samples_keep(struct run *run, const struct arm_tally *tally)
   }
 }
 
+static void memory_fill(const struct memory_tally *tally, struct look_arm *arm)
+{
+  arm->steady_bytes = tally->steady_bytes;
+  arm->peak_bytes = tally->peak_bytes;
+}
+
 static void arm_fill(struct run *run, const struct arm_tally *tally, struct look_arm *arm)
 {
   struct sketch sketch;
@@ -67,7 +73,7 @@ static void arm_fill(struct run *run, const struct arm_tally *tally, struct look
   arm->timeouts = tally->timeouts;
   arm->costed = tally->costed;
   arm->cpu_us = tally->cpu_ns / 1000;
-  arm->steady_bytes = arm->peak_bytes = tally->memory_bytes;
+  memory_fill(&tally->memory, arm);
   sketch_of_answers(&sketch, &tally->total_us, tally->timeouts);
   look_latency(arm, trial_slow(&run->trial), &sketch);
   for (int i = 0; i < SHIFT_BINS; i++) arm->bins[i] = tally->shift[i];
@@ -83,7 +89,7 @@ static void pairs_fill(struct run *run, const struct release_tally *tally, struc
   candidate->errors = tally->shadow_errors;
   candidate->costed = stable->costed = tally->costed;
   candidate->cpu_us = tally->shadow_cpu_ns / 1000;
-  candidate->steady_bytes = candidate->peak_bytes = tally->shadow_bytes;
+  memory_fill(&tally->shadow_memory, candidate);
   stable->cpu_us = tally->stable_cpu_ns / 1000;
   sketch_merge32(&sketch, &tally->shadow_us);
   look_latency(candidate, trial_slow(&run->trial), &sketch);
@@ -177,7 +183,7 @@ void look_fill(struct control *control, struct run *run, struct look *look)
   }
   if (look->copied) {
     if (tally) pairs_fill(run, tally, look);
-    if (stable) look->arms[ARM_STABLE].steady_bytes = stable->memory_bytes;
+    if (stable) memory_fill(&stable->memory, &look->arms[ARM_STABLE]);
     return;
   }
   if (candidate) {

@@ -197,10 +197,10 @@ static enum code linear_run(void *seat, struct task *task, struct err *err)
   return OK;
 }
 
-static uint64_t linear_bytes(const void *model)
+static uint64_t linear_bytes(const void *model, uint64_t *peak)
 {
   const struct linear *linear = model;
-  return sizeof *linear + ((uint64_t)linear->n_in + 1) * linear->n_out * sizeof(float);
+  return *peak = sizeof *linear + ((uint64_t)linear->n_in + 1) * linear->n_out * sizeof(float);
 }
 
 const struct engine engine_linear = {

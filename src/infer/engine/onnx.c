@@ -144,10 +144,12 @@ static enum code onnx_open(const struct model_source *source, struct arena *aren
   return OK;
 }
 
-static uint64_t onnx_bytes(const void *model)
+static uint64_t onnx_bytes(const void *model, uint64_t *peak)
 {
   const struct onnx *onnx = model;
-  return sizeof *onnx + onnx->graph_bytes + account_bytes(onnx->account);
+  uint64_t own = sizeof *onnx + onnx->graph_bytes;
+  *peak = own + account_peak(onnx->account);
+  return own + account_bytes(onnx->account);
 }
 
 const struct engine engine_onnx = {

@@ -10,6 +10,7 @@
 
 struct account {
   _Atomic uint64_t bytes; /* blocks with their heads, and ACCOUNT_OPEN while it is open */
+  _Atomic uint64_t peak;  /* of bytes, since account_peak */
   uint64_t max;
   _Atomic bool refused;
 };
@@ -51,6 +52,22 @@ uint64_t account_bytes(const struct account *account)
   return atomic_load_explicit(&account->bytes, memory_order_relaxed) - ACCOUNT_OPEN;
 }
 
+uint64_t account_peak(struct account *account)
+{
+  uint64_t now = atomic_load_explicit(&account->bytes, memory_order_relaxed);
+  uint64_t peak = atomic_exchange_explicit(&account->peak, now, memory_order_relaxed);
+  return (peak > now ? peak : now) - ACCOUNT_OPEN;
+}
+
+static void peak_raise(struct account *account, uint64_t bytes)
+{
+  uint64_t peak = atomic_load_explicit(&account->peak, memory_order_relaxed);
+  while (bytes > peak &&
+         !atomic_compare_exchange_weak_explicit(&account->peak, &peak, bytes, memory_order_relaxed,
+                                                memory_order_relaxed))
+    ;
+}
+
 uint64_t account_max(const struct account *account) { return account->max; }
 
 bool account_refused(struct account *account) { return atomic_exchange(&account->refused, false); }
@@ -69,6 +86,7 @@ static void *block_alloc(struct ort_allocator *self, size_t bytes)
       atomic_store(&account->refused, true);
       throw_no_memory();
     }
+    peak_raise(account, before + all);
   }
   struct block_head *head = throw_grab(all);
   head->account = account;

@@ -24,6 +24,8 @@ void account_enter(struct account *account);
 void account_leave(void);
 
 uint64_t account_bytes(const struct account *account);
+/* The most that was booked at once since this was asked last. */
+uint64_t account_peak(struct account *account);
 uint64_t account_max(const struct account *account);
 /* Whether a block was refused since the last time this was asked. */
 bool account_refused(struct account *account);

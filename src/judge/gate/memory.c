@@ -22,8 +22,14 @@ static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
   enum slope_says says = trial->memory[arm];
   result.effect = level / stable_level;
   result.x_c = (uint64_t)level, result.x_b = (uint64_t)stable_level;
-  if (says == SLOPE_HARM_LEVEL || says == SLOPE_HARM_SLOPE) result.state = GATE_HARM;
+  if (says == SLOPE_HARM_LEVEL || says == SLOPE_HARM_PEAK || says == SLOPE_HARM_SLOPE)
+    result.state = GATE_HARM;
   if (says == SLOPE_HARM_SLOPE) result.lane = LANE_SLOPE;
+  if (says == SLOPE_HARM_PEAK) {
+    result.lane = LANE_PEAK;
+    result.effect = c->peak_least / b->peak;
+    result.x_c = (uint64_t)c->peak_least, result.x_b = (uint64_t)b->peak;
+  }
   if (says == SLOPE_NON_INFERIOR) result.state = GATE_NON_INFERIOR;
   return result;
 }
