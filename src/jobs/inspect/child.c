@@ -101,11 +101,12 @@ static uint64_t rss_peak(const struct child *child)
 static void memory_measure(struct child *child, const struct loaded *loaded)
 {
   struct report *report = &child->report;
-  uint64_t own = loaded->engine->bytes ? loaded->engine->bytes(loaded->model) : 0;
+  uint64_t own_peak = 0;
+  uint64_t own = loaded->engine->bytes ? loaded->engine->bytes(loaded->model, &own_peak) : 0;
   malloc_trim(0);
   uint64_t now = rss_now(child), peak = rss_peak(child), before = child->rss_before;
   report->memory_bytes = now > before && now - before > own ? now - before : own;
-  report->memory_peak_bytes = peak > before ? peak - before : 0;
+  report->memory_peak_bytes = peak > before ? peak - before : own_peak;
   if (report->memory_peak_bytes < report->memory_bytes)
     report->memory_peak_bytes = report->memory_bytes;
 }
