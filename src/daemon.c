@@ -293,6 +293,8 @@ static enum code rooms_make(struct daemon *d, struct err *err)
     return err->code;
   d->scribe = scribe_new(d->ledger, d->outcomes);
   scribe_witness(d->scribe, d->witness);
+  scribe_keep_looks(d->scribe, (uint32_t)option_number(&d->options, OPTION_looks_releases),
+                    option_number(&d->options, OPTION_looks_kept) / 1000);
   d->post.scribe = scribe_mailbox(d->scribe);
   d->watch = watch_new();
   for (uint32_t i = 0; i < d->post.n_workers; i++) {

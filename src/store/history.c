@@ -10,7 +10,8 @@
 
 struct history {
   sqlite3 *db;
-  sqlite3_stmt *by_tenant, *by_model, *of_flags, *of_releases, *of_looks, *proofs, *own_proofs;
+  sqlite3_stmt *by_tenant, *by_model, *of_flags, *of_releases, *of_looks, *pruned;
+  sqlite3_stmt *proofs, *own_proofs;
   struct buf line; /* scratch of one proof */
   int64_t deadline_us;
 };
@@ -54,7 +55,11 @@ enum code history_open(struct history **out, const struct datadir *dir, struct e
                   "SELECT " SQL_ROW " FROM events WHERE tenant = ?1 AND seq >= ?2"
                   " ORDER BY seq LIMIT ?3",
                   &history->own_proofs, err) ||
-      sql_prepare(history->db, JOURNAL_SELECT, &history->of_looks, err)) {
+      sql_prepare(history->db, JOURNAL_SELECT, &history->of_looks, err) ||
+      sql_prepare(history->db,
+                  "SELECT wall_ms FROM looks_pruned WHERE tenant = ?1 AND model = ?2"
+                  " AND release = ?3",
+                  &history->pruned, err)) {
     history_close(history);
     return err->code;
   }
@@ -74,6 +79,7 @@ void history_close(struct history *history)
   sqlite3_finalize(history->proofs);
   sqlite3_finalize(history->own_proofs);
   buf_deinit(&history->line);
+  sqlite3_finalize(history->pruned);
   must(sqlite3_close(history->db) == SQLITE_OK);
   ungrab(history);
 }
@@ -184,4 +190,20 @@ enum code history_looks(struct history *history, const struct journal_row *of, u
   if (limit_check(limit, err)) return err->code;
   history->deadline_us = deadline_us;
   return journal_walk(history->db, history->of_looks, of, limit, fn, arg, err);
+}
+
+enum code history_pruned(struct history *history, const struct journal_row *of, int64_t *wall_ms,
+                         struct err *err)
+{
+  sqlite3_stmt *stmt = history->pruned;
+  history->deadline_us = INT64_MAX;
+  sql_bind_text(stmt, 1, of->tenant);
+  sql_bind_text(stmt, 2, of->model);
+  sqlite3_bind_int64(stmt, 3, of->release);
+  int rc = sqlite3_step(stmt);
+  *wall_ms = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+  enum code code = rc == SQLITE_ROW || rc == SQLITE_DONE ? OK : sql_fail(history->db, rc, err);
+  sqlite3_reset(stmt);
+  sqlite3_clear_bindings(stmt);
+  return code;
 }

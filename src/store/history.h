@@ -41,6 +41,9 @@ CHECKED enum code history_releases(struct history *history, struct slice tenant,
 CHECKED enum code history_looks(struct history *history, const struct journal_row *of,
                                 uint32_t limit, int64_t deadline_us, journal_fn fn, void *arg,
                                 struct err *err);
+/* When the release's looks went, for they are not kept for ever (prune.h); 0: they are there. */
+CHECKED enum code history_pruned(struct history *history, const struct journal_row *of,
+                                 int64_t *wall_ms, struct err *err);
 
 /* Rows as proof: in order, with the line that was hashed and the hashes around it; of one tenant
  * and its own chain, or (tenant at NULL) of all and the chain over all. The slices live until fn

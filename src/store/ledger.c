@@ -229,7 +229,7 @@ static enum code handles_open(struct ledger *ledger, const char *vfs, struct err
   if (text_expect(ledger->db, "PRAGMA quick_check(1)", "ok",
                   "the ledger is damaged (its quick check failed); restore it from a backup",
                   err) ||
-      schema_check(ledger, err) || sql_run(ledger->db, OUTBOX_TABLE, err) ||
+      schema_check(ledger, err) || sql_run(ledger->db, OUTBOX_TABLE PRUNED_TABLE, err) ||
       text_expect(ledger->db, "PRAGMA journal_mode=WAL", "wal",
                   "the file system under the data directory cannot hold a WAL; choose another",
                   err) ||

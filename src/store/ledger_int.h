@@ -11,11 +11,16 @@ sqlite3 *ledger_db(struct ledger *ledger);
 /* A failed write: ends the process when nobody can know what is on disk; else the answer. */
 enum code ledger_write_fail(struct ledger *ledger, int rc, const char *doing, struct err *err);
 
-/* Came later than the schema's number, and no reader needs it: made where it is not. */
+/* These came later than the schema's number, and older readers need neither: made where they are
+ * not. */
 #define OUTBOX_TABLE                                                                            \
   "CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"        \
   " wall_ms INTEGER NOT NULL, ours INTEGER NOT NULL, url TEXT NOT NULL, body TEXT NOT NULL)"    \
   " STRICT;"
+#define PRUNED_TABLE                                                                            \
+  "CREATE TABLE IF NOT EXISTS looks_pruned (tenant TEXT NOT NULL, model TEXT NOT NULL,"         \
+  " release INTEGER NOT NULL, wall_ms INTEGER NOT NULL, PRIMARY KEY (tenant, model, release))"  \
+  " STRICT, WITHOUT ROWID;"
 #define JOURNAL_TABLE                                                                           \
   "CREATE TABLE looks (tenant TEXT NOT NULL, model TEXT NOT NULL, release INTEGER NOT NULL,"    \
   " look INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (tenant, model, release, look))"    \

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "store/journal.h"
 #include "store/outbox.h"
+#include "store/prune.h"
 
 enum {
   GROUP_MAX = 256,
@@ -19,6 +20,8 @@ enum {
   ROWS_WAIT_MAX = 1 << 16, /* past these, what comes is dropped */
   SWEEP_FAILED_US = 10000000,
   SWEEP_ROWS = 512,
+  PRUNE_US = 10000000,
+  PRUNE_MORE_US = 100000,
 };
 
 struct scribe {
@@ -30,6 +33,8 @@ struct scribe {
   struct letter_predictions *first, **first_end; /* predictions that wait */
   uint32_t rows_wait;
   int64_t sweep_us; /* when to sweep next */
+  struct prune prune;
+  int64_t prune_us; /* when to look for looks that go */
   bool troubled;    /* the last predictions could not be written, and that was said */
   bool stopped;
 };
@@ -268,6 +273,23 @@ static void outcomes_clean(struct scribe *scribe)
   outcomes_tidy(scribe->outcomes, !idle(scribe) || !mailbox_empty(&scribe->box));
 }
 
+static void looks_prune(struct scribe *scribe)
+{
+  struct err err = {.code = OK};
+  int64_t now_us = clock_us();
+  bool more = false;
+  if (!scribe->prune.releases || now_us < scribe->prune_us) return;
+  if (prune_step(&scribe->prune, scribe->ledger, clock_wall_ms(), SWEEP_ROWS, &more, &err) != OK)
+    log_event(LOG_WARN, "looks_not_pruned", "reason", err.text, NULL);
+  scribe->prune_us = now_us + (more ? PRUNE_MORE_US : PRUNE_US);
+}
+
+void scribe_keep_looks(struct scribe *scribe, uint32_t releases, int64_t keep_ms)
+{
+  scribe->prune.releases = releases;
+  scribe->prune.keep_ms = keep_ms;
+}
+
 /* --- messages that are owed no more ----------------------------------------------------------- */
 
 static void told_write(struct ledger *ledger, struct letter_notify **told, uint32_t n)
@@ -324,6 +346,7 @@ static void mail_write(struct scribe *scribe, struct mail *mail)
   predictions_write(scribe);
   outcomes_clean(scribe);
   witness_turn(scribe->witness, clock_us(), clock_wall_ms());
+  looks_prune(scribe);
 }
 
 bool scribe_turn(struct scribe *scribe)
@@ -339,6 +362,7 @@ void scribe_main(void *arg)
     int64_t until_us = scribe->outcomes ? scribe->sweep_us : INT64_MAX;
     int64_t due_us = witness_due_us(scribe->witness);
     if (due_us < until_us) until_us = due_us;
+    if (scribe->prune.releases && scribe->prune_us < until_us) until_us = scribe->prune_us;
     mail_write(scribe, idle(scribe) ? mailbox_wait(&scribe->box, until_us)
                                     : mailbox_take(&scribe->box));
   }

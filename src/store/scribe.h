@@ -18,6 +18,8 @@ struct scribe *scribe_new(struct ledger *ledger, struct outcomes *outcomes);
 /* Checkpoints from now on; before the thread starts. Lent until scribe_free. */
 void scribe_witness(struct scribe *scribe, struct witness *witness);
 void scribe_free(struct scribe *scribe);
+/* Before it runs: how long looks are kept (prune.h); unsaid all are. */
+void scribe_keep_looks(struct scribe *scribe, uint32_t releases, int64_t keep_ms);
 struct mailbox *scribe_mailbox(struct scribe *scribe);
 void scribe_main(void *scribe); /* the thread's main: until LETTER_STOP */
 /* Handles what is there and a part of the predictions that wait; never waits for letters. False

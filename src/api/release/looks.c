@@ -44,6 +44,16 @@ static enum code looks_read(struct ask *ask, const struct journal_row *of, uint3
     desk->history = NULL;
     return ask->err.code;
   }
+  int64_t pruned_ms;
+  if (history_pruned(desk->history, of, &pruned_ms, &ask->err)) return ask->err.code;
+  if (pruned_ms) {
+    char at[25];
+    clock_text(pruned_ms, at);
+    return fail(&ask->err, E_NOT_FOUND,
+                "the looks of release %.*s/%u were pruned at %s (--looks-releases, --looks-kept): "
+                "it cannot be judged again; its verdicts are in 'slipway release show'",
+                SLICE_ARG(of->model), of->release, at);
+  }
   return history_looks(desk->history, of, limit, clock_us() + LEDGER_WALK_US, look_add, looks,
                        &ask->err);
 }
