@@ -113,6 +113,26 @@ static void wanted_read(struct slice list, struct letter_command *command)
   }
 }
 
+/* What was asked, as one number: the same again gives the same, anything else another. */
+static struct slice request_hash(struct ask *ask)
+{
+  const struct letter_ask *letter = ask->letter;
+  const struct slice parts[] = {letter->method, letter->path, letter->query, letter->body};
+  char hex[SHA256_HEX_LEN + 1];
+  struct sha256 sha;
+  sha256_init(&sha);
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    uint64_t len = parts[i].len; /* before each part, so that no two requests read the same */
+    sha256_add(&sha, slice_of((const char *)&len, sizeof len));
+    if (len) sha256_add(&sha, parts[i]);
+  }
+  struct digest digest = sha256_end(&sha);
+  digest_hex(&digest, hex);
+  struct slice text = arena_copy(&ask->arena, slice_of(hex, EVENT_REQUEST_LEN));
+  must(text.at);
+  return text;
+}
+
 enum desk_step ask_command(struct ask *ask, ask_then then)
 {
   struct letter_ask *letter = ask->letter;
@@ -129,6 +149,7 @@ enum desk_step ask_command(struct ask *ask, ask_then then)
   if (!command->event.tenant.at) command->event.tenant = letter->tenant;
   command->event.actor = letter->actor;
   command->event.idempotency = ask->keyless ? SLICE_NONE : key;
+  command->event.request = command->event.idempotency.len ? request_hash(ask) : SLICE_NONE;
   command->arena = &ask->arena;
   command->desk_state = ask;
   command->n_seqs_wanted = 0;

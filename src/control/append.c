@@ -22,7 +22,8 @@ static struct event *model_event(struct change *change, enum event_kind kind, st
                           .model = change->model->name,
                           .version = change->version,
                           .actor = arena_copy(&change->append.arena, actor_of(change)),
-                          .idempotency = key};
+                          .idempotency = key,
+                          .request = key.len ? change->request : SLICE_NONE};
   must(event->actor.at);
   return event;
 }

@@ -60,6 +60,7 @@ void catalog_free(struct catalog *catalog)
   if (!catalog) return;
   for (uint32_t i = 0; i < catalog->n_tenants; i++) ungrab(catalog->tenants[i]->flags_text);
   registry_free(catalog);
+  once_free(catalog);
   arena_deinit(&catalog->arena);
   ungrab(catalog);
 }
@@ -131,23 +132,6 @@ const struct catalog_version *catalog_version(const struct catalog_model *model,
 uint32_t catalog_previous(const struct catalog_model *model)
 {
   return model->n_backs ? model->backs[model->n_backs - 1] : 0;
-}
-
-/* A tenant's keys are its own: its slot goes into the hash and into the comparison. */
-static uint32_t key_at(const struct catalog *catalog, const struct catalog_tenant *tenant,
-                       struct slice key)
-{
-  uint32_t mask = catalog->keys_cap - 1;
-  uint32_t at = ((uint32_t)siphash(catalog->hash_key, key) + tenant->slot) & mask;
-  for (; catalog->keys[at]; at = (at + 1) & mask)
-    if (catalog->keys[at]->tenant == tenant && slice_eq(catalog->keys[at]->key, key)) break;
-  return at;
-}
-
-const struct catalog_key *catalog_key(const struct catalog *catalog,
-                                      const struct catalog_tenant *tenant, struct slice key)
-{
-  return catalog->keys_cap && key.len ? catalog->keys[key_at(catalog, tenant, key)] : NULL;
 }
 
 /* --- growing ---------------------------------------------------------------------------------- */
@@ -238,32 +222,6 @@ static void version_add(struct catalog *catalog, struct catalog_model *model,
   model->n_live++;
   model->tenant->n_versions_live++;
   model->tenant->bytes_live += version->bytes;
-}
-
-static void key_add(struct catalog *catalog, const struct catalog_tenant *tenant,
-                    const struct catalog_model *model, const struct event *event)
-{
-  struct catalog_key *key = need(&catalog->arena, 1, sizeof *key);
-  *key = (struct catalog_key){.key = catalog_keep(catalog, event->idempotency),
-                              .tenant = tenant,
-                              .model = model,
-                              .kind = event->kind,
-                              .version = event->version,
-                              .release = event->release,
-                              .seq = event->seq,
-                              .asked = registry_asked(event),
-                              .code = event->code,
-                              .reason = catalog_keep(catalog, event->reason)};
-  if ((catalog->n_keys + 1) * 2 > catalog->keys_cap) {
-    struct catalog_key **old = catalog->keys;
-    uint32_t old_cap = catalog->keys_cap;
-    catalog->keys_cap = old_cap ? old_cap * 2 : 16;
-    catalog->keys = need(&catalog->arena, catalog->keys_cap, sizeof(struct catalog_key *));
-    for (uint32_t i = 0; i < old_cap; i++)
-      if (old[i]) catalog->keys[key_at(catalog, old[i]->tenant, old[i]->key)] = old[i];
-  }
-  catalog->keys[key_at(catalog, tenant, key->key)] = key;
-  catalog->n_keys++;
 }
 
 /* --- switching -------------------------------------------------------------------------------- */
@@ -408,7 +366,7 @@ enum code catalog_apply(struct catalog *catalog, const struct event *event, stru
       model_event_apply(catalog, model, event);
     }
   }
-  if (event->idempotency.len) key_add(catalog, tenant, model, event);
+  if (event->idempotency.len) once_fold(catalog, tenant, model, event);
   catalog->seq = event->seq;
   return OK;
 }
@@ -463,32 +421,6 @@ static void add_model(struct sha256 *sha, const struct catalog_model *model)
   registry_digest(sha, model);
 }
 
-/* Keys have no order of their own that does not depend on the hash key: they are summed up, each by
- * its own digest. */
-static void add_keys(struct sha256 *sha, const struct catalog *catalog)
-{
-  unsigned char sum[SHA256_LEN] = {0};
-  for (uint32_t i = 0; i < catalog->keys_cap; i++) {
-    const struct catalog_key *key = catalog->keys[i];
-    if (!key) continue;
-    struct sha256 one;
-    sha256_init(&one);
-    digest_text(&one, key->tenant->name);
-    digest_text(&one, key->key);
-    digest_text(&one, key->model ? key->model->name : SLICE_NONE);
-    digest_text(&one, slice_str(event_name(key->kind)));
-    digest_number(&one, key->version);
-    digest_number(&one, key->seq);
-    if (key->asked) digest_number(&one, key->asked);
-    digest_text(&one, slice_str(code_name(key->code)));
-    digest_text(&one, key->reason);
-    struct digest digest = sha256_end(&one);
-    for (int k = 0; k < SHA256_LEN; k++) sum[k] = (unsigned char)(sum[k] + digest.at[k]);
-  }
-  digest_number(sha, catalog->n_keys);
-  sha256_add(sha, slice_of((const char *)sum, sizeof sum));
-}
-
 struct digest catalog_digest(const struct catalog *catalog)
 {
   struct sha256 sha;
@@ -506,7 +438,7 @@ struct digest catalog_digest(const struct catalog *catalog)
     digest_number(&sha, tenant->flags_seq);
     digest_text(&sha, tenant->flags);
   }
-  add_keys(&sha, catalog);
+  once_digest(&sha, catalog);
   freeze_digest(&sha, catalog);
   return sha256_end(&sha);
 }

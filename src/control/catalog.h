@@ -16,6 +16,7 @@
 
 #include "base/quota.h"
 #include "control/key.h"
+#include "control/once.h"
 #include "world/event.h"
 
 struct catalog_release; /* release/fold.h */
@@ -71,19 +72,6 @@ struct catalog_model {
   uint32_t n_releases;
 };
 
-/* What a request with an Idempotency-Key did, so that asking again gets the same answer. */
-struct catalog_key {
-  struct slice key;
-  const struct catalog_tenant *tenant;
-  const struct catalog_model *model;
-  enum event_kind kind;
-  uint32_t version, release;
-  uint64_t seq;
-  uint64_t asked; /* of the registry: a hash of what was asked for */
-  enum code code; /* VERSION_REFUSED */
-  struct slice reason;
-};
-
 struct catalog_tenant {
   struct slice name;
   uint32_t slot;      /* 0, 1, 2... in order of creation; never another's */
@@ -99,6 +87,7 @@ struct catalog_tenant {
   uint64_t flags_seq; /* of the event that set it, and when that was: */
   int64_t flags_ms;
   char *flags_text; /* its memory: flag.c's */
+  struct once once; /* Idempotency-Keys */
   struct keyring keyring;
   struct quotas *quotas; /* what was said; NULL: nothing ever */
   struct meter *meter;   /* made with the tenant */
@@ -140,8 +129,6 @@ struct catalog_model *catalog_model(const struct catalog_tenant *tenant, struct 
 struct catalog_model *catalog_model_like(const struct catalog_tenant *tenant, struct slice name);
 /* NULL when there is none, or it was removed. */
 const struct catalog_version *catalog_version(const struct catalog_model *model, uint32_t number);
-const struct catalog_key *catalog_key(const struct catalog *catalog,
-                                      const struct catalog_tenant *tenant, struct slice key);
 uint32_t catalog_previous(const struct catalog_model *model); /* 0: nothing to go back to */
 
 /* Over everything above in one canonical form: equal digests, equal catalogs. */

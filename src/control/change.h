@@ -89,7 +89,7 @@ struct change {
   enum change_state state;           /* only change_step's answers go in here */
   struct letter_command *command;    /* to be answered, and more who asked the same, linked by
                                    * mail.next; NULL: nobody waits */
-  struct slice key;                  /* the first command's idempotency key; in append.arena */
+  struct slice key, request;         /* the first command's, event.h; in append.arena */
   struct mail *behind, **behind_end; /* commands that wait for its append, in order */
   struct catalog_model *model;       /* SWITCH, WISH, READY */
   struct catalog_model *moves;       /* PLAIN: the record of its release, which wants to know */

@@ -49,6 +49,9 @@ static bool key_fits(const struct catalog *catalog, const struct catalog_key *ke
                      const struct letter_command *command)
 {
   const struct event *event = &command->event;
+  bool same = true, told = once_compare(key, event, &same);
+  if (!same) return false;
+  if (told && !key_command_is(command)) return true;
   if (!key_kind_fits(command->kind, key->kind)) return false;
   if (key_command_is(command)) return key_command_replays(catalog, command, key->seq);
   if (!slice_eq(key->model ? key->model->name : SLICE_NONE, event->model)) return false;
@@ -64,6 +67,7 @@ bool command_same(const struct letter_command *one, const struct letter_command 
 {
   const struct event *a = &one->event, *b = &other->event;
   if (one->kind != other->kind || !slice_eq(a->model, b->model)) return false;
+  if (a->request.len && b->request.len) return slice_eq(a->request, b->request);
   return one->kind != COMMAND_PUSH && (!b->version || !a->version || a->version == b->version);
 }
 
@@ -239,11 +243,11 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
     refuse(decision, decision->err.code);
     return;
   }
+  if (key_decide(catalog, tenant, command, decision)) return;
   if (command->kind == COMMAND_FLAG_SET || command->kind == COMMAND_FLAG_REMOVE) {
     flag_decide(catalog, tenant, command, decision);
     return;
   }
-  if (key_decide(catalog, tenant, command, decision)) return;
   if (key_command_is(command)) {
     key_command_decide(tenant, catalog, command, decision);
     return;

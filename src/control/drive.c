@@ -17,7 +17,8 @@ struct change *change_new(struct control *control, enum change_kind kind,
   if (command) {
     command->mail.next = NULL;
     change->key = arena_copy(&change->append.arena, command->event.idempotency);
-    must(change->key.at);
+    change->request = arena_copy(&change->append.arena, command->event.request);
+    must(change->key.at && change->request.at);
   }
   list_push_back(&control->changes, &change->link);
   return change;

@@ -80,6 +80,18 @@ static bool joined(struct control *control, struct letter_command *command)
 
 /* --- each decision ---------------------------------------------------------------------------- */
 
+/* The key stands in the one event that the request led to; where none has it yet, in the last. */
+static void key_stand(struct letter_append *letter, const struct change *change)
+{
+  struct event *keyed = &letter->events[letter->n_events - 1];
+  for (uint32_t i = 0; i < letter->n_events; i++)
+    if (letter->events[i].idempotency.len) keyed = &letter->events[i];
+  for (uint32_t i = 0; i < letter->n_events; i++) letter->events[i].request = SLICE_NONE;
+  if (!change->key.len) return;
+  keyed->idempotency = change->key;
+  keyed->request = change->request;
+}
+
 static struct change *command_append(struct control *control, struct letter_command *command,
                                      const struct decision *decision)
 {
@@ -91,6 +103,7 @@ static struct change *command_append(struct control *control, struct letter_comm
   letter->n_events = decision->n_events;
   for (uint32_t i = 0; i < decision->n_events; i++)
     must(event_copy(&letter->arena, &decision->events[i], &letter->events[i]));
+  key_stand(letter, change);
   return change;
 }
 

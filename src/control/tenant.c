@@ -169,9 +169,10 @@ static bool key_decides(const struct catalog *catalog, const struct letter_comma
               (command->kind == COMMAND_TENANT_REMOVE && key->kind == EVENT_TENANT_REMOVED) ||
               (command->kind == COMMAND_TENANT_ADD && key->kind == EVENT_TENANT_CREATED &&
                !wish->n_facts);
+  bool equal = true;
   decision->kind = DECISION_ANSWER;
   decision->seq = key->seq;
-  if (!same)
+  if (!same || (once_compare(key, wish, &equal) && !equal))
     fail(&decision->err, E_IDEMPOTENCY_MISMATCH,
          "the Idempotency-Key '%.*s' was used before; use a fresh one", SLICE_ARG(key->key));
   return true;

@@ -50,7 +50,8 @@ enum code event_check(const struct event *event, struct err *err)
                {"the engine", event->engine, EVENT_TEXT_MAX},
                {"the note", event->note, NOTE_MAX},
                {"the reason", event->reason, REASON_MAX},
-               {"the idempotency key", event->idempotency, EVENT_TEXT_MAX}};
+               {"the idempotency key", event->idempotency, EVENT_TEXT_MAX},
+               {"the request's hash", event->request, EVENT_REQUEST_LEN}};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     if (event_text_check(texts[i].what, texts[i].text, texts[i].max, err)) return err->code;
   for (uint32_t i = 0; i < event->n_files; i++)
@@ -111,6 +112,7 @@ void event_body_write(struct buf *buf, const struct event *event)
     member_start(buf, "release");
     buf_print(buf, "%" PRIu32, event->release);
   }
+  member_text(buf, "request", event->request);
   if (event->version) {
     member_start(buf, "version");
     buf_print(buf, "%" PRIu32, event->version);
@@ -256,6 +258,7 @@ static enum code body_walk(struct arena *arena, int encoding, json_t *object, st
   event->note = take_text(&body, "note");
   event->reason = take_text(&body, "reason");
   event->release = (uint32_t)take_number(&body, "release", UINT32_MAX);
+  event->request = take_text(&body, "request");
   event->version = (uint32_t)take_number(&body, "version", UINT32_MAX);
   return take_end(&body);
 }

@@ -5,7 +5,8 @@
  *          "tenant":T,"wall_ms":W}                      what is hashed, and what golden ledgers
  *          hold
  *   body  {"code":C,"engine":E,"facts":{"name":S...},"files":[{"bytes":N,"digest":"hex",
- *          "name":S}...],"note":S,"reason":S,"release":N,"version":N}
+ *          "name":S}...],"note":S,"reason":S,"release":N,"request":S,
+ *          "version":N}
  *                                                       what does not have a column of its own
  *
  * Keys in alphabetical order, no white space, empty members left out of the body (never of the

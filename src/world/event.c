@@ -163,7 +163,7 @@ bool event_copy(struct arena *arena, const struct event *from, struct event *to)
   if (!text_copy(arena, &to->actor) || !text_copy(arena, &to->tenant) ||
       !text_copy(arena, &to->model) || !text_copy(arena, &to->engine) ||
       !text_copy(arena, &to->note) || !text_copy(arena, &to->reason) ||
-      !text_copy(arena, &to->idempotency))
+      !text_copy(arena, &to->idempotency) || !text_copy(arena, &to->request))
     return false;
   return files_copy(arena, from, to) && facts_copy(arena, from, to);
 }

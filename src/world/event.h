@@ -78,6 +78,7 @@ struct event_fact {
 enum {
   EVENT_FILES_MAX = 256,
   EVENT_TEXT_MAX = 255,      /* actor, tenant, model, engine, Idempotency-Key */
+  EVENT_REQUEST_LEN = 32,
   EVENT_FILE_NAME_MAX = 128, /* one plain name in a model folder */
   NOTE_MAX = 1024,
   REASON_MAX = 256,
@@ -101,6 +102,7 @@ struct event {
   const struct event_fact *facts; /* ascending by name, no name twice */
   uint32_t n_facts;
   struct slice idempotency; /* the request's Idempotency-Key; empty: none */
+  struct slice request;     /* with it: a hash of the request, 32 hex digits; empty: not told */
 };
 
 /* Whether a text may stand in an event: UTF-8 of at most max bytes. `what`: "the note". */

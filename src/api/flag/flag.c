@@ -77,7 +77,6 @@ static enum desk_step changed(struct ask *ask)
   return ask_json(ask, 200, json_pack("{so}", "seq", json_u64(ask->command.seq)));
 }
 
-/* A flag is what it was set to however often it is: no Idempotency-Key is needed, none is kept. */
 static enum desk_step flags_command(struct ask *ask, enum command_kind kind,
                                     struct event_fact *facts, uint32_t n)
 {
@@ -86,7 +85,6 @@ static enum desk_step flags_command(struct ask *ask, enum command_kind kind,
   struct event_fact *kept = arena_zero(&ask->arena, n, sizeof *kept);
   must(kept);
   memcpy(kept, facts, n * sizeof *kept);
-  ask->keyless = true;
   ask->command.kind = kind;
   ask->command.event =
       (struct event){.kind = kind == COMMAND_FLAG_SET ? EVENT_FLAGS_SET : EVENT_FLAG_REMOVED,

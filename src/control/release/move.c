@@ -117,6 +117,35 @@ static bool evidence_matters(const struct rollout *rollout)
   return gates_decided(rollout) || rollout->why == WHY_PERSON || rollout->why == WHY_APPROVED;
 }
 
+/* Neither used nor with the scribe. */
+static bool key_is_free(const struct control *control, const struct run *run, struct slice key)
+{
+  const struct catalog_tenant *tenant = run->model->tenant;
+  for (struct link *link = control->changes.next; link != &control->changes; link = link->next) {
+    const struct change *change = LIST_OF(link, struct change, link);
+    if (change_at_scribe(change) && slice_eq(change->key, key) &&
+        slice_eq(change->append.events[0].tenant, tenant->name))
+      return false;
+  }
+  return !catalog_key(control->catalog, tenant, key);
+}
+
+/* The same of one that acted before its turn: it is told once. Its command still waits, so another
+ * with that key may have been taken. */
+static void heard_add(const struct control *control, struct change *change, struct event *event,
+                      struct run *run)
+{
+  struct event said;
+  if (!run->heard.actor.len) return;
+  must(event_copy(&change->append.arena, &run->heard, &said));
+  run->heard = (struct event){.seq = 0};
+  event->actor = said.actor;
+  event->note = said.note;
+  if (!said.idempotency.len || !key_is_free(control, run, said.idempotency)) return;
+  event->idempotency = change->key = said.idempotency;
+  event->request = change->request = said.request;
+}
+
 /* A person's word stands in its event: who, in which words, with whose key. */
 static void word_add(struct change *change, struct event *event, const struct run *run,
                      const struct rollout *rollout)
@@ -130,6 +159,7 @@ static void word_add(struct change *change, struct event *event, const struct ru
   event->actor = arena_copy(arena, wish->actor);
   event->note = arena_copy(arena, wish->note);
   event->idempotency = change->key;
+  event->request = change->request;
   if (approved) event->kind = EVENT_RELEASE_APPROVED;
   if (change->command->kind == COMMAND_ROLLBACK) event->version = change->version = run->against;
 }
@@ -149,7 +179,10 @@ static struct change *record_send(struct control *control, struct run *run,
   must(release_moved(arena, run->model, rollout, run->trial.looks, verdict, edges_text(run, arena),
                      event));
   change->version = run->version;
-  if (command) word_add(change, event, run, rollout);
+  if (command)
+    word_add(change, event, run, rollout);
+  else
+    heard_add(control, change, event, run);
   if (rollout->state == ROLLOUT_FAILED) {
     event->reason = arena_copy(arena, slice_str(run->reason));
     event->code = run->code;

@@ -161,6 +161,7 @@ static void run_free(struct runs *runs, struct run *run)
 {
   runs->of[run->model->slot] = NULL;
   list_remove(&run->link);
+  arena_deinit(&run->heard_arena);
   ungrab(run->units.at);
   ungrab(run);
 }

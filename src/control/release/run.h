@@ -92,6 +92,8 @@ struct run {
   uint32_t n_samples;
   struct run_totals totals;
   struct run_outcomes outcomes;
+  struct event heard; /* an abort that acted before its turn: the record says whose it was */
+  struct arena heard_arena;
   bool checking;           /* the stable version's golden examples are being run */
   int64_t check_us;        /* not again before */
   char reason[REASON_MAX]; /* why the candidate could not be loaded */

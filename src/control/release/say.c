@@ -6,6 +6,8 @@
 #include "control/control_int.h"
 #include "control/release/decide.h"
 
+enum { HEARD_BYTES_MAX = 64 << 10 };
+
 static const struct {
   const char *word;
   enum rollout_when when;
@@ -122,5 +124,13 @@ void run_hear(struct control *control, const struct letter_command *command)
   if (!run->out && !change_writes(control, model)) return; /* its turn is now */
   if (!way_back_is_there(run)) return;
   struct rollout_move move = rollout_step(&run->now, &run->plan, &event, run_ms(control));
-  if (!move.refused && move.deeds & THEN_PUBLISH_FIRST) run_move(control, run, &move, NULL);
+  if (move.refused || !(move.deeds & THEN_PUBLISH_FIRST)) return;
+  arena_deinit(&run->heard_arena);
+  arena_init(&run->heard_arena, HEARD_BYTES_MAX, NULL);
+  const struct event said = {.actor = wish->actor,
+                             .note = wish->note,
+                             .idempotency = wish->idempotency,
+                             .request = wish->request};
+  must(event_copy(&run->heard_arena, &said, &run->heard));
+  run_move(control, run, &move, NULL);
 }
