@@ -501,6 +501,7 @@ static enum code run(struct daemon *d, struct err *err)
 {
   if (door_read(&d->door, &d->options, err) || data_path_find(d, err)) return err->code;
   if (datadir_open(&d->datadir, d->data_path, err)) return err->code;
+  if (option_number(&d->options, OPTION_require_sandbox) && inspector_walls(err)) return err->code;
   if (keeper_start(d->datadir.fd, err)) return err->code;
   struct ledger_opts ledger = {.accept_loss =
                                    option_number(&d->options, OPTION_accept_ledger_loss) != 0};

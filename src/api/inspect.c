@@ -2,10 +2,12 @@
  * found as facts of the push.
  * Thread: desk.
  * SPDX-License-Identifier: MIT */
-#include "api/ask_int.h"
-
 #include <stdio.h>
 #include <string.h>
+
+#include "api/handlers_int.h"
+#include "api/manifest_int.h"
+#include "api/registry/registry_int.h"
 
 enum desk_step ask_inspect(struct ask *ask, ask_then then)
 {
@@ -20,6 +22,7 @@ enum desk_step ask_inspect(struct ask *ask, ask_then then)
                                     .engine = event->engine,
                                     .files = event->files,
                                     .n_files = event->n_files,
+                                    .fresh = letter->fresh,
                                     .desk_state = ask};
   ask->inspect_then = then;
   ask->letters_out++;
@@ -54,7 +57,7 @@ void inspect_home(struct letter_inspect *letter)
   must(letter == &ask->inspect && ask->letters_out > 0);
   ask->letters_out--;
   ask_look(ask);
-  if (letter->err.code != OK) {
+  if (letter->err.code != OK && letter->n_files) {
     ask->err = letter->err;
     ask_stepped(ask, ask_fail(ask));
     return;
@@ -75,4 +78,39 @@ json_t *inspected_json(const struct ask *ask)
                    json_u64(found->memory_bytes), "memory_peak_bytes",
                    json_u64(found->memory_peak_bytes), "load_us", json_integer(found->load_us),
                    "run_ns", json_integer(found->run_ns), "golden", json_integer(found->n_golden));
+}
+
+/* ---- `slipway check`: the look alone ---- */
+
+static enum desk_step check_told(struct ask *ask)
+{
+  json_t *found = inspected_json(ask);
+  if (!found) {
+    fail(&ask->err, E_NOT_IMPLEMENTED, "nobody looks at models here");
+    return ask_fail(ask);
+  }
+  json_object_set_new(found, "ok", json_true());
+  json_object_set_new(found, "stamp", json_string(ask->inspect.found.stamp));
+  return ask_json(ask, 200, found);
+}
+
+enum desk_step check_files(struct ask *ask)
+{
+  struct event *event = &ask->command.event;
+  *event = (struct event){0};
+  if (!ask_body(ask) || !ask_members(ask, "files", "engine", NULL) ||
+      !member_str(ask, ask->body, "engine", ASK_MEMBER_MAX, &event->engine) ||
+      !engine_name_check(ask, event->engine) || !manifest_files_read(ask, event))
+    return ask_fail(ask);
+  ask->inspect.fresh = true;
+  return ask_inspect(ask, check_told);
+}
+
+enum desk_step check_version(struct ask *ask)
+{
+  struct event *event = &ask->command.event;
+  const struct version *version = registry_version(ask);
+  if (!version || !manifest_event_read(ask, version, event)) return ask_fail(ask);
+  ask->inspect.fresh = true;
+  return ask_inspect(ask, check_told);
 }

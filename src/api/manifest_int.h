@@ -12,5 +12,9 @@ bool manifest_name_check(struct ask *ask, struct slice name);
 bool engine_name_check(struct ask *ask, struct slice engine);
 /* By name; false with ask->err when one comes twice. */
 bool manifest_sort(struct ask *ask, struct event_file *files, uint32_t n);
+/* The body's "files", uploaded before. */
+bool manifest_files_read(struct ask *ask, struct event *event);
+/* The event that made the version, in the ask's arena. */
+bool manifest_event_read(struct ask *ask, const struct version *version, struct event *event);
 
 #endif

@@ -165,7 +165,7 @@ static bool file_read(struct ask *ask, const json_t *item, struct event_file *fi
   return false;
 }
 
-static bool files_read(struct ask *ask, struct event *event)
+bool manifest_files_read(struct ask *ask, struct event *event)
 {
   const json_t *list = json_object_get(ask->body, "files");
   size_t n = json_array_size(list);
@@ -228,7 +228,7 @@ enum desk_step version_create(struct ask *ask)
   if (!ask_body(ask) || !member_str(ask, ask->body, "engine", ASK_MEMBER_MAX, &event->engine) ||
       !engine_name_check(ask, event->engine) ||
       !member_str(ask, ask->body, "note", NOTE_MAX, &event->note) || !card_read(ask, event) ||
-      !files_read(ask, event))
+      !manifest_files_read(ask, event))
     return ask_fail(ask);
   return ask_inspect(ask, push);
 }

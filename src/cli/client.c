@@ -4,12 +4,21 @@
 #include "cli/client.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
-enum { CONNECT_SECONDS = 5, CALL_SECONDS = 30, CHANGE_SECONDS = 900, STALL_SECONDS = 60 };
+enum {
+  CONNECT_SECONDS = 5,
+  CALL_SECONDS = 30,
+  CHANGE_SECONDS = 900,
+  STALL_SECONDS = 60,
+  WAIT_TOLD_US = 2000000
+};
 
 struct client {
   CURL *curl;
@@ -17,7 +26,9 @@ struct client {
   char key[KEY_TEXT_LEN + 1]; /* empty: none; it and its header are wiped with the client */
   char url[URL_MAX];
   char tenant[TENANT_MAX]; /* empty: the key's own */
-  bool text; /* the answer need not be JSON */
+  bool text;               /* the answer need not be JSON */
+  const char *waits;
+  int64_t began_us, told_us; /* told_us 0: nothing yet */
 };
 
 /* ---- where ---- */
@@ -199,6 +210,37 @@ static enum code call_run(struct client *client, const char *path, struct answer
   return OK;
 }
 
+void client_waits(struct client *client, const char *what) { client->waits = what; }
+
+static int wait_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                         curl_off_t up)
+{
+  struct client *client = arg;
+  int64_t now_us = clock_us();
+  (void)down_total, (void)down, (void)up_total, (void)up;
+  if (now_us - client->began_us < WAIT_TOLD_US || now_us - client->told_us < WAIT_TOLD_US / 2)
+    return 0;
+  client->told_us = now_us;
+  fprintf(stderr, "\r%s, %lld s  ", client->waits,
+          (long long)((now_us - client->began_us) / 1000000));
+  return 0;
+}
+
+static void wait_begin(struct client *client)
+{
+  client->began_us = clock_us();
+  client->told_us = 0;
+  if (!client->waits || isatty(STDERR_FILENO) != 1) return;
+  curl_easy_setopt(client->curl, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(client->curl, CURLOPT_XFERINFOFUNCTION, wait_progress);
+  curl_easy_setopt(client->curl, CURLOPT_XFERINFODATA, client);
+}
+
+static void wait_end(const struct client *client)
+{
+  if (client->told_us) fprintf(stderr, "\r%60s\r", "");
+}
+
 enum code client_call(struct client *client, const char *method, const char *path,
                       struct slice body, long seconds_max, struct answer *answer, struct err *err)
 {
@@ -211,7 +253,9 @@ enum code client_call(struct client *client, const char *method, const char *pat
   }
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
   curl_easy_setopt(curl, CURLOPT_TIMEOUT, seconds_max ? seconds_max : (long)CALL_SECONDS);
+  wait_begin(client);
   enum code code = call_run(client, path, answer, err);
+  wait_end(client);
   if (answer->status != 401 || !key_found(client)) return code;
   answer_free(answer);
   return call_run(client, path, answer, err);

@@ -37,6 +37,9 @@ const char *client_key(const struct client *client);
 CHECKED enum code client_call(struct client *client, const char *method, const char *path,
                               struct slice body, long seconds_max, struct answer *answer,
                               struct err *err);
+/* What this client's calls wait for, a literal: a terminal is told after 2 s. NULL: nothing worth
+ * telling. */
+void client_waits(struct client *client, const char *what);
 /* A GET whose 2xx is text, not JSON: answer->json is NULL then. */
 CHECKED enum code client_text(struct client *client, const char *path, struct answer *answer,
                               struct err *err);

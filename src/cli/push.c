@@ -1,4 +1,5 @@
-/* push.c - `slipway push MODEL PATH`: streams each file, then makes a version of them.
+/* push.c - `slipway push MODEL PATH`: streams each file, then makes a version of them; and `slipway
+ * check`, which does not.
  * Thread: main (own).
  * Each file is hashed before it is sent and the server compares: a file that changes under our
  * hands is refused, not stored. The version appears only when all files are there.
@@ -19,6 +20,7 @@
 
 enum { PUSH_FILES_MAX = 256, PUSH_NAME_MAX = 256, PUSH_PATH_MAX = 4096 };
 enum { PROGRESS_AFTER_US = 2000000, PROGRESS_EVERY_US = 200000 };
+enum { LOOK_SECONDS = 1300 }; /* longer than the daemon's --inspect-timeout can be, twice */
 
 struct push_file {
   char name[PUSH_NAME_MAX];
@@ -27,7 +29,7 @@ struct push_file {
 };
 
 struct push {
-  const char *path;
+  const char *path, *note, *engine;
   bool is_folder;
   struct push_file *files;
   uint32_t n_files;
@@ -159,43 +161,42 @@ static enum code file_send(struct client *client, const struct push *push, struc
   return code;
 }
 
-static json_t *manifest_json(const struct cli *cli, const struct push *push)
+static json_t *manifest_json(const struct push *push)
 {
   json_t *files = json_array(), *body = json_object();
-  const char *note = args_text(&cli->args, "note"), *engine = args_text(&cli->args, "engine");
   for (uint32_t i = 0; i < push->n_files; i++)
     json_array_append_new(
         files, json_pack("{ss,ss,sI}", "name", push->files[i].name, "sha256", push->files[i].sha256,
                          "bytes", (json_int_t)push->files[i].bytes));
   json_object_set_new(body, "files", files);
-  if (note) json_object_set_new(body, "note", json_string(note));
-  if (engine) json_object_set_new(body, "engine", json_string(engine));
+  if (push->note) json_object_set_new(body, "note", json_string(push->note));
+  if (push->engine) json_object_set_new(body, "engine", json_string(push->engine));
   return body;
 }
 
-static enum code version_make(struct client *client, const struct cli *cli, const struct push *push,
-                              struct answer *answer, struct err *err)
+/* The files are looked at, by a process of the daemon's, before the answer comes. */
+static enum code files_post(struct client *client, const struct push *push, const char *path,
+                            struct answer *answer, struct err *err)
 {
-  char path[CLIENT_PATH_MAX];
-  *answer = (struct answer){0};
-  if (client_path(path, err, "/api/v1/models/%s/versions", cli->args.words[0])) return err->code;
-  json_t *body = manifest_json(cli, push);
+  json_t *body = manifest_json(push);
   char *text = json_dumps(body, JSON_COMPACT);
   json_decref(body);
   if (!text) return fail(err, E_INVALID_ARGUMENT, "a name or the note is not UTF-8");
-  enum code code = client_call(client, "POST", path, slice_str(text), 0, answer, err);
+  client_waits(client, "the model is loaded and tried");
+  enum code code = client_call(client, "POST", path, slice_str(text), LOOK_SECONDS, answer, err);
+  client_waits(client, NULL);
   ungrab(text);
   return code;
 }
 
-static enum code push_all(const struct cli *cli, struct push *push, struct client *client,
+static enum code push_all(struct push *push, struct client *client, const char *path,
                           struct answer *answer, struct err *err)
 {
   *answer = (struct answer){0};
   if (path_read(push, err) != OK) return err->code;
   for (uint32_t i = 0; i < push->n_files; i++)
     if (file_send(client, push, &push->files[i], err) != OK) return err->code;
-  return version_make(client, cli, push, answer, err);
+  return files_post(client, push, path, answer, err);
 }
 
 int command_push(struct cli *cli)
@@ -208,13 +209,18 @@ int command_push(struct cli *cli)
   struct err err;
   struct client *client;
   struct answer answer;
+  char path[CLIENT_PATH_MAX];
   int rc;
   if (!cli_args(cli, opts, 2, 2, &rc)) return rc;
-  if (client_new(&client, cli, &err) != OK) return cli_fail(cli, &err);
-  struct push push = {.path = cli->args.words[1]};
+  if (client_path(path, &err, "/api/v1/models/%s/versions", cli->args.words[0]) ||
+      client_new(&client, cli, &err))
+    return cli_fail(cli, &err);
+  struct push push = {.path = cli->args.words[1],
+                      .note = args_text(&cli->args, "note"),
+                      .engine = args_text(&cli->args, "engine")};
   push.files = grab_zero(PUSH_FILES_MAX, sizeof *push.files);
   rc = 0;
-  if (push_all(cli, &push, client, &answer, &err) != OK)
+  if (push_all(&push, client, path, &answer, &err) != OK)
     rc = cli_fail(cli, &err);
   else if (cli->args.json)
     out_json(answer.json);
@@ -224,6 +230,79 @@ int command_push(struct cli *cli)
     printf("%s version %llu pushed; deploy it with: slipway deploy %s@%llu\n", model, version,
            model, version);
   }
+  answer_free(&answer);
+  client_free(client);
+  ungrab(push.files);
+  return rc;
+}
+
+/* ---- check: the look alone ---- */
+
+/* The newest version where none is named. */
+static enum code version_check(struct client *client, const char *word, struct answer *answer,
+                               struct err *err)
+{
+  char model[PUSH_NAME_MAX], version[PUSH_NAME_MAX], path[CLIENT_PATH_MAX];
+  const char *at = strchr(word, '@');
+  snprintf(model, sizeof model, "%.*s", at ? (int)(at - word) : (int)strlen(word), word);
+  snprintf(version, sizeof version, "%s", at ? at + 1 : "");
+  *answer = (struct answer){0};
+  if (!at) {
+    if (client_path(path, err, "/api/v1/models/%s/versions?limit=1", model) ||
+        client_call(client, "GET", path, SLICE_NONE, 0, answer, err))
+      return err->code;
+    const json_t *newest = json_array_get(json_object_get(answer->json, "versions"), 0);
+    snprintf(version, sizeof version, "%llu", (unsigned long long)get_u64(newest, "version"));
+    answer_free(answer);
+    *answer = (struct answer){0};
+  }
+  char half[CLIENT_PATH_MAX];
+  if (client_path(half, err, "/api/v1/models/%s/versions/", model)) return err->code;
+  snprintf(path, sizeof path, "%s", half);
+  if (client_path(half, err, "%s/check", version)) return err->code;
+  size_t len = strlen(path);
+  snprintf(path + len, sizeof path - len, "%s", half);
+  client_waits(client, "the model is loaded and tried");
+  return client_call(client, "POST", path, SLICE("{}"), LOOK_SECONDS, answer, err);
+}
+
+static void check_print(const json_t *found)
+{
+  char memory[OUT_NUMBER_MAX], peak[OUT_NUMBER_MAX], load[OUT_NUMBER_MAX], run[OUT_NUMBER_MAX];
+  uint64_t run_ns = get_u64(found, "run_ns"), golden = get_u64(found, "golden");
+  printf("good: engine %s, %s of memory (%s at most), loaded in %s, ", get_str(found, "engine"),
+         out_bytes(get_u64(found, "memory_bytes"), memory),
+         out_bytes(get_u64(found, "memory_peak_bytes"), peak),
+         out_us(get_u64(found, "load_us"), load));
+  if (run_ns)
+    printf("a run takes %s", out_us((run_ns + 999) / 1000, run));
+  else
+    printf("runs could not be timed with zeros");
+  if (golden) printf(", %llu golden examples agree", (unsigned long long)golden);
+  putchar('\n');
+}
+
+int command_check(struct cli *cli)
+{
+  static const struct opt opts[] = {
+      {"engine", 0, OPT_TEXT, "E", "what runs it: onnx, linear, echo; else guessed from the files"},
+      {NULL, 0, OPT_SWITCH, NULL, NULL},
+  };
+  struct err err;
+  struct client *client;
+  struct answer answer;
+  struct stat st;
+  int rc;
+  if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
+  if (client_new(&client, cli, &err) != OK) return cli_fail(cli, &err);
+  struct push push = {.path = cli->args.words[0], .engine = args_text(&cli->args, "engine")};
+  push.files = grab_zero(PUSH_FILES_MAX, sizeof *push.files);
+  bool is_path = strchr(push.path, '/') || stat(push.path, &st) == 0;
+  enum code code = is_path ? push_all(&push, client, "/api/v1/check", &answer, &err)
+                           : version_check(client, push.path, &answer, &err);
+  rc = code ? cli_fail(cli, &err) : 0;
+  if (!code && cli->args.json) out_json(answer.json);
+  if (!code && !cli->args.json) check_print(answer.json);
   answer_free(&answer);
   client_free(client);
   ungrab(push.files);

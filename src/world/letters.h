@@ -384,6 +384,7 @@ enum wall { /* what stood around the process */
   WALL_LANDLOCK = 1 << 1,   /* no file can be opened */
   WALL_PRIVILEGES = 1 << 2, /* none, and none to be had */
   WALL_MEMORY = 1 << 3,     /* address space is limited */
+  WALLS_LEAST = WALL_SECCOMP | WALL_PRIVILEGES, /* without these there are none */
 };
 
 struct letter_inspect {
@@ -392,6 +393,7 @@ struct letter_inspect {
   struct slice tenant, engine; /* engine empty: guess from the files */
   const struct event_file *files;
   uint32_t n_files; /* 0: only the walls are tried */
+  bool fresh;       /* not from memory of what was found before */
   /* Home: */
   struct err err;
   struct inspected found;

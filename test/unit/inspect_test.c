@@ -112,20 +112,135 @@ TEST(the_walls_stand)
   EXPECT(walls & WALL_PRIVILEGES);
 }
 
+static bool says(const struct err *err, const char *text)
+{
+  if (strstr(err->text, text)) return true;
+  printf("\"%s\" does not say \"%s\"\n", err->text, text);
+  return false;
+}
+
+/* A sanitizer's runtime catches the signal and ends with a status of its own. */
+static bool crashed(const struct err *err, const char *name)
+{
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+  return err->code == E_MODEL_LOAD_FAILED && (strstr(err->text, name) || strstr(err->text, "ended"));
+#else
+  return err->code == E_MODEL_LOAD_FAILED && says(err, name);
+#endif
+}
+
 TEST(a_crash_is_told_with_its_stage)
 {
   struct err err = probe("segv");
-  EXPECT_INT(err.code, E_MODEL_LOAD_FAILED);
-  printf("%s\n", err.text);
+  EXPECT(crashed(&err, "crashed with SIGSEGV while it was read"));
   err = probe("abort");
+  EXPECT(crashed(&err, "crashed with SIGABRT"));
+  err = probe("segv opens");
+  EXPECT(crashed(&err, "crashed with SIGSEGV while it was loaded"));
+  err = probe("segv warms");
+  EXPECT(crashed(&err, "crashed with SIGSEGV in its first runs"));
+  err = probe("quit");
   EXPECT_INT(err.code, E_MODEL_LOAD_FAILED);
-  printf("%s\n", err.text);
+  EXPECT(says(&err, "ended its process with status 0 while it was read"));
+}
+
+TEST(what_takes_too_long_or_too_much_is_stopped)
+{
+  int64_t began_us = clock_us();
+  struct err err = probe("loop");
+  EXPECT_INT(err.code, E_MODEL_LOAD_FAILED);
+  EXPECT(says(&err, "took more than 2 s"));
+  err = probe("sleep");
+  EXPECT(says(&err, "took more than 2 s"));
+  EXPECT(clock_us() - began_us < 8000000);
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
   err = probe("hog");
+  EXPECT(says(&err, "needs more than 64 MiB"));
+#endif
+}
+
+/* What would work outside must not work inside: a deed that does ends with status PROBE_DONE. */
+TEST(the_walls_refuse)
+{
+  static const char *const deeds[] = {"read", "self", "write", "stat", "connect", "unix", "clone", "fork",
+                                      "kill", "kill-all", "code", "limit", "fds"};
+  for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
+    struct err err = probe(deeds[i]);
+    if (err.code) printf("%s: %s\n", deeds[i], err.text);
+    EXPECT_INT(err.code, OK);
+  }
+}
+
+TEST(what_no_accident_calls_is_the_end)
+{
+  static const char *const deeds[] = {"exec", "ptrace"};
+  for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
+    struct err err = probe(deeds[i]);
+    EXPECT_INT(err.code, E_MODEL_LOAD_FAILED);
+    EXPECT(says(&err, "tried"));
+  }
+}
+
+TEST(a_liar_is_not_believed)
+{
+  struct err err = probe("lie");
   EXPECT_INT(err.code, E_MODEL_LOAD_FAILED);
-  printf("%s\n", err.text);
-  err = probe("loop");
-  EXPECT_INT(err.code, E_MODEL_LOAD_FAILED);
-  printf("%s\n", err.text);
+  EXPECT(says(&err, "said what it should not"));
+}
+
+TEST(nothing_is_left_of_any)
+{
+  int before = fds_open();
+  static const char *const deeds[] = {"segv", "quit", "lie", "exec"};
+  for (int i = 0; i < 40; i++) {
+    struct err err = probe(deeds[i % 4]);
+    EXPECT(err.code == E_MODEL_LOAD_FAILED);
+  }
+  EXPECT_INT(fds_open(), before);
+  EXPECT(waitpid(-1, NULL, WNOHANG) < 0);
+}
+
+TEST(files_that_changed_or_went_are_told)
+{
+  struct event_file file = put("model.json", slice_str(ECHO_JSON));
+  struct event_file other = file;
+  other.bytes++;
+  EXPECT_INT(look(&other, 1, 0).code, E_ARTIFACT_CORRUPT);
+  other = file;
+  other.digest.at[0] ^= 1;
+  EXPECT_INT(look(&other, 1, 0).code, E_ARTIFACT_CORRUPT);
+  char hex[SHA256_HEX_LEN + 1], path[160];
+  digest_hex(&file.digest, hex);
+  snprintf(path, sizeof path, "%s/%.2s/%s", store, hex, hex);
+  FILE *f = fopen(path, "r+");
+  fputc('[', f);
+  fclose(f);
+  EXPECT_INT(look(&file, 1, 0).code, E_ARTIFACT_CORRUPT);
+}
+
+TEST(as_many_files_as_a_version_can_have)
+{
+  static struct event_file files[EVENT_FILES_MAX];
+  static char names[EVENT_FILES_MAX][16];
+  for (int i = 0; i < EVENT_FILES_MAX; i++) {
+    snprintf(names[i], sizeof names[i], "f%d", i);
+    files[i] = i ? put(names[i], slice_str(names[i])) : put("model.json", slice_str(ECHO_JSON));
+  }
+  struct err err = look(files, EVENT_FILES_MAX, 0);
+  EXPECT_STR(err.code ? err.text : "", "");
+}
+
+TEST(stamps_hold_for_the_same_rules_and_engine)
+{
+  char stamp[INSPECT_WORD_MAX];
+  rules_stamp(engine_named(SLICE("linear")), stamp);
+  EXPECT_STR(stamp, "1 linear");
+  EXPECT(rules_stamp_holds(slice_str(stamp)));
+  EXPECT(!rules_stamp_holds(SLICE("")));
+  EXPECT(!rules_stamp_holds(SLICE("0 linear")));
+  EXPECT(!rules_stamp_holds(SLICE("1 linear/2")));
+  EXPECT(!rules_stamp_holds(SLICE("1 nobody")));
+  EXPECT(!rules_stamp_holds(SLICE("1 onnx/1.0.0")));
 }
 
 static struct err onnx_look(const char *path)

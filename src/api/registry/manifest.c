@@ -4,13 +4,16 @@
  * is shown is checked against that digest: a manifest that does not hash to it is none.
  * SPDX-License-Identifier: MIT */
 #include "api/registry/registry_int.h"
+#include "api/manifest_int.h"
 #include "api/render_int.h"
 #include "base/clock.h"
 
 enum { MANIFEST_DEADLINE_US = 2000000 };
 
 struct manifest {
-  struct buf lines;   /* what the digest is of */
+  struct arena *arena; /* NULL: the event itself is not kept */
+  struct event event;
+  struct buf lines; /* what the digest is of */
   json_t *files;
   struct digest digest;
   bool met;
@@ -20,7 +23,9 @@ static enum code pushed_met(void *arg, const struct event *event, const struct d
                             struct err *err)
 {
   struct manifest *manifest = arg;
-  (void)hash, (void)err;
+  (void)hash;
+  if (manifest->arena && !event_copy(manifest->arena, event, &manifest->event))
+    return fail(err, E_LIMIT_EXCEEDED, "the version's list of files is too long");
   manifest->met = event->kind == EVENT_VERSION_PUSHED;
   manifest->digest = event_manifest(event);
   for (uint32_t i = 0; i < event->n_files; i++) {
@@ -37,10 +42,11 @@ static enum code pushed_met(void *arg, const struct event *event, const struct d
 }
 
 /* False: ask->err. */
-static bool manifest_read(struct ask *ask, const struct version *version, struct manifest *manifest)
+static bool manifest_read(struct ask *ask, const struct version *version, struct arena *keep,
+                          struct manifest *manifest)
 {
   struct desk *desk = ask->desk;
-  *manifest = (struct manifest){.files = json_array()};
+  *manifest = (struct manifest){.arena = keep, .files = json_array()};
   buf_init(&manifest->lines, EVENT_FILES_MAX * 256);
   if (!desk->history && history_open(&desk->history, desk->opts->datadir, &ask->err) != OK) {
     desk->history = NULL;
@@ -61,12 +67,21 @@ static void manifest_end(struct manifest *manifest)
   json_decref(manifest->files);
 }
 
+bool manifest_event_read(struct ask *ask, const struct version *version, struct event *event)
+{
+  struct manifest manifest;
+  bool read = manifest_read(ask, version, &ask->arena, &manifest);
+  *event = manifest.event;
+  manifest_end(&manifest);
+  return read;
+}
+
 enum desk_step version_show(struct ask *ask)
 {
   const struct version *version = registry_version(ask);
   struct manifest manifest;
   if (!version) return ask_fail(ask);
-  if (!manifest_read(ask, version, &manifest)) {
+  if (!manifest_read(ask, version, NULL, &manifest)) {
     manifest_end(&manifest);
     return ask_fail(ask);
   }
@@ -88,7 +103,7 @@ enum desk_step version_manifest(struct ask *ask)
   const struct version *version = registry_version(ask);
   struct manifest manifest;
   if (!version) return ask_fail(ask);
-  bool read = manifest_read(ask, version, &manifest);
+  bool read = manifest_read(ask, version, NULL, &manifest);
   struct blob *text = read ? blob_copy(buf_lend(&manifest.lines)) : NULL;
   manifest_end(&manifest);
   if (!read) return ask_fail(ask);

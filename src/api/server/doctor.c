@@ -76,7 +76,27 @@ static void check_keys(const struct ask *ask, json_t *list)
                  : json_string("none expires within a week"));
 }
 
-enum desk_step system_doctor(struct ask *ask)
+/* What stands between a stranger's model and this machine while it is looked at. */
+static void check_walls(const struct ask *ask, json_t *list)
+{
+  const struct letter_inspect *letter = &ask->inspect;
+  uint32_t walls = letter->walls;
+  if (!ask->desk->post->inspector) return;
+  if (letter->err.code != OK) {
+    check_add(list, "sandbox", false, json_string(letter->err.text));
+    return;
+  }
+  bool good = (walls & WALLS_LEAST) == WALLS_LEAST;
+  check_add(list, "sandbox", good,
+            json_sprintf("%s: seccomp %s, Landlock %s (%u), privileges %s, memory %s",
+                         good ? "models are looked at behind walls"
+                              : "models are looked at in a process of its own, without walls",
+                         walls & WALL_SECCOMP ? "yes" : "no", walls & WALL_LANDLOCK ? "yes" : "no",
+                         letter->landlock_abi, walls & WALL_PRIVILEGES ? "dropped" : "kept",
+                         walls & WALL_MEMORY ? "limited" : "not limited"));
+}
+
+static enum desk_step doctor_tell(struct ask *ask)
 {
   struct process_facts facts;
   uint64_t memory;
@@ -90,6 +110,7 @@ enum desk_step system_doctor(struct ask *ask)
   check_models(ask, checks);
   if (ask_sees_server(ask)) check_disk(ask, checks);
   check_keys(ask, checks);
+  check_walls(ask, checks);
   check_add(checks, "memory", memory <= facts.memory_total,
             json_sprintf("limits add up to %llu MiB beside models, the machine has %llu MiB",
                          (unsigned long long)(memory >> 20),
@@ -99,10 +120,15 @@ enum desk_step system_doctor(struct ask *ask)
               json_sprintf("%llu open of %llu", (unsigned long long)facts.fds_open,
                            (unsigned long long)facts.fds_max));
   check_add(checks, "clock", clock_wall_ms() / 1000 > CLOCK_EPOCH_S, json_time(clock_wall_ms()));
-  return ask_json(
-      ask, 200,
-      json_pack("{so,so,so,so,so}", "limits", limits, "limits_memory_bytes", json_u64(memory),
-                "limits_leave_out", left_out, "resident_bytes",
-                ask_sees_server(ask) ? json_u64(facts.resident_bytes) : json_null(),
-                "checks", checks));
+  return ask_json(ask, 200,
+                  json_pack("{so,so,so,so,so}", "limits", limits, "limits_memory_bytes",
+                            json_u64(memory), "limits_leave_out", left_out, "resident_bytes",
+                            ask_sees_server(ask) ? json_u64(facts.resident_bytes) : json_null(),
+                            "checks", checks));
+}
+
+enum desk_step system_doctor(struct ask *ask)
+{
+  ask->command.event = (struct event){0}; /* no files: the walls alone are tried */
+  return ask_inspect(ask, doctor_tell);
 }

@@ -50,10 +50,13 @@ static void say(const void *bytes, size_t len)
   }
 }
 
+static char probe_text[32];
+
 static void stage_say(enum load_stage stage)
 {
   char byte = (char)(STAGE_FIRST + stage);
   say(&byte, 1);
+  if (probe_text[0]) probe_run(slice_str(probe_text), stage);
 }
 
 /* Whoever finds no memory gives up by SIGABRT (base/mem.c, the C++ library): then there is none. */
@@ -101,12 +104,12 @@ static uint64_t rss_peak(const struct child *child)
 static void memory_measure(struct child *child, const struct loaded *loaded)
 {
   struct report *report = &child->report;
-  uint64_t own_peak = 0;
-  uint64_t own = loaded->engine->bytes ? loaded->engine->bytes(loaded->model, &own_peak) : 0;
+  uint64_t inside = 0;
+  uint64_t own = loaded->engine->bytes ? loaded->engine->bytes(loaded->model, &inside) : 0;
   malloc_trim(0);
   uint64_t now = rss_now(child), peak = rss_peak(child), before = child->rss_before;
   report->memory_bytes = now > before && now - before > own ? now - before : own;
-  report->memory_peak_bytes = peak > before ? peak - before : own_peak;
+  report->memory_peak_bytes = peak > before && peak - before > inside ? peak - before : inside;
   if (report->memory_peak_bytes < report->memory_bytes)
     report->memory_peak_bytes = report->memory_bytes;
 }
@@ -188,7 +191,9 @@ static void model_look(struct child *child, struct err *err)
   child->rss_before = rss_now(child);
   stage_say(LOAD_READS);
   if (folder_read_fds(&folder, child->fds, child->files, request->n_files, err) != OK) return;
-  if (request->probe) probe_run(folder_file(&folder, SLICE("probe.txt")));
+  struct slice text = request->probe ? folder_file(&folder, SLICE("probe.txt")) : SLICE_NONE;
+  if (text.len && slice_to_str(text, probe_text, sizeof probe_text))
+    probe_run(slice_str(probe_text), LOAD_READS);
   folder.config.threads = 1;
   if (folder.config.memory_max > child->sandbox.memory_bytes)
     sandbox_memory(&child->sandbox, folder.config.memory_max);

@@ -145,7 +145,7 @@ static void letter_came(struct inspector *inspector, struct letter_inspect *lett
              waiting_of(inspector, letter->tenant) >= INSPECT_TENANT_WAITING) {
     fail(&letter->err, E_LIMIT_EXCEEDED, "%d models wait to be looked at already: try again later",
          INSPECT_TENANT_WAITING);
-  } else if (!letter->n_files || !known_find(inspector, letter)) {
+  } else if (!letter->n_files || letter->fresh || !known_find(inspector, letter)) {
     *inspector->behind = letter;
     inspector->behind = &letter->behind;
     inspector->n_waiting++;
@@ -302,6 +302,22 @@ void inspector_main(void *arg)
       if (look->letter && spawn_step(&look->spawn, now_us)) look_over(inspector, look);
     }
   }
+}
+
+/* ---- before anything ---- */
+
+enum code inspector_walls(struct err *err)
+{
+  struct spawn_wish wish = {.objects_fd = -1};
+  struct inspected found;
+  uint32_t walls = 0, landlock_abi;
+  spawn_ready();
+  spawn_wait(&wish, &found, &walls, &landlock_abi, err);
+  if (err->code) return err->code;
+  if ((walls & WALLS_LEAST) == WALLS_LEAST) return OK;
+  return fail(err, E_UNAVAILABLE,
+              "this kernel has no walls to put around a model's first look (seccomp), and "
+              "--require-sandbox was said");
 }
 
 /* ---- before a load ---- */

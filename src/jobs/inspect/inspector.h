@@ -36,6 +36,9 @@ struct mailbox *inspector_mailbox(struct inspector *inspector);
 void inspector_main(void *inspector); /* until LETTER_STOP */
 void inspector_limits_list(struct limits *to, const struct inspector_opts *opts);
 
+/* Waits for a process that puts up its walls and leans on them. E_UNAVAILABLE: one that has to be
+ * there is not. main, before any thread. */
+CHECKED enum code inspector_walls(struct err *err);
 /* Waits for a look at a version that is about to be loaded: one that was made before there were
  * looks, or looked at with another engine. */
 CHECKED enum code inspect_now(const struct inspector_opts *opts, const struct letter_load *letter,

@@ -108,8 +108,9 @@ static void deed_lie(void)
 }
 static void deed_quit(void) { _exit(0); }
 
-void probe_run(struct slice text)
+void probe_run(struct slice text, enum load_stage stage)
 {
+  static const char *const stages[LOAD_STAGES] = {"reads", "walks", "opens", "examples", "warms"};
   static const struct {
     const char *name;
     void (*deed)(void);
@@ -123,6 +124,13 @@ void probe_run(struct slice text)
       {"limit", deed_limit},     {"fds", deed_fds},           {"lie", deed_lie},
       {"quit", deed_quit},
   };
+  const char *space = text.len ? memchr(text.at, ' ', text.len) : NULL;
+  struct slice when = SLICE("reads");
+  if (space) {
+    when = slice_from(text, (size_t)(space + 1 - text.at));
+    text.len = (size_t)(space - text.at);
+  }
+  if (!slice_eq(when, slice_str(stages[stage]))) return;
   for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++)
     if (slice_eq(text, slice_str(deeds[i].name))) deeds[i].deed();
 }

@@ -6,10 +6,12 @@
 #define JOBS_INSPECT_PROBE_H
 
 #include "base/slice.h"
+#include "jobs/load.h"
 
-/* text: one word, see probe.c's table; what is not in it does nothing. A deed that the walls
+/* text: a word of probe.c's table, and when, as in "segv opens"; without the latter as soon as the
+ * files were read. What is not in the table does nothing. A deed that the walls
  * refuse returns; one that succeeds ends the process with PROBE_DONE: a wall is missing. */
 enum { PROBE_DONE = 77 };
-void probe_run(struct slice text);
+void probe_run(struct slice text, enum load_stage stage);
 
 #endif
