@@ -14,7 +14,4 @@
 #undef ROUTE
 #undef LATER
 
-/* The next chunk of an upload that blob_put began. DESK_DONE: the answer is filled. */
-enum desk_step blob_chunk(struct ask *ask, const struct letter_chunk *chunk);
-
 #endif

@@ -4,8 +4,9 @@
 #include "api/handlers_int.h"
 #include "base/mem.h"
 #include "store/artifact.h"
+#include "store/held.h"
 
-struct upload {
+struct put {
   struct stage *stage; /* NULL once committed */
   struct digest wanted;
   bool has_wanted;
@@ -13,17 +14,20 @@ struct upload {
 
 static void upload_free(void *state)
 {
-  struct upload *upload = state;
+  struct put *upload = state;
   stage_abort(upload->stage);
   ungrab(upload);
 }
 
+static enum desk_step blob_chunk(struct ask *ask, const struct letter_chunk *chunk);
+
 enum desk_step blob_put(struct ask *ask)
 {
   struct slice hex;
-  struct upload *upload = grab_zero(1, sizeof *upload);
+  struct put *upload = grab_zero(1, sizeof *upload);
   ask->state = upload;
   ask->state_free = upload_free;
+  ask->chunk = blob_chunk;
   if (!ask_query(ask, "sha256", &hex)) return ask_fail(ask);
   upload->has_wanted = hex.at != NULL;
   if (upload->has_wanted && !digest_from_hex(hex, &upload->wanted)) {
@@ -44,7 +48,7 @@ enum desk_step blob_put(struct ask *ask)
   return DESK_LATER;
 }
 
-static enum desk_step upload_end(struct ask *ask, struct upload *upload)
+static enum desk_step upload_end(struct ask *ask, struct put *upload)
 {
   struct digest digest;
   uint64_t bytes;
@@ -56,13 +60,16 @@ static enum desk_step upload_end(struct ask *ask, struct upload *upload)
     fail_at(&ask->err, "sha256");
     return ask_fail(ask);
   }
+  if (held_add(ask->desk->opts->datadir, ask->letter->tenant, &digest,
+               ask->letter->headers[ASK_IDEMPOTENCY_KEY], &ask->err) != OK)
+    return ask_fail(ask);
   return ask_json(ask, 201,
                   json_pack("{so,so}", "sha256", json_digest(&digest), "bytes", json_u64(bytes)));
 }
 
-enum desk_step blob_chunk(struct ask *ask, const struct letter_chunk *chunk)
+static enum desk_step blob_chunk(struct ask *ask, const struct letter_chunk *chunk)
 {
-  struct upload *upload = ask->state;
+  struct put *upload = ask->state;
   if (chunk->abort) {
     fail(&ask->err, E_CANCELLED, "the client went away");
     return ask_fail(ask);

@@ -11,6 +11,7 @@
 #include "api/registry/registry_int.h"
 #include "api/render_int.h"
 #include "store/artifact.h"
+#include "store/held.h"
 
 enum { VERSIONS_PAGE = 100, VERSIONS_PAGE_MAX = 1000, ENGINE_NAME_MAX = 32 };
 
@@ -151,7 +152,8 @@ static bool file_read(struct ask *ask, const json_t *item, struct event_file *fi
          SLICE_ARG(file->name));
     return false;
   }
-  if (artifact_size(ask->desk->opts->datadir, &file->digest, &stored, &ask->err) != OK) {
+  if (held_find(ask->desk->opts->datadir, ask->letter->tenant, &file->digest, &stored,
+                &ask->err) != OK) {
     if (ask->err.code == E_NOT_FOUND)
       fail(&ask->err, E_INVALID_ARGUMENT,
            "file '%.*s' has not been uploaded; PUT it to /api/v1/blobs first",

@@ -15,6 +15,9 @@ static const enum http_field_id header_fields[ASK_HEADERS_MAX] = {
     [ASK_IF_NONE_MATCH] = FIELD_IF_NONE_MATCH,
     [ASK_IF_MATCH] = FIELD_IF_MATCH,
     [ASK_IDEMPOTENCY_KEY] = FIELD_IDEMPOTENCY_KEY,
+    [ASK_UPLOAD_OFFSET] = FIELD_UPLOAD_OFFSET,
+    [ASK_UPLOAD_COMPLETE] = FIELD_UPLOAD_COMPLETE,
+    [ASK_UPLOAD_LENGTH] = FIELD_UPLOAD_LENGTH,
 };
 
 void errand_release(struct errand *errand)
@@ -208,6 +211,7 @@ void errand_home(struct mail *mail)
       .retry_after_s = reply->retry_after_s,
       .allow = slice_str(reply->allow),
       .etag = slice_str(reply->etag),
+      .fields = slice_str(reply->fields),
       .parts = &body,
       .n_parts = 1,
       .bytes = body.len,

@@ -77,6 +77,7 @@ static size_t head_write(char *to, const struct conn *conn, const struct answer 
   if (answer->status == 401) at = PUT(at, "WWW-Authenticate: Bearer\r\n");
   if (answer->allow.len) at = PUT_FIELD(at, "Allow: ", answer->allow);
   if (answer->etag.len) at = PUT_FIELD(at, "ETag: ", answer->etag);
+  if (answer->fields.len) at = put(at, answer->fields.at, answer->fields.len);
   if (!conn->keep)
     at = PUT(at, "Connection: close\r\n");
   else if (conn->h1.head.minor == 0)

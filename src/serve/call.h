@@ -51,6 +51,7 @@ struct answer {
   const char *arm;             /* x-slipway-arm; NULL: none */
   uint32_t release;            /* x-slipway-release: its model and this number; 0: none */
   struct slice allow, etag;    /* of the control plane's answers; len 0: none */
+  struct slice fields;         /* the same: whole lines */
   struct slice *parts;         /* the body */
   uint32_t n_parts;
   size_t bytes; /* of all parts: Content-Length */

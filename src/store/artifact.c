@@ -1,9 +1,6 @@
 /* artifact.c - files by their content.
  * Thread: the stage's owner, a desk or a job.
  *
- * Order of a commit: bytes synced, file renamed, the folder "ab" synced, "objects" synced (when
- * "ab" is new). A crash between leaves either nothing or the whole file; never half of one under
- * its name.
  * Two commits of one content at once are fine: both rename the same bytes to the same name.
  * SPDX-License-Identifier: MIT */
 #include "store/artifact.h"
@@ -17,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/object_int.h"
 
 enum { READ_BYTES = 256 << 10 };
 
@@ -29,28 +27,6 @@ struct stage {
 };
 
 static _Atomic uint64_t stage_numbers;
-
-_Noreturn static void sync_die(const char *what, int error)
-{
-  dprintf(
-      STDERR_FILENO,
-      "slipway: syncing %s failed (%s). Nobody knows what is on disk now, so the process ends and "
-      "acknowledges nothing more; check the disk, then start again\n",
-      what, strerror(error));
-  _exit(code_exit(E_INTERNAL));
-}
-
-/* fsync says ENOSPC or EDQUOT on file systems that allocate late: nothing is durable, but nothing
- * was promised either, so it is answered. Everything else ends the process. */
-static enum code synced(int fd, const char *what, struct err *err)
-{
-  int rc;
-  do rc = fsync(fd);
-  while (rc != 0 && errno == EINTR);
-  if (rc == 0) return OK;
-  if (errno == ENOSPC || errno == EDQUOT) return fail_errno(err, errno, what);
-  sync_die(what, errno);
-}
 
 /* --- staging ---------------------------------------------------------------------------------- */
 
@@ -105,40 +81,14 @@ void stage_abort(struct stage *stage)
   stage_free(stage);
 }
 
-/* "ab/abcdef..." */
-static void object_path(const struct digest *digest, char path[SHA256_HEX_LEN + 4])
-{
-  char hex[SHA256_HEX_LEN + 1];
-  digest_hex(digest, hex);
-  snprintf(path, SHA256_HEX_LEN + 4, "%.2s/%s", hex, hex);
-}
-
-static enum code object_place(struct stage *stage, const char *path, struct err *err)
-{
-  char folder[3] = {path[0], path[1], '\0'};
-  int objects = stage->dir->objects_fd;
-  if (mkdirat(objects, folder, 0700) != 0 && errno != EEXIST)
-    return fail_errno(err, errno, "the object");
-  int fd = openat(objects, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) return fail_errno(err, errno, "the object's folder");
-  enum code code = OK;
-  if (renameat(stage->dir->staging_fd, stage->name, fd, path + 3) != 0)
-    code = fail_errno(err, errno, "the object");
-  if (!code) code = synced(fd, "a folder of objects", err);
-  /* Always: another thread may have made the folder and not have synced it yet. */
-  if (!code) code = synced(objects, "the folder of objects", err);
-  close(fd);
-  return code;
-}
-
 enum code stage_commit(struct stage *stage, struct digest *digest, uint64_t *bytes, struct err *err)
 {
-  char path[SHA256_HEX_LEN + 4];
+  char path[OBJECT_PATH_MAX];
   *digest = sha256_end(&stage->sha);
   *bytes = stage->bytes;
   object_path(digest, path);
-  enum code code = synced(stage->fd, "an upload", err);
-  if (!code) code = object_place(stage, path, err);
+  enum code code = file_sync(stage->fd, "an upload", err);
+  if (!code) code = object_place(stage->dir, stage->dir->staging_fd, stage->name, path, err);
   if (code) unlinkat(stage->dir->staging_fd, stage->name, 0);
   stage_free(stage);
   return code;
@@ -149,12 +99,10 @@ enum code stage_commit(struct stage *stage, struct digest *digest, uint64_t *byt
 enum code artifact_open(const struct datadir *dir, const struct digest *digest, int *fd,
                         struct err *err)
 {
-  char path[SHA256_HEX_LEN + 4], folder[3];
+  char path[OBJECT_PATH_MAX];
   object_path(digest, path);
-  memcpy(folder, path, 2);
-  folder[2] = '\0';
   *fd = -1;
-  int folder_fd = openat(dir->objects_fd, folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int folder_fd = object_folder(dir, path, O_PATH);
   if (folder_fd >= 0) {
     *fd = openat(folder_fd, path + 3, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     int error = errno;

@@ -113,7 +113,12 @@ static enum code staging_sweep(const struct datadir *dir, struct err *err)
 
 enum code datadir_open(struct datadir *dir, const char *path, struct err *err)
 {
-  *dir = (struct datadir){.fd = -1, .lock_fd = -1, .objects_fd = -1, .staging_fd = -1};
+  *dir = (struct datadir){.fd = -1,
+                          .lock_fd = -1,
+                          .objects_fd = -1,
+                          .staging_fd = -1,
+                          .held_fd = -1,
+                          .uploads_fd = -1};
   if (parents_make(path, err)) return err->code;
   if (!realpath(path, dir->path)) return fail_errno(err, errno, "the data directory");
   enum code code = OK;
@@ -122,6 +127,8 @@ enum code datadir_open(struct datadir *dir, const char *path, struct err *err)
   if (!code) code = lock_take(dir, err);
   if (!code) code = folder_open(dir->fd, "objects", &dir->objects_fd, err);
   if (!code) code = folder_open(dir->fd, "staging", &dir->staging_fd, err);
+  if (!code) code = folder_open(dir->fd, "held", &dir->held_fd, err);
+  if (!code) code = folder_open(dir->fd, "uploads", &dir->uploads_fd, err);
   if (!code) code = staging_sweep(dir, err);
   if (code) datadir_close(dir);
   return code;
@@ -129,7 +136,8 @@ enum code datadir_open(struct datadir *dir, const char *path, struct err *err)
 
 void datadir_close(struct datadir *dir)
 {
-  int *fds[] = {&dir->staging_fd, &dir->objects_fd, &dir->fd, &dir->lock_fd};
+  int *fds[] = {&dir->staging_fd, &dir->held_fd, &dir->uploads_fd,
+                &dir->objects_fd, &dir->fd,      &dir->lock_fd};
   for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
     if (*fds[i] >= 0) close(*fds[i]);
     *fds[i] = -1;

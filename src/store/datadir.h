@@ -9,6 +9,8 @@
  *   DATA/pepper      what API keys are hashed with (store/secret.h)
  *   DATA/admin.key   the key made at the first start, for whoever may read this folder
  *   DATA/staging/    uploads not yet whole; swept at start
+ *   DATA/uploads/    uploads that may be resumed, by tenant (store/parcel.h); swept by age
+ *   DATA/held/       which tenant uploaded which object lately (store/held.h); the same
  *
  * Everything is opened below a directory descriptor with O_NOFOLLOW and O_CLOEXEC, folders are 0700
  * and files 0600: a symlink planted inside is refused.
@@ -20,7 +22,7 @@
 
 struct datadir {
   char path[4096]; /* absolute, no symlink in it (PATH_MAX bytes, for realpath) */
-  int fd, lock_fd, objects_fd, staging_fd;
+  int fd, lock_fd, objects_fd, staging_fd, held_fd, uploads_fd;
 };
 
 /* Makes what is missing (parents, too), locks, sweeps staging. Errors: E_CONFLICT when another

@@ -47,6 +47,9 @@ enum http_method {
   FIELD(IF_NONE_MATCH, "if-none-match", false)                                 \
   FIELD(IF_MATCH, "if-match", false)                                           \
   FIELD(IDEMPOTENCY_KEY, "idempotency-key", true)                              \
+  FIELD(UPLOAD_OFFSET, "upload-offset", true)                                  \
+  FIELD(UPLOAD_COMPLETE, "upload-complete", true)                              \
+  FIELD(UPLOAD_LENGTH, "upload-length", true)                                  \
   FIELD(RANGE, "range", false)                                                 \
   FIELD(COOKIE, "cookie", false)                                               \
   FIELD(USER_AGENT, "user-agent", false)

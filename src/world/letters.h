@@ -100,11 +100,12 @@ struct letter_tally {
 
 /* --- the control plane's questions ------------------------------------------------------------ */
 
-enum { PARAMS_MAX = 4, ASK_HEADERS_MAX = 7 };
+enum { PARAMS_MAX = 4, ASK_HEADERS_MAX = 10, REPLY_FIELDS_MAX = 256 };
 
 enum ask_header { ASK_ACCEPT, ASK_CONTENT_TYPE, ASK_HOST, ASK_ORIGIN, ASK_IF_NONE_MATCH,
-                  ASK_IF_MATCH, ASK_IDEMPOTENCY_KEY };
-_Static_assert(ASK_IDEMPOTENCY_KEY + 1 == ASK_HEADERS_MAX, "one slot per header");
+                  ASK_IF_MATCH, ASK_IDEMPOTENCY_KEY, ASK_UPLOAD_OFFSET, ASK_UPLOAD_COMPLETE,
+                  ASK_UPLOAD_LENGTH };
+_Static_assert(ASK_UPLOAD_LENGTH + 1 == ASK_HEADERS_MAX, "one slot per header");
 
 struct ask_reply {
   int status;               /* 0: not answered yet */
@@ -113,6 +114,7 @@ struct ask_reply {
   const char *allow;        /* literal or NULL */
   uint32_t retry_after_s;   /* 0: none */
   char etag[72];            /* empty: none */
+  char fields[REPLY_FIELDS_MAX]; /* more of the head, whole lines: "Upload-Offset: 5\r\n" */
 };
 
 struct letter_ask {
