@@ -227,7 +227,10 @@ enum desk_step version_create(struct ask *ask)
   struct event *event = &ask->command.event;
   *event = (struct event){.kind = EVENT_VERSION_PUSHED, .model = ask->letter->params[0]};
   if (model_name_check(event->model, &ask->err) != OK) return ask_fail(ask);
-  if (!ask_body(ask) || !member_str(ask, ask->body, "engine", ASK_MEMBER_MAX, &event->engine) ||
+  if (!ask_body(ask) ||
+      !ask_members(ask, "files", "engine", "note", "description", "tags", "hold", "run", "data",
+                   "parent", NULL) ||
+      !member_str(ask, ask->body, "engine", ASK_MEMBER_MAX, &event->engine) ||
       !engine_name_check(ask, event->engine) ||
       !member_str(ask, ask->body, "note", NOTE_MAX, &event->note) || !card_read(ask, event) ||
       !manifest_files_read(ask, event))

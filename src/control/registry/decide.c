@@ -67,10 +67,15 @@ static bool card_facts(struct slice card, enum card_of of, const struct catalog_
     fail_at(err, "parent");
     return false;
   }
+  const struct event *wish = &command->event; /* what else it says is kept as it is */
   facts_init(&facts, command->arena);
+  for (uint32_t i = 0; i < wish->n_facts; i++) {
+    struct slice name = wish->facts[i].name;
+    if (slice_eq(name, SLICE("card")) || slice_eq(name, SLICE("hold"))) continue;
+    facts_add_of(&facts, name, wish->facts[i].value);
+  }
   facts_add(&facts, "card", next);
   facts_add(&facts, "hold", hold);
-  facts_add(&facts, "patch", patch);
   if (facts_give(&facts, event)) return true;
   fail(err, E_OUT_OF_MEMORY, "the card takes too much memory");
   return false;
@@ -125,8 +130,6 @@ static void add_decide(const struct catalog_tenant *tenant, const struct letter_
 bool registry_push_dress(const struct catalog_model *model, const struct letter_command *command,
                          struct event *pushed, struct decision *decision)
 {
-  pushed->facts = NULL;
-  pushed->n_facts = 0;
   if (!event_fact(&command->event, "patch").len) return true;
   if (card_facts(SLICE_NONE, CARD_OF_VERSION, model, command, pushed, &decision->err)) return true;
   refuse(decision);

@@ -10,9 +10,8 @@ void facts_init(struct facts *facts, struct arena *arena)
   *facts = (struct facts){.arena = arena};
 }
 
-void facts_add(struct facts *facts, const char *name, struct slice value)
+void facts_add_of(struct facts *facts, struct slice key, struct slice value)
 {
-  struct slice key = slice_str(name);
   uint32_t at = facts->n;
   if (!value.at) facts->full = facts->full || value.len;
   if (!value.len) return;
@@ -21,6 +20,11 @@ void facts_add(struct facts *facts, const char *name, struct slice value)
     facts->at[at] = facts->at[at - 1];
   facts->at[at] = (struct event_fact){key, value};
   facts->n++;
+}
+
+void facts_add(struct facts *facts, const char *name, struct slice value)
+{
+  facts_add_of(facts, slice_str(name), value);
 }
 
 void facts_number(struct facts *facts, const char *name, int64_t value)

@@ -16,6 +16,7 @@ struct facts {
 void facts_init(struct facts *facts, struct arena *arena);
 /* An empty value is left out. name: a literal. */
 void facts_add(struct facts *facts, const char *name, struct slice value);
+void facts_add_of(struct facts *facts, struct slice name, struct slice value);
 void facts_number(struct facts *facts, const char *name, int64_t value);
 /* Into the event; false when something did not fit. */
 bool facts_give(struct facts *facts, struct event *event);
