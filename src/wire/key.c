@@ -19,17 +19,18 @@ bool key_text_read(struct slice text, struct key_text *key)
 {
   char crc[KEY_TEXT_CRC];
   const size_t secret = 4 + KEY_TEXT_ID + 1, check = secret + KEY_TEXT_SECRET + 1;
-  if (text.len != KEY_TEXT_LEN || !slice_starts(text, SLICE("slw_"))) return false;
-  if (text.at[secret - 1] != '_' || text.at[check - 1] != '_') return false;
+  if (text.len != KEY_TEXT_LEN) return false;
   key->id = slice_of(text.at + 4, KEY_TEXT_ID);
   key->secret = slice_of(text.at + secret, KEY_TEXT_SECRET);
-  for (size_t i = 0; i < key->id.len; i++)
-    if (!is_digit(key->id.at[i]) && !(key->id.at[i] >= 'a' && key->id.at[i] <= 'z')) return false;
-  for (size_t i = 0; i < key->secret.len; i++)
-    if (!is_digit(key->secret.at[i]) && !(key->secret.at[i] >= 'a' && key->secret.at[i] <= 'f'))
-      return false;
+  unsigned good = slice_starts(text, SLICE("slw_"));
+  good &= text.at[secret - 1] == '_' && text.at[check - 1] == '_';
+  for (size_t i = 0; i < KEY_TEXT_ID; i++)
+    good &= is_digit(key->id.at[i]) || (key->id.at[i] >= 'a' && key->id.at[i] <= 'z');
+  for (size_t i = 0; i < KEY_TEXT_SECRET; i++)
+    good &= is_digit(key->secret.at[i]) || (key->secret.at[i] >= 'a' && key->secret.at[i] <= 'f');
   crc_write(slice_of(text.at, check - 1), crc);
-  return memcmp(crc, text.at + check, KEY_TEXT_CRC) == 0;
+  for (size_t i = 0; i < KEY_TEXT_CRC; i++) good &= crc[i] == text.at[check + i];
+  return good;
 }
 
 void key_text_make(const unsigned char random[KEY_RANDOM], char to[KEY_TEXT_LEN + 1])

@@ -27,7 +27,9 @@ struct key_text {
   struct slice id, secret; /* of the text they were read from */
 };
 
-/* False for whatever is not a key that somebody made: another length, letter or checksum. */
+/* False for whatever is not a key that somebody made: another length, letter or checksum. Of that
+ * length it is taken apart and looked at to its end in any case, so that what is wrong with it does
+ * not show in the time. */
 bool key_text_read(struct slice text, struct key_text *key);
 /* A key of these random bytes (base/rand.h: rand_secret), with a NUL behind it. The caller wipes
  * both. */

@@ -66,8 +66,8 @@ def a_tenant_is_added_listed_set_and_removed():
         names = [t["name"] for t in top.get("/api/v1/tenants").json()["tenants"]]
         expect_eq(names, ["acme", "default"])
         page = top.get("/api/v1/tenants?limit=1").json()
-        expect_eq(([t["name"] for t in page["tenants"]], page["next"]), (["acme"], "acme"))
-        page = top.get("/api/v1/tenants?limit=1&after=acme").json()
+        expect_eq([t["name"] for t in page["tenants"]], ["acme"])
+        page = top.get("/api/v1/tenants?limit=1&page=" + page["next"]).json()
         expect_eq(([t["name"] for t in page["tenants"]], page["next"]), (["default"], None))
         reply = top.ask("PATCH", "/api/v1/tenants/acme", b'{"about":"cards"}')
         expect_eq((reply.status, reply.json()["about"]), (200, "cards"), reply)

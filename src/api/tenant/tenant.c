@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/handlers_int.h"
+#include "api/page.h"
 #include "api/tenant/key_int.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -37,24 +38,22 @@ static bool is_after(const struct tenant *tenant, struct slice after)
   return !after.len || name_compare(&one, &other) > 0;
 }
 
-/* In order of their names; ?after= goes on behind a name. */
+/* In order of their names. */
 enum desk_step tenant_list(struct ask *ask)
 {
-  struct slice after = SLICE_NONE;
-  int64_t limit = 100;
-  if (!ask_query(ask, "after", &after) || !ask_query_int(ask, "limit", 1, LIST_MAX, &limit))
-    return ask_fail(ask);
+  struct page page;
+  if (!page_read(ask, 100, LIST_MAX, &page)) return ask_fail(ask);
   uint32_t n = 0, all = world_tenants(ask->world);
   const struct tenant **sorted = grab(((size_t)all + 1) * sizeof(struct tenant *));
   for (uint32_t i = 0; i < all; i++) {
     const struct tenant *tenant = world_tenant_at(ask->world, i);
-    if (is_after(tenant, after)) sorted[n++] = tenant;
+    if (is_after(tenant, page.place)) sorted[n++] = tenant;
   }
   qsort(sorted, n, sizeof(struct tenant *), name_compare);
-  json_t *list = json_array(), *next = json_null();
-  for (uint32_t i = 0; i < n && i < limit; i++)
+  json_t *list = json_array();
+  for (uint32_t i = 0; i < n && i < page.limit; i++)
     json_array_append_new(list, tenant_json(sorted[i]));
-  if (n > limit) next = json_slice(sorted[limit - 1]->name);
+  json_t *next = page_next(ask, n > page.limit ? sorted[page.limit - 1]->name : SLICE_NONE);
   ungrab(sorted);
   return ask_json(ask, 200, json_pack("{so,so}", "tenants", list, "next", next));
 }

@@ -42,7 +42,7 @@ static int tenant_list(struct cli *cli)
     const char *next = rc ? "" : get_str(answer.json, "next");
     more = next[0] != '\0';
     if (!rc) json_array_extend(all, json_object_get(answer.json, "tenants"));
-    if (more && client_path(path, &err, "/api/v1/tenants?limit=1000&after=%s", next))
+    if (more && client_path(path, &err, "/api/v1/tenants?limit=1000&page=%s", next))
       rc = cli_fail(cli, &err), more = false;
     answer_free(&answer);
   }

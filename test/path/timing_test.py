@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""timing_test.py - what is another's takes as long as what is not there, a wrong key as long as any
+other wrong key. Two requests in random order on one connection, N of each; their times are ranked
+together (Mann-Whitney), so that a slow machine is as slow to both. A test that could not see a
+difference would be none: the last one plants one, and wants it found.
+
+N is 5,000; TIMING=100000 asks as often as the robustness rules say (make timing).
+SPDX-License-Identifier: MIT
+"""
+import math
+import os
+import random
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from slipway import Daemon, SANITIZED, expect, expect_eq, main, request, skip, test  # noqa: E402
+import models  # noqa: E402
+
+N = int(os.environ.get("TIMING", "5000"))
+Z = 5.0  # of all comparisons here one in a hundred thousand runs goes past it by chance
+
+
+def auth(key, **more):
+    return dict({"authorization": "Bearer " + key}, **more)
+
+
+def operator(d):
+    with open(os.path.join(d.data, "admin.key")) as f:
+        return f.read().strip()
+
+
+def tenant(d, name):
+    reply = d.post("/api/v1/tenants", {"name": name}, auth(operator(d)))
+    expect_eq(reply.status, 201, reply)
+    return reply.json()["key"]
+
+
+def times(d, first, second, n):
+    """n of each, in an order nobody can guess: two lists of nanoseconds."""
+    chance = random.Random(n)
+    order = [0] * n + [1] * n
+    chance.shuffle(order)
+    asks, took = (first, second), ([], [])
+    with d.conn() as c:
+        sock, clock = c.sock, time.perf_counter_ns
+        for i in range(400):  # caches, branch predictors, the allocator
+            sock.sendall(asks[i & 1])
+            sock.recv(65536)
+        for which in order:
+            ask = asks[which]
+            began = clock()
+            sock.sendall(ask)
+            got = sock.recv(65536)
+            took[which].append(clock() - began)
+        expect(got.endswith(b"\n") or got.endswith(b"}"), got[-80:])
+    return took
+
+
+def rank_z(a, b):
+    """How many standard deviations the ranks of a are from those of b; ties share theirs."""
+    both = sorted([(t, 0) for t in a] + [(t, 1) for t in b])
+    total, i, ties = 0.0, 0, 0
+    while i < len(both):
+        k = i
+        while k < len(both) and both[k][0] == both[i][0]:
+            k += 1
+        total += (i + k + 1) / 2 * sum(1 for t in both[i:k] if t[1] == 0)
+        ties += (k - i) ** 3 - (k - i)
+        i = k
+    n, m = len(a), len(b)
+    mean = n * (n + m + 1) / 2
+    every = n + m
+    spread = math.sqrt(n * m / 12 * ((every + 1) - ties / (every * (every - 1))))
+    return (total - mean) / spread
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]
+
+
+def compare(d, what, first, second, n=None):
+    a, b = times(d, first, second, n or N)
+    z = rank_z(a, b)
+    if os.environ.get("TIMING"):
+        print("%-44s z %+5.2f  medians %6.1f and %6.1f us" %
+              (what, z, median(a) / 1e3, median(b) / 1e3), flush=True)
+    return z
+
+
+def equal(d, what, first, second):
+    """Once more where chance was against it: a difference that is there shows again."""
+    z = compare(d, what, first, second)
+    if abs(z) >= Z:
+        z = compare(d, what, first, second)
+    expect(abs(z) < Z, "%s: the times differ, z = %.1f" % (what, z))
+
+
+def infer(model):
+    return {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}
+
+
+@test
+def TN_101_TN_106_anothers_object_takes_as_long_as_one_that_is_not_there():
+    """[TN-101] [TN-106]"""
+    if SANITIZED:
+        skip("instrumented code has times of its own")
+    with Daemon("--keys-only", "--loops", "1") as d:
+        ann, bob = tenant(d, "acme"), auth(tenant(d, "bank"), **{"x-request-id": "same"})
+
+        class Ann:
+            @staticmethod
+            def ask(method, path, body=None, headers=None):
+                return d.ask(method, path, body, dict(auth(ann), **(headers or {})))
+
+            @staticmethod
+            def post(path, body=None, headers=None):
+                return d.post(path, body, dict(auth(ann), **(headers or {})))
+        models.serve(Ann, "fraud", models.linear([[1, 0]], [5]))
+        key = Ann.post("/api/v1/keys", {"role": "viewer", "person": "eve"}).json()["id"]
+        rows = [("GET", "/v2/models/%s", None, "fraud", "freud"),
+                ("POST", "/v2/models/%s/infer", infer("x"), "fraud", "freud"),
+                ("POST", "/v1/models/%s:predict", {"instances": [[1, 2]]}, "fraud", "freud"),
+                ("GET", "/api/v1/models/%s", None, "fraud", "freud"),
+                ("GET", "/api/v1/models/%s/history", None, "fraud", "freud"),
+                ("GET", "/api/v1/models/%s/feedback/req-1", None, "fraud", "freud"),
+                ("POST", "/api/v1/models/%s/deploy", {"version": 1}, "fraud", "freud"),
+                ("GET", "/api/v1/tenants/%s", None, "acme", "acne"),
+                ("DELETE", "/api/v1/tenants/%s", None, "acme", "acne"),
+                ("DELETE", "/api/v1/keys/%s", None, key, key[::-1])]
+        for method, path, body, first, second in rows:
+            asks = [request(method, path % name, body, bob) for name in (first, second)]
+            equal(d, "%s %s" % (method, path), *asks)
+
+
+@test
+def AU_102_a_wrong_key_takes_as_long_whatever_is_wrong_with_it():
+    """[AU-102]"""
+    if SANITIZED:
+        skip("instrumented code has times of its own")
+    with Daemon("--keys-only", "--loops", "1") as d:
+        good, other = tenant(d, "acme"), tenant(d, "bank")
+        changed = good[:30] + ("0" if good[30] != "0" else "1") + good[31:]
+        summed = good[:-1] + ("0" if good[-1] != "0" else "1")
+        # another's secret behind this id: the checksum is right, as only its maker can tell
+        revoked = d.post("/api/v1/keys", {"role": "viewer", "person": "eve"}, auth(good)).json()
+        d.ask("DELETE", "/api/v1/keys/" + revoked["id"], None, auth(good))
+        wrongs = {"one character changed": changed, "a bad checksum": summed,
+                  "cut and filled": good[:-9] + "_00000000", "revoked": revoked["key"]}
+        base = request("GET", "/api/v1/models", None, auth("slw_" + "a" * (len(good) - 4)))
+        for what, wrong in wrongs.items():
+            expect_eq(len(wrong), len(good))
+            equal(d, "key: " + what, base, request("GET", "/api/v1/models", None, auth(wrong)))
+        del other
+
+
+@test
+def a_difference_that_is_there_is_found():
+    if SANITIZED:
+        skip("instrumented code has times of its own")
+    with Daemon("--loops", "1") as d:
+        models.serve(d, "fraud", models.linear([[1, 0]], [5]))
+        asks = [request("GET", "/v2/models/" + name) for name in ("fraud", "freud")]
+        z = compare(d, "a model that is there, and one that is not", *asks, n=max(N // 2, 2000))
+        expect(abs(z) > Z, z)
+
+
+main()
