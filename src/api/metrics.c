@@ -294,6 +294,7 @@ void metrics_write(struct buf *to, const struct metrics_view *view)
   one_write(to, "slipway_series_left_out", "gauge", "versions summed into model=\"__other__\"",
             list.left_out);
   versions_write(to, &list);
+  quota_metrics_write(to, view);
   release_metrics_write(to, view);
   ungrab(list.all);
 }

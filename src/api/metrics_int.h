@@ -15,7 +15,9 @@
 enum { METRICS_RELEASES_MAX = 100 };
 /* What one scrape may cost: versions past the cap are added up as model="__other__". */
 enum { METRICS_SERIES_MAX = 2000, METRICS_SERIES_EACH = 72, METRICS_BYTES_MAX = 8 << 20 };
-enum { METRICS_ROWS_MAX = METRICS_SERIES_MAX / METRICS_SERIES_EACH };
+/* Models whose own limits are told, and what all limits cost: three series each. */
+enum { METRICS_QUOTA_MODELS = 8, METRICS_QUOTA_SERIES = 3 * QUOTAS * (1 + METRICS_QUOTA_MODELS) };
+enum { METRICS_ROWS_MAX = (METRICS_SERIES_MAX - METRICS_QUOTA_SERIES) / METRICS_SERIES_EACH };
 
 struct metrics_view {
   const char *version; /* of slipway */
@@ -34,6 +36,8 @@ struct metrics_view {
 void metrics_write(struct buf *to, const struct metrics_view *view);
 /* The families of releases alone (release/metrics.c). */
 void release_metrics_write(struct buf *to, const struct metrics_view *view);
+/* The tenant's limits and their use (tenant/quota.c). */
+void quota_metrics_write(struct buf *to, const struct metrics_view *view);
 void metrics_head(struct buf *to, const char *name, const char *type, const char *help);
 /* A label's value with its quotes: backslash, quote and line feed escaped. */
 void metrics_label(struct buf *to, struct slice value);

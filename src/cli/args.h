@@ -28,7 +28,7 @@ struct opt {
   const char *help;
 };
 
-enum { ARGS_WORDS_MAX = 4, ARGS_OPTS_MAX = 16 };
+enum { ARGS_WORDS_MAX = 4, ARGS_OPTS_MAX = 32 };
 
 struct args {
   const struct opt *opts;

@@ -7,6 +7,7 @@
 #include "api/handlers_int.h"
 #include "api/page.h"
 #include "api/tenant/key_int.h"
+#include "api/tenant/quota_int.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -20,6 +21,13 @@ static json_t *tenant_json(const struct tenant *tenant)
                    json_slice(tenant->about), "added_at", json_time(tenant->added_ms), "added_by",
                    json_slice(tenant->added_by), "models", (json_int_t)tenant->n_models, "serving",
                    (json_int_t)serving, "keys", (json_int_t)tenant->n_keys);
+}
+
+static json_t *tenant_with_quotas(const struct tenant *tenant)
+{
+  json_t *tree = tenant_json(tenant);
+  json_object_set_new(tree, "quotas", quotas_tenant_json(tenant));
+  return tree;
 }
 
 /* ---- looking ---- */
@@ -62,7 +70,7 @@ enum desk_step tenant_show(struct ask *ask)
 {
   const struct tenant *tenant = ask_tenant(ask, 0);
   if (!tenant) return ask_fail(ask);
-  return ask_json(ask, 200, tenant_json(tenant));
+  return ask_json(ask, 200, tenant_with_quotas(tenant));
 }
 
 /* ---- adding ---- */
@@ -132,7 +140,7 @@ static enum desk_step was_set(struct ask *ask)
   ask->err = ask->command.err;
   const struct tenant *tenant = ask->err.code == OK ? ask_tenant(ask, 0) : NULL;
   if (!tenant) return ask_fail(ask);
-  json_t *tree = tenant_json(tenant);
+  json_t *tree = tenant_with_quotas(tenant);
   json_object_set_new(tree, "seq", json_u64(ask->command.seq));
   return ask_json(ask, 200, tree);
 }
@@ -140,11 +148,13 @@ static enum desk_step was_set(struct ask *ask)
 /* A fact of EVENT_TENANT_SET for each member that is there, ascending by name. */
 static bool facts_read(struct ask *ask, struct event_fact *facts, uint32_t *n)
 {
-  struct slice about = SLICE_NONE;
-  if (!ask_members(ask, "about", NULL) ||
-      !member_str(ask, ask->body, "about", TENANT_ABOUT_MAX, &about))
+  struct slice about = SLICE_NONE, quotas;
+  if (!ask_members(ask, "about", "quotas", NULL) ||
+      !member_str(ask, ask->body, "about", TENANT_ABOUT_MAX, &about) ||
+      !quotas_fact_read(ask, QUOTA_TENANT, &quotas))
     return false;
   if (about.at) facts[(*n)++] = (struct event_fact){SLICE("about"), about};
+  if (quotas.at) facts[(*n)++] = (struct event_fact){SLICE("quotas"), quotas};
   return true;
 }
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/client.h"
 #include "cli/out.h"
+#include "cli/tenant/quota.h"
 
 static void row_print(struct table *table, const json_t *tenant)
 {
@@ -69,6 +70,9 @@ static void one_print(const json_t *tenant)
   row_print(&table, tenant);
   table_print(&table);
   table_deinit(&table);
+  if (!json_object_get(tenant, "quotas")) return;
+  putchar('\n');
+  quotas_print(json_object_get(tenant, "quotas"));
 }
 
 /* The key alone on stdout, as `slipway key add` does it. */
@@ -131,11 +135,14 @@ static int tenant_one(struct cli *cli, const char *method, json_t *body)
 static int tenant_set(struct cli *cli)
 {
   struct err err;
+  json_t *quotas;
   const char *about = args_text(&cli->args, "about");
-  json_t *body = json_pack("{ss*}", "about", about);
+  if (!quota_body(&cli->args, QUOTA_TENANT, &quotas, &err)) return cli_fail(cli, &err);
+  json_t *body = json_pack("{ss*,so*}", "about", about, "quotas", quotas);
   if (!body || !json_object_size(body)) {
     json_decref(body);
-    fail(&err, E_INVALID_ARGUMENT, "say what is to be set: --about TEXT");
+    fail(&err, E_INVALID_ARGUMENT,
+         "say what is to be set: --about TEXT, or a limit like --requests-per-second 100");
     return cli_fail(cli, &err);
   }
   return tenant_one(cli, "PATCH", body);
@@ -143,13 +150,16 @@ static int tenant_set(struct cli *cli)
 
 int command_tenant(struct cli *cli)
 {
-  static const struct opt opts[] = {
+  static const struct opt own[] = {
       {"about", 0, OPT_TEXT, "TEXT", "add, set: what it is for"},
       {"person", 0, OPT_TEXT, "NAME", "add: whose its first key is [admin]"},
       {"expires", 0, OPT_TEXT, "TIME", "add: of that key, such as 12h or 30d, or never [90d]"},
       {"force", 0, OPT_SWITCH, NULL, "remove: although models of it serve"},
-      {NULL, 0, OPT_SWITCH, NULL, NULL},
   };
+  enum { OWN = sizeof own / sizeof *own };
+  struct opt opts[OWN + QUOTAS + 1]; /* and, of set, a flag for each limit */
+  memcpy(opts, own, sizeof own);
+  quota_opts(QUOTA_TENANT, opts + OWN);
   struct err err;
   int rc;
   if (!cli_args(cli, opts, 1, 2, &rc)) return rc;
