@@ -305,6 +305,14 @@ static void on_way_back_lost(struct stepping *s)
   step_enter(s, ROLLOUT_PAUSED, WHY_WAY_BACK, THEN_PUBLISH);
 }
 
+/* What a person was taking out is all that is left. */
+static void way_back_lost_ebbing(struct stepping *s)
+{
+  if (!s->r->ebb_weight) return;
+  s->r->ebb_weight = 0;
+  on_way_back_lost(s);
+}
+
 static void on_superseded(struct stepping *s) { step_give_up(s, ROLLOUT_ABORTED, WHY_SUPERSEDED); }
 
 /* The candidate is what the next release starts from. */
@@ -371,7 +379,8 @@ static const struct row {
     {ON(THAWED), LIVE, on_thawed},
     {FROSTS, BACK | ENDED, nothing},
     {ON(WAY_BACK_LOST), RUNNING | WAITING | COMPLETED, on_way_back_lost},
-    {ON(WAY_BACK_LOST), PENDING | PAUSED | BACK | ENDED, nothing},
+    {ON(WAY_BACK_LOST), BACK, way_back_lost_ebbing},
+    {ON(WAY_BACK_LOST), PENDING | PAUSED | ENDED, nothing},
     {ON(SUPERSEDED), PENDING | STEPS, on_superseded},
     {ON(SUPERSEDED), COMPLETED, superseded_completed},
     {ON(SUPERSEDED), BACK, ebb_end},

@@ -219,8 +219,8 @@ struct letter_stats {
   void *desk_state;
 };
 
-/* How a release stands, from control's own state. The running one, or the newest that ended while
- * control has been up; what ended before is in the ledger. E_NOT_FOUND in err. One JSON object, as
+/* How a release stands, from control's own state: the running one, or the newest that ended, which
+ * has no verdict when that was before the start. E_NOT_FOUND in err. One JSON object, as
  * clients see it; members that do not apply are null:
  *   {"model":"fraud","release":17,"version":3,"stable":2,"strategy":"canary",
  *    "state":"running","why":"passed","step":1,"steps":3,"weight":0.05,"copied":0,

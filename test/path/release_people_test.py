@@ -4,13 +4,15 @@ approve, freeze, a second release.
 SPDX-License-Identifier: MIT
 """
 import os
+import shutil
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from models import want  # noqa: E402
-from releases import Load, begin, reaches, release, say, two, with_past  # noqa: E402
-from slipway import Daemon, expect, expect_eq, expect_in, main, test  # noqa: E402
+from models import push, want  # noqa: E402
+from releases import Load, begin, files, reaches, release, say, two, with_past  # noqa: E402
+from slipway import Daemon, expect, expect_eq, expect_in, main, test, wait_for  # noqa: E402
 
 CANARY = "strategy: canary\nsteps:\n  - canary: {traffic: 50%, for: 60s}\nwarm_up: 0s\n"
 
@@ -55,6 +57,38 @@ def argo_rollouts_3120_an_aborted_release_is_retried_as_a_new_one():
         expect_eq(rows[1]["state"], "aborted")
 
 
+def written(d):
+    """The ledger of m once it has the rollback."""
+    events = d.get("/api/v1/models/m/history").json()["events"]
+    return events if events[0].get("state") == "rolled_back" else None
+
+
+@test
+def ro_110_nothing_is_retried_by_itself():
+    """What ended stays ended, over a crash as well: to try again is a person's deploy. Whoever asks
+    after the crash how it ended is told."""
+    with Daemon(data=tempfile.mkdtemp()) as d:
+        try:
+            two(d, files(delay_us=30000))
+            with Load(d) as load:
+                with_past(load)
+                begin(d, CANARY)
+                reaches(d, "rolled_back", seconds=40)
+                before = wait_for(lambda: written(d), 10, "the record")
+                d.kill()
+                d.start()
+                began = time.monotonic()
+                wait_for(lambda: time.monotonic() - began > 4, 10, "four pulses")
+            now = release(d)
+            expect_eq((now["release"], now["state"], now["version"]), (1, "rolled_back", 2))
+            expect_eq((now["weight"], now["verdict"], now["why"]), (0, None, "gate"))
+            expect_in("slipway release show m/1", now["warnings"][0])
+            expect_eq(written(d), before)
+            expect_eq(serving(d), 1)
+        finally:
+            shutil.rmtree(d.data)
+
+
 @test
 def a_second_release_is_refused_or_takes_the_place_of_the_first():
     with Daemon() as d:
@@ -66,6 +100,22 @@ def a_second_release_is_refused_or_takes_the_place_of_the_first():
         expect_eq(begin(d, CANARY, supersede=True)["release"], 2)
         rows = d.get("/api/v1/releases?model=m").json()["releases"]
         expect_eq(rows[1]["state"], "aborted")
+
+
+@test
+def in_an_emergency_one_command_ends_a_release_and_deploys_another_version():
+    with Daemon() as d:
+        two(d)
+        push(d, "m", dict(files(), **{"notes.txt": b"the third"}))
+        begin(d, CANARY, version=2)
+        reaches(d, "running")
+        done = d.cli("deploy", "m@3", "--strategy", "now", "--supersede", "--wait")
+        expect_eq(done.returncode, 0, done.stdout, done.stderr)
+        expect_eq(serving(d), 3)
+        rows = d.get("/api/v1/releases?model=m").json()["releases"]
+        expect_eq([(r["release"], r["state"]) for r in rows][1], (1, "aborted"))
+        expect_eq(say(d, "abort").status, 200)  # its way back is warm
+        expect_eq(serving(d), 1)
 
 
 @test

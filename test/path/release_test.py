@@ -498,6 +498,50 @@ def a_gradual_way_back_that_a_restart_cuts_off_ends():
             shutil.rmtree(d.data)
 
 
+def objects_lose(d, content):
+    """What the store has of these bytes is gone."""
+    name = hashlib.sha256(content).hexdigest()
+    for folder, _, names in os.walk(d.data):
+        for n in names:
+            if name in (n, os.path.basename(folder) + n):
+                os.unlink(os.path.join(folder, n))
+
+
+@test
+def a_gradual_way_back_to_a_version_that_is_lost_leaves_a_way_out():
+    """What is being taken out is all there is: it answers, a person is told, and every command that
+    is named is one that works."""
+    with Daemon(data=tempfile.mkdtemp()) as d:
+        try:
+            first = files(delay_us=1)
+            serve(d, "m", first)
+            push(d, "m", files())
+            begin(d, SWITCH + "rollback: gradual\n")
+            reaches(d, "running")
+            want(say(d, "promote"), 200, "promote")
+            reaches(d, "completed")
+            wait_for(lambda: serving(d) == 2, 10, "version 2")
+            want(d.post("/api/v1/models/m/rollback", {}), 200, "rollback")
+            expect_eq(release(d)["state"], "rolled_back")
+            d.kill()
+            objects_lose(d, first["model.json"])
+            d.start()
+            now = wait_for(lambda: release(d)["state"] == "paused" and release(d), 10, "the pause")
+            expect_eq((now["why"], now["weight"], now["held_off"]), ("way_back", 1, False))
+            expect_eq((serving(d), d.post("/v2/models/m/infer", BODY).status), (2, 200))
+            refused = say(d, "abort")
+            is_error(refused, 409, "CONFLICT")
+            expect_in("slipway resume m", str(refused.json()))
+            is_error(d.post("/api/v1/models/m/deploy", {"strategy": "now", "version": 2}), 409,
+                     "CONFLICT")
+            expect_eq(d.cli("resume", "m").returncode, 0)
+            push(d, "m", first)
+            expect_eq(d.cli("deploy", "m@3", "--strategy", "now", "--wait").returncode, 0)
+            expect_eq(serving(d), 3)
+        finally:
+            shutil.rmtree(d.data)
+
+
 @test
 def time_does_not_go_back_to_a_version_that_is_not_there():
     with Daemon(data=tempfile.mkdtemp()) as d:
@@ -511,11 +555,7 @@ def time_does_not_go_back_to_a_version_that_is_not_there():
             reaches(d, "completed")
             wait_for(lambda: serving(d) == 2, 10, "version 2")
             d.kill()
-            name = hashlib.sha256(first["model.json"]).hexdigest()
-            for folder, _, names in os.walk(d.data):
-                for n in names:
-                    if name in (n, os.path.basename(folder) + n):
-                        os.unlink(os.path.join(folder, n))
+            objects_lose(d, first["model.json"])
             d.start()
             wait_for(lambda: release(d)["state"] == "paused", 10, "the pause")
             began = time.monotonic()

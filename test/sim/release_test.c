@@ -114,7 +114,7 @@ static void person_step(struct town *town, const char *plan)
 {
   static const struct event_file files[] = {{.name = SLICE("golden.jsonl"), .bytes = 2},
                                             {.name = SLICE("model.onnx"), .bytes = 1}};
-  static struct event_fact facts[2];
+  static struct event_fact facts[3];
   const struct catalog_model *model = the_model(town);
   struct event event = {.tenant = SLICE("default"), .model = SLICE("m"), .actor = SLICE("ann")};
   if (town->commands_out || !catalog_tenant(control_catalog(town->control), event.tenant)) return;
@@ -138,7 +138,9 @@ static void person_step(struct town *town, const char *plan)
     town_command(town, COMMAND_RELEASE, &event);
   } else if (model->release && model->release->rollout.state == ROLLOUT_WAITING) {
     facts[0].value = SLICE("bob");
-    facts[1] = (struct event_fact){SLICE("word"), SLICE("approve")};
+    facts[1] = (struct event_fact){SLICE("role"), SLICE("approver")};
+    facts[2] = (struct event_fact){SLICE("word"), SLICE("approve")};
+    event.n_facts = 3;
     town_command(town, COMMAND_SAY, &event);
   }
 }

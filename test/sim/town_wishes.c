@@ -40,6 +40,8 @@ static void release_wish(struct town *town, struct wish *wish)
     wish->letter.kind = COMMAND_SAY;
     event->version = 0;
     wish->facts[n++] = (struct event_fact){SLICE("person"), slice_str(people[roll(town, 3)])};
+    if (chance(town, 90))
+      wish->facts[n++] = (struct event_fact){SLICE("role"), SLICE("approver")};
     wish->facts[n++] = (struct event_fact){SLICE("word"), slice_str(words[roll(town, 8)])};
   } else {
     wish->letter.kind = COMMAND_FREEZE;

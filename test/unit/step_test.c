@@ -339,6 +339,29 @@ TEST(a_gradual_rollback_that_a_restart_cuts_off_ends)
   EXPECT(rollout_is_final(&r));
 }
 
+/* What was being taken out is all that is left: it stays, and a person is told. */
+TEST(a_gradual_rollback_whose_way_back_is_lost_stops)
+{
+  canary_set();
+  plan.gradual = true;
+  struct rollout r = begun();
+  when(&r, WHEN_LOADED);
+  says(&r, "bob", PLAN_APPROVER, WHEN_APPROVE);
+  for (int i = 0; i < 3; i++) when(&r, WHEN_PASSED);
+  EXPECT_INT(r.state, ROLLOUT_COMPLETED);
+  says(&r, "bob", PLAN_DEPLOYER, WHEN_ROLLBACK);
+  EXPECT_INT(r.state, ROLLOUT_ROLLED_BACK);
+  when(&r, WHEN_RESTARTED);
+  when(&r, WHEN_WAY_BACK_LOST);
+  EXPECT_INT(r.state, ROLLOUT_PAUSED);
+  EXPECT_INT(r.why, WHY_WAY_BACK);
+  EXPECT_INT(candidate(&r), PLAN_WHOLE);
+  when(&r, WHEN_WAY_BACK_LOST); /* and stays so */
+  EXPECT_INT(r.state, ROLLOUT_PAUSED);
+  says(&r, "bob", PLAN_DEPLOYER, WHEN_RESUME);
+  EXPECT_INT(r.state, ROLLOUT_COMPLETED);
+}
+
 /* Everything that can be said at once, at random: no pair is undrawn, checks hold after each, and
  * abort ends with stable at all from wherever that led. */
 TEST(random_lives_always_have_an_exit)

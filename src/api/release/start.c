@@ -338,14 +338,16 @@ static enum desk_step release_begin(struct ask *ask, const struct stats *stats)
   return ask_command(ask, released);
 }
 
-/* Whether there is anything to compare with and anybody asked for it. */
+/* Whether there is anything to compare with and anybody asked for it. At once and in the place of
+ * a release that runs is a release of its own: ending the one and beginning the other is one event.
+ */
 static bool is_release(const struct ask *ask, const struct submission *submission)
 {
   const struct model *model =
       ask->tenant ? world_model(ask->world, ask->tenant, ask->letter->params[0]) : NULL;
   if (submission->rehearse.at) return true;
   if (!model || !model->stable) return false;
-  return submission->plan.strategy != STRATEGY_NOW;
+  return submission->plan.strategy != STRATEGY_NOW || submission->supersede;
 }
 
 enum desk_step release_deploy(struct ask *ask)

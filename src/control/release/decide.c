@@ -73,8 +73,9 @@ static bool overtake(struct catalog_model *model, const struct letter_command *c
   bool back = running->served && move.next.state != ROLLOUT_SETTLED;
   if (!rollout_is_final(&move.next) || back) {
     fail(err, E_CONFLICT,
-         "release %u of model '%.*s' cannot be superseded now; resume or abort it first",
-         running->number, SLICE_ARG(model->name));
+         "release %u of model '%.*s' is %s: end it with 'slipway abort', or keep its version with "
+         "'slipway resume', and deploy then",
+         running->number, SLICE_ARG(model->name), rollout_state_name(running->rollout.state));
     return false;
   }
   struct event *moved = &decision->events[decision->n_events++];

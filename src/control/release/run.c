@@ -92,7 +92,8 @@ static void plan_unread(struct run *run, const char *why)
     now->state = ROLLOUT_PAUSED;
 }
 
-struct run *run_start(struct control *control, struct catalog_model *model)
+/* The judge's state as at the start, of nobody's list. */
+static struct run *run_make(struct catalog_model *model)
 {
   struct run *run = grab_zero(1, sizeof *run);
   const struct catalog_release *release = model->release;
@@ -112,6 +113,23 @@ struct run *run_start(struct control *control, struct catalog_model *model)
   if (plan_read(&run->plan, release->plan, &scratch, &err)) plan_unread(run, err.text);
   arena_deinit(&scratch);
   trial_begin(&run->trial, &run->plan);
+  return run;
+}
+
+struct blob *run_past_json(struct catalog_model *model)
+{
+  struct run *run = run_make(model);
+  snprintf(run->reason, sizeof run->reason,
+           "it ended before the server started; 'slipway release show %.*s/%u' has its evidence",
+           (int)model->name.len, model->name.at, run->number);
+  struct blob *json = run_json(run);
+  ungrab(run);
+  return json;
+}
+
+struct run *run_start(struct control *control, struct catalog_model *model)
+{
+  struct run *run = run_make(model);
   runs_room(&control->runs, model->slot);
   must(!control->runs.of[model->slot]);
   control->runs.of[model->slot] = run;
@@ -298,8 +316,8 @@ void run_placed(struct control *control, struct placed *placed)
     load_failed(control, run, placed->err.code, placed->err.text);
     return;
   }
-  if (placed == run->stable && placed->state == PLACED_FAILED &&
-      run->now.state == ROLLOUT_COMPLETED) {
+  if (placed == run->stable && placed->state == PLACED_FAILED && run->model->release->served &&
+      !rollout_is_final(&run->now)) {
     way_back_lost(control, run, placed->err.text);
     return;
   }

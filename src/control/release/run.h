@@ -162,6 +162,8 @@ void run_split(const struct run *run, uint32_t n_loops, struct arena *scratch, s
 
 /* --- room-internal ---------------------------------------------------------------------------- */
 
+/* JSON of the model's newest release as the ledger has it: it is over, and nothing runs. */
+struct blob *run_past_json(struct catalog_model *model);
 /* The judge's state as at the start; nothing is in memory for its sake yet. */
 struct run *run_start(struct control *control, struct catalog_model *model);
 uint64_t run_ms(const struct control *control); /* the rollouts' clock */

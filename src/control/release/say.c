@@ -27,12 +27,27 @@ static enum rollout_when when_of(const struct letter_command *command)
   return ROLLOUT_WHENS;
 }
 
-/* Whoever has no role fact was let in by a server without keys: they may all. */
+/* The desk names a role in every word. One that is missing, or that this slipway does not know,
+ * approves nothing. */
 static enum plan_role role_of(const struct event *wish)
 {
   enum role role;
-  if (!role_named(event_fact(wish, "role"), &role) || role_may(role, ROLE_ADMIN)) return PLAN_ADMIN;
+  if (!role_named(event_fact(wish, "role"), &role)) return PLAN_DEPLOYER;
+  if (role_may(role, ROLE_ADMIN)) return PLAN_ADMIN;
   return role_may(role, ROLE_APPROVER) ? PLAN_APPROVER : PLAN_DEPLOYER;
+}
+
+static void way_back_missing(const struct run *run, struct err *err)
+{
+  uint32_t stable = run->stable->number;
+  if (run->stable->state != PLACED_FAILED)
+    fail(err, E_CONFLICT, "version %u, which it would go back to, is still being loaded; try again",
+         stable);
+  else
+    fail(err, E_CONFLICT,
+         "version %u cannot be loaded, so there is no way back to it: 'slipway resume %.*s' keeps "
+         "version %u, and then any version can be deployed",
+         stable, SLICE_ARG(run->model->name), run->version);
 }
 
 /* False when a name is longer than any can be, or the step or hash is none. */
@@ -94,8 +109,7 @@ struct change *run_say(struct control *control, struct letter_command *command,
     return answered(command, &err, run);
   }
   if (!move.refused && rollout_is_final(&move.next) && !way_back_is_there(run)) {
-    fail(&err, E_CONFLICT, "version %u is not in memory; deploy it to go back to it",
-         run->stable->number);
+    way_back_missing(run, &err);
     return answered(command, &err, run);
   }
   if (move.refused) {

@@ -144,7 +144,10 @@ static void warnings_put(const struct run *run, struct json_out *out)
 static void state_put(const struct run *run, struct json_out *out)
 {
   const struct rollout *now = &run->now;
-  double weight = rollout_weight(now, &run->plan, ARM_CANDIDATE) / (double)PLAN_WHOLE;
+  /* Held off or drained: where there is nothing to go back to it answers all the same. */
+  bool alone = run->stable && !way_back_is_there(run);
+  uint32_t parts = alone ? PLAN_WHOLE : rollout_weight(now, &run->plan, ARM_CANDIDATE);
+  double weight = parts / (double)PLAN_WHOLE;
   str_or_null(out, "strategy", strategy_name(run->plan.strategy));
   str_or_null(out, "state", rollout_state_name(now->state));
   str_or_null(out, "why", rollout_why_name(now->why));
@@ -157,7 +160,7 @@ static void state_put(const struct run *run, struct json_out *out)
   json_out_key(out, "frozen");
   json_out_bool(out, now->frozen && !now->freeze_overridden);
   json_out_key(out, "held_off");
-  json_out_bool(out, now->holdoff != 0);
+  json_out_bool(out, now->holdoff && !alone);
   json_out_key(out, "rehearsal");
   json_out_bool(out, run->rehearsal);
   json_out_key(out, "state_s");
@@ -211,7 +214,7 @@ struct blob *run_json(const struct run *run)
 void release_answer(struct control *control, struct letter_release *letter)
 {
   const struct catalog_tenant *tenant = catalog_tenant(control->catalog, letter->tenant);
-  const struct catalog_model *model = tenant ? catalog_model(tenant, letter->model) : NULL;
+  struct catalog_model *model = tenant ? catalog_model(tenant, letter->model) : NULL;
   struct runs *runs = &control->runs;
   const struct run *run = model ? run_of(runs, model) : NULL;
   letter->json = NULL;
@@ -220,9 +223,10 @@ void release_answer(struct control *control, struct letter_release *letter)
     letter->json = run_json(run);
   else if (model && model->slot < runs->cap && runs->last[model->slot])
     letter->json = blob_share(runs->last[model->slot]);
+  else if (model && model->release)
+    letter->json = run_past_json(model);
   if (!letter->json)
-    fail(&letter->err, E_NOT_FOUND, "model '%.*s' has had no release since the server started",
-         SLICE_ARG(letter->model));
+    fail(&letter->err, E_NOT_FOUND, "model '%.*s' has had no release", SLICE_ARG(letter->model));
   letter->mail.kind = LETTER_RELEASE_HOME;
   mail_send(letter->home, &letter->mail);
 }
