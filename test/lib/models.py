@@ -139,12 +139,12 @@ def outputs_of(reply):
 class Shared:
     """Started by its first use: d = shared(). The file's last test calls end()."""
 
-    def __init__(self, **kw):
-        self.kw, self.daemon = kw, None
+    def __init__(self, *args, **kw):
+        self.args, self.kw, self.daemon = args, kw, None
 
     def __call__(self):
         if not self.daemon:
-            d = Daemon(**self.kw)
+            d = Daemon(*self.args, **self.kw)
             atexit.register(d.clean)
             d.start()
             self.daemon = d
