@@ -88,8 +88,10 @@ static void deed_code(void)
 }
 static void deed_limit(void)
 {
-  struct rlimit more = {RLIM_INFINITY, RLIM_INFINITY};
-  done_if(setrlimit(RLIMIT_NOFILE, &more) == 0 || setrlimit(RLIMIT_AS, &more) == 0);
+  struct rlimit now, more = {RLIM_INFINITY, RLIM_INFINITY};
+  done_if(setrlimit(RLIMIT_NOFILE, &more) == 0);
+  bool limited = getrlimit(RLIMIT_AS, &now) == 0 && now.rlim_max != RLIM_INFINITY;
+  done_if(limited && setrlimit(RLIMIT_AS, &more) == 0);
 }
 /* Descriptors that nobody handed in. */
 static void deed_fds(void)
