@@ -92,6 +92,7 @@ void *arena_get(struct arena *arena, size_t bytes)
   if ((size_t)(arena->end - arena->at) < need && !block_add(arena, need)) return NULL;
   void *p = arena->at;
   arena->at += need;
+  if (arena->zeroes) memset(p, 0, need);
   return p;
 }
 
@@ -111,6 +112,7 @@ void *arena_grow(struct arena *arena, void *p, size_t old_bytes, size_t new_byte
   if (p && (char *)p + old_need == arena->at && new_bytes <= (size_t)(arena->end - (char *)p)) {
     size_t need = (new_bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
     if (need <= (size_t)(arena->end - (char *)p)) {
+      if (arena->zeroes) memset((char *)p + old_bytes, 0, need - old_bytes);
       arena->at = (char *)p + need;
       return p;
     }

@@ -24,6 +24,7 @@ struct arena {
   char *at, *end;             /* free part of the newest block */
   size_t held, max;           /* bytes of all blocks; cap */
   struct arena_source *source;
+  bool zeroes; /* whatever arena_get hands out is zeroed: who gets it may show more than it wrote */
 };
 
 /* source NULL: the heap. No block is taken before the first get. */
@@ -33,7 +34,7 @@ void arena_reset(struct arena *arena);
 /* Gives back everything. */
 void arena_deinit(struct arena *arena);
 
-/* bytes, aligned to 16, uninitialised; NULL past the cap (callers answer E_OUT_OF_MEMORY). */
+/* bytes, aligned to 16, uninitialised but where the arena zeroes; NULL past the cap (callers answer E_OUT_OF_MEMORY). */
 void *arena_get(struct arena *arena, size_t bytes);
 /* n * each, zeroed, overflow-checked; NULL past the cap. */
 void *arena_zero(struct arena *arena, size_t n, size_t each);

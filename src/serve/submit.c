@@ -6,7 +6,8 @@
 #include "base/clock.h"
 
 /* Scratch of a resident's task comes from the loop's own blocks; any other lane runs on another
- * thread, so its scratch lives on the heap and is kept warm from task to task. */
+ * thread, so its scratch lives on the heap and is kept warm from task to task: another tenant's,
+ * maybe. So it zeroes: a model that writes half its output shows nobody's bytes (TN-103). */
 void scratch_take(struct serve *serve, struct arena *scratch, bool resident)
 {
   if (resident) {
@@ -17,6 +18,7 @@ void scratch_take(struct serve *serve, struct arena *scratch, bool resident)
   } else {
     arena_init(scratch, serve->opts.call_bytes_max, serve->opts.heap);
   }
+  scratch->zeroes = true;
 }
 
 void scratch_rest(struct serve *serve, struct arena *scratch)

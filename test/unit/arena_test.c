@@ -161,3 +161,27 @@ TEST(zeroed_copied_and_printed)
   ungrab(longer);
   arena_deinit(&arena);
 }
+
+/* robustness row TN-103 */
+TEST(TN_103_what_a_zeroing_arena_hands_out_holds_nothing_of_before)
+{
+  struct arena arena;
+  arena_init(&arena, 1 << 20, NULL);
+  arena.zeroes = true;
+  for (int round = 0; round < 3; round++) {
+    size_t dirty = 0;
+    unsigned char *a = arena_get(&arena, 1000), *b = arena_get(&arena, 77);
+    EXPECT(a && b);
+    for (size_t i = 0; i < 1000; i++) dirty += a[i] != 0;
+    for (size_t i = 0; i < 77; i++) dirty += b[i] != 0;
+    memset(a, 0xaa, 1000);
+    memset(b, 0xbb, 77);
+    unsigned char *grown = arena_grow(&arena, b, 77, 3000);
+    EXPECT(grown == b);
+    for (size_t i = 77; i < 3000; i++) dirty += grown[i] != 0;
+    memset(grown, 0xcc, 3000);
+    EXPECT_INT(dirty, 0);
+    arena_reset(&arena);
+  }
+  arena_deinit(&arena);
+}
