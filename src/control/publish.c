@@ -194,9 +194,10 @@ static void model_plan(struct publish *publish, struct sealed *sealed,
                    place_find(publish->place, from, from->versions[i].number),
                    &versions[to->n_versions++]);
   must(to->n_versions == from->n_live);
-  if (run && run->candidate && run->candidate->copy_of) {
+  struct placed *candidate = run ? run->arms[ARM_CANDIDATE] : NULL;
+  if (candidate && candidate->copy_of) {
     to->copy = &versions[from->n_live];
-    version_plan(sealed, &from->versions[run->candidate->copy_of - 1], run->candidate,
+    version_plan(sealed, &from->versions[candidate->copy_of - 1], candidate,
                  &versions[from->n_live]);
   }
   to->quotas = from->quotas;

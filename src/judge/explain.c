@@ -116,13 +116,13 @@ static void add_share(struct text *text, const struct trial *trial,
 static void add_sample_ratio(struct text *text, const struct trial *trial,
                              const struct gate_result *result)
 {
-  double own = trial->last_weights[ARM_CANDIDATE], all = 0;
+  double own = trial->last_weights[result->arm], all = 0;
   for (uint32_t arm = 0; arm < trial->n_arms; arm++) all += trial->last_weights[arm];
   if (m_is_nan(result->effect)) {
     add(text, "sample ratio not known yet");
     return;
   }
-  add(text, "sample ratio: candidate has ");
+  add(text, "sample ratio: %s has ", arm_name(result->arm));
   add_share(text, trial, result);
   add(text, " of %" PRIu64 " units, not %.3g%%", result->n_c, all > 0 ? own / all * 100 : 0);
   if (result->state == GATE_HARM)
@@ -210,8 +210,10 @@ size_t gate_sentence(const struct trial *trial, const struct gate_result *result
     add(&text, "%s: not judged here", gate_name(result->gate));
   else if (result->state == GATE_NO_DATA && m_is_nan(result->effect))
     add(&text, "%s: no data (%s)", gate_name(result->gate), no_data_reason_name(result->reason));
-  else
+  else {
+    if (trial->n_arms > ARM_MORE && !result->whole) add(&text, "%s: ", arm_name(result->arm));
     gate_add(&text, trial, result);
+  }
   return text.len;
 }
 
@@ -318,6 +320,33 @@ static void add_wait(struct text *text, const struct trial *trial, const struct 
   add(text, "; gate %s lacks %s", gate_name(verdict->by), missing);
 }
 
+/* Of a test with several candidates who is out, and who has won. */
+static void add_arms(struct text *text, const struct trial *trial, const struct verdict *verdict)
+{
+  char why[EXPLAIN_TEXT_MAX];
+  double lower, upper, diff;
+  for (uint32_t arm = 0; arm < trial->n_arms; arm++) {
+    if (!(verdict->closed & ARM_BIT(arm)) || trial->step >= trial->plan.n_steps) continue;
+    closed_sentence(trial, arm, why);
+    add(text, "; out: %s", why);
+  }
+  if (verdict->winner == ARM_NONE) return;
+  add(text, "; %s has won", arm_name(verdict->winner));
+  if (verdict->winner == ARM_STABLE) return;
+  if (!metric_interval(trial, verdict->winner, &diff, &lower, &upper)) return;
+  add(text, ": %s %+.3g [%+.3g, %+.3g] beside stable", trial->plan.metric.name, diff, lower, upper);
+}
+
+size_t closed_sentence(const struct trial *trial, uint32_t arm, char to[EXPLAIN_TEXT_MAX])
+{
+  const struct gate_result *by = &trial->closed_by[arm];
+  struct text text = {to, 0};
+  if (by->state == GATE_HARM) return gate_sentence(trial, by, to);
+  to[0] = '\0';
+  add(&text, "%s: its version could not be loaded again", arm_name(arm));
+  return text.len;
+}
+
 size_t verdict_sentence(const struct trial *trial, const struct verdict *verdict,
                         char to[EXPLAIN_TEXT_MAX])
 {
@@ -352,5 +381,6 @@ size_t verdict_sentence(const struct trial *trial, const struct verdict *verdict
       if (trial->step < trial->plan.n_steps) add_wait(&text, trial, verdict);
       break;
   }
+  add_arms(&text, trial, verdict);
   return text.len;
 }

@@ -7,6 +7,8 @@
 #include "judge/explain.h"
 
 const char *row_name(uint32_t row); /* "p99" */
+/* Why an arm is out. */
+size_t closed_sentence(const struct trial *trial, uint32_t arm, char to[EXPLAIN_TEXT_MAX]);
 const char *verdict_rule(const struct verdict *verdict);
 /* Seconds into the release at which that look began, looks being about equally long. */
 double look_s(const struct trial *trial, uint64_t look);

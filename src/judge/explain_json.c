@@ -140,6 +140,44 @@ static void gate_json(const struct explain_input *input, const struct gate_resul
   json_out_close(out, '}');
 }
 
+/* Arms that are out, and each candidate's metric beside stable's. */
+static void arms_json(const struct explain_input *input, struct json_out *out)
+{
+  const struct trial *trial = input->trial;
+  const struct verdict *verdict = input->verdict;
+  char text[EXPLAIN_TEXT_MAX];
+  double diff, lower, upper;
+  put_text(out, "winner", verdict->winner == ARM_NONE ? NULL : arm_name(verdict->winner));
+  json_out_key(out, "closed");
+  json_out_open(out, '[');
+  for (uint32_t arm = 0; arm < trial->n_arms; arm++) {
+    if (!(verdict->closed & ARM_BIT(arm))) continue;
+    if (trial->closed_by[arm].state == GATE_HARM) {
+      gate_json(input, &trial->closed_by[arm], out);
+      continue;
+    }
+    closed_sentence(trial, arm, text);
+    json_out_open(out, '{');
+    put_text(out, "gate", NULL);
+    put_text(out, "arm", arm_name(arm));
+    put_text(out, "text", text);
+    json_out_close(out, '}');
+  }
+  json_out_close(out, ']');
+  json_out_key(out, "metric_differences");
+  json_out_open(out, '[');
+  for (uint32_t arm = 0; arm < trial->n_arms && trial->plan.strategy == STRATEGY_AB; arm++) {
+    if (arm == ARM_STABLE || !metric_interval(trial, arm, &diff, &lower, &upper)) continue;
+    json_out_open(out, '{');
+    put_text(out, "arm", arm_name(arm));
+    put_number(out, "value", diff);
+    put_number(out, "lower", lower);
+    put_number(out, "upper", upper);
+    json_out_close(out, '}');
+  }
+  json_out_close(out, ']');
+}
+
 static void put_need(struct json_out *out, const char *what, uint64_t have, uint64_t want, bool met)
 {
   json_out_open(out, '{');
@@ -197,6 +235,7 @@ void verdict_json(const struct explain_input *input, struct json_out *out)
   json_out_open(out, '[');
   for (int i = 0; i < GATE_COUNT; i++) gate_json(input, &verdict->gates[i], out);
   json_out_close(out, ']');
+  arms_json(input, out);
   json_out_key(out, "sample_request_ids");
   json_out_open(out, '[');
   for (uint32_t i = 0; i < input->n_samples && i < EXPLAIN_SAMPLES_MAX; i++)

@@ -47,9 +47,18 @@ static void row_make(struct forecast_row *row, const struct plan *plan, const st
   if (floor > 0 && answers_to_floor(of->rate, floor) * phi <= requests) row->hopeless = false;
 }
 
+/* The candidate with the least traffic: what it cannot decide the test cannot. */
+static uint32_t arm_least(const struct plan *plan)
+{
+  uint32_t least = ARM_CANDIDATE;
+  for (uint32_t arm = ARM_MORE; arm < plan_arms(plan); arm++)
+    if (plan->ab.weights[arm] < plan->ab.weights[least]) least = arm;
+  return least;
+}
+
 static double share_of(const struct plan *plan, uint32_t step)
 {
-  double own = plan_weight(plan, step, ARM_CANDIDATE);
+  double own = plan_weight(plan, step, arm_least(plan));
   double stable = plan_weight(plan, step, ARM_STABLE);
   return own + stable > 0 ? own / (own + stable) : 0;
 }
@@ -60,7 +69,7 @@ static void rows_make(struct forecast_step *at, const struct plan *plan, uint32_
   const struct plan_step *step = &plan->steps[i];
   double share = share_of(plan, i), both = 1;
   if (step->kind == STEP_AB)
-    both = ((double)plan->ab.weights[ARM_CANDIDATE] + plan->ab.weights[ARM_STABLE]) / PLAN_WHOLE;
+    both = ((double)plan->ab.weights[arm_least(plan)] + plan->ab.weights[ARM_STABLE]) / PLAN_WHOLE;
   uint32_t late = 0;
   for (uint32_t row = 0; row < SLOW_ROWS; row++)
     late += traffic->rps * 1800 * (1 - SLOW_Q[row]) >= 10 &&
@@ -72,7 +81,7 @@ static void rows_make(struct forecast_step *at, const struct plan *plan, uint32_
     if (gate == GATE_LATENCY && !(spec->quantiles >> row & 1)) continue;
     if (gate == GATE_LATENCY && traffic->rps * 1800 * (1 - SLOW_Q[row]) < 10) continue;
     struct power_case of = {
-        .alpha = (double)spec->alpha_e9 / PLAN_BILLION / 2,
+        .alpha = (double)spec->alpha_e9 / PLAN_BILLION / 2 / (plan_arms(plan) - 1),
         .m = (double)(spec->margin_e6 - PLAN_MILLION) / PLAN_MILLION,
         .share = share,
         .rate = row == BASELINE_ERRORS ? traffic->error_rate : 1 - SLOW_Q[row],
@@ -99,7 +108,7 @@ void forecast_make(struct forecast *forecast, const struct plan *plan,
   for (uint32_t i = 0; i < plan->n_steps; i++) {
     const struct plan_step *step = &plan->steps[i];
     struct forecast_step *at = &forecast->steps[i];
-    double weight = step->kind == STEP_AB ? plan->ab.weights[ARM_CANDIDATE] : step->weight;
+    double weight = step->kind == STEP_AB ? plan->ab.weights[arm_least(plan)] : step->weight;
     double rps = traffic->rps * weight / PLAN_WHOLE;
     at->requests = rps * (double)step->for_ms / 1000;
     at->seconds_needed = step->requests_min == 0 ? 0

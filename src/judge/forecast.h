@@ -30,7 +30,7 @@ struct forecast_row {
 };
 
 struct forecast_step {
-  double requests;       /* candidate answers expected in `for` */
+  double requests;       /* candidate answers expected in `for`; of several, who gets the fewest */
   double seconds_needed; /* until requests_min; infinite without traffic */
   bool hopeless;         /* a gate that must pass will not, or requests_min will not come */
   uint32_t n_rows;

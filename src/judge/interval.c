@@ -146,6 +146,15 @@ bool result_interval(const struct trial *trial, const struct gate_result *result
   }
 }
 
+bool metric_interval(const struct trial *trial, uint32_t arm, double *diff, double *lower,
+                     double *upper)
+{
+  struct mean_interval at =
+      difference(trial, arm, ARM_STABLE, SHOWN_ALPHA / (double)trial_treated(trial));
+  *diff = at.diff, *lower = at.lower, *upper = at.upper;
+  return at.enough && !m_is_nan(at.lower);
+}
+
 /* An arm would have to beat each other open one. Alpha is split over the candidates, so that naming
  * one that is not best takes an interval that is wrong on one side, for one of n arms: n / (2 (n -
  * 1)) of alpha at most. */

@@ -247,6 +247,10 @@ double trial_share(const struct trial *trial, const struct look *look, uint32_t 
 bool result_interval(const struct trial *trial, const struct gate_result *result, double *lower,
                      double *upper);
 
+/* A/B: how much more of the metric an arm has than stable, with an interval that holds at every
+ * look for all arms at once (95 %). False: not enough units yet. */
+bool metric_interval(const struct trial *trial, uint32_t arm, double *diff, double *lower,
+                     double *upper);
 /* A/B: the arm whose metric is better than every other open one's by an interval clear of zero,
  * once users, whole weeks and time are reached; ARM_NONE: none. Over all arms and looks a plan
  * without a best arm names one with a chance of at most 5 %. */

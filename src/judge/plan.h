@@ -30,7 +30,9 @@
  *   metric:   {name: revenue, cap: 1000, better: more, users_expected: 5000, maturity: 7d}
  *   segments: [tenant, header:x-country]  # at most 4 fields of a request, as sticky_by
  *   ab:       {arms: [{name: candidate, traffic: 50%}, {name: stable, traffic: 50%}],
- *              users_min: 10000, weeks_min: 2}
+ *              users_min: 10000, weeks_min: 2}   # the first is the version deployed; more
+ *                                         # candidates follow, up to 8 arms: {version: 4,
+ *                                         # traffic: 20%}; names are for people
  *   compare:  {by: label}                 # auto | label | score | overlap; distance: 0.05; k: 10
  *   contract: {changed: true}             # inputs or outputs differ from stable's on purpose
  *   harm_budget: 500                      # answers
@@ -151,6 +153,7 @@ struct plan {
   struct {
     uint32_t n_arms; /* at least 2: candidate, stable, more */
     uint32_t weights[ARMS_MAX];
+    uint32_t versions[ARMS_MAX]; /* 0: not said; only of the first two */
     char names[ARMS_MAX][PLAN_NAME_MAX];
     uint64_t users_min; /* per arm, before a winner may be named */
     uint32_t weeks_min; /* whole weeks */

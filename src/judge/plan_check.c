@@ -122,6 +122,31 @@ static enum code gates_check(const struct plan *plan, struct err *err)
   return OK;
 }
 
+/* What an arm is called, and which version it is. */
+static enum code arm_check(const struct plan *plan, uint32_t i, struct err *err)
+{
+  const char(*names)[PLAN_NAME_MAX] = plan->ab.names;
+  const uint32_t *versions = plan->ab.versions;
+  char at[32];
+  uint32_t place;
+  snprintf(at, sizeof at, "ab.arms[%u].name", i);
+  if (!names[i][0]) return BAD(err, at, "'%s' is empty", at);
+  if (arm_named(slice_str(names[i]), &place) && place != i)
+    return BAD(err, at, "'%s' is '%s', which is what arm %u is called everywhere", at, names[i],
+               place);
+  for (uint32_t j = 0; j < i; j++)
+    if (strcmp(names[i], names[j]) == 0)
+      return BAD(err, at, "'%s' is the name of two arms", at);
+  snprintf(at, sizeof at, "ab.arms[%u].version", i);
+  if (i >= ARM_MORE && !versions[i])
+    return BAD(err, at, "'%s' is missing: which version is the arm '%s'?", at, names[i]);
+  for (uint32_t j = 0; j < i && versions[i]; j++)
+    if (versions[i] == versions[j])
+      return BAD(err, at, "'%s' is %u, which is the version of arm '%s', too", at, versions[i],
+                 names[j]);
+  return OK;
+}
+
 static enum code ab_check(const struct plan *plan, struct err *err)
 {
   uint64_t sum = 0;
@@ -133,12 +158,11 @@ static enum code ab_check(const struct plan *plan, struct err *err)
     snprintf(at, sizeof at, "ab.arms[%u].traffic", i);
     if (!plan->ab.weights[i]) return BAD(err, at, "'%s' is missing or 0%%", at);
     sum += plan->ab.weights[i];
-    snprintf(at, sizeof at, "ab.arms[%u].name", i);
-    if (!plan->ab.names[i][0]) return BAD(err, at, "'%s' is missing", at);
-    for (uint32_t j = 0; j < i; j++)
-      if (strcmp(plan->ab.names[i], plan->ab.names[j]) == 0)
-        return BAD(err, at, "'%s' is the name of two arms", at);
+    if (arm_check(plan, i, err) != OK) return err->code;
   }
+  for (uint32_t i = 0; i < plan->n_steps && plan->ab.n_arms > ARM_MORE; i++)
+    if (plan->steps[i].kind == STEP_SHADOW)
+      return bad_at(err, i, plan, "", "compares one candidate with stable; the plan has several");
   if (sum != PLAN_WHOLE)
     return BAD(err, "ab.arms", "'ab.arms' have %g%% of the traffic together, not 100%%",
                (double)sum / PLAN_MILLION);

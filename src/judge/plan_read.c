@@ -381,7 +381,7 @@ static enum code metric(const struct yaml *node, struct plan *plan, struct err *
 static enum code ab(const struct yaml *node, struct plan *plan, struct err *err)
 {
   static const char *const keys[] = {"arms", "users_min", "weeks_min", NULL};
-  static const char *const arm_keys[] = {"name", "traffic", NULL};
+  static const char *const arm_keys[] = {"name", "version", "traffic", NULL};
   if (absent(node)) return OK;
   TRY(map_check(node, keys, err));
   if (plan->strategy != STRATEGY_AB) return yaml_fail(err, node, "needs strategy: ab");
@@ -389,12 +389,17 @@ static enum code ab(const struct yaml *node, struct plan *plan, struct err *err)
   if (!absent(arms)) {
     TRY(list_check(arms, ARMS_MAX, err));
     memset(plan->ab.names, 0, sizeof plan->ab.names);
+    memset(plan->ab.versions, 0, sizeof plan->ab.versions);
     memset(plan->ab.weights, 0, sizeof plan->ab.weights);
     plan->ab.n_arms = 0;
     for (const struct yaml *at = arms->first; at; at = at->next) {
       uint32_t i = plan->ab.n_arms++;
+      uint64_t version = 0;
+      memcpy(plan->ab.names[i], arm_name(i), strlen(arm_name(i)));
       TRY(map_check(at, arm_keys, err));
       TRY(name(yaml_get(at, "name"), plan->ab.names[i], PLAN_NAME_MAX, err));
+      TRY(count(yaml_get(at, "version"), UINT32_MAX, &version, err));
+      plan->ab.versions[i] = (uint32_t)version;
       TRY(share(yaml_get(at, "traffic"), PLAN_WHOLE, &plan->ab.weights[i], err));
     }
   }

@@ -181,6 +181,7 @@ static void about_write(const struct plan *plan, struct json_out *out)
     for (uint32_t i = 0; i < plan->ab.n_arms; i++) {
       json_out_open(out, '{');
       put_str(out, "name", plan->ab.names[i]);
+      if (plan->ab.versions[i]) json_out_key_u64(out, "version", plan->ab.versions[i]);
       put_share(out, "traffic", plan->ab.weights[i]);
       json_out_close(out, '}');
     }

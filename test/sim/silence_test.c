@@ -180,6 +180,6 @@ TEST(the_way_back_is_kept_through_a_long_sleep)
   town.now_us += INT64_C(3600) * 1000000;
   seconds(2, false);
   EXPECT(the_run() == run && run->now.state == ROLLOUT_COMPLETED);
-  EXPECT(the_run() && run->stable->state == PLACED_READY);
+  EXPECT(the_run() && run->arms[ARM_STABLE]->state == PLACED_READY);
   end();
 }

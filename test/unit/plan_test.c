@@ -81,8 +81,8 @@ static const char *const all_of_them[] = {
     "strategy: ab\nmetric: {name: clicks}",
     "strategy: ab\n"
     "metric: {name: revenue, cap: 1000.5, better: less, users_expected: 20000, maturity: 7d}\n"
-    "ab: {arms: [{name: a, traffic: 30%}, {name: stable, traffic: 40.5%}, {name: c, traffic: "
-    "29.5%}], users_min: 500, weeks_min: 3}\n"
+    "ab: {arms: [{name: a, traffic: 30%}, {name: stable, traffic: 40.5%}, {name: c, version: 7, "
+    "traffic: 29.5%}], users_min: 500, weeks_min: 3}\n"
     "steps: [{ab: {for: 21d, users_min: 500, approve: {count: 2, role: admin}}}]\n",
     "{\"strategy\":\t\"canary\",\n\t\"steps\": [{\"canary\": {\"traffic\": \"0.000001%\", \"for\": "
     "\"90s\","
@@ -192,6 +192,24 @@ TEST(impossible_numbers_are_refused)
       "strategy: ab\nmetric: {name: m}\nab: {arms: [{name: a, traffic: 50%}, {name: a, traffic: "
       "50%}]}",
       "ab.arms[1].name", "two arms");
+#define AB "strategy: ab\nmetric: {name: m}\nab: {arms: ["
+  REFUSED(AB "{traffic: 50%}, {traffic: 30%}, {traffic: 20%}]}", "ab.arms[2].version", "missing");
+  REFUSED(AB "{traffic: 50%}, {traffic: 30%}, {version: 3, traffic: 10%}, {version: 3, traffic: "
+             "10%}]}",
+          "ab.arms[3].version", "candidate-2");
+  REFUSED(AB "{version: 2, traffic: 50%}, {version: 2, traffic: 50%}]}", "ab.arms[1].version",
+          "candidate");
+  REFUSED(AB "{version: -1, traffic: 50%}, {traffic: 50%}]}", "ab.arms[0].version", "from 0");
+  REFUSED(AB "{name: stable, traffic: 50%}, {name: candidate, traffic: 50%}]}", "ab.arms[0].name",
+          "arm 1");
+  REFUSED(AB "{traffic: 50%}, {traffic: 40%}, {version: 3, traffic: 20%}]}", "ab.arms", "110%");
+  REFUSED(AB "{traffic: 20%}, {traffic: 10%}, {version: 3, traffic: 10%}, {version: 4, traffic: "
+             "10%}, {version: 5, traffic: 10%}, {version: 6, traffic: 10%}, {version: 7, traffic: "
+             "10%}, {version: 8, traffic: 10%}, {version: 9, traffic: 10%}]}",
+          "ab.arms", "more than 8");
+  REFUSED(AB "{traffic: 40%}, {traffic: 40%}, {version: 3, traffic: 20%}]}\nsteps: [{shadow: {}}, "
+             "{ab: {for: 1h}}]",
+          "steps[0].shadow", "several");
 }
 
 TEST(weights_do_not_fall_and_steps_can_decide)

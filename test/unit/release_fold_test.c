@@ -109,8 +109,8 @@ TEST(a_release_starts_with_its_plan_as_one_text)
   write_down();
   const struct catalog_release *started = model()->release;
   EXPECT(release_is_on(model()));
-  EXPECT_INT(started->candidate, 4);
-  EXPECT_INT(started->stable, 1);
+  EXPECT_INT(started->versions[ARM_CANDIDATE], 4);
+  EXPECT_INT(started->versions[ARM_STABLE], 1);
   EXPECT(slice_eq(started->seed, SLICE("m/1")));
   EXPECT_STR(started->rollout.submitter, "ann");
   EXPECT_INT(started->rollout.state, ROLLOUT_PENDING);
@@ -156,7 +156,7 @@ TEST(a_second_release_waits_or_takes_the_place_of_the_first)
   EXPECT_INT(decision.events[0].kind, EVENT_RELEASE_MOVED);
   write_down();
   EXPECT_INT(model()->release->number, 2);
-  EXPECT_INT(model()->release->candidate, 3);
+  EXPECT_INT(model()->release->versions[ARM_CANDIDATE], 3);
   EXPECT_INT(model()->n_releases, 2);
   EXPECT_INT(model()->serving, 1);
   end();

@@ -52,7 +52,9 @@ TEST(releases_count_when_they_were_touched)
   EXPECT(round_release(&round, 2)->killed);
   EXPECT(!round_release(&round, 1) && !round_release(&round, 4));
   EXPECT_INT(round.missed, 3);
-  round_forget(&round, 0, 1, 2);
+  round_forget_arm(&round, 0);
+  round_forget_arm(&round, 1);
+  round_forget_release(&round, 2);
   EXPECT(!round_release(&round, 2));
   round_deinit(&round);
 }

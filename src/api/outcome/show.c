@@ -60,6 +60,7 @@ static json_t *arm_json(const struct outcome_sums *sums, uint32_t release, uint3
   for (int i = 0; i < CALIBRATION_BINS; i++) scored += sums->bins[i].n;
   json_t *json = json_object();
   json_object_set_new(json, "arm", release ? json_integer(arm) : json_null());
+  json_object_set_new(json, "name", release ? json_string(arm_name(arm)) : json_null());
   json_object_set_new(json, "version", json_integer(sums->version));
   json_object_set_new(json, "requests", json_u64(sums->requests));
   json_object_set_new(json, "with_outcome", json_u64(sums->labelled));

@@ -12,11 +12,11 @@ static enum desk_step said(struct ask *ask)
     ask->err = command->err;
     return ask_fail(ask);
   }
-  return ask_json(ask, 200,
-                  json_pack("{so,so,so,so}", "model", json_slice(command->event.model), "release",
-                            json_integer(command->release), "word",
-                            json_slice(event_fact(&command->event, "word")), "seq",
-                            json_u64(command->seq)));
+  return ask_json(
+      ask, 200,
+      json_pack("{so,so,so,so}", "model", json_slice(command->event.model), "release",
+                json_integer(command->release), "word",
+                json_slice(event_fact(&command->event, "word")), "seq", json_u64(command->seq)));
 }
 
 /* The last segment of the path: the route table has one row for each word. */
@@ -28,18 +28,37 @@ static struct slice word_of(const struct ask *ask)
   return slice_from(path, at);
 }
 
+/* Which of several candidates goes on: promote and approve. */
+static bool arm_member(struct ask *ask, struct slice *arm)
+{
+  uint32_t number;
+  struct slice word = word_of(ask);
+  if (!member_str(ask, ask->body, "arm", 16, arm)) return false;
+  if (!arm->at) return true;
+  bool chooses = slice_eq(word, SLICE("promote")) || slice_eq(word, SLICE("approve"));
+  if (chooses && arm_named(*arm, &number)) return true;
+  fail(&ask->err, E_INVALID_ARGUMENT,
+       chooses ? "'%.*s' is no arm; they are called candidate, stable, candidate-2 to candidate-7"
+               : "'%.*s': promote and approve alone say an arm",
+       SLICE_ARG(*arm));
+  fail_at(&ask->err, "arm");
+  return false;
+}
+
 enum desk_step release_say(struct ask *ask)
 {
   int64_t number = 0, step = -1;
-  struct slice why = SLICE_NONE, spec = SLICE_NONE;
+  struct slice why = SLICE_NONE, spec = SLICE_NONE, arm = SLICE_NONE;
   struct ask_facts facts;
-  if (!ask_body(ask) || !ask_members(ask, "release", "step", "spec_hash", "why", NULL) ||
+  if (!ask_body(ask) || !ask_members(ask, "release", "step", "spec_hash", "why", "arm", NULL) ||
       !member_int(ask, ask->body, "release", 1, UINT32_MAX, &number) ||
       !member_int(ask, ask->body, "step", 0, UINT16_MAX, &step) ||
       !member_str(ask, ask->body, "spec_hash", SHA256_HEX_LEN, &spec) ||
-      !member_str(ask, ask->body, "why", NOTE_MAX, &why) || !ask_model(ask, 0))
+      !member_str(ask, ask->body, "why", NOTE_MAX, &why) || !arm_member(ask, &arm) ||
+      !ask_model(ask, 0))
     return ask_fail(ask);
   ask_facts_begin(ask, &facts);
+  ask_fact_add(&facts, "arm", arm);
   ask_fact_add(&facts, "person", ask_person(ask));
   ask_fact_add(&facts, "role", slice_str(role_name(ask->letter->role)));
   ask_fact_add(&facts, "spec", spec);

@@ -155,6 +155,8 @@ static void steps_print(const json_t *release)
     table_add(&table, "%s", kind);
     if (held)
       table_add(&table, "all but %s", json_string_value(held));
+    else if (strcmp(kind, "ab") == 0 && json_array_size(json_object_get(release, "arms")) > 2)
+      table_add(&table, "%zu arms", json_array_size(json_object_get(release, "arms")));
     else
       table_add_json(&table, share);
     table_add(&table, "%s", until[0] ? until : "-");
@@ -228,20 +230,76 @@ void picture_gates(const json_t *verdict, bool runs)
 static void head_print(const json_t *release)
 {
   char share[OUT_NUMBER_MAX], since[OUT_NUMBER_MAX];
+  const json_t *arms = json_object_get(release, "arms");
   const char *why = get_str(release, "why");
   double weight = number(release, "weight"), copied = number(release, "copied");
-  printf("release %llu: %sversion %llu against %llu, %s, ",
-         (unsigned long long)get_u64(release, "release"),
+  printf("release %llu: %sversion %llu", (unsigned long long)get_u64(release, "release"),
          json_is_true(json_object_get(release, "rehearsal")) ? "a rehearsal, a sick copy of " : "",
-         (unsigned long long)get_u64(release, "version"),
-         (unsigned long long)get_u64(release, "stable"), get_str(release, "strategy"));
+         (unsigned long long)get_u64(release, "version"));
+  if (!get_str(release, "chosen")[0] && json_array_size(arms) > 2)
+    for (size_t i = 2; i < json_array_size(arms); i++)
+      printf("%s %llu", i + 1 < json_array_size(arms) ? "," : " and",
+             (unsigned long long)get_u64(json_array_get(arms, i), "version"));
+  printf(" against %llu, %s, ", (unsigned long long)get_u64(release, "stable"),
+         get_str(release, "strategy"));
   out_state(get_str(release, "state"));
   printf(" for %s", out_seconds((uint64_t)number(release, "state_s"), since));
   if (why[0] && strcmp(why, "begun") != 0) printf(" (%s)", why);
-  printf("; candidate answers %s", percent(weight, share));
+  printf("; candidate%s answer%s %s", json_array_size(arms) > 2 ? "s" : "",
+         json_array_size(arms) > 2 ? "" : "s", percent(weight, share));
   if (copied > 0) printf(", copies of %s", percent(copied, share));
   if (json_is_true(json_object_get(release, "frozen"))) printf("; frozen: nothing advances");
   if (json_is_true(json_object_get(release, "held_off"))) printf("; held off until it is warm");
+  putchar('\n');
+}
+
+/* What is known of an arm's metric beside stable's. */
+static void apart_add(struct table *table, const json_t *verdict, const char *arm)
+{
+  const json_t *apart;
+  size_t i;
+  json_array_foreach(json_object_get(verdict, "metric_differences"), i, apart)
+  {
+    if (strcmp(get_str(apart, "arm"), arm) != 0) continue;
+    table_add(table, "%+.3g [%+.3g, %+.3g]", number(apart, "value"), number(apart, "lower"),
+              number(apart, "upper"));
+    return;
+  }
+  table_add(table, "-");
+}
+
+static const char *arm_state(const json_t *release, const json_t *arm)
+{
+  const char *name = get_str(arm, "arm"), *chosen = get_str(release, "chosen");
+  if (json_is_true(json_object_get(arm, "closed"))) return "out";
+  if (chosen[0] && strcmp(chosen, name) == 0) return "chosen";
+  const char *winner = get_str(json_object_get(release, "verdict"), "winner");
+  return strcmp(winner, name) == 0 ? "has won" : "-";
+}
+
+/* Where there are several candidates: who is who, what each answers, and how it does. */
+static void arms_print(const json_t *release)
+{
+  static const char *const heads[] = {"ARM",        ">VERSION", ">TRAFFIC",      "STATE",
+                                      ">REQUESTS", "CALLED",   "BESIDE STABLE", NULL};
+  const json_t *arms = json_object_get(release, "arms"), *arm;
+  char share[OUT_NUMBER_MAX];
+  struct table table;
+  size_t i;
+  if (json_array_size(arms) < 3) return;
+  table_init(&table, heads);
+  json_array_foreach(arms, i, arm)
+  {
+    table_add_json(&table, json_object_get(arm, "arm"));
+    table_add(&table, "%llu", (unsigned long long)get_u64(arm, "version"));
+    table_add(&table, "%s", percent(number(arm, "weight"), share));
+    table_add(&table, "%s", arm_state(release, arm));
+    table_add(&table, "%llu", (unsigned long long)get_u64(arm, "requests"));
+    table_add_json(&table, json_object_get(arm, "name"));
+    apart_add(&table, json_object_get(release, "verdict"), get_str(arm, "arm"));
+  }
+  table_print(&table);
+  table_deinit(&table);
   putchar('\n');
 }
 
@@ -314,12 +372,8 @@ static void feedback_print(const json_t *release)
   printf(", %s after the answer):", out_seconds((uint64_t)number(feedback, "maturity_s"), age));
   json_array_foreach(json_object_get(feedback, "arms"), i, arm)
   {
-    uint64_t n = get_u64(arm, "arm"), units = get_u64(arm, "units");
-    printf("%s ", i ? ";" : "");
-    if (n < 2)
-      printf("%s", n ? "stable" : "candidate");
-    else
-      printf("arm %llu", (unsigned long long)n);
+    uint64_t units = get_u64(arm, "units");
+    printf("%s %s", i ? ";" : "", get_str(arm, "name"));
     if (!units) {
       printf(" none yet");
       continue;
@@ -367,6 +421,7 @@ void picture_print(const json_t *release)
     putchar('\n');
   }
   putchar('\n');
+  arms_print(release);
   steps_print(release);
   shadow_print(release);
   feedback_print(release);

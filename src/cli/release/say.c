@@ -36,7 +36,7 @@ static const struct opt word_opts[] = {
 };
 
 /* After the flags were read. */
-static int word_send(struct cli *cli, const char *fmt)
+static int word_send(struct cli *cli, const char *fmt, const char *arm)
 {
   struct err err;
   struct client *client;
@@ -44,8 +44,8 @@ static int word_send(struct cli *cli, const char *fmt)
   char path[CLIENT_PATH_MAX];
   const char *model = cli->args.words[0], *why = args_text(&cli->args, "why");
   uint64_t number = args_count(&cli->args, "release");
-  json_t *body = json_pack("{s:s*,s:o*}", "why", why, "release",
-                           number ? json_integer((json_int_t)number) : NULL);
+  json_t *body = json_pack("{s:s*,s:o*,s:s*}", "why", why, "release",
+                           number ? json_integer((json_int_t)number) : NULL, "arm", arm);
   if (!body) {
     fail(&err, E_INVALID_ARGUMENT, "the reason is not UTF-8");
     return cli_fail(cli, &err);
@@ -72,7 +72,7 @@ static int word_send(struct cli *cli, const char *fmt)
 static int word_say(struct cli *cli, const char *fmt)
 {
   int rc;
-  return cli_args(cli, word_opts, 1, 1, &rc) ? word_send(cli, fmt) : rc;
+  return cli_args(cli, word_opts, 1, 1, &rc) ? word_send(cli, fmt, NULL) : rc;
 }
 
 int command_promote(struct cli *cli)
@@ -80,6 +80,7 @@ int command_promote(struct cli *cli)
   static const struct opt opts[] = {
       {"why", 0, OPT_TEXT, "TEXT", "a reason, kept in the history"},
       {"release", 0, OPT_COUNT, "N", "only if this release is the one that runs"},
+      {"arm", 0, OPT_TEXT, "NAME", "of several candidates the one that goes on (the winner)"},
       {"override-freeze", 0, OPT_SWITCH, NULL, "go on in a freeze; two people must say so"},
       {NULL, 0, OPT_SWITCH, NULL, NULL},
   };
@@ -87,7 +88,8 @@ int command_promote(struct cli *cli)
   if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
   return word_send(cli, args_given(&cli->args, "override-freeze")
                             ? "/api/v1/models/%s/release/override_freeze"
-                            : "/api/v1/models/%s/release/promote");
+                            : "/api/v1/models/%s/release/promote",
+                   args_text(&cli->args, "arm"));
 }
 
 int command_pause(struct cli *cli) { return word_say(cli, "/api/v1/models/%s/release/pause"); }
@@ -95,7 +97,15 @@ int command_resume(struct cli *cli) { return word_say(cli, "/api/v1/models/%s/re
 
 int command_approve(struct cli *cli)
 {
-  return word_say(cli, "/api/v1/models/%s/release/approve");
+  static const struct opt opts[] = {
+      {"why", 0, OPT_TEXT, "TEXT", "a reason, kept in the history"},
+      {"release", 0, OPT_COUNT, "N", "only if this release is the one that runs"},
+      {"arm", 0, OPT_TEXT, "NAME", "of several candidates the one that goes on (the winner)"},
+      {NULL, 0, OPT_SWITCH, NULL, NULL},
+  };
+  int rc;
+  if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
+  return word_send(cli, "/api/v1/models/%s/release/approve", args_text(&cli->args, "arm"));
 }
 
 int command_reject(struct cli *cli) { return word_say(cli, "/api/v1/models/%s/release/reject"); }

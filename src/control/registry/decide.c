@@ -214,7 +214,7 @@ static enum code release_needs(const struct catalog_model *model, uint32_t numbe
   const struct catalog_release *release = model->release;
   char by[64];
   if (!release_is_on(model)) return OK;
-  if (number && number != release->candidate && number != release->stable) return OK;
+  if (number && !release_has(release, number)) return OK;
   snprintf(by, sizeof by, "is in release %u, which runs", release->number);
   needed(model, number, by, "wait for its end, or abort it", err);
   return fail_at(err, "release/%u", release->number);

@@ -43,7 +43,7 @@ bool release_moved(struct arena *arena, const struct catalog_model *model,
   *event = (struct event){.kind = EVENT_RELEASE_MOVED,
                           .tenant = model->tenant->name,
                           .model = model->name,
-                          .version = model->release->candidate,
+                          .version = release_version(model->release, rollout),
                           .release = model->release->number,
                           .actor = SLICE("slipway")};
   return facts_give(&facts, event);
@@ -144,6 +144,53 @@ static struct slice submitter_of(const struct event *wish)
   return person.len ? person : wish->actor;
 }
 
+static uint32_t arm_version(const struct plan *plan, uint32_t arm, uint32_t candidate,
+                            uint32_t stable)
+{
+  return arm == ARM_CANDIDATE ? candidate : arm == ARM_STABLE ? stable : plan->ab.versions[arm];
+}
+
+/* By blanks, where there are more than the event names itself. */
+static struct slice arms_text(const struct plan *plan, uint32_t candidate, uint32_t stable,
+                              struct arena *arena)
+{
+  char text[ARMS_MAX * TEXT_NUMBER_MAX] = "";
+  size_t len = 0;
+  if (plan_arms(plan) == ARM_MORE) return SLICE_NONE;
+  for (uint32_t arm = 0; arm < plan_arms(plan); arm++) {
+    if (arm) text[len++] = ' ';
+    len += text_print_u64(text + len, arm_version(plan, arm, candidate, stable));
+  }
+  return arena_copy(arena, slice_of(text, len));
+}
+
+/* The versions that the plan names are there, each is one arm, and the first two are those that are
+ * compared anyway. */
+static bool arms_fit(const struct catalog_model *model, const struct plan *plan, uint32_t candidate,
+                     struct err *err)
+{
+  uint32_t n = plan->strategy == STRATEGY_AB ? plan->ab.n_arms : 0;
+  for (uint32_t arm = 0; arm < n; arm++) {
+    uint32_t said = plan->ab.versions[arm];
+    uint32_t version = arm_version(plan, arm, candidate, model->serving);
+    if (said && said != version)
+      fail(err, E_INVALID_ARGUMENT, "the plan says that %s is version %u, but it is version %u",
+           arm_name(arm), said, version);
+    else if (!catalog_version(model, version))
+      fail(err, E_VERSION_NOT_FOUND,
+           "model '%.*s' has no version %u; 'slipway status %.*s' lists them",
+           SLICE_ARG(model->name), version, SLICE_ARG(model->name));
+    else if (arm >= ARM_MORE && (version == candidate || version == model->serving))
+      fail(err, E_INVALID_ARGUMENT, "version %u is the %s arm already", version,
+           arm_name(version == candidate ? ARM_CANDIDATE : ARM_STABLE));
+    else
+      continue;
+    fail_at(err, "plan.ab.arms[%u].version", arm);
+    return false;
+  }
+  return true;
+}
+
 static bool begin(const struct catalog *catalog, struct catalog_model *model,
                   const struct letter_command *command, const struct plan *plan,
                   struct arena *scratch, struct decision *decision)
@@ -170,6 +217,7 @@ static bool begin(const struct catalog *catalog, struct catalog_model *model,
   facts_add(&facts, "rollout", hex);
   facts_add(&facts, "seed", arena_copy(command->arena, slice_of(seed, (size_t)len)));
   facts_number(&facts, "stable", model->serving);
+  facts_add(&facts, "versions", arms_text(plan, decision->version, model->serving, command->arena));
   struct event *started = &decision->events[decision->n_events++];
   *started = (struct event){.kind = EVENT_RELEASE_STARTED,
                             .tenant = wish->tenant,
@@ -198,13 +246,11 @@ void release_decide(const struct catalog *catalog, struct catalog_model *model,
   must(command->arena);
   arena_init(&scratch, PLAN_ARENA_BYTES, NULL);
   bool fine = nothing_is_promised(model, err) &&
-              versions_fit(model, decision->version, rehearsal, err) &&
               plan_read(&plan, event_fact(wish, "plan"), &scratch, err) == OK;
-  if (fine && plan_arms(&plan) > 2) {
-    fail(err, E_NOT_IMPLEMENTED, "a release has two arms: candidate and stable");
-    fail_at(err, "ab.arms");
-    fine = false;
-  }
+  bool named = fine && plan.strategy == STRATEGY_AB && plan.ab.versions[ARM_CANDIDATE];
+  if (named && !wish->version) decision->version = plan.ab.versions[ARM_CANDIDATE];
+  fine = fine && versions_fit(model, decision->version, rehearsal, err) &&
+         arms_fit(model, &plan, decision->version, err);
   if (fine && rehearsal) fine = rehearsal_fits(wish, &plan, err);
   if (fine) arena_reset(&scratch);
   fine = fine && overtake(model, command, &scratch, decision);
@@ -224,7 +270,7 @@ void say_decide(struct catalog_model *model, const struct letter_command *comman
   const struct catalog_release *release = model->release;
   struct slice word = event_fact(wish, "word");
   decision->kind = DECISION_SAY;
-  decision->version = release ? release->candidate : 0;
+  decision->version = release ? release_version(release, &release->rollout) : 0;
   decision->release = release ? release->number : 0;
   decision->seq = release ? release->seq : 0;
   if (release && wish->release && wish->release != release->number) {
@@ -338,9 +384,9 @@ bool switch_decide_held(const struct catalog *catalog, struct catalog_model *mod
   }
   if (!release_is_on(model)) return false;
   bool warm = release->rollout.state == ROLLOUT_COMPLETED;
-  if (command->kind == COMMAND_ROLLBACK && (!version || version == release->stable)) {
+  if (command->kind == COMMAND_ROLLBACK && (!version || version == release->versions[ARM_STABLE])) {
     decision->kind = DECISION_SAY; /* the way back is the release's own */
-    decision->version = release->stable;
+    decision->version = release->versions[ARM_STABLE];
     decision->release = release->number;
     decision->seq = release->seq;
     return true;
@@ -348,7 +394,7 @@ bool switch_decide_held(const struct catalog *catalog, struct catalog_model *mod
   if (warm) return false;
   fail(&decision->err, E_CONFLICT,
        "release %u of model '%.*s' (version %u) is %s; wait for it, or end it with 'slipway abort'",
-       release->number, SLICE_ARG(model->name), release->candidate,
+       release->number, SLICE_ARG(model->name), release_version(release, &release->rollout),
        rollout_state_name(release->rollout.state));
   answer(decision);
   return true;

@@ -4,6 +4,7 @@
 #include "control/release/fold.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "control/catalog_int.h"
 
 /* --- the bytes of a rollout as a text --------------------------------------------------------- */
@@ -53,6 +54,40 @@ bool release_is_on(const struct catalog_model *model)
   return model->release && !rollout_is_final(&model->release->rollout);
 }
 
+uint32_t release_version(const struct catalog_release *release, const struct rollout *rollout)
+{
+  return release->versions[rollout->chosen == ARM_STABLE ? ARM_CANDIDATE : rollout->chosen];
+}
+
+bool release_has(const struct catalog_release *release, uint32_t version)
+{
+  for (uint32_t arm = 0; arm < release->n_arms; arm++)
+    if (release->versions[arm] == version) return true;
+  return false;
+}
+
+/* The versions of all arms: two, or as the fact says. False: it says what cannot be. */
+static bool versions_read(const struct catalog_model *model, const struct event *event,
+                          struct catalog_release *release)
+{
+  struct slice text = event_fact(event, "versions");
+  release->versions[ARM_CANDIDATE] = event->version;
+  release->versions[ARM_STABLE] = (uint32_t)event_fact_int(event, "stable", 0);
+  release->n_arms = ARM_MORE;
+  for (uint32_t arm = 0; text.len; arm++) {
+    const char *blank = memchr(text.at, ' ', text.len);
+    struct slice word = slice_of(text.at, blank ? (size_t)(blank - text.at) : text.len);
+    uint64_t number;
+    if (arm == ARMS_MAX || !text_read_u64(word, UINT32_MAX, &number)) return false;
+    if (!catalog_version(model, (uint32_t)number)) return false;
+    if (arm < ARM_MORE && number != release->versions[arm]) return false;
+    release->versions[arm] = (uint32_t)number;
+    if (arm >= ARM_MORE) release->n_arms = arm + 1;
+    text = slice_from(text, blank ? word.len + 1 : word.len);
+  }
+  return true;
+}
+
 static enum code started(struct catalog *catalog, struct catalog_model *model,
                          const struct event *event, const struct rollout *rollout, struct err *err)
 {
@@ -62,12 +97,12 @@ static enum code started(struct catalog *catalog, struct catalog_model *model,
   if (!catalog_version(model, event->version)) return catalog_misfit(event, err, "no candidate");
   if (stable < 1 || stable != model->serving)
     return catalog_misfit(event, err, "its stable version does not serve");
-  struct catalog_release *release = model->release;
+  struct catalog_release arms = {0}, *release = model->release;
+  if (!versions_read(model, event, &arms)) return catalog_misfit(event, err, "no such arms");
   if (!release) release = model->release = catalog_room(catalog, 1, sizeof *release);
   *release =
       (struct catalog_release){.number = event->release,
-                               .candidate = event->version,
-                               .stable = (uint32_t)stable,
+                               .n_arms = arms.n_arms,
                                .plan = catalog_keep(catalog, event_fact(event, "plan")),
                                .seed = catalog_keep(catalog, event_fact(event, "seed")),
                                .actor = catalog_keep(catalog, event->actor),
@@ -77,6 +112,7 @@ static enum code started(struct catalog *catalog, struct catalog_model *model,
                                .seq = event->seq,
                                .started_ms = event->wall_ms,
                                .moved_ms = event->wall_ms};
+  memcpy(release->versions, arms.versions, sizeof release->versions);
   model->n_releases++;
   return OK;
 }
@@ -89,11 +125,11 @@ static void release_switch(struct catalog_model *model, struct catalog_release *
   bool whole = state == ROLLOUT_COMPLETED || state == ROLLOUT_SETTLED;
   if (whole && !release->served) {
     model_back_push(model, model->serving);
-    model_switch(model, release->candidate, event);
+    model_switch(model, release_version(release, &release->rollout), event);
     release->served = true;
   } else if (rollout_is_final(&release->rollout) && !whole && release->served) {
-    model_back_pop(model, release->stable);
-    model_switch(model, release->stable, event);
+    model_back_pop(model, release->versions[ARM_STABLE]);
+    model_switch(model, release->versions[ARM_STABLE], event);
     release->served = false;
   }
 }
@@ -113,7 +149,8 @@ static enum code moved(struct catalog *catalog, struct catalog_model *model,
   if (edges.len && !slice_eq(edges, release->edges)) release->edges = catalog_keep(catalog, edges);
   release_switch(model, release, event);
   if (rollout->state == ROLLOUT_FAILED && !release->rehearse.len) {
-    struct catalog_version *candidate = &model->versions[release->candidate - 1];
+    if (!release_has(release, event->version)) return catalog_misfit(event, err, "no such arm");
+    struct catalog_version *candidate = &model->versions[event->version - 1];
     candidate->refused = event->code ? event->code : E_MODEL_LOAD_FAILED;
     candidate->reason = catalog_keep(catalog, event->reason);
   }
@@ -147,8 +184,7 @@ void release_digest(struct sha256 *sha, const struct catalog_model *model)
   struct varint_out out = {.at = bytes, .cap = sizeof bytes};
   rollout_write(&release->rollout, &out);
   digest_number(sha, release->number);
-  digest_number(sha, release->candidate);
-  digest_number(sha, release->stable);
+  for (uint32_t arm = 0; arm < release->n_arms; arm++) digest_number(sha, release->versions[arm]);
   digest_text(sha, release->plan);
   digest_text(sha, release->seed);
   digest_text(sha, release->actor);

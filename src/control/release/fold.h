@@ -6,9 +6,12 @@
  * hex), so the fold needs no clock and no plan. A state that makes another version answer switches
  * here, by that one event: a crash finds the old split or the new one.
  *
- *   RELEASE_STARTED   version: the candidate; facts plan, rehearse, rollout, seed, stable
+ *   RELEASE_STARTED   version: the candidate; facts plan, rehearse, rollout, seed, stable;
+ *   versions:
+ *                     of all arms, by blanks, where there are several candidates
  *   RELEASE_MOVED     facts state, step, elapsed_ms, why: for people; looks, rollout, edges: for
  *                     going on after a restart; verdict: the evidence (judge/explain.h)
+ *                     version: the candidate; of several the chosen one, once there is one
  *   RELEASE_APPROVED  facts person, rollout, spec, step
  *   FREEZE_SET        facts scope (system, tenant, model), from_ms, until_ms, weekly, why
  *   FREEZE_LIFTED     fact scope: all of that scope for that tenant and model
@@ -20,7 +23,8 @@
 #include "judge/step.h"
 
 struct catalog_release {
-  uint32_t number, candidate, stable;
+  uint32_t number;
+  uint32_t n_arms, versions[ARMS_MAX]; /* by the arms' numbers (stat/arm.h) */
   struct slice plan, seed, actor;
   struct slice rehearse;  /* a fault (world/fault.h): the candidate is a copy of stable with it */
   struct slice edges;     /* of score bins, decimal, by blanks; empty: none chosen yet */
@@ -44,6 +48,10 @@ struct catalog_freeze {
   uint64_t seq;
 };
 
+/* The candidate; of several the one that a person chose, once there is one. */
+uint32_t release_version(const struct catalog_release *release, const struct rollout *rollout);
+/* Whether that version is one of its arms. */
+bool release_has(const struct catalog_release *release, uint32_t version);
 /* Whether a release of the model runs: it is not final. (Completed and warm is running, too.) */
 bool release_is_on(const struct catalog_model *model);
 bool freeze_scope_read(struct slice text, enum freeze_scope *scope);

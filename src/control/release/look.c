@@ -162,19 +162,18 @@ void look_fill(struct control *control, struct run *run, struct look *look)
 {
   const struct round *round = &control->runs.round;
   const struct release_tally *tally = round_release(round, run->slot);
-  const struct arm_tally *candidate = round_arm(round, run->candidate->slot);
-  const struct arm_tally *stable = round_arm(round, run->stable->slot);
-  look_init(look, run->trial.looks, 2);
+  look_init(look, run->trial.looks, run->trial.n_arms);
   look->elapsed_ms = (uint64_t)((control->lived_us - run->look_us) / 1000);
   look->loaded_ms = (uint64_t)((control->lived_us - run->loaded_us) / 1000);
-  for (uint32_t arm = 0; arm < 2; arm++)
-    look->weights[arm] = rollout_weight(&run->now, &run->plan, arm);
+  for (uint32_t arm = 0; arm < look->n_arms; arm++) /* what stable does for others is no evidence */
+    if (!(run->now.closed & ARM_BIT(arm)))
+      look->weights[arm] = rollout_share(&run->now, &run->plan, arm);
   look->copied = rollout_copied(&run->now, &run->plan);
   look->stale = round->missed || control->loops_silent;
   look->uneven = run->mixed;
   outcomes_fill(run, look);
   if (tally) {
-    look->killed = tally->killed;
+    look->killed = tally->killed & (ARM_BIT(look->n_arms) - 1);
     /* the lot's shares are not what came of them */
     look->uneven = look->uneven || tally->unjudged;
     units_fill(run, tally, look);
@@ -183,12 +182,15 @@ void look_fill(struct control *control, struct run *run, struct look *look)
   }
   if (look->copied) {
     if (tally) pairs_fill(run, tally, look);
+    const struct arm_tally *stable = round_arm(round, run->arms[ARM_STABLE]->slot);
     if (stable) memory_fill(&stable->memory, &look->arms[ARM_STABLE]);
     return;
   }
-  if (candidate) {
-    arm_fill(run, candidate, &look->arms[ARM_CANDIDATE]);
-    samples_keep(run, candidate);
+  for (uint32_t arm = 0; arm < look->n_arms; arm++) {
+    const struct placed *placed = run->arms[arm];
+    const struct arm_tally *seen = placed ? round_arm(round, placed->slot) : NULL;
+    if (!seen) continue;
+    arm_fill(run, seen, &look->arms[arm]);
+    if (arm != ARM_STABLE) samples_keep(run, seen);
   }
-  if (stable) arm_fill(run, stable, &look->arms[ARM_STABLE]);
 }

@@ -10,14 +10,16 @@
 #include "control/release/decide.h"
 #include "judge/explain.h"
 
+enum { NAMES_MAX = ARMS_MAX * 16 };
 enum { EDGES_TEXT_MAX = 24 * SHIFT_BINS, NOTICE_ARENA_MAX = 1 << 20 };
 
 /* --- telling ---------------------------------------------------------------------------------- */
 
 static bool gates_decided(const struct rollout *rollout)
 {
-  return rollout->why == WHY_GATE || rollout->why == WHY_KILLED || rollout->why == WHY_PASSED ||
-         rollout->why == WHY_INCONCLUSIVE || rollout->why == WHY_NO_DATA;
+  return rollout->why == WHY_ARM_CLOSED || rollout->why == WHY_GATE || rollout->why == WHY_KILLED ||
+         rollout->why == WHY_PASSED || rollout->why == WHY_INCONCLUSIVE ||
+         rollout->why == WHY_NO_DATA;
 }
 
 static void sentence_write(const struct run *run, const struct rollout *rollout,
@@ -28,6 +30,17 @@ static void sentence_write(const struct run *run, const struct rollout *rollout,
     verdict_sentence(&run->trial, &run->verdict, to);
   else
     snprintf(to, EXPLAIN_TEXT_MAX, "%s", run->reason);
+}
+
+/* Tells a note from others of the same state. A release ends once; it may be in another state at a
+ * step as often as it likes. An arm is out once, and that is told before the record, and with
+ * it. */
+static struct slice mark_of(const struct rollout *rollout, struct arena *arena)
+{
+  if (rollout_is_final(rollout)) return SLICE_NONE;
+  if (rollout->why == WHY_ARM_CLOSED)
+    return slice_str(arena_print(arena, "closed %u", rollout->closed));
+  return rollout_hex(arena, rollout);
 }
 
 static void notes_make(struct notes *notes, const struct control *control, const struct run *run,
@@ -41,9 +54,8 @@ static void notes_make(struct notes *notes, const struct control *control, const
   struct notice notice = {
       .tenant = run->model->tenant->name,
       .model = run->model->name,
-      /* A release ends once; it may be in another state at a step as often as it likes. */
-      .mark = rollout_is_final(rollout) ? SLICE_NONE : rollout_hex(&arena, rollout),
-      .version = run->version,
+      .mark = mark_of(rollout, &arena),
+      .version = release_version(run->model->release, rollout),
       .release = run->number,
       .step = rollout->step,
       .state = rollout_state_name(state),
@@ -67,27 +79,45 @@ void move_notes(struct control *control, struct change *change)
   const struct run *run = run_of(&control->runs, change->moves);
   const struct rollout *rollout = run && run->out_owed ? &run->now : run ? &run->next.next : NULL;
   const struct rollout *before = &change->moves->release->rollout;
-  if (rollout && (rollout->state != before->state || rollout->step != before->step))
+  if (rollout && (rollout->state != before->state || rollout->step != before->step ||
+                  rollout->closed != before->closed))
     notes_make(change->notes, control, run, rollout);
 }
 
-/* The log's line of a move. */
-static void move_log(const struct run *run, const struct rollout *rollout, bool first)
+/* Names of arms that are out, and were not when it was told last. */
+static const char *arms_lost(struct run *run, const struct rollout *rollout, char to[NAMES_MAX])
 {
-  char sentence[EXPLAIN_TEXT_MAX];
+  uint32_t fresh = rollout->closed & ~run->closed_told;
+  size_t len = 0;
+  run->closed_told |= fresh;
+  for (uint32_t arm = 0; arm < ARMS_MAX; arm++)
+    if (fresh & ARM_BIT(arm))
+      len += (size_t)snprintf(to + len, NAMES_MAX - len, "%s%s", len ? " " : "", arm_name(arm));
+  return len ? to : NULL;
+}
+
+/* The log's line of a move. */
+static void move_log(struct run *run, const struct rollout *rollout, bool first)
+{
+  char sentence[EXPLAIN_TEXT_MAX], names[NAMES_MAX];
+  const char *lost = arms_lost(run, rollout, names);
+  const char *what = !first                      ? "release_moved"
+                     : rollout_is_final(rollout) ? "release_stopped"
+                                                 : "release_arm_closed";
   bool bad = rollout->state == ROLLOUT_ROLLED_BACK || rollout->state == ROLLOUT_FAILED;
   sentence_write(run, rollout, sentence);
-  log_event(bad ? LOG_WARN : LOG_INFO, first ? "release_stopped" : "release_moved", "tenant",
-            log_slice(run->model->tenant->name), "model", log_slice(run->model->name), "release",
-            log_num(run->number), "version", log_num(run->version), "state",
-            rollout_state_name(rollout->state), "step", log_num(rollout->step), "weight",
-            log_num(rollout_weight(rollout, &run->plan, ARM_CANDIDATE)), "why",
-            rollout_why_name(rollout->why), "person", rollout->person[0] ? rollout->person : NULL,
-            "evidence", sentence[0] ? sentence : NULL, NULL);
+  log_event(bad || lost ? LOG_WARN : LOG_INFO, what, "tenant", log_slice(run->model->tenant->name),
+            "model", log_slice(run->model->name), "release", log_num(run->number), "version",
+            log_num(run_version(run)), "state", rollout_state_name(rollout->state), "step",
+            log_num(rollout->step), "weight",
+            log_num(PLAN_WHOLE - rollout_weight(rollout, &run->plan, ARM_STABLE)), "arms", lost,
+            "why", rollout_why_name(rollout->why), "person",
+            rollout->person[0] ? rollout->person : NULL, "evidence", sentence[0] ? sentence : NULL,
+            NULL);
 }
 
 /* Before its record is written. */
-static void stop_announce(struct control *control, const struct run *run)
+static void stop_announce(struct control *control, struct run *run)
 {
   struct notes *notes = notes_new();
   move_log(run, &run->now, true);
@@ -178,12 +208,13 @@ static struct change *record_send(struct control *control, struct run *run,
       run->looked && evidence_matters(rollout) ? run_verdict_json(run, arena) : SLICE_NONE;
   must(release_moved(arena, run->model, rollout, run->trial.looks, verdict, edges_text(run, arena),
                      event));
-  change->version = run->version;
+  change->version = run_version(run);
   if (command)
     word_add(change, event, run, rollout);
   else
     heard_add(control, change, event, run);
   if (rollout->state == ROLLOUT_FAILED) {
+    event->version = run->failed;
     event->reason = arena_copy(arena, slice_str(run->reason));
     event->code = run->code;
   }
@@ -213,6 +244,7 @@ static void first_publish(struct control *control, struct run *run, const struct
 {
   run->now = *next;
   run->owed = run->untold = true;
+  run->late = run->out;
   run_publish(control, run);
 }
 
@@ -246,13 +278,12 @@ struct change *run_move(struct control *control, struct run *run, const struct r
 /* Back to a version that is not in memory would be to nothing at all. */
 bool way_back_is_there(const struct run *run)
 {
-  return !run->model->release->served || run->stable->state == PLACED_READY;
+  return !run->model->release->served || run->arms[ARM_STABLE]->state == PLACED_READY;
 }
 
 static bool goes_back(const struct run *run, const struct rollout *next)
 {
-  return rollout_is_final(next) && !rollout_is_final(&run->now) &&
-         next->state != ROLLOUT_SETTLED;
+  return rollout_is_final(next) && !rollout_is_final(&run->now) && next->state != ROLLOUT_SETTLED;
 }
 
 void run_event(struct control *control, struct run *run, const struct rollout_event *event)
@@ -284,8 +315,25 @@ void runs_told(struct control *control)
 static void next_learn(struct run *run)
 {
   struct rollout *next = &run->next.next;
+  uint32_t closed = run->now.closed & ~next->closed, chosen = ARM_BIT(next->chosen);
+  bool full = next->step == run->plan.n_steps;
+  next->closed |= full ? closed & ~chosen : closed;
+  if (closed & chosen && !full) {
+    next->chosen = ARM_STABLE;
+    next->n_approvals = 0;
+  }
   next->loaded = next->loaded || run->now.loaded;
   next->holdoff &= run->now.holdoff;
+}
+
+/* A person chose it just when harm closed it. */
+static void chosen_is_harmed(struct control *control, struct run *run)
+{
+  struct rollout_event harm = {.when = WHEN_HARM,
+                               .person = "",
+                               .decided_by_gate = true,
+                               .gate = run->trial.closed_by[run->now.chosen].gate};
+  run_event(control, run, &harm);
 }
 
 void run_told(struct control *control, struct catalog_model *model, bool written)
@@ -295,10 +343,15 @@ void run_told(struct control *control, struct catalog_model *model, bool written
   bool owed = run->out_owed;
   run->out = run->out_owed = false;
   if (written && control->runs.journal.unwritten) journal_now(control); /* there is room again */
-  if (written && owed) run->owed = false;
-  if (written && !owed && !run->owed) {
+  if (written && owed && !run->late) run->owed = false;
+  run->late = false;
+  /* Harm was published over it, or an arm was closed: that goes with what was written, and is
+   * owed. */
+  if (written && !owed && (!run->owed || !rollout_is_final(&run->now))) {
+    uint32_t closed = run->now.closed;
     next_learn(run);
     move_done(control, run, &run->next);
+    if (closed & ARM_BIT(run->now.chosen)) chosen_is_harmed(control, run);
   }
   /* What found no room is said again with the next pulse. */
   if (run->owed && (written || !owed)) run_record_owed(control, run, NULL);

@@ -133,15 +133,21 @@ void outcomes_fill(struct run *run, struct look *look)
 
 /* Two shares apart by more than chance would have it at any of very many looks. What is missing may
  * then be what differs. */
-bool outcomes_differ(const struct run *run)
+static bool shares_differ(const struct outcome_sums *c, const struct outcome_sums *b)
 {
-  const struct outcome_sums *c = &run->outcomes.arms[ARM_CANDIDATE];
-  const struct outcome_sums *b = &run->outcomes.arms[ARM_STABLE];
   double n = (double)c->requests, m = (double)b->requests;
   if (!c->requests || !b->requests) return false;
   double all = ((double)c->labelled + (double)b->labelled) / (n + m);
   double apart = (double)c->labelled / n - (double)b->labelled / m;
   return apart * apart > SHARES_Z * SHARES_Z * all * (1 - all) * (1 / n + 1 / m);
+}
+
+bool outcomes_differ(const struct run *run)
+{
+  const struct outcome_sums *arms = run->outcomes.arms;
+  for (uint32_t arm = 0; arm < run->trial.n_arms; arm++)
+    if (arm != ARM_STABLE && shares_differ(&arms[arm], &arms[ARM_STABLE])) return true;
+  return false;
 }
 
 /* --- shown ------------------------------------------------------------------------------------ */
@@ -164,6 +170,8 @@ static void arm_put(const struct run *run, uint32_t arm, struct json_out *out)
   double part = (double)run->plan.metric.cap_e6 / PLAN_MILLION / (1 << MEAN_PARTS_BITS);
   json_out_open(out, '{');
   json_out_key_u64(out, "arm", arm);
+  json_out_key(out, "name");
+  json_out_str(out, slice_str(arm_name(arm)));
   json_out_key_u64(out, "requests", sums->requests);
   json_out_key_u64(out, "with_outcome", sums->labelled);
   number_put(out, "share", ratio((double)sums->labelled, sums->requests));

@@ -91,11 +91,14 @@ const struct release_tally *round_release(const struct round *round, uint32_t sl
   return slot < round->releases_cap ? round->releases[slot] : NULL;
 }
 
-void round_forget(struct round *round, uint32_t candidate, uint32_t stable, uint32_t release)
+void round_forget_arm(struct round *round, uint32_t slot)
 {
-  if (candidate < round->arms_cap) round->arms[candidate] = NULL;
-  if (stable < round->arms_cap) round->arms[stable] = NULL;
-  if (release < round->releases_cap) round->releases[release] = NULL;
+  if (slot < round->arms_cap) round->arms[slot] = NULL;
+}
+
+void round_forget_release(struct round *round, uint32_t slot)
+{
+  if (slot < round->releases_cap) round->releases[slot] = NULL;
 }
 
 void round_reset(struct round *round)

@@ -27,8 +27,9 @@ void round_deinit(struct round *round);
 void round_take(struct round *round, struct tally *tally);
 const struct arm_tally *round_arm(const struct round *round, uint32_t slot); /* NULL: none */
 const struct release_tally *round_release(const struct round *round, uint32_t slot);
-/* What is there of these slots is not counted. */
-void round_forget(struct round *round, uint32_t candidate, uint32_t stable, uint32_t release);
+/* What is there of this slot is not counted. */
+void round_forget_arm(struct round *round, uint32_t slot);
+void round_forget_release(struct round *round, uint32_t slot);
 /* The judge has looked. */
 void round_reset(struct round *round);
 

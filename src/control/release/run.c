@@ -101,11 +101,12 @@ static struct run *run_make(struct catalog_model *model)
   struct err err = {0};
   run->model = model;
   run->number = release->number;
-  run->version = release->candidate;
-  run->against = release->stable;
+  run->n_arms = release->n_arms;
+  run->against = release->versions[ARM_STABLE];
   run->rehearsal = release->rehearse.len != 0;
   run->plan_text = release->plan;
   run->now = release->rollout;
+  run->closed_told = run->now.closed;
   run->slot = UINT32_MAX;
   run->row = ROW_PLAN;
   edges_read(run, release->edges);
@@ -150,29 +151,64 @@ static struct placed *copy_pinned(struct control *control, struct run *run)
 {
   struct placed *placed = place_of(&control->place, run->model, UINT32_MAX - run->number);
   struct err err;
-  placed->copy_of = run->version;
+  placed->copy_of = run->model->release->versions[ARM_CANDIDATE];
   must(fault_read(run->model->release->rehearse, &placed->fault, &err) == OK);
   return pinned(control, run, placed->number);
 }
 
+/* Who is out of it, or was not chosen, need not be in memory. */
+static bool arm_is_wanted(const struct run *run, uint32_t arm)
+{
+  const struct rollout *now = &run->now;
+  bool whole = now->state == ROLLOUT_COMPLETED || now->state == ROLLOUT_SETTLED;
+  if (arm == ARM_STABLE) return true;
+  return whole ? arm == now->chosen : !(now->closed & ARM_BIT(arm));
+}
+
+uint32_t run_version(const struct run *run)
+{
+  return release_version(run->model->release, &run->now);
+}
+
+/* Every arm that is not out is in memory. */
+static bool arms_are_there(const struct run *run)
+{
+  for (uint32_t arm = 0; arm < run->n_arms; arm++)
+    if (run->arms[arm] && run->arms[arm]->state != PLACED_READY) return false;
+  return true;
+}
+
 static void run_begin(struct control *control, struct run *run)
 {
+  const uint32_t *versions = run->model->release->versions;
   run->slot = slot_take(control);
   run->look_us = run->loaded_us = control->lived_us;
-  run->stable = pinned(control, run, run->against);
-  run->candidate = run->rehearsal ? copy_pinned(control, run) : pinned(control, run, run->version);
+  for (uint32_t arm = 0; arm < run->n_arms; arm++) {
+    bool copy = run->rehearsal && arm == ARM_CANDIDATE;
+    if (!arm_is_wanted(run, arm)) continue;
+    run->arms[arm] = copy ? copy_pinned(control, run) : pinned(control, run, versions[arm]);
+  }
   predictions_want(control);
   control_touch(control, run->model->tenant);
-  if (run->candidate->state == PLACED_READY) run_placed(control, run->candidate);
+  if (arms_are_there(run)) run_placed(control, run->arms[ARM_STABLE]);
 }
 
 /* --- ending ----------------------------------------------------------------------------------- */
 
-static void unpin(struct control *control, struct placed *placed)
+static void unpin(struct control *control, struct run *run, uint32_t arm)
 {
+  struct placed *placed = run->arms[arm];
+  run->arms[arm] = NULL;
   if (!placed) return;
   placed->released = false;
   place_settle(&control->place, placed);
+}
+
+/* Worlds that still name a version keep it until they are home. */
+static void arms_leave(struct control *control, struct run *run)
+{
+  for (uint32_t arm = 0; arm < run->n_arms; arm++)
+    if (!arm_is_wanted(run, arm)) unpin(control, run, arm);
 }
 
 static void run_free(struct runs *runs, struct run *run)
@@ -190,8 +226,7 @@ void run_end(struct control *control, struct run *run)
   blob_drop(runs->last[run->model->slot]);
   runs->last[run->model->slot] = run_json(run);
   if (run->slot != UINT32_MAX) slot_drop(control, run->slot);
-  unpin(control, run->candidate);
-  unpin(control, run->stable);
+  for (uint32_t arm = 0; arm < run->n_arms; arm++) unpin(control, run, arm);
   control_touch(control, run->model->tenant);
   run_free(runs, run);
   predictions_want(control);
@@ -201,7 +236,7 @@ void run_end(struct control *control, struct run *run)
 static bool run_is_over(const struct run *run)
 {
   return rollout_is_final(&run->now) && !run->owed && !run->out &&
-         rollout_weight(&run->now, &run->plan, ARM_CANDIDATE) % WEIGHT_WHOLE == 0;
+         rollout_weight(&run->now, &run->plan, run->now.chosen) % WEIGHT_WHOLE == 0;
 }
 
 void run_sync(struct control *control, struct catalog_model *model)
@@ -229,7 +264,8 @@ void runs_stop(struct control *control)
   struct link *all = &control->runs.all;
   for (struct link *link = all->next; link != all; link = link->next) {
     struct run *run = LIST_OF(link, struct run, link);
-    run->candidate->released = run->stable->released = false;
+    for (uint32_t arm = 0; arm < run->n_arms; arm++)
+      if (run->arms[arm]) run->arms[arm]->released = false;
   }
 }
 
@@ -291,18 +327,25 @@ static bool specs_equal(const struct tensor_spec *a, uint32_t n, const struct te
   return true;
 }
 
-static bool contracts_equal(const struct run *run, char *why, size_t cap)
+static bool contracts_equal(const struct run *run, uint32_t arm, char *why, size_t cap)
 {
-  const struct contract *a = &run->candidate->load.contract, *b = &run->stable->load.contract;
+  const struct contract *a = &run->arms[arm]->load.contract;
+  const struct contract *b = &run->arms[ARM_STABLE]->load.contract;
   return run->plan.contract_changed ||
          (specs_equal(a->inputs, a->n_inputs, b->inputs, b->n_inputs, why, cap, "input") &&
           specs_equal(a->outputs, a->n_outputs, b->outputs, b->n_outputs, why, cap, "output"));
 }
 
-static void load_failed(struct control *control, struct run *run, enum code code, const char *why)
+static void load_failed(struct control *control, struct run *run, uint32_t arm, enum code code,
+                        const char *why)
 {
-  struct rollout_event event = {.when = WHEN_LOAD_FAILED, .person = ""};
-  snprintf(run->reason, sizeof run->reason, "%s", why);
+  struct rollout_event event = {.when = WHEN_LOAD_FAILED, .person = "", .closed = ARM_BIT(arm)};
+  run->failed = run->model->release->versions[arm];
+  if (run->n_arms == ARM_MORE)
+    snprintf(run->reason, sizeof run->reason, "%s", why);
+  else
+    snprintf(run->reason, sizeof run->reason, "%s (version %u): %s", arm_name(arm), run->failed,
+             why);
   run->code = code;
   run_event(control, run, &event);
 }
@@ -311,21 +354,24 @@ void run_placed(struct control *control, struct placed *placed)
 {
   struct run *run = run_of(&control->runs, placed->model);
   char why[REASON_MAX];
-  if (!run || control->stopping || (placed != run->candidate && placed != run->stable)) return;
-  if (placed == run->candidate && placed->state == PLACED_FAILED) {
-    load_failed(control, run, placed->err.code, placed->err.text);
+  uint32_t at = 0;
+  while (run && at < run->n_arms && run->arms[at] != placed) at++;
+  if (!run || control->stopping || at == run->n_arms) return;
+  if (at != ARM_STABLE && placed->state == PLACED_FAILED) {
+    load_failed(control, run, at, placed->err.code, placed->err.text);
     return;
   }
-  if (placed == run->stable && placed->state == PLACED_FAILED && run->model->release->served &&
+  if (at == ARM_STABLE && placed->state == PLACED_FAILED && run->model->release->served &&
       !rollout_is_final(&run->now)) {
     way_back_lost(control, run, placed->err.text);
     return;
   }
-  if (run->candidate->state != PLACED_READY || run->stable->state != PLACED_READY) return;
-  if (!contracts_equal(run, why, sizeof why)) {
-    load_failed(control, run, E_MODEL_REJECTED, why);
-    return;
-  }
+  if (!arms_are_there(run)) return;
+  for (uint32_t arm = 0; arm < run->n_arms; arm++)
+    if (arm != ARM_STABLE && run->arms[arm] && !contracts_equal(run, arm, why, sizeof why)) {
+      load_failed(control, run, arm, E_MODEL_REJECTED, why);
+      return;
+    }
   struct rollout_event event = {.when = WHEN_LOADED, .person = ""};
   run->loaded_us = control->lived_us;
   run_event(control, run, &event);
@@ -339,7 +385,7 @@ static void baseline_make(struct control *control, struct run *run, struct basel
 {
   const struct catalog_release *release = run->model->release;
   const struct memory *memory =
-      memory_of(&control->runs.memories, run->model->slot, release->stable);
+      memory_of(&control->runs.memories, run->model->slot, release->versions[ARM_STABLE]);
   const struct baseline *before = &run->trial.baseline;
   if (memory)
     past_baseline(&memory->past, &run->plan, step_of(run), baseline);
@@ -357,8 +403,8 @@ void run_edges(struct control *control, struct run *run)
 {
   const struct memories *memories = &control->runs.memories;
   if (run->n_edges) return;
-  run->n_edges_next =
-      memory_edges(memory_of(memories, run->model->slot, run->model->release->stable), run->edges);
+  run->n_edges_next = memory_edges(
+      memory_of(memories, run->model->slot, run->model->release->versions[ARM_STABLE]), run->edges);
 }
 
 void run_step_begin(struct control *control, struct run *run)
@@ -375,6 +421,7 @@ void run_step_begin(struct control *control, struct run *run)
 
 void run_publish(struct control *control, struct run *run)
 {
+  arms_leave(control, run);
   control_touch(control, run->model->tenant);
   run->fresh = true;
   run->fresh_round = 0;
@@ -396,7 +443,9 @@ void runs_shown(struct control *control)
 static void fresh_look(struct control *control, struct run *run)
 {
   if (!run->fresh || !run->fresh_round || control->pulse.closed < run->fresh_round) return;
-  round_forget(&control->runs.round, run->candidate->slot, run->stable->slot, run->slot);
+  for (uint32_t arm = 0; arm < run->n_arms; arm++)
+    if (run->arms[arm]) round_forget_arm(&control->runs.round, run->arms[arm]->slot);
+  round_forget_release(&control->runs.round, run->slot);
   run->fresh = false;
   run->mixed = control->pulse.done < run->fresh_round;
   run->look_us = control->lived_us;
@@ -414,9 +463,8 @@ static void frozen_look(struct control *control, struct run *run)
  * followed by another: it is said again. */
 static void loaded_look(struct control *control, struct run *run)
 {
-  bool there = run->candidate->state == PLACED_READY && run->stable->state == PLACED_READY;
-  if (there && !run->now.loaded && !run->out && !rollout_is_final(&run->now))
-    run_placed(control, run->candidate);
+  if (arms_are_there(run) && !run->now.loaded && !run->out && !rollout_is_final(&run->now))
+    run_placed(control, run->arms[ARM_STABLE]);
 }
 
 /* A second of one release: what the look says, then what time alone says. */
@@ -451,11 +499,11 @@ static void memories_feed(struct control *control)
         model->serving ? place_find(&control->place, model, model->serving) : NULL;
     const struct arm_tally *arm = placed ? round_arm(&runs->round, placed->slot) : NULL;
     const struct run *run = run_of(runs, model);
-    uint32_t candidate = run ? rollout_weight(&run->now, &run->plan, ARM_CANDIDATE) : 0;
-    bool whole = run && run->now.state == ROLLOUT_COMPLETED;
+    bool split = run && run->now.state != ROLLOUT_COMPLETED;
     if (!arm || !arm->requests) continue;
     memory_feed(&control->runs.memories, model->slot, model->serving, arm,
-                whole ? PLAN_WHOLE : PLAN_WHOLE - candidate, control->lived_us);
+                split ? rollout_share(&run->now, &run->plan, ARM_STABLE) : PLAN_WHOLE,
+                control->lived_us);
   }
 }
 

@@ -58,7 +58,8 @@ struct run_outcomes {
 struct run {
   struct link link;
   struct catalog_model *model;
-  uint32_t number, version, against; /* its own, the candidate's, the stable one's */
+  uint32_t number, against; /* its own, the stable version's */
+  uint32_t n_arms;
   bool rehearsal;                    /* the candidate is a copy of stable with a fault */
   struct slice plan_text;            /* the catalog's */
   struct plan plan;
@@ -68,7 +69,7 @@ struct run {
   bool stepped, looked; /* the trial has a step; `verdict` is one */
   bool torn;            /* the journal could not be read to its end */
   unsigned row;         /* ROW_PLAN, ROW_STEP */
-  struct placed *candidate, *stable;
+  struct placed *arms[ARMS_MAX]; /* NULL: out, or left behind by the one that was chosen */
   /* When the candidate was loaded; end of the last look: of control->lived_us. */
   int64_t loaded_us, look_us;
   uint32_t slot; /* in tallies */
@@ -76,6 +77,7 @@ struct run {
   struct rollout_move next; /* of the record that is out, unless it is owed */
   bool out, out_owed;
   bool owed;
+  bool late;   /* owed: what was published is newer than the record that is out */
   bool untold; /* published first: it is announced, and the record tried, when that world is out */
   bool fresh;  /* weights changed: what is under way was counted under others */
   uint64_t fresh_round; /* begun after the world was out; 0: it is not yet */
@@ -96,7 +98,9 @@ struct run {
   struct arena heard_arena;
   bool checking;           /* the stable version's golden examples are being run */
   int64_t check_us;        /* not again before */
-  char reason[REASON_MAX]; /* why the candidate could not be loaded */
+  uint32_t closed_told;    /* bit per arm: that it is out has been announced */
+  uint32_t failed;         /* the version that could not be loaded */
+  char reason[REASON_MAX]; /* why not */
   enum code code;
 };
 
@@ -153,6 +157,10 @@ void run_placed(struct control *control, struct placed *placed);
 void runs_pulse(struct control *control);
 /* A world is out: evidence under other weights than its own is not counted. */
 void runs_shown(struct control *control);
+
+/* The version that stands for the run: the candidate's; of several the chosen one's, once there is
+ * one. */
+uint32_t run_version(const struct run *run);
 
 /* --- split.c ---------------------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "base/log.h"
 #include "base/role.h"
+#include "base/text.h"
 #include "control/control_int.h"
 #include "control/release/decide.h"
 
@@ -39,23 +40,38 @@ static enum plan_role role_of(const struct event *wish)
 
 static void way_back_missing(const struct run *run, struct err *err)
 {
-  uint32_t stable = run->stable->number;
-  if (run->stable->state != PLACED_FAILED)
+  const struct placed *back = run->arms[ARM_STABLE];
+  uint32_t stable = back->number;
+  if (back->state != PLACED_FAILED)
     fail(err, E_CONFLICT, "version %u, which it would go back to, is still being loaded; try again",
          stable);
   else
     fail(err, E_CONFLICT,
          "version %u cannot be loaded, so there is no way back to it: 'slipway resume %.*s' keeps "
          "version %u, and then any version can be deployed",
-         stable, SLICE_ARG(run->model->name), run->version);
+         stable, SLICE_ARG(run->model->name), run_version(run));
 }
 
-/* False when a name is longer than any can be, or the step or hash is none. */
+/* By name or number. */
+static bool arm_read(struct slice text, uint32_t *says)
+{
+  uint64_t number;
+  uint32_t arm;
+  if (!arm_named(text, &arm)) {
+    if (!text_read_u64(text, ARMS_MAX - 1, &number)) return false;
+    arm = (uint32_t)number;
+  }
+  *says = 1 + arm;
+  return true;
+}
+
+/* False when a name is longer than any can be, or the step, hash or arm is none. */
 static bool event_read(const struct letter_command *command, const struct run *run, char *person,
                        struct rollout_event *event)
 {
   const struct event *wish = &command->event;
   struct slice who = event_fact(wish, "person"), spec = event_fact(wish, "spec");
+  struct slice arm = event_fact(wish, "arm");
   *event = (struct rollout_event){.when = when_of(command),
                                   .person = person,
                                   .role = role_of(wish),
@@ -65,6 +81,8 @@ static bool event_read(const struct letter_command *command, const struct run *r
   if (step < 0 || step > UINT32_MAX) return false;
   event->step = (uint32_t)step;
   if (spec.len && !digest_from_hex(spec, &event->spec)) return false;
+  if (run->looked && run->verdict.winner != ARM_NONE) event->winner = 1 + run->verdict.winner;
+  if (arm.len && !arm_read(arm, &event->says_arm)) return false;
   return event->when != ROLLOUT_WHENS &&
          slice_to_str(who.len ? who : wish->actor, person, ROLLOUT_PERSON_MAX);
 }
@@ -73,7 +91,7 @@ static struct change *answered(struct letter_command *command, const struct err 
                                const struct run *run)
 {
   command->release = run->number;
-  command_answer(command, err, run->model->release->candidate, run->model->release->seq);
+  command_answer(command, err, run_version(run), run->model->release->seq);
   return NULL;
 }
 
@@ -89,7 +107,8 @@ struct change *run_say(struct control *control, struct letter_command *command,
   if (!read) {
     fail(&err, E_INVALID_ARGUMENT,
          "the words are promote, pause, resume, approve, reject, abort, rollback and "
-         "override_freeze; '%.*s' is none, or who says it, the step or the spec is not readable",
+         "override_freeze; '%.*s' is none, or who says it, the step, the spec or the arm is not "
+         "readable",
          SLICE_ARG(event_fact(&command->event, "word")));
     return answered(command, &err, run);
   }

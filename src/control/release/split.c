@@ -72,34 +72,46 @@ static struct split *split_make(const struct run *run, uint32_t n_loops, struct 
       .seed = run->model->release->seed,
       .sticky = sticky_of(&plan->sticky_by),
       .sticky_name = slice_str(plan->sticky_by.name),
-      .remember = run_remembers(run) || run->candidate->load.feedback_ms ||
-                  run->stable->load.feedback_ms,
+      .remember = run_remembers(run),
       .selector = key_text(&plan->choose_by, scratch),
       .shadow_weight = rollout_copied(&run->now, plan),
       .unjudged_max = whole || unjudged > UINT32_MAX ? UINT32_MAX : (uint32_t)unjudged,
-      .compare = compare_of(plan, &run->stable->load.contract),
+      .compare = compare_of(plan, &run->arms[ARM_STABLE]->load.contract),
       .distance = plan->compare.distance_e6 / (double)PLAN_MILLION,
       .overlap_k = plan->compare.k,
   };
   if (!split->unjudged_max) split->unjudged_max = 1;
+  for (uint32_t arm = 0; arm < run->n_arms; arm++)
+    split->remember =
+        split->remember || (run->arms[arm] && run->arms[arm]->load.feedback_ms);
   for (uint32_t i = 0; i < plan->n_segments && i < SEGMENT_FIELDS_MAX; i++)
     split->segments[split->n_segments++] = key_text(&plan->segments[i], scratch);
   if (run->stepped) thresholds_set(run, split);
   return split;
 }
 
+/* NULL: the arm is out. */
+static const struct version *version_of(const struct run *run, uint32_t arm, const struct model *to)
+{
+  const struct placed *placed = run->arms[arm];
+  if (!placed) return NULL;
+  return placed->copy_of ? to->copy : model_version(to, placed->number);
+}
+
 void run_split(const struct run *run, uint32_t n_loops, struct arena *scratch, struct model *to)
 {
-  const struct version *candidate =
-      run->candidate->copy_of ? to->copy : model_version(to, run->candidate->number);
-  const struct version *stable = model_version(to, run->stable->number);
-  uint32_t weight = rollout_weight(&run->now, &run->plan, ARM_CANDIDATE);
+  const struct version *versions[ARMS_MAX];
   if (run->now.state == ROLLOUT_PENDING || !run->now.loaded) return;
-  if (candidate->state != VERSION_READY || stable->state != VERSION_READY) return;
+  for (uint32_t arm = 0; arm < run->n_arms; arm++) {
+    versions[arm] = version_of(run, arm, to);
+    if (run->arms[arm] && (!versions[arm] || versions[arm]->state != VERSION_READY)) return;
+  }
   struct split *split = split_make(run, n_loops, scratch);
-  if (split->shadow_weight) split->shadow = candidate;
-  to->arms[ARM_CANDIDATE] = (struct arm){candidate, weight};
-  to->arms[ARM_STABLE] = (struct arm){stable, WEIGHT_WHOLE - weight};
-  to->n_arms = 2;
+  if (split->shadow_weight) split->shadow = versions[ARM_CANDIDATE];
+  for (uint32_t arm = 0; arm < run->n_arms; arm++) {
+    to->arms[arm] = (struct arm){versions[arm], rollout_share(&run->now, &run->plan, arm)};
+    if (!versions[arm]) split->closed |= ARM_BIT(arm);
+  }
+  to->n_arms = run->n_arms;
   to->release = split;
 }

@@ -145,9 +145,9 @@ static void state_put(const struct run *run, struct json_out *out)
 {
   const struct rollout *now = &run->now;
   /* Held off or drained: where there is nothing to go back to it answers all the same. */
-  bool alone = run->stable && !way_back_is_there(run);
-  uint32_t parts = alone ? PLAN_WHOLE : rollout_weight(now, &run->plan, ARM_CANDIDATE);
-  double weight = parts / (double)PLAN_WHOLE;
+  bool alone = run->arms[ARM_STABLE] && !way_back_is_there(run);
+  uint32_t stable = alone ? 0 : rollout_weight(now, &run->plan, ARM_STABLE);
+  double weight = (PLAN_WHOLE - stable) / (double)PLAN_WHOLE;
   str_or_null(out, "strategy", strategy_name(run->plan.strategy));
   str_or_null(out, "state", rollout_state_name(now->state));
   str_or_null(out, "why", rollout_why_name(now->why));
@@ -172,6 +172,32 @@ static void state_put(const struct run *run, struct json_out *out)
               now->proposal < ROLLOUT_WHENS ? rollout_when_name(now->proposal) : NULL);
 }
 
+/* Each arm as it stands now: who it is, what it answers, and whether it is out. */
+static void arms_put(const struct run *run, struct json_out *out)
+{
+  const struct rollout *now = &run->now;
+  const struct plan *plan = &run->plan;
+  json_out_key(out, "arms");
+  json_out_open(out, '[');
+  for (uint32_t arm = 0; arm < run->n_arms; arm++) {
+    bool named = plan->strategy == STRATEGY_AB && arm < plan->ab.n_arms;
+    json_out_open(out, '{');
+    str_or_null(out, "arm", arm_name(arm));
+    str_or_null(out, "name", named ? plan->ab.names[arm] : arm_name(arm));
+    json_out_key_u64(out, "version", run->model->release->versions[arm]);
+    json_out_key(out, "weight");
+    json_out_f64(out, rollout_weight(now, plan, arm) / (double)PLAN_WHOLE);
+    json_out_key_u64(out, "requests", run->trial.arm_requests[arm]);
+    json_out_key(out, "closed");
+    json_out_bool(out, now->closed & ARM_BIT(arm));
+    json_out_close(out, '}');
+  }
+  json_out_close(out, ']');
+  bool chosen = now->chosen != ARM_STABLE && (run->n_arms == ARM_MORE || now->n_approvals ||
+                                              now->step >= plan->n_steps);
+  str_or_null(out, "chosen", chosen ? arm_name(now->chosen) : NULL);
+}
+
 static void run_put(const struct run *run, struct json_out *out)
 {
   char spec[SHA256_HEX_LEN + 1];
@@ -180,9 +206,10 @@ static void run_put(const struct run *run, struct json_out *out)
   json_out_key(out, "model");
   json_out_str(out, run->model->name);
   json_out_key_u64(out, "release", run->number);
-  json_out_key_u64(out, "version", run->version);
+  json_out_key_u64(out, "version", run_version(run));
   json_out_key_u64(out, "stable", run->against);
   state_put(run, out);
+  arms_put(run, out);
   str_or_null(out, "spec_hash", spec);
   json_out_key(out, "plan");
   json_out_value(out, run->plan_text);

@@ -22,18 +22,18 @@ void way_back_ask(struct control *control, struct run *run)
   if (run->now.state != ROLLOUT_COMPLETED || run->checking || control->now_us < run->check_us)
     return;
   const struct event_file *file = golden_of(catalog_version(run->model, run->against));
-  if (!file || run->stable->state != PLACED_READY) return;
+  if (!file || run->arms[ARM_STABLE]->state != PLACED_READY) return;
   struct letter_check *letter = grab_zero(1, sizeof *letter);
   letter->mail.kind = LETTER_CHECK;
   letter->home = &control->box;
-  letter->loaded = run->stable->load.loaded;
+  letter->loaded = run->arms[ARM_STABLE]->load.loaded;
   letter->file = file;
   letter->objects_fd = control->opts.objects_fd;
   letter->control_state = run->model;
   letter->release = run->number;
   run->checking = true;
   control->checks_out++;
-  mail_send(control->post->jobs[run->stable->job], &letter->mail);
+  mail_send(control->post->jobs[run->arms[ARM_STABLE]->job], &letter->mail);
 }
 
 void way_back_lost(struct control *control, struct run *run, const char *why)
