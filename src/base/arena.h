@@ -34,7 +34,8 @@ void arena_reset(struct arena *arena);
 /* Gives back everything. */
 void arena_deinit(struct arena *arena);
 
-/* bytes, aligned to 16, uninitialised but where the arena zeroes; NULL past the cap (callers answer E_OUT_OF_MEMORY). */
+/* bytes, aligned to 16, uninitialised but where the arena zeroes; NULL past the cap (callers answer
+ * E_OUT_OF_MEMORY). */
 void *arena_get(struct arena *arena, size_t bytes);
 /* n * each, zeroed, overflow-checked; NULL past the cap. */
 void *arena_zero(struct arena *arena, size_t n, size_t each);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""isolation_test.py - two tenants at work at once, each with a string of 32 bytes of its own in every
-name, tensor, header and note. Whatever comes back to one of them, whatever it may read afterwards,
-holds its own string and never the other's.
+"""isolation_test.py - two tenants at work at once, each with a string of 32 bytes of its own in
+every name, tensor, header and note. Whatever comes back to one of them, whatever it may read
+afterwards, holds its own string and never the other's.
 
 ISOLATION is how many requests are sent, 4,000 when it is not there; `make isolation` sends 100,000
 at daemons built with AddressSanitizer and with ThreadSanitizer.
