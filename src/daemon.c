@@ -39,6 +39,7 @@
 #include "keys.h"
 #include "net/loop.h"
 #include "options.h"
+#include "store/chores/janitor.h"
 #include "store/journal.h"
 #include "store/ledger.h"
 #include "store/outbox.h"
@@ -67,6 +68,7 @@ struct daemon {
   struct watch *watch;
   struct control *control;
   struct scribe *scribe;
+  struct janitor *janitor;
   struct home homes[THREADS_MAX];
   struct worker *workers[THREADS_MAX];
   struct desk *desks[THREADS_MAX];
@@ -84,6 +86,7 @@ struct daemon {
   struct webhooks webhooks;
   int64_t started_us;
   struct thread loop_threads[THREADS_MAX], worker_threads[THREADS_MAX], desk_threads[THREADS_MAX];
+  struct thread janitor_thread;
   struct thread control_thread, scribe_thread, job_thread, inspector_thread, notifier_thread;
 };
 
@@ -154,13 +157,14 @@ static void loop_limits_read(struct daemon *d, uint32_t n_loops)
 static void limits_list(struct daemon *d, struct limits *to)
 {
   const struct post *post = &d->post;
-  /* and control, scribe, notifier, inspector, and the watches' two small stacks */
-  uint64_t threads = post->n_loops + post->n_workers + post->n_desks + post->n_jobs + 5;
+  /* and control, scribe, janitor, notifier, inspector, and the watches' two small stacks */
+  uint64_t threads = post->n_loops + post->n_workers + post->n_desks + post->n_jobs + 6;
   loop_limits_list(to, &d->loop_limits, post->n_loops);
   desk_limits_list(to, post->n_desks, loop_asks_max(post->n_loops));
   job_limits_list(to, post->n_jobs);
   inspector_limits_list(to, &d->inspector_opts);
   notifier_limits_list(to);
+  janitor_limits_list(to);
   log_limits_list(to);
   limit_add(to, (struct limit){"inference threads", post->n_workers, "", 0, "--workers", NULL});
   limit_add(to, (struct limit){"stacks of threads", threads, "", threads * THREAD_STACK_ENGINE,
@@ -296,6 +300,13 @@ static enum code rooms_make(struct daemon *d, struct err *err)
   scribe_keep_looks(d->scribe, (uint32_t)option_number(&d->options, OPTION_looks_releases),
                     option_number(&d->options, OPTION_looks_kept) / 1000);
   d->post.scribe = scribe_mailbox(d->scribe);
+  struct janitor_opts janitor = {
+      .keep_us = option_number(&d->options, OPTION_uploads_keep),
+      .collect_us = option_number(&d->options, OPTION_collect_every),
+      .scrub_us = option_number(&d->options, OPTION_scrub_every),
+      .scrub_rate = (uint64_t)option_number(&d->options, OPTION_scrub_rate)};
+  d->janitor = janitor_new(&janitor, &d->datadir, &d->post);
+  d->post.janitor = janitor_mailbox(d->janitor);
   d->watch = watch_new();
   for (uint32_t i = 0; i < d->post.n_workers; i++) {
     d->workers[i] = worker_new(i, d->watch);
@@ -311,6 +322,7 @@ static enum code rooms_make(struct daemon *d, struct err *err)
 
 static void threads_start(struct daemon *d)
 {
+  thread_start(&d->janitor_thread, "janitor", THREAD_STACK_ENGINE, janitor_main, d->janitor);
   thread_start(&d->scribe_thread, "scribe", THREAD_STACK_ENGINE, scribe_main, d->scribe);
   thread_start(&d->notifier_thread, "notifier", THREAD_STACK_ENGINE, notifier_main,
                d->webhooks.notifier);
@@ -434,6 +446,7 @@ static void threads_stop(struct daemon *d)
 {
   stop(d->post.control, &d->control_thread);
   if (control_late(d->control)) stop_cut(d);
+  stop(d->post.janitor, &d->janitor_thread); /* desks may wait for it */
   stop(d->post.inspector, &d->inspector_thread);
   for (uint32_t i = 0; i < d->post.n_desks; i++) stop(d->post.desks[i], &d->desk_threads[i]);
   for (uint32_t i = 0; i < d->post.n_loops; i++) stop(d->post.loops[i], &d->loop_threads[i]);
@@ -458,6 +471,7 @@ static void rooms_free(struct daemon *d)
   inspector_free(d->inspector);
   notifier_free(d->webhooks.notifier);
   scribe_free(d->scribe);
+  janitor_free(d->janitor);
   keys_close(&d->keys);
   ungrab(d->settings);
   ungrab(d->post.loops);

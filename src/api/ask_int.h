@@ -43,6 +43,7 @@ enum {
 
 struct ask;
 typedef enum desk_step (*ask_then)(struct ask *ask);
+typedef enum desk_step (*ask_chore_then)(struct ask *ask, const struct letter_chore *letter);
 typedef enum desk_step (*ask_chunk)(struct ask *ask, const struct letter_chunk *chunk);
 typedef enum desk_step (*ask_release_then)(struct ask *ask, struct letter_release *letter);
 typedef enum desk_step (*ask_stats_then)(struct ask *ask, const struct stats *stats);
@@ -67,6 +68,7 @@ struct ask {
   ask_then then;
   ask_stats_then stats_then;
   ask_release_then release_then;
+  ask_chore_then chore_then;
   ask_chunk chunk; /* of an upload: what takes the next bytes */
   void *state; /* the handler's own, across letters and chunks */
   void (*state_free)(void *state);

@@ -192,6 +192,16 @@ static void told_home(struct letter_feedback *letter)
   ask_stepped(ask, feedback_home(ask));
 }
 
+static void chore_home(struct letter_chore *letter)
+{
+  struct ask *ask = letter->desk_state;
+  must(ask->letters_out > 0);
+  ask->letters_out--;
+  ask_look(ask);
+  ask_stepped(ask, ask->chore_then(ask, letter));
+  ungrab(letter);
+}
+
 static void chunk_came(struct letter_chunk *chunk)
 {
   struct letter_ask *letter = chunk->ask;
@@ -230,6 +240,7 @@ static void letter_came(struct desk *desk, struct mail *mail)
     case LETTER_INSPECT_HOME: inspect_home(LETTER_OF(mail, struct letter_inspect)); break;
     case LETTER_STATS_HOME: stats_home(desk, LETTER_OF(mail, struct letter_stats)); break;
     case LETTER_RELEASE_HOME: release_home(LETTER_OF(mail, struct letter_release)); break;
+    case LETTER_CHORE_HOME: chore_home(LETTER_OF(mail, struct letter_chore)); break;
     case LETTER_FEEDBACK_HOME: told_home(LETTER_OF(mail, struct letter_feedback)); break;
     case LETTER_MEASURE: measure_take(desk, LETTER_OF(mail, struct letter_measure)); break;
     case LETTER_PREDICTIONS_HOME:

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/control_int.h"
+#include "control/registry/refs.h"
 
 enum { PULSE_US = 1000000, RESIDENT_NS = 50000, WORLDS_MAX = 1024, STOP_US = 10000000 };
 enum { LIVED_PULSES = 3 }; /* that one turn may count */
@@ -284,6 +285,11 @@ static void letter_take(struct control *control, struct mail *mail)
       break;
     }
     case LETTER_CHECK_HOME: way_back_home(control, LETTER_OF(mail, struct letter_check)); break;
+    case LETTER_REFS:
+      refs_fill(control->catalog, LETTER_OF(mail, struct letter_refs));
+      mail->kind = LETTER_REFS_HOME;
+      mail_send(LETTER_OF(mail, struct letter_refs)->home, mail);
+      break;
     case LETTER_RELEASE: release_answer(control, LETTER_OF(mail, struct letter_release)); break;
     case LETTER_PREDICTIONS_HOME:
       predictions_home(control, LETTER_OF(mail, struct letter_predictions));

@@ -221,7 +221,12 @@ void load_run(struct letter_load *letter, struct watch *watch)
   err->code = OK;
   letter->loaded = NULL;
   letter->run_ns = 0;
-  if (folder_read(&folder, letter->objects_fd, letter->files, letter->n_files, err) != OK) return;
+  if (folder_read(&folder, letter->objects_fd, letter->files, letter->n_files, err) != OK) {
+    struct err inner = *err;
+    if (inner.code == E_ARTIFACT_CORRUPT)
+      fail(err, inner.code, "version %u: %s", letter->version, inner.text);
+    return;
+  }
   struct loaded *loaded = loaded_new();
   letter->deadline_us = folder.config.deadline_us;
   letter->instances = folder.config.instances;

@@ -21,6 +21,8 @@
  *   NOTIFY              control  notifier  NOTIFY_HOME  control's; home when taken or given up
  *   TOLD                control   scribe    ..._HOME     control's; the same letter: owed no more
  *   LANE_OPEN, _CLOSE   control  lane own. ..._HOME     control's
+ *   REFS                janitor  control   REFS_HOME    the janitor's; which objects versions need
+ *   CHORE               desk     janitor   CHORE_HOME   the desk's; how stored files are kept
  *   STOP                main     any       -            main's; finish and return
  *   DRAIN               main     loop,     DRAIN_HOME   main's; refuse new work, finish the rest
  *                                inspector              (the inspector: end what runs)
@@ -65,6 +67,8 @@ enum letter {
   LETTER_TOLD, LETTER_TOLD_HOME,
   LETTER_LANE_OPEN, LETTER_LANE_OPEN_HOME,
   LETTER_LANE_CLOSE, LETTER_LANE_CLOSE_HOME,
+  LETTER_REFS, LETTER_REFS_HOME,
+  LETTER_CHORE, LETTER_CHORE_HOME,
   LETTER_DRAIN, LETTER_DRAIN_HOME,
   LETTER_SETTINGS, LETTER_SETTINGS_HOME,
   LETTER_STOP,
@@ -73,6 +77,7 @@ enum letter {
 /* Who lives where. Filled by daemon.c before any thread starts, constant afterwards. */
 struct post {
   struct mailbox *control, *scribe, *keeper; /* keeper: the main thread */
+  struct mailbox *janitor;                   /* NULL: in tests */
   struct mailbox *notifier;                  /* NULL: no webhook is configured anywhere */
   struct mailbox *inspector;                 /* NULL: versions are made without being looked at */
   struct mailbox **loops, **desks, **workers, **jobs;
@@ -173,6 +178,8 @@ enum command_kind {
   COMMAND_ALIAS_REMOVE,   /* fact alias */
   COMMAND_MODEL_REMOVE,
   COMMAND_VERSION_REMOVE, /* event.version */
+  COMMAND_VERSION_CORRUPT, /* the janitor's: event.version, reason; facts digest, file */
+  COMMAND_VERSION_SOUND,   /* the same */
   /* event.tenant: the one it is about. ADD: note as EVENT_TENANT_CREATED, and the facts of
    * EVENT_KEY_ADDED for its first key, or none. SET: facts as EVENT_TENANT_SET. REMOVE: fact force
    * ("true"): although models serve */
@@ -274,6 +281,53 @@ struct letter_append { /* all or none, one transaction, hash-chained */
   struct arena arena; /* holds what the events point to */
   struct err err;
   void *control_state;
+};
+
+/* --- stored files looked after ---------------------------------------------------------------- */
+
+enum refs_of {
+  REFS_ALL,     /* digests: every object that a version there is needs */
+  REFS_OBJECT,  /* refs: the versions that need `object` */
+  REFS_CORRUPT, /* refs: every file of every version that is marked corrupt */
+};
+
+struct ref {
+  struct slice tenant, model, file;
+  uint32_t version;
+  struct digest digest;
+};
+
+struct letter_refs {
+  struct mail mail;
+  struct mailbox *home;
+  enum refs_of of;
+  struct digest object;
+  /* Home: */
+  struct digest *digests; /* ALL: grabbed, the janitor's; in no order, one may come twice */
+  struct ref *refs;       /* in `arena` */
+  uint32_t n;
+  struct arena arena;
+};
+
+enum chore { CHORE_LOOK, CHORE_SCRUB, CHORE_COLLECT };
+
+/* What the janitor has done; times are Unix ms, 0: not since the data directory was made. */
+struct chores {
+  int64_t scrub_ended_ms; /* the last whole pass over all objects */
+  uint64_t scrub_objects, scrub_bytes, scrub_rotten; /* of that pass */
+  bool scrubbing;
+  uint32_t scrub_done; /* of the pass under way: 256ths */
+  int64_t collect_ended_ms; /* since the process started */
+  uint64_t collected_objects, collected_bytes, swept_uploads, swept_marks, missing; /* by that */
+};
+
+struct letter_chore {
+  struct mail mail;
+  struct mailbox *home;
+  enum chore chore; /* SCRUB begins a pass, COLLECT comes home when it is done */
+  struct chores chores; /* home */
+  struct err err;
+  void *desk_state;
 };
 
 /* --- what was predicted, and what came of it -------------------------------------------------- */

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include <sys/statvfs.h>
 
-#include "api/handlers_int.h"
+#include "api/server/chores_int.h"
 #include "api/process_int.h"
 #include "base/clock.h"
 
@@ -96,7 +96,33 @@ static void check_walls(const struct ask *ask, json_t *list)
                          walls & WALL_MEMORY ? "limited" : "not limited"));
 }
 
-static enum desk_step doctor_tell(struct ask *ask)
+/* Stored files: what is known against the caller's own, and when all were read last. */
+static void check_stored(const struct ask *ask, const struct letter_chore *letter, json_t *list)
+{
+  const struct tenant *tenant = ask->tenant;
+  uint32_t corrupt = 0;
+  for (uint32_t i = 0; tenant && i < tenant->n_models; i++)
+    for (uint32_t k = 0; k < tenant->models[i].n_versions; k++)
+      corrupt += tenant->models[i].versions[k].corrupt;
+  check_add(list, "files", corrupt == 0,
+            corrupt ? json_sprintf("%u versions have a stored file that is not what was pushed; "
+                                   "model show names them, pushing it again mends it",
+                                   corrupt)
+                    : json_string("no stored file of a version is known to be damaged"));
+  if (!letter) return;
+  const struct chores *chores = &letter->chores;
+  char when[25] = "never";
+  if (chores->scrub_ended_ms) clock_text(chores->scrub_ended_ms, when);
+  if (!ask_sees_server(ask)) return;
+  check_add(list, "scrub", chores->scrub_rotten == 0,
+            json_sprintf("all stored files were read last %s: %llu, %llu MiB, %llu damaged%s", when,
+                         (unsigned long long)chores->scrub_objects,
+                         (unsigned long long)(chores->scrub_bytes >> 20),
+                         (unsigned long long)chores->scrub_rotten,
+                         chores->scrubbing ? "; they are being read again" : ""));
+}
+
+static enum desk_step doctor_tell(struct ask *ask, const struct letter_chore *letter)
 {
   struct process_facts facts;
   uint64_t memory;
@@ -111,6 +137,7 @@ static enum desk_step doctor_tell(struct ask *ask)
   if (ask_sees_server(ask)) check_disk(ask, checks);
   check_keys(ask, checks);
   check_walls(ask, checks);
+  check_stored(ask, letter, checks);
   check_add(checks, "memory", memory <= facts.memory_total,
             json_sprintf("limits add up to %llu MiB beside models, the machine has %llu MiB",
                          (unsigned long long)(memory >> 20),
@@ -127,8 +154,13 @@ static enum desk_step doctor_tell(struct ask *ask)
                             "checks", checks));
 }
 
+static enum desk_step doctor_files(struct ask *ask)
+{
+  return chore_ask(ask, CHORE_LOOK, doctor_tell);
+}
+
 enum desk_step system_doctor(struct ask *ask)
 {
   ask->command.event = (struct event){0}; /* no files: the walls alone are tried */
-  return ask_inspect(ask, doctor_tell);
+  return ask_inspect(ask, doctor_files);
 }

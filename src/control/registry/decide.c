@@ -21,7 +21,7 @@ static void refuse(struct decision *decision)
 
 bool registry_command_is(enum command_kind kind)
 {
-  return kind >= COMMAND_MODEL_ADD && kind <= COMMAND_VERSION_REMOVE;
+  return kind >= COMMAND_MODEL_ADD && kind <= COMMAND_VERSION_SOUND;
 }
 
 bool registry_key_fits(enum command_kind command, enum event_kind event)
@@ -291,6 +291,17 @@ static void model_remove_decide(struct catalog_model *model, const struct letter
   event_add(decision, command, EVENT_MODEL_REMOVED);
 }
 
+/* --- what a scrub found ----------------------------------------------------------------------- */
+
+static void scrub_decide(const struct catalog_version *version,
+                         const struct letter_command *command, struct decision *decision)
+{
+  bool corrupt = command->kind == COMMAND_VERSION_CORRUPT;
+  if (corrupt == (version->corrupt != 0)) return; /* known */
+  event_add(decision, command, corrupt ? EVENT_VERSION_CORRUPT : EVENT_VERSION_SOUND)->reason =
+      command->event.reason;
+}
+
 /* --- all -------------------------------------------------------------------------------------- */
 
 void registry_decide(const struct catalog_tenant *tenant, const struct letter_command *command,
@@ -305,7 +316,7 @@ void registry_decide(const struct catalog_tenant *tenant, const struct letter_co
   struct catalog_model *model = catalog_model(tenant, wish->model);
   const struct catalog_version *version = model ? catalog_version(model, wish->version) : NULL;
   bool of_version = command->kind == COMMAND_VERSION_SET || command->kind == COMMAND_ALIAS_SET ||
-                    command->kind == COMMAND_VERSION_REMOVE;
+                    command->kind >= COMMAND_VERSION_REMOVE;
   if (!model)
     fail(err, E_MODEL_NOT_FOUND, "there is no model '%.*s'; 'slipway model list' shows all",
          SLICE_ARG(wish->model));
@@ -328,6 +339,8 @@ void registry_decide(const struct catalog_tenant *tenant, const struct letter_co
     case COMMAND_ALIAS_SET:
     case COMMAND_ALIAS_REMOVE: alias_decide(model, command, decision); return;
     case COMMAND_VERSION_REMOVE: version_remove_decide(model, version, command, decision); return;
+    case COMMAND_VERSION_CORRUPT:
+    case COMMAND_VERSION_SOUND: scrub_decide(version, command, decision); return;
     case COMMAND_MODEL_REMOVE: model_remove_decide(model, command, decision); return;
     default: must(!"no command about the registry");
   }
