@@ -9,7 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from models import push, serve, want  # noqa: E402
+from models import push, serve, upload, want  # noqa: E402
 from releases import begin, body, files, reaches, release  # noqa: E402
 from slipway import Daemon, expect, expect_eq, expect_in, main, test, wait_for  # noqa: E402
 
@@ -185,10 +185,10 @@ def a_window_that_is_none_is_refused_by_name():
                            ("feedback: {window: 400d}", "window"),
                            ("feedback: {windov: 1d}", "windov"),
                            ("feedback: 7d", "feedback")):
-            version = push(d, "m", dict(files(), **{"slipway.yaml": text.encode()}))
-            reply = d.post("/api/v1/models/m/deploy",
-                           {"version": version, "strategy": "now", "wait": True})
-            expect(reply.status >= 400, text, reply.body)
+            listed = [{"name": name, "sha256": upload(d, data)} for name, data in
+                      dict(files(), **{"slipway.yaml": text.encode()}).items()]
+            reply = d.post("/api/v1/models/m/versions", {"files": listed})
+            expect_eq(reply.status, 400, text, reply.body)
             expect_in("slipway.yaml: line 1", reply.body.decode())
             expect_in(part, reply.body.decode())
         serve(d, "m", dict(files(), **{"slipway.yaml": b"feedback: {}\n"}))
