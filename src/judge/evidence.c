@@ -277,6 +277,7 @@ uint64_t verdict_print(const struct verdict *verdict)
                                 gate->n_b,
                                 gate->bits,
                                 gate->first_bad_look,
+                                gate->first_bad_ms,
                                 gate->fired_look,
                                 gate->fired_ms,
                                 gate->fired_step,

@@ -58,11 +58,9 @@ const char *row_name(uint32_t row)
   return row < sizeof names / sizeof *names ? names[row] : "";
 }
 
-double look_s(const struct trial *trial, uint64_t look)
+double first_bad_s(const struct gate_result *result)
 {
-  if (!trial->looks || look == UINT64_MAX) return M_NAN;
-  double each = (double)trial->release_ms / (double)trial->looks / 1000;
-  return (double)look * each;
+  return result->first_bad_ms == UINT64_MAX ? M_NAN : (double)result->first_bad_ms / 1000;
 }
 
 /* --- one gate --------------------------------------------------------------------------------- */
@@ -283,8 +281,7 @@ const char *verdict_rule(const struct verdict *verdict)
   }
 }
 
-static void add_evidence(struct text *text, const struct trial *trial,
-                         const struct gate_result *result)
+static void add_evidence(struct text *text, const struct gate_result *result)
 {
   if (result->lane == LANE_BLOCKS)
     add(text, " (blocks: lower bound %.3g above 0, ", result->block_lower);
@@ -296,7 +293,7 @@ static void add_evidence(struct text *text, const struct trial *trial,
   add(text, "%" PRIu64 " of %" PRIu64, result->x_c, result->n_c);
   if (result->n_b) add(text, " against %" PRIu64 " of %" PRIu64, result->x_b, result->n_b);
   add(text, ")");
-  double first = look_s(trial, result->first_bad_look);
+  double first = first_bad_s(result);
   if (!m_is_nan(first)) add(text, ", since second %.0f", first);
   if (result->fired_look != UINT64_MAX)
     add(text, ", found %.0f s after the start", (double)result->fired_ms / 1000);
@@ -359,7 +356,7 @@ size_t verdict_sentence(const struct trial *trial, const struct verdict *verdict
     case VERDICT_HARM:
     case VERDICT_PAUSE:
       add(&text, "%s: %s", verdict->kind == VERDICT_HARM ? "harm" : "pause", gate);
-      add_evidence(&text, trial, by);
+      add_evidence(&text, by);
       break;
     case VERDICT_NO_DATA:
       add(&text, "no data, so it holds");

@@ -11,6 +11,7 @@ const char *row_name(uint32_t row); /* "p99" */
 size_t closed_sentence(const struct trial *trial, uint32_t arm, char to[EXPLAIN_TEXT_MAX]);
 const char *verdict_rule(const struct verdict *verdict);
 /* Seconds into the release at which that look began, looks being about equally long. */
-double look_s(const struct trial *trial, uint64_t look);
+/* When its evidence began, into the release; NaN: unknown. */
+double first_bad_s(const struct gate_result *result);
 
 #endif

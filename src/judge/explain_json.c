@@ -127,7 +127,7 @@ static void gate_json(const struct explain_input *input, const struct gate_resul
   else
     json_out_null(out);
   put_segment(input, result, out);
-  put_number(out, "first_bad_s", look_s(trial, result->first_bad_look));
+  put_number(out, "first_bad_s", first_bad_s(result));
   put_number(out, "fired_s",
              result->fired_look == UINT64_MAX ? M_NAN : (double)result->fired_ms / 1000);
   json_out_key_u64(out, "episodes", result->episodes);

@@ -81,14 +81,17 @@ struct lane_says {
   double log_e, bar;
   uint32_t worst; /* row */
   uint32_t episodes;
-  uint64_t first_bad;
+  uint64_t first_bad, first_bad_ms;
 };
 
 /* The detectors of one lane, averaged over the rows used. */
 static struct lane_says detectors_judge(const struct detector *detectors, const bool *used,
                                         uint32_t rows, double alpha)
 {
-  struct lane_says says = {.bar = gate_bar(alpha), .worst = UINT32_MAX, .first_bad = UINT64_MAX};
+  struct lane_says says = {.bar = gate_bar(alpha),
+                           .worst = UINT32_MAX,
+                           .first_bad = UINT64_MAX,
+                           .first_bad_ms = UINT64_MAX};
   double log_e[TRIAL_ROWS], worst = 0;
   uint32_t n = 0;
   for (uint32_t row = 0; row < TRIAL_ROWS; row++) {
@@ -98,7 +101,7 @@ static struct lane_says detectors_judge(const struct detector *detectors, const 
     if (says.worst != UINT32_MAX && !(row_e > worst)) continue;
     worst = row_e;
     says.worst = row;
-    says.first_bad = detector_first_bad(&detectors[row]);
+    says.first_bad = detector_first_bad(&detectors[row], &says.first_bad_ms);
   }
   says.log_e = count_gate(log_e, n);
   return says;
@@ -117,6 +120,7 @@ static void lane_take(struct row_says *says, enum judge_lane lane, const struct 
   says->log_e = of->log_e;
   says->bar = of->bar;
   says->first_bad = of->first_bad;
+  says->first_bad_ms = of->first_bad_ms;
 }
 
 static void blocks_take(struct row_says *says, const struct trial_arm *at, uint32_t row)
@@ -127,7 +131,7 @@ static void blocks_take(struct row_says *says, const struct trial_arm *at, uint3
   says->harm = true;
   says->lane = LANE_BLOCKS;
   says->row = row;
-  says->first_bad = UINT64_MAX;
+  says->first_bad = says->first_bad_ms = UINT64_MAX;
 }
 
 static void pass_take(struct row_says *says, const struct trial *trial, enum gate_id gate,
@@ -152,6 +156,7 @@ struct row_says rows_judge(const struct trial *trial, enum gate_id gate, uint32_
                           .lower = M_NAN,
                           .upper = M_NAN,
                           .first_bad = UINT64_MAX,
+                          .first_bad_ms = UINT64_MAX,
                           .episodes = 1};
   const struct trial_arm *at = &trial->arms[arm];
   uint32_t can_pass = 0;

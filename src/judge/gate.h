@@ -44,7 +44,7 @@ struct row_says {
   double log_e, bar;
   double pass_log_e;   /* the weakest row's */
   double lower, upper; /* of that row's blocks when lane is BLOCKS, else of the worst row's */
-  uint64_t first_bad;
+  uint64_t first_bad, first_bad_ms; /* a look that counted, and when it began */
   uint32_t episodes;
   uint32_t used; /* J */
 };

@@ -85,6 +85,7 @@ static void result_init(struct gate_result *result, const struct trial *trial, e
       .block_upper = M_NAN,
       .effect = M_NAN,
       .first_bad_look = UINT64_MAX,
+      .first_bad_ms = UINT64_MAX,
       .fired_look = UINT64_MAX,
       .episodes = 1,
   };

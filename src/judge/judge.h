@@ -120,6 +120,7 @@ struct gate_result {
                                   * since first_bad_look where that is among the last 60 */
   uint64_t bits; /* segments: those found; sample_ratio: arms that drift, by number */
   uint64_t first_bad_look; /* where the evidence begins; UINT64_MAX: unknown */
+  uint64_t first_bad_ms;   /* the same, into the release */
   uint64_t fired_look;     /* HARM: when; else UINT64_MAX */
   uint64_t fired_ms;       /* HARM: into the release */
   uint32_t fired_step;

@@ -31,6 +31,7 @@ uint64_t arm_bad(const struct trial *trial, const struct look_arm *arm)
 /* The three likelihoods of one gate in this look. */
 struct steps {
   struct count_step harm, fast, pass;
+  uint64_t from_ms; /* when the look began, into the release */
 };
 
 static void steps_set(const struct trial *trial, enum gate_id gate, double s, struct steps *steps)
@@ -47,6 +48,7 @@ static void row_step(struct trial *trial, uint32_t arm, uint32_t row, const stru
   static const struct detector_limits fast = {1, TRIAL_FAST_CAP};
   struct trial_arm *at = &trial->arms[arm];
   const struct detector_limits *limits = &trial->limits[arm][row];
+  at->ordinary[row].at = at->fast[row].at = steps->from_ms;
   detector_step(&at->ordinary[row], limits, &steps->harm, x_c, x_b);
   detector_step(&at->fast[row], &fast, &steps->fast, x_c, x_b);
   detector_pass_step(&at->pass[row], limits, &steps->pass, x_c, x_b);
@@ -60,7 +62,7 @@ static bool is_warming(const struct trial *trial, const struct look *look)
 static void detectors_step(struct trial *trial, const struct look *look, uint32_t arm)
 {
   const struct look_arm *c = &look->arms[arm], *b = &look->arms[ARM_STABLE];
-  struct steps steps;
+  struct steps steps = {.from_ms = trial->release_ms - look->elapsed_ms};
   double s = trial_share(trial, look, arm);
   steps_set(trial, GATE_ERRORS, s, &steps);
   row_step(trial, arm, BASELINE_ERRORS, &steps, c->errors, b->errors);

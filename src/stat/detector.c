@@ -18,8 +18,8 @@ static void episode_begin(struct detector *detector)
 {
   for (int i = 0; i < COUNT_GRID; i++) {
     detector->p[i] = 0;
-    detector->s[i] = detector->top[i] = -M_INF;
-    detector->top_look[i] = detector->looks;
+    detector->s[i] = -M_INF;
+    detector->run[i] = 0;
   }
   detector->look = 0;
   detector->episodes++;
@@ -45,12 +45,7 @@ static void increments(const struct detector_limits *limits, const struct count_
 
 static void start(struct detector *detector)
 {
-  for (int i = 0; i < COUNT_GRID; i++) {
-    detector->s[i] = m_log_add(detector->s[i], 0);
-    if (detector->top[i] >= 0) continue;
-    detector->top[i] = 0;
-    detector->top_look[i] = detector->looks;
-  }
+  for (int i = 0; i < COUNT_GRID; i++) detector->s[i] = m_log_add(detector->s[i], 0);
 }
 
 void detector_step(struct detector *detector, const struct detector_limits *limits,
@@ -63,7 +58,12 @@ void detector_step(struct detector *detector, const struct detector_limits *limi
   for (int i = 0; i < COUNT_GRID; i++) {
     detector->p[i] += d[i];
     detector->s[i] += d[i];
-    detector->top[i] += d[i];
+    if (!(detector->run[i] > 0)) {
+      detector->run[i] = 0;
+      detector->run_look[i] = detector->looks;
+      detector->run_at[i] = detector->at;
+    }
+    detector->run[i] += d[i];
   }
   detector->look++;
   detector->looks++;
@@ -85,12 +85,13 @@ double detector_log_e(const struct detector *detector)
   return m_log_mean(both, 2);
 }
 
-uint64_t detector_first_bad(const struct detector *detector)
+uint64_t detector_first_bad(const struct detector *detector, uint64_t *at)
 {
   int worst = 0;
   for (int i = 1; i < COUNT_GRID; i++)
-    if (detector->top[i] > detector->top[worst]) worst = i;
-  return detector->top_look[worst];
+    if (detector->run[i] > detector->run[worst]) worst = i;
+  if (at) *at = detector->run_at[worst];
+  return detector->run_look[worst];
 }
 
 void detector_pass_step(struct detector_pass *pass, const struct detector_limits *limits,

@@ -18,7 +18,8 @@
  * or of thresholds changes increments, never the state. A look at zero weight is no look: do not
  * step. Rows of one gate have a detector each, all stepped in the same looks; count_gate averages.
  *
- * Where it began: the start with the largest term, kept per grid point as a running maximum.
+ * Where it began: the look from which on the sum is the largest, R_i = max(0, R_i) + d_i, of the
+ * grid point whose sum that is. Starts are 60 looks apart, and people ask for the second.
  *
  * The pass side has no restarts: `struct detector_pass` sums since the start of the step.
  * Source: Shin, Ramdas, Rinaldo, "E-detectors" (2022), Shiryaev-Roberts form.
@@ -32,9 +33,10 @@ enum { DETECTOR_LOOKS = 60 }; /* looks between two starts */
 
 struct detector {
   double p[COUNT_GRID], s[COUNT_GRID];
-  double top[COUNT_GRID];        /* the largest term of S_i, as a logarithm */
-  uint64_t top_look[COUNT_GRID]; /* the look, counted over the release, at which it started */
-  uint64_t looks;                /* over the release */
+  double run[COUNT_GRID];                             /* R_i */
+  uint64_t run_look[COUNT_GRID], run_at[COUNT_GRID]; /* where it began: the look, the caller's time */
+  uint64_t at;    /* the caller's time of the next look; whatever it means, 0 unless set */
+  uint64_t looks; /* over the release */
   uint32_t look;                 /* in this episode */
   uint32_t restarts_max;         /* N */
   uint32_t episodes;             /* begun, the first included */
@@ -55,8 +57,9 @@ void detector_step(struct detector *detector, const struct detector_limits *limi
 double detector_log_e(const struct detector *detector);
 double detector_log_plain(const struct detector *detector);     /* ln mean e^P_i */
 double detector_log_restarted(const struct detector *detector); /* ln mean e^S_i - ln N */
-/* The look (counted from 0 over the release) at which the strongest start began. */
-uint64_t detector_first_bad(const struct detector *detector);
+/* The look (counted from 0 over the release) with which the evidence began, and its time (NULL: not
+ * asked for). */
+uint64_t detector_first_bad(const struct detector *detector, uint64_t *at);
 
 /* Zeroed is new. */
 struct detector_pass {

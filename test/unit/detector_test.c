@@ -33,7 +33,7 @@ TEST(before_the_first_look_it_is_no_evidence)
   struct detector detector;
   detector_init(&detector, 60);
   EXPECT_NEAR(detector_log_e(&detector), -log(2), 0);
-  EXPECT_INT(detector_first_bad(&detector), 0);
+  EXPECT_INT(detector_first_bad(&detector, NULL), 0);
   EXPECT_CRASH(detector_init(&detector, 0));
 }
 
@@ -46,18 +46,34 @@ TEST(starts_declared_for_a_horizon)
   EXPECT(detector_restarts(UINT64_MAX) > 1000000);
 }
 
-/* Clean minutes, then trouble: of the starts around it the one that gathered most is named. */
-TEST(the_first_bad_look_is_the_best_start)
+/* Clean minutes, then trouble: the very look is named, wherever the starts lie. */
+TEST(the_first_bad_look_is_where_the_trouble_began)
 {
   struct detector_limits limits = {1, 4};
-  static const unsigned clean[] = {0, 60, 600, 605, 655}, first[] = {0, 60, 600, 600, 660};
+  static const unsigned clean[] = {0, 60, 600, 605, 655}, first[] = {0, 60, 600, 605, 655};
   for (int i = 0; i < 5; i++) {
     struct detector detector;
     detector_init(&detector, 60);
     looks(&detector, &limits, 0.25, &(struct figure_looks){clean[i], 0, 60, 0.05});
     looks(&detector, &limits, 0.25, &(struct figure_looks){90, 6, 60, 0.05});
-    EXPECT_INT(detector_first_bad(&detector), first[i]);
+    EXPECT_INT(detector_first_bad(&detector, NULL), first[i]);
   }
+}
+
+TEST(the_first_bad_look_has_the_callers_time)
+{
+  struct detector_limits limits = {1, 4};
+  struct count_step step;
+  struct detector detector;
+  uint64_t at = 1;
+  detector_init(&detector, 60);
+  count_step_set(&step, COUNT_HARM, 0.05, 0.25);
+  for (uint64_t i = 0; i < 100; i++) {
+    detector.at = 5000 + 1000 * i;
+    detector_step(&detector, &limits, &step, i == 20 || i >= 37 ? 6 : 0, 20);
+  }
+  EXPECT_INT(detector_first_bad(&detector, &at), 37); /* one bad look before it is forgiven */
+  EXPECT_INT(at, 42000);
 }
 
 TEST(a_release_that_outlives_its_starts_opens_an_episode)
@@ -72,7 +88,7 @@ TEST(a_release_that_outlives_its_starts_opens_an_episode)
   looks(&fresh, &limits, 0.25, &(struct figure_looks){10, 0, 20, 0.05});
   EXPECT_INT(detector.episodes, 2);
   EXPECT_INT(detector.looks, 130);
-  EXPECT_INT(detector_first_bad(&detector), 120);
+  EXPECT(detector_first_bad(&detector, NULL) >= 120);
   EXPECT(full > 0);
   EXPECT_BITS(detector_log_e(&detector), detector_log_e(&fresh));
 }

@@ -100,7 +100,8 @@ TEST(a_late_onset_is_dated)
   uint64_t n = until(VERDICT_HARM, bad, 4, 300, &verdict);
   EXPECT(n < 60);
   uint64_t first = verdict.gates[GATE_ERRORS].first_bad_look;
-  EXPECT(first >= 1080 && first <= 1200 + n);
+  EXPECT(first >= 1190 && first <= 1200 + n);
+  EXPECT_INT(verdict.gates[GATE_ERRORS].first_bad_ms, 1000 * first);
 }
 
 TEST(equal_arms_are_not_harmed_in_an_hour)

@@ -36,6 +36,7 @@ static struct gate_result arm_judge(const struct trial *trial, uint32_t arm,
   result.block_lower = says.lower;
   result.block_upper = says.upper;
   result.first_bad_look = says.first_bad;
+  result.first_bad_ms = says.first_bad_ms;
   result.episodes = says.episodes;
   result.effect_kind = EFFECT_RATIO;
   result.effect = count_ratio(c->errors, c->requests, b->errors, b->requests);
