@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/release/glossary.h"
+
 static const struct command commands[] = {
 #define COMMAND(name, usage, help, example) {#name, usage, help, example, command_##name, false},
 #define DAEMON(name, usage, help, example)  {#name, usage, help, example, NULL, true},
@@ -80,7 +82,8 @@ static void list_print(FILE *to)
     fprintf(to, " %s", commands[i].name);
     column += len;
   }
-  fprintf(to, "\n\n'slipway help COMMAND' has flags and an example for each\n");
+  fprintf(to, "\n\n'slipway help COMMAND' has flags and an example for each; 'slipway help states' "
+              "says\nwhat the words for a release mean\n");
 }
 
 static void list_print_json(void)
@@ -132,6 +135,10 @@ int command_help(struct cli *cli)
       list_print_json();
     else
       list_print(stdout);
+    return 0;
+  }
+  if (strcmp(cli->args.words[0], "states") == 0) {
+    glossary_print(cli->args.json);
     return 0;
   }
   const struct command *row = command_find(cli->args.words[0]);

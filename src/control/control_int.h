@@ -83,7 +83,8 @@ void change_news(struct control *control, struct change *change, enum change_new
                  const struct err *why);
 /* An append about the model is out: events of another would not know of it. */
 bool change_writes(const struct control *control, const struct catalog_model *model);
-void change_answer(struct change *change);  /* with its err; nobody waits from then on */
+/* With its err; nobody waits from then on. */
+void change_answer(struct control *control, struct change *change);
 void change_shown(struct control *control); /* nothing has changed since the newest world */
 void change_seen(struct control *control);  /* ends those that every loop and desk has seen */
 void change_pulse(struct control *control); /* once a second: what is late is tried again */

@@ -32,13 +32,14 @@ static void change_free(struct change *change)
   ungrab(change);
 }
 
-void change_answer(struct change *change)
+void change_answer(struct control *control, struct change *change)
 {
   struct mail *next;
   for (struct mail *mail = change->command ? &change->command->mail : NULL; mail; mail = next) {
     next = mail->next;
     struct letter_command *command = LETTER_OF(mail, struct letter_command);
     command->release = change->release;
+    if (command->kind == COMMAND_RELEASE) command->past = run_past(control, command);
     command_answer(command, &change->err, change->version, change->seq);
   }
   change->command = NULL;
@@ -63,7 +64,7 @@ static enum change_news step_do(struct control *control, struct change *change,
   if (move.deeds & DO_BLAME) change->err = *why;
   if (move.deeds & DO_FOLD) append_fold(control, change);
   if (move.deeds & DO_LEAVE) switch_leave(control, change);
-  if (move.deeds & DO_ANSWER) change_answer(change);
+  if (move.deeds & DO_ANSWER) change_answer(control, change);
   if (move.deeds & DO_PULSE) {
     change->round = pulse_ask(&control->pulse, control->now_us);
     change->serial = control->publish.serial;

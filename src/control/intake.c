@@ -127,7 +127,7 @@ static struct change *command_switch(struct control *control, struct letter_comm
   change->seq = decision->seq;
   change->release = decision->release;
   /* It serves by the ledger: who does not wait knows enough. */
-  if (kind == CHANGE_READY && !command->wait) change_answer(change);
+  if (kind == CHANGE_READY && !command->wait) change_answer(control, change);
   return change;
 }
 

@@ -204,6 +204,13 @@ uint32_t plan_weight(const struct plan *plan, uint32_t step, uint32_t arm)
   return arm == ARM_STABLE ? PLAN_WHOLE - candidate : 0;
 }
 
+void plan_rehearse(struct plan *plan)
+{
+  for (uint32_t i = 0; i < plan->n_steps; i++)
+    if (plan->steps[i].kind == STEP_CANARY && plan->steps[i].weight > PLAN_REHEARSAL_MAX)
+      plan->steps[i].weight = PLAN_REHEARSAL_MAX;
+}
+
 bool plan_is_risky(const struct plan *plan, const char **why)
 {
   struct plan usual;

@@ -200,6 +200,9 @@ uint32_t plan_arms(const struct plan *plan); /* 2 but for ab */
  * weights of all arms sum to PLAN_WHOLE. A shadow step has stable at all. */
 uint32_t plan_weight(const struct plan *plan, uint32_t step, uint32_t arm);
 bool plan_gate_acts(const struct plan *plan, enum gate_id gate, enum step_kind kind);
+/* A copy with a fault gets at most 1 % of live traffic, whatever the plan says. */
+enum { PLAN_REHEARSAL_MAX = PLAN_WHOLE / 100 };
+void plan_rehearse(struct plan *plan);
 /* Whether it needs a second person under the two-person rule: `now`, a gate switched off or dry, a
  * freeze overridden, more harm budget or alpha than the default. `why` names the first. */
 bool plan_is_risky(const struct plan *plan, const char **why);

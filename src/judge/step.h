@@ -207,6 +207,22 @@ enum { ROLLOUT_BYTES_MAX = 4096 };
 void rollout_write(const struct rollout *rollout, struct varint_out *out);
 CHECKED enum code rollout_read(struct rollout *rollout, struct slice *bytes, struct err *err);
 
+/* What a state means for who answers (states.def), and in words. */
+enum rollout_charge { CHARGE_AS_IT_WAS, CHARGE_CANDIDATE, CHARGE_STABLE };
+struct state_facts {
+  const char *name, *meaning;
+  enum rollout_charge charge;
+  bool splits, ends, protects;
+};
+const struct state_facts *state_facts(enum rollout_state state);
+const struct state_facts *state_facts_named(struct slice name); /* NULL: there is none */
+/* Who is the model's version while the release is like this. */
+enum rollout_charge rollout_charge(const struct rollout *rollout);
+struct why_facts {
+  const char *name, *meaning;
+};
+const struct why_facts *why_facts(enum rollout_why why);
+
 const char *rollout_state_name(enum rollout_state state); /* "rolled_back" */
 const char *rollout_when_name(enum rollout_when when);    /* "promote" */
 const char *rollout_why_name(enum rollout_why why);       /* "gate" */

@@ -97,13 +97,8 @@ uint32_t rollout_copied(const struct rollout *rollout, const struct plan *plan)
 
 bool rollout_is_final(const struct rollout *rollout)
 {
-  switch (rollout->state) {
-    case ROLLOUT_ROLLED_BACK: return rollout->ebb_weight == 0;
-    case ROLLOUT_SETTLED:
-    case ROLLOUT_ABORTED:
-    case ROLLOUT_FAILED: return true;
-    default: return false;
-  }
+  bool ebbs = rollout->state == ROLLOUT_ROLLED_BACK && rollout->ebb_weight > 0;
+  return state_facts(rollout->state)->ends && !ebbs;
 }
 
 uint32_t rollout_approvals_wanted(const struct rollout *rollout, const struct plan *plan)
@@ -255,14 +250,34 @@ enum code rollout_read(struct rollout *rollout, struct slice *bytes, struct err 
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-const char *rollout_state_name(enum rollout_state state)
+static const struct state_facts states[ROLLOUT_STATES] = {
+#define STATE(name, id, charge, splits, ends, protects, meaning) \
+  [ROLLOUT_##id] = {#name, meaning, CHARGE_##charge, splits, ends, protects},
+#include "judge/states.def"
+#undef STATE
+};
+
+const struct state_facts *state_facts(enum rollout_state state)
 {
-  static const char *const names[ROLLOUT_STATES] = {"pending",     "running",   "paused",
-                                                    "waiting",     "completed", "settled",
-                                                    "rolled_back", "aborted",   "failed"};
   must(state < ROLLOUT_STATES);
-  return names[state];
+  return &states[state];
 }
+
+const struct state_facts *state_facts_named(struct slice name)
+{
+  for (int i = 0; i < ROLLOUT_STATES; i++)
+    if (slice_eq(slice_str(states[i].name), name)) return &states[i];
+  return NULL;
+}
+
+enum rollout_charge rollout_charge(const struct rollout *rollout)
+{
+  const struct state_facts *facts = state_facts(rollout->state);
+  bool ebbs = facts->ends && !rollout_is_final(rollout);
+  return ebbs ? CHARGE_AS_IT_WAS : facts->charge;
+}
+
+const char *rollout_state_name(enum rollout_state state) { return state_facts(state)->name; }
 
 const char *rollout_when_name(enum rollout_when when)
 {
@@ -294,24 +309,15 @@ const char *rollout_when_name(enum rollout_when when)
   return names[when];
 }
 
-const char *rollout_why_name(enum rollout_why why)
+const struct why_facts *why_facts(enum rollout_why why)
 {
-  static const char *const names[WHY_COUNT] = {
-      [WHY_BEGUN] = "begun",
-      [WHY_GATE] = "gate",
-      [WHY_KILLED] = "killed",
-      [WHY_PASSED] = "passed",
-      [WHY_INCONCLUSIVE] = "inconclusive",
-      [WHY_NO_DATA] = "no_data",
-      [WHY_PERSON] = "person",
-      [WHY_LOAD] = "load",
-      [WHY_APPROVED] = "approved",
-      [WHY_EXPIRED] = "expired",
-      [WHY_KEPT_WARM] = "kept_warm",
-      [WHY_WAY_BACK] = "way_back",
-      [WHY_SUPERSEDED] = "superseded",
-      [WHY_ARM_CLOSED] = "arm_closed",
+  static const struct why_facts whys[WHY_COUNT] = {
+#define WHY(name, id, meaning) [WHY_##id] = {#name, meaning},
+#include "judge/whys.def"
+#undef WHY
   };
   must(why < WHY_COUNT);
-  return names[why];
+  return &whys[why];
 }
+
+const char *rollout_why_name(enum rollout_why why) { return why_facts(why)->name; }

@@ -34,7 +34,7 @@ enum { DETECTOR_LOOKS = 60 }; /* looks between two starts */
 struct detector {
   double p[COUNT_GRID], s[COUNT_GRID];
   double run[COUNT_GRID];                             /* R_i */
-  uint64_t run_look[COUNT_GRID], run_at[COUNT_GRID]; /* where it began: the look, the caller's time */
+  uint64_t run_look[COUNT_GRID], run_at[COUNT_GRID];  /* where it began: look, caller's time */
   uint64_t at;    /* the caller's time of the next look; whatever it means, 0 unless set */
   uint64_t looks; /* over the release */
   uint32_t look;                 /* in this episode */

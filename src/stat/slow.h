@@ -17,6 +17,7 @@
 #include "stat/sketch.h"
 
 enum { SLOW_ROWS = 4, SLOW_PASS_ROWS = 3, SLOW_P99 = 2 };
+enum { SLOW_EVENTS = 10 }; /* beyond a threshold, that stable must have had */
 extern const double SLOW_Q[SLOW_ROWS]; /* 0.5 0.9 0.99 0.999 */
 
 struct slow {

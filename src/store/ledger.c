@@ -451,9 +451,8 @@ static enum code append_once(struct ledger *ledger, struct event *events, uint32
 static bool events_protect(const struct event *events, uint32_t n)
 {
   for (uint32_t i = 0; i < n; i++) {
-    struct slice state = event_fact(&events[i], "state");
     bool stopped = events[i].kind == EVENT_RELEASE_MOVED &&
-                   (slice_eq(state, SLICE("rolled_back")) || slice_eq(state, SLICE("aborted")));
+                   slice_eq(event_fact(&events[i], "protects"), SLICE("true"));
     if (!stopped && events[i].kind != EVENT_ROLLED_BACK &&
         events[i].kind != EVENT_VERSION_RETIRED && events[i].kind != EVENT_VERSION_REFUSED)
       return false;

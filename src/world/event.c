@@ -99,6 +99,16 @@ static int file_compare(const void *a, const void *b)
 }
 
 /* One line a file, "DIGEST SIZE NAME\n", sorted by name: what sha256sum would say, nearly. */
+uint32_t event_serving(const struct event *event)
+{
+  if (event->kind == EVENT_VERSION_DEPLOYED || event->kind == EVENT_ROLLED_BACK)
+    return event->version;
+  if (event->kind != EVENT_RELEASE_MOVED) return 0;
+  bool old = slice_eq(event_fact(event, "state"), SLICE("completed"));
+  int64_t serving = event_fact_int(event, "serving", old ? event->version : 0);
+  return serving > 0 && serving <= UINT32_MAX ? (uint32_t)serving : 0;
+}
+
 struct digest event_manifest(const struct event *event)
 {
   const struct event_file *sorted[EVENT_FILES_MAX];

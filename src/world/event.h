@@ -116,6 +116,9 @@ struct slice event_fact(const struct event *event, const char *name);
 bool event_says(const struct event *event, const char *name);
 /* The value as a decimal number; `absent` when it is not there or is none. */
 int64_t event_fact_int(const struct event *event, const char *name, int64_t absent);
+/* The version that answers everything for its model from this event on; 0: it says nothing of that.
+ * Of a RELEASE_MOVED from before there was the fact `serving`: what `completed` meant. */
+uint32_t event_serving(const struct event *event);
 /* The identity of a version: SHA-256 over its files' names, sizes and digests, in name order. */
 struct digest event_manifest(const struct event *event);
 bool event_copy(struct arena *arena, const struct event *from, struct event *to);

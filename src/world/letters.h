@@ -204,6 +204,7 @@ struct letter_command {
   struct err err;     /* code OK: done and durable */
   uint32_t version;   /* the one made, deployed, gone back to */
   uint32_t release;   /* RELEASE, SAY: the one begun or spoken about */
+  uint64_t past;      /* RELEASE: answers of stable's last half hour that latency is judged by */
   uint64_t seq;       /* ledger position of the effect */
   struct arena *arena; /* the desk's: holds event's slices until home */
   void *desk_state;

@@ -461,6 +461,24 @@ TEST(a_rollback_is_written_even_when_the_disk_is_full)
   closed(ledger);
 }
 
+TEST(of_moves_those_that_protect_are_written_on_a_full_disk_whatever_their_state_is_called)
+{
+  static const struct event_fact stays[] = {{SLICE("state"), SLICE("rolled_back")}};
+  static const struct event_fact protects[] = {{SLICE("protects"), SLICE("true")},
+                                               {SLICE("state"), SLICE("withdrawn")}};
+  fault_start();
+  struct ledger *ledger = opened(&faulty);
+  struct event move = event_made(EVENT_RELEASE_MOVED, "m", 2);
+  move.release = 1;
+  move.facts = stays, move.n_facts = 1;
+  fault_is_full = full_while_reserved;
+  EXPECT_INT(ledger_append(ledger, &move, 1, &err), E_STORAGE_FULL);
+  move.facts = protects, move.n_facts = 2;
+  EXPECT_INT(ledger_append(ledger, &move, 1, &err), OK);
+  fault_is_full = NULL;
+  closed(ledger);
+}
+
 TEST(a_failed_fsync_ends_the_process_without_an_answer)
 {
   for (int n = 0; n < 3; n++) { /* n = 0, 1: at a COMMIT; later ones in the checkpoint */

@@ -206,6 +206,69 @@ TEST(a_state_that_makes_another_version_answer_switches_by_its_one_event)
   end();
 }
 
+/* Who answers from an event on stands in it: no reader of the ledger need know a state's name. */
+TEST(a_move_says_who_answers_and_whether_it_protects)
+{
+  struct event event;
+  begin();
+  EXPECT_INT(release(2, plan_text, false), OK);
+  write_down();
+  static const struct {
+    enum rollout_state state;
+    uint32_t serving; /* 0: as it was */
+    bool protects;
+  } moves[] = {{ROLLOUT_RUNNING, 0, false},
+               {ROLLOUT_PAUSED, 0, false},
+               {ROLLOUT_COMPLETED, 2, false},
+               {ROLLOUT_ROLLED_BACK, 1, true}};
+  for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) {
+    struct rollout rollout = model()->release->rollout;
+    rollout.state = moves[i].state;
+    EXPECT(release_moved(&arena, model(), &rollout, 1, SLICE_NONE, SLICE_NONE, &event));
+    EXPECT_INT(event_fact_int(&event, "serving", 0), moves[i].serving);
+    EXPECT_INT(event_serving(&event), moves[i].serving);
+    EXPECT(slice_eq(event_fact(&event, "protects"), SLICE("true")) == moves[i].protects);
+    EXPECT_INT(fold(event), OK);
+  }
+  EXPECT_INT(model()->serving, 1);
+  EXPECT_INT(release(3, plan_text, false), OK);
+  write_down();
+  struct rollout rollout = model()->release->rollout; /* aborted before it served */
+  rollout.state = ROLLOUT_ABORTED;
+  EXPECT(release_moved(&arena, model(), &rollout, 1, SLICE_NONE, SLICE_NONE, &event));
+  EXPECT_INT(event_serving(&event), 0);
+  EXPECT(slice_eq(event_fact(&event, "protects"), SLICE("true")));
+  end();
+}
+
+TEST(a_move_that_says_another_version_than_its_state_is_refused_and_one_from_before_is_not)
+{
+  struct event event;
+  begin();
+  EXPECT_INT(release(2, plan_text, false), OK);
+  write_down();
+  struct rollout rollout = model()->release->rollout;
+  rollout.state = ROLLOUT_COMPLETED;
+  EXPECT(release_moved(&arena, model(), &rollout, 1, SLICE_NONE, SLICE_NONE, &event));
+  struct event_fact facts[EVENT_FACTS_MAX];
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < event.n_facts; i++) {
+    facts[n] = event.facts[i];
+    if (slice_eq(facts[n].name, SLICE("serving"))) facts[n].value = SLICE("4");
+    n++;
+  }
+  event.facts = facts;
+  EXPECT_INT(fold(event), E_INTERNAL);
+  EXPECT_INT(model()->serving, 1);
+  for (uint32_t i = n = 0; i < event.n_facts; i++)
+    if (!slice_eq(facts[i].name, SLICE("serving"))) facts[n++] = facts[i];
+  event.n_facts = n;
+  EXPECT_INT(fold(event), OK);
+  EXPECT_INT(model()->serving, 2);
+  EXPECT_INT(event_serving(&event), 2); /* by what `completed` meant then */
+  end();
+}
+
 TEST(a_failed_candidate_is_refused_with_its_reason)
 {
   begin();

@@ -70,6 +70,33 @@ static uint32_t candidate(const struct rollout *r)
   return weight;
 }
 
+/* states.def against the drawing in step.h. */
+TEST(every_state_says_what_it_means_for_who_answers)
+{
+  uint32_t ends = 0, splits = 0;
+  for (int i = 0; i < ROLLOUT_STATES; i++) {
+    const struct state_facts *facts = state_facts((enum rollout_state)i);
+    struct rollout rollout = {.state = (enum rollout_state)i};
+    EXPECT(state_facts_named(slice_str(facts->name)) == facts);
+    EXPECT(strlen(facts->meaning) > 20);
+    EXPECT_INT(rollout_is_final(&rollout), facts->ends);
+    EXPECT_INT(rollout_charge(&rollout), facts->charge);
+    EXPECT(!facts->ends || (!facts->splits && facts->charge != CHARGE_AS_IT_WAS));
+    EXPECT(!facts->protects || facts->charge == CHARGE_STABLE);
+    ends += facts->ends, splits += facts->splits;
+  }
+  EXPECT_INT(ends, 4);
+  EXPECT_INT(splits, 3);
+  struct rollout ebbing = {.state = ROLLOUT_ROLLED_BACK, .ebb_weight = 5000000};
+  EXPECT(!rollout_is_final(&ebbing));
+  EXPECT_INT(rollout_charge(&ebbing), CHARGE_AS_IT_WAS);
+  EXPECT(!state_facts_named(SLICE("gone")));
+  for (int i = 0; i < WHY_COUNT; i++) {
+    EXPECT(strlen(why_facts((enum rollout_why)i)->meaning) > 10);
+    EXPECT_STR(why_facts((enum rollout_why)i)->name, rollout_why_name((enum rollout_why)i));
+  }
+}
+
 TEST(a_canary_goes_its_way)
 {
   canary_set();

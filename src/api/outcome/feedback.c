@@ -168,7 +168,8 @@ static const struct model *model_named(struct ask *ask, struct slice name)
   }
   const struct model *model = ask->tenant ? world_model(ask->world, ask->tenant, name) : NULL;
   if (model) return model;
-  fail(&ask->err, E_MODEL_NOT_FOUND, "model '%.*s' is not known", SLICE_ARG(name));
+  fail(&ask->err, E_MODEL_NOT_FOUND,
+       "model '%.*s' is not known; 'slipway status' lists the models there are", SLICE_ARG(name));
   fail_at(&ask->err, "model");
   return NULL;
 }

@@ -4,10 +4,12 @@
  * answer; inside a release its start says who stable and candidate were.
  * SPDX-License-Identifier: MIT */
 #include "api/release/release_int.h"
+#include "judge/step.h"
 
 struct looking {
   int64_t at_ms;
   json_t *tree;     /* NULL: nothing met yet */
+  uint32_t serving; /* what the newest event that says so put in charge; 0: none met yet */
   uint32_t release; /* not 0: its start is still to be met */
 };
 
@@ -61,20 +63,20 @@ static void release_meet(struct looking *looking, const struct event *event)
                   state.len ? json_slice(state) : json_string("pending"), "step",
                   json_integer(event_fact_int(event, "step", 0))));
   }
+  if (!looking->serving) looking->serving = event_serving(event);
   if (event->kind != EVENT_RELEASE_STARTED) return;
   json_t *release = json_object_get(looking->tree, "release");
-  const char *state = json_string_value(json_object_get(release, "state"));
-  bool won = strcmp(state, "completed") == 0 || strcmp(state, "settled") == 0;
+  const struct state_facts *facts =
+      state_facts_named(slice_str(json_string_value(json_object_get(release, "state"))));
   int64_t stable = event_fact_int(event, "stable", 0);
   int64_t step = json_integer_value(json_object_get(release, "step"));
-  json_object_set_new(looking->tree, "serving", json_integer(won ? event->version : stable));
+  bool won = facts && facts->charge == CHARGE_CANDIDATE;
+  uint32_t candidate = looking->serving ? looking->serving : event->version;
+  json_object_set_new(looking->tree, "serving", json_integer(won ? candidate : stable));
   json_object_set_new(release, "candidate", json_integer(event->version));
   json_object_set_new(release, "stable", json_integer(stable));
   json_object_set_new(release, "traffic",
-                      strcmp(state, "running") == 0 || strcmp(state, "paused") == 0 ||
-                              strcmp(state, "waiting") == 0
-                          ? traffic_of(event, step)
-                          : json_null());
+                      facts && facts->splits ? traffic_of(event, step) : json_null());
 }
 
 static enum code at_met(void *arg, const struct event *event, const struct digest *hash,

@@ -214,10 +214,7 @@ static enum code since_met(void *arg, const struct event *event, const struct di
 {
   struct since *since = arg;
   (void)hash;
-  bool moved = event->kind == EVENT_RELEASE_MOVED &&
-               slice_eq(event_fact(event, "state"), SLICE("completed"));
-  if (!moved && event->kind != EVENT_VERSION_DEPLOYED && event->kind != EVENT_ROLLED_BACK)
-    return OK;
+  if (!event_serving(event)) return OK;
   since->wall_ms = event->wall_ms;
   return fail(err, E_CANCELLED, "enough");
 }
@@ -280,6 +277,23 @@ static json_t *plan_json(const struct event *event)
   return plan;
 }
 
+/* Latency is judged by thresholds of stable's last half hour, in blocks of ten seconds, which are
+ * frozen when a step begins; a step that begins without them holds. */
+static void past_warn(const struct submission *submission, uint64_t past)
+{
+  const struct gate_spec *latency = &submission->plan.gates[GATE_LATENCY];
+  bool any = latency->off;
+  for (int row = 0; row < SLOW_ROWS; row++)
+    any = any || (latency->quantiles >> row & 1 && (double)past * (1 - SLOW_Q[row]) >= SLOW_EVENTS);
+  if (any) return;
+  json_array_append_new(
+      submission->warnings,
+      json_sprintf("latency has no history (%llu answers of stable in whole blocks of 10 s): the "
+                   "first step would hold for want of data; abort, let traffic run for 15 s, then "
+                   "%s again",
+                   (unsigned long long)past, submission->rehearse.at ? "rehearse" : "deploy"));
+}
+
 static enum desk_step released(struct ask *ask)
 {
   const struct letter_command *command = &ask->command;
@@ -302,6 +316,7 @@ static enum desk_step released(struct ask *ask)
   json_object_set_new(tree, "seq", json_u64(command->seq));
   json_object_set_new(tree, "spec_hash", json_digest(&hash));
   json_object_set_new(tree, "plan", plan_json(&command->event));
+  past_warn(submission, command->past);
   json_object_set(tree, "forecast", submission->forecast);
   json_object_set(tree, "warnings", submission->warnings);
   return ask_json(ask, 202, tree);
@@ -316,6 +331,7 @@ static enum desk_step release_begin(struct ask *ask, const struct stats *stats)
   if (!model) return ask_fail(ask);
   if (!model->stable) return deploy_now(ask, submission);
   submission->stable = model->stable->number;
+  if (submission->rehearse.at) plan_rehearse(&submission->plan);
   traffic_fill(ask, stats, model, &traffic);
   forecast_fill(submission, &traffic);
   struct slice text = plan_write(&submission->plan, &ask->arena);

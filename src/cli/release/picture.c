@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cli/out.h"
+#include "judge/step.h"
 
 enum { BAR_CELLS = 10, EXIT_GATE = 8 };
 
@@ -46,11 +47,9 @@ const char *picture_bar(const json_t *have, const json_t *want, char to[PICTURE_
 
 bool picture_is_over(const json_t *release, int *rc)
 {
-  bool won = is_state(release, "completed") || is_state(release, "settled");
-  bool lost = is_state(release, "rolled_back") || is_state(release, "aborted") ||
-              is_state(release, "failed");
-  *rc = lost ? EXIT_GATE : 0;
-  return won || lost;
+  const struct state_facts *facts = state_facts_named(slice_str(get_str(release, "state")));
+  *rc = facts && facts->charge == CHARGE_STABLE ? EXIT_GATE : 0;
+  return facts && facts->charge != CHARGE_AS_IT_WAS;
 }
 
 /* ---- steps ---- */

@@ -10,7 +10,6 @@
 #include "control/release/facts.h"
 #include "world/fault.h"
 
-enum { REHEARSAL_WEIGHT_MAX = PLAN_WHOLE / 100 };
 
 static void answer(struct decision *decision)
 {
@@ -37,6 +36,9 @@ bool release_moved(struct arena *arena, const struct catalog_model *model,
   facts_number(&facts, "looks", (int64_t)looks);
   facts_add(&facts, "verdict", verdict);
   facts_add(&facts, "edges", edges);
+  uint32_t serving = release_serving(model->release, rollout);
+  if (serving) facts_number(&facts, "serving", serving);
+  if (state_facts(rollout->state)->protects) facts_add(&facts, "protects", SLICE("true"));
   struct slice hex = rollout_hex(arena, rollout);
   facts.full = facts.full || !hex.at;
   facts_add(&facts, "rollout", hex);
@@ -118,7 +120,6 @@ static bool versions_fit(const struct catalog_model *model, uint32_t candidate, 
   return false;
 }
 
-/* A copy with a fault gets at most 1 % of live traffic, whatever the plan says. */
 static bool rehearsal_fits(const struct event *wish, struct plan *plan, struct err *err)
 {
   struct fault fault;
@@ -132,9 +133,7 @@ static bool rehearsal_fits(const struct event *wish, struct plan *plan, struct e
     fail_at(err, "strategy");
     return false;
   }
-  for (uint32_t i = 0; i < plan->n_steps; i++)
-    if (plan->steps[i].kind == STEP_CANARY && plan->steps[i].weight > REHEARSAL_WEIGHT_MAX)
-      plan->steps[i].weight = REHEARSAL_WEIGHT_MAX;
+  plan_rehearse(plan);
   return plan_check(plan, err) == OK;
 }
 

@@ -117,21 +117,24 @@ static enum code started(struct catalog *catalog, struct catalog_model *model,
   return OK;
 }
 
-/* Which version answers, where the state says so. */
-static void release_switch(struct catalog_model *model, struct catalog_release *release,
-                           const struct event *event)
+uint32_t release_serving(const struct catalog_release *release, const struct rollout *next)
 {
-  enum rollout_state state = release->rollout.state;
-  bool whole = state == ROLLOUT_COMPLETED || state == ROLLOUT_SETTLED;
-  if (whole && !release->served) {
+  enum rollout_charge charge = rollout_charge(next);
+  if (charge == CHARGE_CANDIDATE && !release->served) return release_version(release, next);
+  if (charge == CHARGE_STABLE && release->served) return release->versions[ARM_STABLE];
+  return 0;
+}
+
+static void release_switch(struct catalog_model *model, struct catalog_release *release,
+                           uint32_t serving, const struct event *event)
+{
+  if (!serving) return;
+  if (release->served)
+    model_back_pop(model, serving);
+  else
     model_back_push(model, model->serving);
-    model_switch(model, release_version(release, &release->rollout), event);
-    release->served = true;
-  } else if (rollout_is_final(&release->rollout) && !whole && release->served) {
-    model_back_pop(model, release->versions[ARM_STABLE]);
-    model_switch(model, release->versions[ARM_STABLE], event);
-    release->served = false;
-  }
+  model_switch(model, serving, event);
+  release->served = !release->served;
 }
 
 static enum code moved(struct catalog *catalog, struct catalog_model *model,
@@ -142,12 +145,16 @@ static enum code moved(struct catalog *catalog, struct catalog_model *model,
     return catalog_misfit(event, err, "it is not the newest release");
   if (rollout_is_final(&release->rollout)) return catalog_misfit(event, err, "the release is over");
   struct slice edges = event_fact(event, "edges");
+  uint32_t serving = release_serving(release, rollout);
+  /* What events said before there was this fact is what the state says. */
+  if (event_fact_int(event, "serving", serving) != serving)
+    return catalog_misfit(event, err, "another version answers than its state says");
   release->rollout = *rollout;
   release->looks = (uint64_t)event_fact_int(event, "looks", (int64_t)release->looks);
   release->seq = event->seq;
   release->moved_ms = event->wall_ms;
   if (edges.len && !slice_eq(edges, release->edges)) release->edges = catalog_keep(catalog, edges);
-  release_switch(model, release, event);
+  release_switch(model, release, serving, event);
   if (rollout->state == ROLLOUT_FAILED && !release->rehearse.len) {
     if (!release_has(release, event->version)) return catalog_misfit(event, err, "no such arm");
     struct catalog_version *candidate = &model->versions[event->version - 1];

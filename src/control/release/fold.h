@@ -10,7 +10,10 @@
  *   versions:
  *                     of all arms, by blanks, where there are several candidates
  *   RELEASE_MOVED     facts state, step, elapsed_ms, why: for people; looks, rollout, edges: for
- *                     going on after a restart; verdict: the evidence (judge/explain.h)
+ *                     going on after a restart; verdict: the evidence (judge/explain.h);
+ *                     serving: the version that answers from now on, where that changes; protects
+ *                     ("true"): it takes traffic away (judge/states.def). Readers of the ledger
+ *                     need no state's name for either
  *                     version: the candidate; of several the chosen one, once there is one
  *   RELEASE_APPROVED  facts person, rollout, spec, step
  *   FREEZE_SET        facts scope (system, tenant, model), from_ms, until_ms, weekly, why
@@ -52,6 +55,8 @@ struct catalog_freeze {
 uint32_t release_version(const struct catalog_release *release, const struct rollout *rollout);
 /* Whether that version is one of its arms. */
 bool release_has(const struct catalog_release *release, uint32_t version);
+/* The version that answers everything once the release is like `next`; 0: the same as now. */
+uint32_t release_serving(const struct catalog_release *release, const struct rollout *next);
 /* Whether a release of the model runs: it is not final. (Completed and warm is running, too.) */
 bool release_is_on(const struct catalog_model *model);
 bool freeze_scope_read(struct slice text, enum freeze_scope *scope);

@@ -103,3 +103,11 @@ uint32_t memory_edges(const struct memory *memory, float edges[SHIFT_BINS - 1])
   }
   return kept > 1 ? kept : 0; /* one edge would lie on the one value there is */
 }
+
+uint64_t memory_requests(const struct memory *memory)
+{
+  const struct past *past = &memory->past;
+  uint64_t n = past->closed < PAST_BLOCKS ? past->closed : PAST_BLOCKS, sum = 0;
+  for (uint64_t i = 0; i < n; i++) sum += past->ring[i].requests;
+  return sum;
+}

@@ -29,6 +29,8 @@ struct memories {
 void memories_deinit(struct memories *memories);
 /* What it remembers of that version; NULL: nothing. */
 const struct memory *memory_of(const struct memories *memories, uint32_t model, uint32_t version);
+/* Answers in the blocks that a step which began now would be judged by. */
+uint64_t memory_requests(const struct memory *memory);
 /* The version answered: arm is what it did since it was fed last; share: of PLAN_WHOLE. */
 void memory_feed(struct memories *memories, uint32_t model, uint32_t version,
                  const struct arm_tally *arm, uint32_t share, int64_t now_us);

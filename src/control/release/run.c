@@ -379,6 +379,17 @@ void run_placed(struct control *control, struct placed *placed)
 
 /* --- steps and pulses ------------------------------------------------------------------------- */
 
+uint64_t run_past(const struct control *control, const struct letter_command *command)
+{
+  const struct event *wish = &command->event;
+  const struct catalog_model *model =
+      catalog_model(catalog_tenant(control->catalog, wish->tenant), wish->model);
+  if (!model || !model->release) return 0;
+  const struct memory *memory =
+      memory_of(&control->runs.memories, model->slot, model->release->versions[ARM_STABLE]);
+  return memory ? memory_requests(memory) : 0;
+}
+
 /* Thresholds and dispersion from what stable did until now. Right after a restart that is nothing:
  * then those of the step before, with dispersion at its cautious value, are better than none. */
 static void baseline_make(struct control *control, struct run *run, struct baseline *baseline)

@@ -204,6 +204,9 @@ void run_told(struct control *control, struct catalog_model *model, bool written
 
 /* --- outcome.c -------------------------------------------------------------------------------- */
 
+/* What the release that a command began is to be judged by: letter_command.past. */
+uint64_t run_past(const struct control *control, const struct letter_command *command);
+
 /* Whether its answers are remembered, to be held against their outcomes. */
 bool run_remembers(const struct run *run);
 int64_t run_keep_ms(const struct run *run); /* for how long */
