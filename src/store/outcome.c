@@ -47,7 +47,7 @@ static enum code writer_prepare(struct outcomes *outcomes, struct err *err)
       {&outcomes->model_add, "INSERT INTO models (tenant, model, keep_ms) VALUES (?1, ?2, ?3)"},
       {&outcomes->model_keep, "UPDATE models SET keep_ms = ?2 WHERE id = ?1"},
       {&outcomes->model_next,
-       "SELECT id, keep_ms FROM models ORDER BY id <= ?1, id LIMIT 1"},
+       "SELECT id, keep_ms, tenant FROM models ORDER BY id <= ?1, id LIMIT 1"},
       {&outcomes->predict,
        "INSERT OR IGNORE INTO predictions (model, request, wall_ms, release, version, arm, weight,"
        " unit, label, score) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"},
@@ -473,6 +473,12 @@ int64_t outcomes_sweep_rest_us(const struct outcomes *outcomes)
   return outcomes->more ? MORE_US : outcomes->cursor_len ? ORPHANS_US : SWEEP_US;
 }
 
+void outcomes_ask_gone(struct outcomes *outcomes, outcomes_gone_fn fn, void *arg)
+{
+  outcomes->gone = fn;
+  outcomes->gone_arg = arg;
+}
+
 enum code outcomes_sweep(struct outcomes *outcomes, int64_t now_ms, uint32_t rows, uint32_t *gone,
                          struct err *err)
 {
@@ -487,12 +493,17 @@ enum code outcomes_sweep(struct outcomes *outcomes, int64_t now_ms, uint32_t row
   enum code code = outcomes_step(outcomes, outcomes->model_next, &row, err);
   int64_t model = row ? sqlite3_column_int64(outcomes->model_next, 0) : 0;
   int64_t keep_ms = row ? sqlite3_column_int64(outcomes->model_next, 1) : 0;
+  bool gone_for_good = row && outcomes->gone &&
+                       outcomes->gone(outcomes->gone_arg, sql_text(outcomes->model_next, 2));
   sqlite3_reset(outcomes->model_next);
   if (model != outcomes->swept) outcomes->cursor_len = 0;
   outcomes->swept = model;
   if (code == OK && row)
-    code = sweep_predictions(outcomes, model, now_ms - keep_ms, rows, gone, err);
-  if (code == OK && row) code = sweep_orphans(outcomes, model, now_ms - PENDING_MS, rows, err);
+    code = sweep_predictions(outcomes, model, gone_for_good ? INT64_MAX : now_ms - keep_ms, rows,
+                             gone, err);
+  if (code == OK && row)
+    code = sweep_orphans(outcomes, model, gone_for_good ? INT64_MAX : now_ms - PENDING_MS, rows,
+                         err);
   if (code == OK && row) outcomes->more = *gone == rows;
   if (code == OK && !outcomes->more) code = sweep_greedy(outcomes, now_ms, rows, &crowded, err);
   *gone += crowded;

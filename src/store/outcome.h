@@ -55,6 +55,10 @@ CHECKED enum code outcomes_told(struct outcomes *outcomes, struct slice tenant,
                                 struct feedback *items, uint32_t n, int64_t now_ms, uint32_t *bad,
                                 struct err *err);
 
+/* Asked of each model's tenant while cleaning: what a removed tenant has goes, however young. */
+typedef bool (*outcomes_gone_fn)(void *arg, struct slice tenant);
+void outcomes_ask_gone(struct outcomes *outcomes, outcomes_gone_fn fn, void *arg);
+
 /* A step of cleaning: at most `rows` rows of one model, the next one when that one is through.
  * *gone: how many predictions went. */
 CHECKED enum code outcomes_sweep(struct outcomes *outcomes, int64_t now_ms, uint32_t rows,

@@ -20,6 +20,8 @@ struct outcomes {
   int64_t swept;                /* the model of the last step */
   char cursor[PREDICTION_ID_MAX + 1]; /* how far its outcomes were looked at */
   size_t cursor_len;
+  outcomes_gone_fn gone; /* NULL: no tenant is */
+  void *gone_arg;
   sqlite3_stmt *model_find, *model_add, *model_keep, *model_next; /* the writer's up to `greedy` */
   sqlite3_stmt *predict, *sample, *known, *told, *tell, *keep, *sweep[SWEEPS], *page, *prune;
   sqlite3_stmt *pages, *greedy;

@@ -33,6 +33,24 @@ static enum code number(sqlite3 *db, const char *query, const struct prune *prun
   return code;
 }
 
+enum code ledger_tenant_gone(struct ledger *ledger, struct slice tenant, bool *gone,
+                             struct err *err)
+{
+  sqlite3 *db = ledger_db(ledger);
+  sqlite3_stmt *stmt = NULL;
+  *gone = false;
+  if (sql_prepare(db, "SELECT kind FROM events WHERE tenant = ?1 ORDER BY seq DESC LIMIT 1", &stmt,
+                  err))
+    return err->code;
+  sql_bind_text(stmt, 1, tenant);
+  int rc = sqlite3_step(stmt);
+  if (rc == SQLITE_ROW)
+    *gone = event_named(sql_text(stmt, 0)) == EVENT_TENANT_REMOVED;
+  enum code code = rc == SQLITE_ROW || rc == SQLITE_DONE ? OK : sql_fail(db, rc, err);
+  sqlite3_finalize(stmt);
+  return code;
+}
+
 static enum code model_next(struct prune *prune, sqlite3 *db, struct err *err)
 {
   sqlite3_stmt *stmt = NULL;
@@ -50,9 +68,11 @@ static enum code model_next(struct prune *prune, sqlite3 *db, struct err *err)
 
 /* The oldest release that has looks, where it is not kept; 0: it is. Releases are numbered from 1
  * without a gap, and the next one begins when one is over. */
-static enum code release_find(const struct prune *prune, sqlite3 *db, int64_t now_ms,
+static enum code release_find(const struct prune *prune, struct ledger *ledger, int64_t now_ms,
                               int64_t *release, struct err *err)
 {
+  sqlite3 *db = ledger_db(ledger);
+  bool gone;
   static const char count[] =
       "WITH RECURSIVE r (n) AS (SELECT min(release) FROM looks WHERE tenant = ?1 AND model = ?2"
       " UNION ALL SELECT (SELECT min(release) FROM looks WHERE tenant = ?1 AND model = ?2"
@@ -66,7 +86,9 @@ static enum code release_find(const struct prune *prune, sqlite3 *db, int64_t no
       number(db, "SELECT min(release) FROM looks WHERE tenant = ?1 AND model = ?2", prune, 0, 0,
              &oldest, err))
     return err->code;
-  if (n < 2) return OK;
+  if (ledger_tenant_gone(ledger, slice_str(prune->tenant), &gone, err)) return err->code;
+  if (gone) *release = oldest;
+  if (gone || n < 2) return OK;
   if (number(db, begun, prune, oldest, now_ms, &over_ms, err)) return err->code;
   if (n > (int64_t)prune->releases || over_ms < now_ms - prune->keep_ms) *release = oldest;
   return OK;
@@ -102,9 +124,9 @@ enum code prune_step(struct prune *prune, struct ledger *ledger, int64_t now_ms,
   int64_t release = 0;
   *more = false;
   if (!prune->releases) return OK;
-  if (prune->model[0] && release_find(prune, db, now_ms, &release, err)) return err->code;
+  if (prune->model[0] && release_find(prune, ledger, now_ms, &release, err)) return err->code;
   if (!release && (model_next(prune, db, err) || !prune->model[0] ||
-                   release_find(prune, db, now_ms, &release, err)))
+                   release_find(prune, ledger, now_ms, &release, err)))
     return prune->model[0] ? err->code : OK;
   if (!release) return OK;
   if (looks_drop(prune, ledger, release, now_ms, rows, err)) return err->code;

@@ -22,4 +22,9 @@ struct prune {
 CHECKED enum code prune_step(struct prune *prune, struct ledger *ledger, int64_t now_ms,
                              uint32_t rows, bool *more, struct err *err);
 
+/* Whether the tenant was removed: nothing of it follows that. What it stored goes then, whatever
+ * else would keep it. */
+CHECKED enum code ledger_tenant_gone(struct ledger *ledger, struct slice tenant, bool *gone,
+                                     struct err *err);
+
 #endif

@@ -260,12 +260,22 @@ static void predictions_write(struct scribe *scribe)
 
 static bool idle(const struct scribe *scribe) { return !scribe->told && !scribe->first; }
 
+/* In doubt it is there. */
+static bool tenant_gone(void *arg, struct slice tenant)
+{
+  const struct scribe *scribe = arg;
+  struct err ignored;
+  bool gone;
+  return ledger_tenant_gone(scribe->ledger, tenant, &gone, &ignored) == OK && gone;
+}
+
 static void outcomes_clean(struct scribe *scribe)
 {
   struct err err = {.code = OK};
   uint32_t gone;
   int64_t now_us = clock_us();
   if (!scribe->outcomes) return;
+  outcomes_ask_gone(scribe->outcomes, tenant_gone, scribe);
   if (now_us >= scribe->sweep_us) {
     enum code code = outcomes_sweep(scribe->outcomes, clock_wall_ms(), SWEEP_ROWS, &gone, &err);
     scribe->sweep_us = now_us + (code ? SWEEP_FAILED_US : outcomes_sweep_rest_us(scribe->outcomes));
