@@ -190,8 +190,9 @@ static const int fatal[] = {
 static bool rules_add(scmp_filter_ctx filter)
 {
   const struct scmp_arg_cmp plain_map = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-  const struct scmp_arg_cmp to_self = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid());
-  const struct scmp_arg_cmp limits[] = {SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A1(SCMP_CMP_EQ, RLIMIT_AS)};
+  const struct scmp_arg_cmp to_self = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0);
+  const struct scmp_arg_cmp limits[] = {SCMP_A0(SCMP_CMP_EQ, 0, 0),
+                                        SCMP_A1(SCMP_CMP_EQ, RLIMIT_AS, 0)};
   bool good = true;
   for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
     good = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) == 0 && good;
