@@ -136,6 +136,12 @@ static uint64_t memory_share(const struct options *options, uint32_t n_loops)
   return (uint64_t)(all / n_loops > MEMORY_MAX_LEAST ? all / n_loops : MEMORY_MAX_LEAST);
 }
 
+static uint64_t models_memory(const struct options *options)
+{
+  int64_t said = option_number(options, OPTION_models_memory_max);
+  return (uint64_t)(said ? said : sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 2);
+}
+
 static void loop_limits_read(struct daemon *d, uint32_t n_loops)
 {
   const struct options *o = &d->options;
@@ -167,6 +173,8 @@ static void limits_list(struct daemon *d, struct limits *to)
   janitor_limits_list(to);
   log_limits_list(to);
   limit_add(to, (struct limit){"inference threads", post->n_workers, "", 0, "--workers", NULL});
+  limit_add(to, (struct limit){"models in memory", models_memory(&d->options), "bytes",
+                               models_memory(&d->options), "--models-memory-max", NULL});
   limit_add(to, (struct limit){"stacks of threads", threads, "", threads * THREAD_STACK_ENGINE,
                                NULL, "the list of models with its worlds and counters"});
 }
@@ -283,6 +291,7 @@ static enum code rooms_make(struct daemon *d, struct err *err)
       .n_webhooks = d->webhooks.n,
       .objects_fd = d->datadir.objects_fd,
       .meters = &d->meters,
+      .memory_max = models_memory(&d->options),
       .resident_ns = option_number(&d->options, OPTION_resident_below) * 1000,
       .started_us = d->started_us};
   if (opts.resident_ns == 0) opts.resident_ns = -1;

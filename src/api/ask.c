@@ -317,6 +317,17 @@ void ask_etag(struct ask *ask, const struct model *model)
   snprintf(reply->etag, sizeof reply->etag, "\"m%llu\"", (unsigned long long)model->changed_seq);
 }
 
+const struct version *ask_known_version(struct ask *ask, const struct model *model)
+{
+  const struct version *version = ask_ready_version(ask, model);
+  if (!version || version->state == VERSION_READY || version->contract.n_inputs) return version;
+  fail(&ask->err, E_NOT_READY,
+       "version %u of model '%.*s' has not been in memory since the server started; a prediction "
+       "brings it back",
+       version->number, SLICE_ARG(model->name));
+  return NULL;
+}
+
 const struct version *ask_ready_version(struct ask *ask, const struct model *model)
 {
   if (!ask_has_version(ask)) {
@@ -340,7 +351,7 @@ const struct version *ask_ready_version(struct ask *ask, const struct model *mod
   else if (ask_version_number(ask, 1, &number))
     version = model_version(model, number);
   if (!version && ask->err.code) return NULL;
-  if (!version || version->state != VERSION_READY) {
+  if (!version || !version_answers(version)) {
     fail(&ask->err, E_VERSION_NOT_FOUND,
          "model '%.*s' has no version %.*s that is loaded; 'slipway status %.*s' lists versions",
          SLICE_ARG(model->name), SLICE_ARG(said), SLICE_ARG(model->name));

@@ -156,6 +156,9 @@ void ask_etag(struct ask *ask, const struct model *model);
 /* The version of a `[/versions/{version}]` route: parameter 1 where the route has one, else what
  * the model serves. E_VERSION_NOT_FOUND when it is not READY, E_NOT_READY when nothing serves. */
 const struct version *ask_ready_version(struct ask *ask, const struct model *model);
+/* The same, of which inputs and outputs are known: E_NOT_READY too where it has not been in memory
+ * since the start. */
+const struct version *ask_known_version(struct ask *ask, const struct model *model);
 bool ask_has_version(const struct ask *ask);
 /* Parses the body: an object, or nothing at all, which reads as {}. Strict (RFC 8259, UTF-8, no key
  * twice, depth 64). */

@@ -38,7 +38,7 @@ static json_t *policy_json(const struct model *model)
 {
   json_t *versions = json_array();
   for (uint32_t i = 0; i < model->n_versions; i++)
-    if (model->versions[i].state == VERSION_READY)
+    if (version_answers(&model->versions[i]))
       json_array_append_new(versions, json_integer(model->versions[i].number));
   return json_pack("{s{so}}", "specific", "versions", versions);
 }

@@ -37,7 +37,7 @@ static json_t *ready_versions_json(const struct model *model)
 {
   json_t *list = json_array();
   for (uint32_t i = 0; i < model->n_versions; i++)
-    if (model->versions[i].state == VERSION_READY)
+    if (version_answers(&model->versions[i]))
       json_array_append_new(list, json_sprintf("%u", model->versions[i].number));
   return list;
 }
@@ -60,7 +60,7 @@ const struct version *model_state_of(const struct model *model, enum version_sta
   const struct version *said = NULL;
   *state = VERSION_STORED;
   if (model->stable) {
-    *state = VERSION_READY;
+    *state = model->stable->state;
     return model->stable;
   }
   for (uint32_t i = model->n_versions; i-- > 0;) {
@@ -154,7 +154,7 @@ enum desk_step model_names(struct ask *ask)
 enum desk_step model_metadata(struct ask *ask)
 {
   const struct model *model = ask_model(ask, 0);
-  const struct version *version = model ? ask_ready_version(ask, model) : NULL;
+  const struct version *version = model ? ask_known_version(ask, model) : NULL;
   if (!version) return ask_fail(ask);
   return ask_json(ask, 200, metadata_json(model, version));
 }
@@ -162,7 +162,7 @@ enum desk_step model_metadata(struct ask *ask)
 enum desk_step model_config(struct ask *ask)
 {
   const struct model *model = ask_model(ask, 0);
-  const struct version *version = model ? ask_ready_version(ask, model) : NULL;
+  const struct version *version = model ? ask_known_version(ask, model) : NULL;
   if (!version) return ask_fail(ask);
   return ask_json(ask, 200, config_json(model, version));
 }
@@ -183,7 +183,7 @@ enum desk_step model_ready(struct ask *ask)
            SLICE_ARG(model->name), SLICE_ARG(ask->letter->params[1]));
       return ask_fail(ask);
     }
-    if (version->state != VERSION_READY) {
+    if (!version_answers(version)) {
       fail(&ask->err, E_NOT_READY, "version %u of model '%.*s' is %s", version->number,
            SLICE_ARG(model->name), version_state_name(version->state));
       return ask_fail(ask);

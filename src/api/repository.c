@@ -28,9 +28,12 @@ json_t *index_json(const struct model *model, const struct version *version)
       [VERSION_LOADING] = "LOADING",
       [VERSION_READY] = "READY",
       [VERSION_FAILED] = "UNAVAILABLE",
+      [VERSION_RESTING] = "READY", /* the protocol has no word for it: it answers */
   };
   struct slice reason = version->reason;
   if (version->state == VERSION_STORED) reason = SLICE("unloaded");
+  if (version->state == VERSION_RESTING && !reason.len)
+    reason = SLICE("out of memory until the next request");
   return json_pack("{so,so,ss,so}", "name", json_slice(model->name), "version",
                    json_sprintf("%u", version->number), "state", states[version->state], "reason",
                    json_slice(reason));
@@ -44,7 +47,7 @@ enum desk_step repository_index(struct ask *ask)
   for (uint32_t i = 0; ask->tenant && i < ask->tenant->n_models; i++) {
     const struct model *model = &ask->tenant->models[i];
     for (uint32_t v = 0; v < model->n_versions; v++)
-      if (!ready || model->versions[v].state == VERSION_READY)
+      if (!ready || version_answers(&model->versions[v]))
         json_array_append_new(list, index_json(model, &model->versions[v]));
   }
   return ask_json(ask, 200, list);

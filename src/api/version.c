@@ -22,6 +22,7 @@ const char *version_state_name(enum version_state state)
       [VERSION_LOADING] = "LOADING",
       [VERSION_READY] = "READY",
       [VERSION_FAILED] = "FAILED",
+      [VERSION_RESTING] = "RESTING",
   };
   return names[state];
 }
@@ -39,7 +40,7 @@ json_t *version_json(const struct version *version)
   json_object_set_new(tree, "pushed_at", json_time(version->pushed_ms));
   if (version->corrupt) json_object_set_new(tree, "corrupt", json_true());
   card_set(tree, version->card);
-  if (version->state != VERSION_READY) return tree;
+  if (!version_answers(version)) return tree;
   json_object_set_new(tree, "platform", json_slice(version->platform));
   json_object_set_new(tree, "memory_bytes", json_u64(version->memory_bytes));
   json_object_set_new(tree, "load_us", json_integer(version->load_us));

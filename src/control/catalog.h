@@ -53,7 +53,7 @@ struct catalog_model {
   uint32_t n_versions, versions_cap;
   uint32_t n_live, n_held; /* versions: not removed; of these on hold */
   struct blob *card;       /* as of versions */
-  bool held;
+  bool held, pinned;       /* the card says: not to be removed; to stay in memory */
   uint64_t removed;     /* the event that did it; 0: it is there */
   uint64_t changed_seq; /* newest event about it, but for what a release does */
   int64_t created_ms;

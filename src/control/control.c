@@ -15,10 +15,23 @@ enum { LIVED_PULSES = 3 }; /* that one turn may count */
 
 static struct slice first_tenant(void) { return SLICE("default"); }
 
-static void placed_moved(void *arg, const struct placed *placed)
+static void placed_moved(void *arg, struct placed *placed)
 {
   struct control *control = arg;
   publish_touch(&control->publish, placed->model->tenant);
+  if (placed->state == PLACED_READY) placed->came_ms = control->wall_ms;
+}
+
+static void placed_shows(void *arg, const struct placed *placed)
+{
+  control_touch(arg, placed->model->tenant);
+}
+
+static int64_t placed_used(void *arg, const struct placed *placed)
+{
+  const struct control *control = arg;
+  const struct tally *total = control->pulse.total;
+  return placed->slot < total->n_slots ? total->slots[placed->slot].last_wall_ms : 0;
 }
 
 struct control *control_new(const struct control_opts *opts, const struct post *post)
@@ -35,10 +48,9 @@ struct control *control_new(const struct control_opts *opts, const struct post *
   mailbox_init_bell(&control->box);
   control->catalog = catalog_new(o->hash_key);
   control->catalog->meters = o->meters;
-  struct place_opts place = {o->objects_fd, o->instances, o->resident_ns};
+  struct place_opts place = {o->objects_fd, o->instances, o->resident_ns, o->memory_max};
   place_init(&control->place, &place, post, &control->box);
-  control->place.moved = placed_moved;
-  control->place.moved_arg = control;
+  control->place.hooks = (struct place_hooks){control, placed_moved, placed_shows, placed_used};
   runs_init(&control->runs);
   publish_init(&control->publish, post, &control->place, &control->runs, o->hash_key);
   pulse_init(&control->pulse, post, &control->runs.round);
@@ -213,6 +225,18 @@ static bool all_came(const struct control *control)
   return true;
 }
 
+static void wake_take(struct control *control, struct letter_wake *letter)
+{
+  const struct catalog *catalog = control->catalog;
+  if (letter->model < catalog->n_models && !control->stopping) {
+    struct placed *placed =
+        place_find(&control->place, catalog->models[letter->model], letter->version);
+    if (placed) place_wake(&control->place, placed);
+  }
+  letter->mail.kind = LETTER_WAKE_HOME;
+  mail_send(letter->home, &letter->mail);
+}
+
 static void drain_begin(struct control *control, struct letter_note *letter)
 {
   control->draining = control->unshown = true;
@@ -276,6 +300,7 @@ static void letter_take(struct control *control, struct mail *mail)
     case LETTER_TALLY_HOME: tally_home(control, LETTER_OF(mail, struct letter_tally)); break;
     case LETTER_COMMAND: command_take(control, LETTER_OF(mail, struct letter_command)); break;
     case LETTER_STATS: stats_ask(control, mail); break;
+    case LETTER_WAKE: wake_take(control, LETTER_OF(mail, struct letter_wake)); break;
     case LETTER_APPEND_HOME: {
       struct letter_append *letter = LETTER_OF(mail, struct letter_append);
       if (letter == &control->runs.journal.letter)
@@ -361,6 +386,7 @@ static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, 
   }
   if (pulse->begun == pulse->closed && now_us - pulse->began_us >= control->opts.pulse_us) {
     change_pulse(control);
+    place_pulse(&control->place, control->catalog);
     pulse_ask(pulse, now_us);
   }
   int64_t pulse_us = control->opts.pulse_us;

@@ -36,6 +36,7 @@ struct control_opts {
   int objects_fd;      /* datadir's: handed to load jobs */
   uint32_t instances;  /* lanes of a version whose slipway.yaml says nothing; 0: 1 */
   int64_t resident_ns; /* a version faster than this lives on the loops; 0: 50 us; -1: never */
+  uint64_t memory_max; /* bytes of all models in memory; 0: no limit */
   int64_t pulse_us;    /* 0: one second */
   uint32_t worlds_max; /* worlds alive at once before publishing waits; 0: 1024 */
   unsigned char hash_key[16]; /* rand_secret: for tables that strangers fill */

@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: MIT */
 #include "control/place.h"
 
+#include "control/fit.h"
+
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -11,7 +13,9 @@ void place_init(struct place *place, const struct place_opts *opts, const struct
                 struct mailbox *home)
 {
   *place = (struct place){.opts = *opts, .post = post, .home = home};
+  if (!place->opts.memory_max) place->opts.memory_max = UINT64_MAX;
   list_init(&place->changed);
+  list_init(&place->waiting);
 }
 
 static void placed_free(struct placed *placed)
@@ -32,6 +36,7 @@ void place_deinit(struct place *place)
   ungrab(place->models);
   ungrab(place->jobs_out);
   ungrab(place->workers);
+  ungrab(place->tenants);
 }
 
 struct placed *place_find(const struct place *place, const struct catalog_model *model,
@@ -76,32 +81,39 @@ struct placed *place_of(struct place *place, struct catalog_model *model, uint32
   return placed;
 }
 
-static bool wanted(const struct placed *placed)
+bool placed_is_wanted(const struct placed *placed)
 {
-  return placed->serves || placed->coming || placed->released;
+  return (placed->serves && placed->rest != REST_RESTS) || placed->coming || placed->released;
 }
 
 bool placed_is_coming(const struct placed *placed)
 {
   switch (placed->state) {
+    case PLACED_WAITING:
     case PLACED_LOADING:
     case PLACED_OPENING: return true;
     case PLACED_CLOSING:
-    case PLACED_UNLOADING: return wanted(placed);
+    case PLACED_UNLOADING: return placed_is_wanted(placed);
     default: return false;
   }
 }
 
+static bool has_letters(enum placed_state state)
+{
+  return state == PLACED_LOADING || state == PLACED_OPENING || state == PLACED_CLOSING ||
+         state == PLACED_UNLOADING;
+}
+
 static void state_set(struct place *place, struct placed *placed, enum placed_state state)
 {
-  bool was = placed->state == PLACED_LOADING || placed->state == PLACED_OPENING ||
-             placed->state == PLACED_CLOSING || placed->state == PLACED_UNLOADING;
-  bool is = state == PLACED_LOADING || state == PLACED_OPENING || state == PLACED_CLOSING ||
-            state == PLACED_UNLOADING;
-  place->busy += is;
-  place->busy -= was;
+  place->busy += has_letters(state);
+  place->busy -= has_letters(placed->state);
+  if (placed->state == PLACED_WAITING) list_remove(&placed->queue);
+  if (state == PLACED_WAITING) list_push_back(&place->waiting, &placed->queue);
   placed->state = state;
-  if (place->moved) place->moved(place->moved_arg, placed);
+  if (state == PLACED_READY) placed->failures = 0;
+  if (state == PLACED_READY || state == PLACED_FAILED || !placed->serves) placed->rest = REST_NOT;
+  if (place->hooks.moved) place->hooks.moved(place->hooks.arg, placed);
   if ((state != PLACED_READY && state != PLACED_FAILED) || placed->changed) return;
   placed->changed = true;
   list_push_back(&place->changed, &placed->seen);
@@ -150,6 +162,7 @@ static void load_start(struct place *place, struct placed *placed)
   place->jobs_out[job]++;
   placed->job = job;
   arena_deinit(&placed->load.arena);
+  placed->known = false;
   placed->load = (struct letter_load){.mail.kind = LETTER_LOAD,
                                       .home = place->home,
                                       .tenant = placed->model->tenant->name,
@@ -164,6 +177,7 @@ static void load_start(struct place *place, struct placed *placed)
                                       .control_state = placed};
   arena_init(&placed->load.arena, LOAD_ARENA_MAX, NULL);
   placed->load.expected = expected(place, placed);
+  fit_charge(place, placed, fit_bytes(placed));
   state_set(place, placed, PLACED_LOADING);
   log_placed(LOG_INFO, "model_loading", placed, NULL);
   mail_send(post->jobs[job], &placed->load.mail);
@@ -280,10 +294,13 @@ static void load_home(struct place *place, struct placed *placed)
   place->jobs_out[placed->job]--;
   placed->err = placed->load.err;
   if (placed->err.code == OK) {
+    placed->known = true;
+    fit_charge(place, placed, fit_bytes(placed));
     lanes_open(place, placed);
     return;
   }
   must(!placed->load.loaded);
+  fit_charge(place, placed, 0);
   arena_deinit(&placed->load.arena);
   log_placed(LOG_WARN, "model_refused", placed, placed->err.text);
   state_set(place, placed, PLACED_FAILED);
@@ -307,18 +324,32 @@ static void open_home(struct place *place, struct placed *placed, const struct l
   place_settle(place, placed);
 }
 
+static void room_offer(struct place *place)
+{
+  struct link *link, *next;
+  for (link = place->waiting.next; link != &place->waiting; link = next) {
+    next = link->next;
+    place_settle(place, LIST_OF(link, struct placed, queue));
+  }
+}
+
 static void unload_home(struct place *place, struct placed *placed)
 {
   place->jobs_out[placed->job]--;
   placed->load.loaded = NULL;
-  arena_deinit(&placed->load.arena);
+  fit_charge(place, placed, 0);
   if (placed->err.code != OK) {
     state_set(place, placed, PLACED_FAILED);
   } else {
     log_placed(LOG_INFO, "model_unloaded", placed, NULL);
     state_set(place, placed, PLACED_GONE);
   }
+  if (placed->rest == REST_NOT) { /* worlds say of one that rests what it was like */
+    placed->known = false;
+    arena_deinit(&placed->load.arena);
+  }
   place_settle(place, placed);
+  room_offer(place);
 }
 
 void place_letter(struct place *place, struct mail *mail)
@@ -344,20 +375,92 @@ void place_letter(struct place *place, struct mail *mail)
   }
 }
 
+/* It is wanted and not there. */
+static void room_take(struct place *place, struct placed *placed)
+{
+  struct err why = {0};
+  switch (fit_make(place, placed, &why)) {
+    case FIT_NOW: load_start(place, placed); return;
+    case FIT_SOON:
+      if (placed->state != PLACED_WAITING) state_set(place, placed, PLACED_WAITING);
+      return;
+    case FIT_NEVER: break;
+  }
+  placed->err = why;
+  log_placed(LOG_WARN, "model_does_not_fit", placed, why.text);
+  if (placed->coming || placed->released) {
+    state_set(place, placed, PLACED_FAILED);
+    return;
+  }
+  placed->naps += placed->rest == REST_WAKES;
+  placed->rest = REST_RESTS;
+  state_set(place, placed, PLACED_GONE);
+  if (place->hooks.shows) place->hooks.shows(place->hooks.arg, placed);
+}
+
 void place_settle(struct place *place, struct placed *placed)
 {
   if (place->frozen) return;
-  if (placed->state == PLACED_GONE && wanted(placed)) load_start(place, placed);
-  if (placed->state == PLACED_READY && !wanted(placed) && !placed->worlds)
-    lanes_close(place, placed);
-  if (placed->state == PLACED_FAILED && !wanted(placed)) state_set(place, placed, PLACED_GONE);
+  bool wanted = placed_is_wanted(placed);
+  if (placed->state == PLACED_WAITING && !wanted) state_set(place, placed, PLACED_GONE);
+  if ((placed->state == PLACED_GONE || placed->state == PLACED_WAITING) && wanted)
+    room_take(place, placed);
+  if (placed->state == PLACED_READY && (placed->coming || placed->released))
+    placed->rest = REST_NOT;
+  if (placed->state == PLACED_READY && !wanted && !placed->worlds) lanes_close(place, placed);
+  if (placed->state == PLACED_FAILED && !wanted) placed->state = PLACED_GONE;
 }
 
 void place_retry(struct place *place, struct placed *placed)
 {
   if (placed->state == PLACED_FAILED) {
     placed->err = (struct err){0};
-    state_set(place, placed, PLACED_GONE);
+    placed->state = PLACED_GONE;
   }
+  place_settle(place, placed);
+}
+
+/* At most five doublings of the first wait. */
+enum { AGAIN_PULSES = 10, AGAIN_DOUBLINGS = 5 };
+
+/* Something about the machine may have changed; who asks next finds out. */
+static void failed_rest(struct place *place, struct placed *placed)
+{
+  uint32_t doublings = placed->failures < AGAIN_DOUBLINGS ? placed->failures : AGAIN_DOUBLINGS;
+  if (placed->state != PLACED_FAILED || !placed->serves || placed->coming || placed->released)
+    return;
+  if (++placed->failed_pulses < (uint32_t)AGAIN_PULSES << doublings) return;
+  placed->failed_pulses = 0;
+  placed->failures++;
+  placed->rest = REST_RESTS;
+  placed->state = PLACED_GONE;
+  if (place->hooks.shows) place->hooks.shows(place->hooks.arg, placed);
+}
+
+void place_pulse(struct place *place, const struct catalog *catalog)
+{
+  for (uint32_t i = 0; i < place->models_cap; i++) {
+    const struct link *head = &place->models[i];
+    for (struct link *link = head->next; link != head; link = link->next)
+      failed_rest(place, LIST_OF(link, struct placed, link));
+  }
+  fit_pulse(place, catalog);
+}
+
+void place_wake(struct place *place, struct placed *placed)
+{
+  if (!placed->serves || placed->rest != REST_RESTS) return;
+  placed->rest = placed->state == PLACED_READY ? REST_NOT : REST_WAKES;
+  if (placed->state == PLACED_GONE) placed->err = (struct err){0};
+  if (place->hooks.shows) place->hooks.shows(place->hooks.arg, placed);
+  place_settle(place, placed);
+}
+
+void place_rest(struct place *place, struct placed *placed)
+{
+  must(placed->state == PLACED_READY && placed->serves && !placed->coming && !placed->released);
+  log_placed(LOG_INFO, "model_rests", placed, NULL);
+  placed->rest = REST_RESTS;
+  if (place->hooks.shows) place->hooks.shows(place->hooks.arg, placed);
   place_settle(place, placed);
 }

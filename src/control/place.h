@@ -6,9 +6,12 @@
  *    |              FAILED <------+ (after its open lanes are closed)                  UNLOADING
  *    +-----------------------------------------------------------------------------------+
  *
- * A version is wanted while it serves, or while a switch to it is under way. A world that names a
- * version keeps it loaded: its lanes close only when the last such world is home, so a task never
- * finds its lane gone. Nothing here waits: each arrow is a letter sent and one come home.
+ * Between GONE and LOADING lies WAITING, where others have to leave memory first. A version that
+ * serves may RESTS: out of memory, or on its way out, until somebody asks for it (WAKES).
+ * A version is wanted while it serves and does not rest, or while a switch to it is under way. A
+ * world that names a version keeps it loaded: its lanes close only when the last such world is
+ * home, so a task never finds its lane gone. Nothing here waits: each arrow is a letter sent and
+ * one come home.
  * SPDX-License-Identifier: MIT */
 #ifndef CONTROL_PLACE_H
 #define CONTROL_PLACE_H
@@ -19,6 +22,7 @@
 
 enum placed_state {
   PLACED_GONE,
+  PLACED_WAITING, /* for room in memory (control/fit.h) */
   PLACED_LOADING,
   PLACED_OPENING,
   PLACED_READY,
@@ -26,6 +30,8 @@ enum placed_state {
   PLACED_UNLOADING, /* memory */
   PLACED_FAILED,
 };
+
+enum rest { REST_NOT, REST_RESTS, REST_WAKES };
 
 /* One version and what there is of it in memory. Made when it is first wanted, kept for good: its
  * slot in the tallies stays its own. */
@@ -39,6 +45,13 @@ struct placed {
   enum placed_state state;
   bool serves, coming; /* why it is wanted */
   bool released;       /* the same: a release is running with it */
+  enum rest rest;      /* of one that serves */
+  uint32_t naps;       /* times that waking it was refused: err says why */
+  uint32_t failures, failed_pulses; /* FAILED while it serves: how often in a row, for how long */
+  bool known;          /* load holds what the last load found, though the model may be gone */
+  struct link queue;   /* WAITING: on place's list */
+  uint64_t charged;    /* bytes of memory that it counts for now */
+  int64_t came_ms;     /* Unix time: READY last */
   bool changed;        /* on the list of changes */
   uint32_t worlds;     /* alive and naming it */
   uint32_t job;        /* where it was loaded */
@@ -56,6 +69,20 @@ struct place_opts {
   int objects_fd;
   uint32_t instances;
   int64_t resident_ns; /* -1: never */
+  uint64_t memory_max; /* bytes of all versions in memory together; 0: no limit */
+};
+
+struct place_tenant {
+  uint64_t held; /* bytes */
+  bool high;     /* it was said that they are nearly all */
+};
+
+/* How place tells control, and asks it. */
+struct place_hooks {
+  void *arg;
+  void (*moved)(void *arg, struct placed *placed); /* its state changed */
+  void (*shows)(void *arg, const struct placed *placed); /* what worlds say of it changed */
+  int64_t (*used_ms)(void *arg, const struct placed *placed); /* Unix time of its last answer */
 };
 
 struct worker_load {
@@ -74,9 +101,12 @@ struct place {
   uint32_t busy;               /* versions in LOADING, OPENING, CLOSING or UNLOADING */
   struct link changed;         /* versions that became READY or FAILED */
   bool frozen;                 /* at the very end: no more letters */
-  /* Told of each change of a state, READY or not: what a world shows of it may differ now. */
-  void (*moved)(void *arg, const struct placed *placed);
-  void *moved_arg;
+  struct place_hooks hooks;    /* NULL: nobody is told, nothing was ever used */
+  uint64_t held;               /* bytes of memory that versions are charged, all together */
+  bool high;                   /* it was said that they are nearly all there may be */
+  struct place_tenant *tenants; /* the same by the tenant's slot */
+  uint32_t tenants_cap;
+  struct link waiting; /* versions in WAITING, the eldest first */
 };
 
 void place_init(struct place *place, const struct place_opts *opts, const struct post *post,
@@ -93,6 +123,13 @@ struct placed *place_of(struct place *place, struct catalog_model *model, uint32
 void place_settle(struct place *place, struct placed *placed);
 /* Wanted once more after a failure. */
 void place_retry(struct place *place, struct placed *placed);
+/* Once a second: budgets are looked at, and a version that serves and could not be loaded may be
+ * asked for again: after 10 s, 20 s and so on up to 5 min. */
+void place_pulse(struct place *place, const struct catalog *catalog);
+/* Somebody asks for a version that rests: it comes back into memory, or `naps` goes up. */
+void place_wake(struct place *place, struct placed *placed);
+/* It serves on, but its memory is needed: it goes when no world names it any more. */
+void place_rest(struct place *place, struct placed *placed);
 /* LOAD_HOME, UNLOAD_HOME, LANE_OPEN_HOME, LANE_CLOSE_HOME. */
 void place_letter(struct place *place, struct mail *mail);
 /* The next version that became READY or FAILED since it was asked last; NULL: none. */
@@ -102,7 +139,8 @@ static inline uint32_t placed_version(const struct placed *placed)
 {
   return placed->copy_of ? placed->copy_of : placed->number;
 }
-/* LOADING, OPENING, or waiting for its former self to be unloaded. */
+/* WAITING, LOADING, OPENING, or waiting for its former self to be unloaded. */
+bool placed_is_wanted(const struct placed *placed);
 bool placed_is_coming(const struct placed *placed);
 
 #endif

@@ -120,21 +120,35 @@ static void sealed_name(struct sealed *sealed, struct placed *placed)
   placed->worlds++;
 }
 
-static void version_ready(struct version *version, const struct placed *placed)
+/* What the last load found. */
+static void version_known(struct version *version, const struct placed *placed)
 {
   const struct letter_load *load = &placed->load;
-  version->state = VERSION_READY;
   if (load->engine_used.len) version->engine = load->engine_used;
   version->platform = load->platform;
   version->contract = load->contract;
-  version->seats = placed->seats;
-  version->n_seats = placed->n_seats;
-  version->resident = placed->resident;
   version->deadline_us = load->deadline_us;
   version->memory_bytes = load->memory_bytes;
   version->load_us = load->load_us;
   version->run_ns = load->run_ns;
   version->feedback_ms = load->feedback_ms;
+}
+
+static void version_ready(struct version *version, const struct placed *placed)
+{
+  version_known(version, placed);
+  version->state = VERSION_READY;
+  version->seats = placed->seats;
+  version->n_seats = placed->n_seats;
+  version->resident = placed->resident;
+}
+
+static void version_rests(struct version *version, const struct placed *placed)
+{
+  if (placed->known) version_known(version, placed);
+  version->state = VERSION_RESTING;
+  version->naps = placed->naps;
+  if (placed->naps && placed->state == PLACED_GONE) version->reason = slice_str(placed->err.text);
 }
 
 static void version_plan(struct sealed *sealed, const struct catalog_version *from,
@@ -151,7 +165,9 @@ static void version_plan(struct sealed *sealed, const struct catalog_version *fr
                          .seq = from->seq,
                          .card = from->card,
                          .corrupt = from->corrupt != 0};
-  if (placed && placed->state == PLACED_READY && (placed->serves || placed->released)) {
+  if (placed && placed->serves && placed->rest != REST_NOT) {
+    version_rests(to, placed);
+  } else if (placed && placed->state == PLACED_READY && (placed->serves || placed->released)) {
     version_ready(to, placed);
     sealed_name(sealed, placed);
   } else if (placed && (placed_is_coming(placed) || placed->coming)) {
@@ -205,7 +221,7 @@ static void model_plan(struct publish *publish, struct sealed *sealed,
   aliases_plan(publish, from, to);
   to->previous = model_version(to, catalog_previous(from));
   const struct version *serving = model_version(to, from->serving);
-  if (!serving || serving->state != VERSION_READY) return;
+  if (!serving || !version_answers(serving)) return;
   model_serve(to, serving);
   if (run) run_split(run, publish->post->n_loops, &publish->scratch, to);
 }
@@ -338,7 +354,7 @@ static uint32_t number_of(const struct version *version) { return version ? vers
 static void version_check(const struct version *a, const struct version *b)
 {
   must(a->number == b->number && a->slot == b->slot && a->state == b->state);
-  must(a->n_seats == b->n_seats && a->memory_bytes == b->memory_bytes);
+  must(a->n_seats == b->n_seats && a->memory_bytes == b->memory_bytes && a->naps == b->naps);
   must(slice_eq(a->reason, b->reason) && slice_eq(a->engine, b->engine));
   for (uint32_t i = 0; i < a->n_seats; i++)
     must(a->seats[i].owner == b->seats[i].owner && a->seats[i].lane == b->seats[i].lane);

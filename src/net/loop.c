@@ -202,6 +202,10 @@ static void letter_handle(struct loop *loop, struct mail *mail)
     case LETTER_WORLD:
       serve_world(loop->serve, LETTER_OF(mail, struct letter_world));
       streams_look(loop);
+      calls_woken(loop);
+      break;
+    case LETTER_WAKE_HOME:
+      serve_wake_home(loop->serve, LETTER_OF(mail, struct letter_wake));
       break;
     case LETTER_TALLY: serve_tally(loop->serve, LETTER_OF(mail, struct letter_tally)); break;
     case LETTER_DRAIN: drain_begin(loop, LETTER_OF(mail, struct letter_note)); break;

@@ -8,8 +8,8 @@
  *   loop_main       the thread; returns after LETTER_STOP
  *   loop_free       after its thread and every lane owner that may hold a task of it are joined
  *
- * Letters it takes (world/letters.h): WORLD, TALLY, ANSWER, ASK_HOME, CHUNK_HOME, DRAIN, SETTINGS,
- * STOP.
+ * Letters it takes (world/letters.h): WORLD, TALLY, ANSWER, ASK_HOME, CHUNK_HOME, WAKE_HOME, DRAIN,
+ * SETTINGS, STOP.
  * - WORLD: new calls lease the newest one; an older one goes home (WORLD_HOME) with its last call,
  *   the newest one with STOP. Until the first one arrives nothing is ready.
  * - DRAIN: not ready at once; after drain_delay_us the door closes, idle connections are closed,

@@ -180,7 +180,8 @@ void request_bad(struct conn *conn, const struct err *err); /* framing is lost: 
 void request_slow(struct conn *conn);                       /* 408 */
 void request_left(struct conn *conn); /* the client is gone: the call or ask in work is left */
 void call_home(struct loop *loop, struct mail *answer);
-void calls_late(struct loop *loop); /* answers every call whose deadline has passed */
+void calls_late(struct loop *loop);  /* answers every call whose deadline has passed */
+void calls_woken(struct loop *loop); /* goes on with those whose version is back in memory */
 /* The answer comes before the body was read: SKIP_MAX of it are, past that the connection ends. */
 void request_unread(struct conn *conn);
 /* Whether the body of the request in work is so short that reading past it keeps the

@@ -140,7 +140,21 @@ static void call_late(struct call *call, void *client)
   conn_go(conn);
 }
 
-void calls_late(struct loop *loop) { serve_late(loop->serve, loop_now(loop), call_late); }
+void calls_woken(struct loop *loop)
+{
+  struct call *call;
+  while ((call = serve_woken(loop->serve, loop_now(loop)))) {
+    struct conn *conn = call->client;
+    call_step(conn, call, path_resume(call));
+    conn_go(conn);
+  }
+}
+
+void calls_late(struct loop *loop)
+{
+  calls_woken(loop);
+  serve_late(loop->serve, loop_now(loop), call_late);
+}
 
 /* --- events ---------------------------------------------------------------------------------- */
 

@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include <math.h>
 
-#include "serve/reading.h"
+#include "serve/shadow/reading.h"
 #include "serve/release_int.h"
 
 enum { HTTP_FAILURE = 500 };

@@ -11,6 +11,8 @@
  *                                          |                                           v
  *                                          +------path_end--> FREE <-- ANSWER home -- GONE
  *
+ * Between OPEN and OPEN it may be WAKING: its version rests, and comes back into memory (wake.c).
+ *
  * Thread: its loop. Only `task` crosses, as the letter it is, and only while LENT or GONE.
  * Memory: `arena` holds head, body, tensors and answer. The connection reads a head into an arena
  * of its own and gives its memory to the call with path_begin; path_end empties it. `scratch` is
@@ -31,7 +33,7 @@
 struct serve;
 struct lease;
 
-enum call_state { CALL_FREE, CALL_OPEN, CALL_BODY, CALL_LENT, CALL_GONE, CALL_DONE };
+enum call_state { CALL_FREE, CALL_OPEN, CALL_BODY, CALL_WAKING, CALL_LENT, CALL_GONE, CALL_DONE };
 
 /* V2 JSON or binary, V2 raw (Inference-Header-Content-Length: 0), V1 predict. */
 enum call_form { FORM_V2, FORM_RAW, FORM_V1 };
@@ -81,7 +83,7 @@ struct call {
   struct lease *lease; /* keeps `world` alive */
   const struct world *world;
   void *client;     /* came.client while it waits; NULL: nobody does */
-  struct link link; /* serve->lent while LENT */
+  struct link link; /* serve->lent while LENT, serve->waking while WAKING */
   struct call_came came;
   struct arena arena;
   char request_id[REQUEST_ID_MAX];
@@ -112,6 +114,12 @@ struct call {
   uint64_t rows;
   int64_t asked_us; /* how long the client would wait, by header or parameter; 0: not said */
   int64_t deadline_us;
+  struct {                /* WAKING: what is waited for, of no world */
+    struct slice tenant;  /* its name, and the model's in model_name: in the arena */
+    uint32_t slot, naps;  /* the model's; of the version when the waiting began */
+    uint32_t version;
+    bool named;           /* by the client, and not by lot */
+  } wake;
   uint64_t bytes_counted; /* of the bodies' budget */
   struct taken taken;     /* of the tenant's and the model's quotas */
 

@@ -29,6 +29,6 @@ enum step choose_stage(struct call *call)
   call->counts = !model->release;
   call->arm = model->release ? release_choose(call) : &model->arms[ARM_STABLE];
   call->version = call->arm->version;
-  must(call->version->state == VERSION_READY);
+  must(version_answers(call->version));
   return STEP_NEXT;
 }

@@ -11,7 +11,7 @@ static enum step version_find(struct call *call, uint32_t number)
          SLICE_ARG(call->model_name), SLICE_ARG(call->came.version_text));
     return STEP_REPLY;
   }
-  if (version->state != VERSION_READY) {
+  if (!version_answers(version)) {
     bool loading = version->state == VERSION_LOADING;
     fail(&call->err, loading ? E_NOT_READY : E_VERSION_NOT_FOUND,
          "version %u of model \"%.*s\" is not loaded%s", version->number,

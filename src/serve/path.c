@@ -17,6 +17,7 @@ static const struct stage {
     {"body", body_stage},     /* is all of it here?                */
     {"decode", decode_stage}, /* bytes to tensors                  */
     {"choose", choose_stage}, /* which version answers?            */
+    {"wake", wake_stage},     /* is that in memory?                */
     {"check", check_stage},   /* do the tensors fit its contract?  */
     {"submit", submit_stage}, /* a task letter to its lane         */
     {"encode", encode_stage}, /* tensors to bytes                  */
@@ -97,6 +98,8 @@ enum step path_resume(struct call *call)
   if (call->state == CALL_LENT) {
     list_remove(&call->link);
     record_home(call);
+  } else if (call->state == CALL_WAKING) {
+    list_remove(&call->link);
   } else {
     must(call->state == CALL_BODY);
   }
@@ -116,12 +119,16 @@ enum code path_more(struct call *call, size_t n, struct err *err)
 
 bool path_leave(struct call *call)
 {
-  must(call->state == CALL_BODY || call->state == CALL_LENT);
+  must(call->state == CALL_BODY || call->state == CALL_WAKING || call->state == CALL_LENT);
   call->client = NULL;
   fail(&call->err, E_CANCELLED, "the client went away");
   record_stage(call);
   if (call->state == CALL_BODY) return true;
   list_remove(&call->link);
+  if (call->state == CALL_WAKING) {
+    call->state = CALL_DONE;
+    return true;
+  }
   atomic_store_explicit(&call->task.gone, true, memory_order_relaxed);
   call->state = CALL_GONE;
   return false;

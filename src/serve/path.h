@@ -7,6 +7,7 @@
  *   body     is all of it here?                         (waits)
  *   decode   bytes to tensors                           400 413
  *   choose   which version answers?                     503
+ *   wake     is that in memory?                         503 504 (waits)
  *   check    do the tensors fit its contract?           400 429
  *   submit   a task letter to its lane                  429 504 (waits)
  *   encode   tensors to bytes                           502 504
@@ -23,21 +24,22 @@
 
 #include "serve/call.h"
 #include "serve/serve.h"
-#include "serve/shadow.h"
+#include "serve/shadow/shadow.h"
 
 enum step { STEP_NEXT, STEP_WAIT, STEP_REPLY };
 
 /* Runs a call, whatever its slot held before; it began at the loop's present, leases the newest
  * world and takes the memory of `head`, the arena that came->head lies in: the caller makes that
- * one anew. STEP_WAIT: for its body (state BODY) or its task (LENT). STEP_REPLY: call->answer is
- * complete. */
+ * one anew. STEP_WAIT: for its body (state BODY), its version (WAKING) or its task (LENT).
+ * STEP_REPLY: call->answer is complete. */
 enum step path_begin(struct serve *serve, struct call *call, const struct call_came *came,
                      const struct arena *head);
 /* The next piece of a BODY call's body. STEP_WAIT: taken; STEP_REPLY: refused, as above. */
 enum step path_body(struct call *call, struct slice piece);
-/* Goes on: from BODY when all of it is there, from LENT once its ANSWER is home. */
+/* Goes on: from BODY when all of it is there, from LENT once its ANSWER is home, from WAKING when
+ * serve_woken says so. */
 enum step path_resume(struct call *call);
-/* The client of this call is gone (BODY or LENT). True: path_end it now; false: it is GONE
+/* The client of this call is gone (BODY, WAKING or LENT). True: path_end it now; false: it is GONE
  * until its task comes home, then path_gone_home. */
 bool path_leave(struct call *call);
 /* Answers a LENT call whose deadline has passed with 504, while its task stays out: the state

@@ -21,6 +21,7 @@ struct serve *serve_new(const struct serve_opts *opts)
   serve->units_seen = grab_zero(UNITS_SEEN, sizeof *serve->units_seen);
   shadows_init(&serve->shadows, opts->calls_max, opts->bodies->max);
   list_init(&serve->lent);
+  wakes_init(serve);
   uint64_t seed;
   rand_secret(&seed, sizeof seed);
   rand_seed(&serve->rand, seed);
@@ -45,6 +46,7 @@ void serve_free(struct serve *serve)
 {
   must(serve->calls == 0 && !serve->newest);
   shadows_deinit(&serve->shadows);
+  wakes_deinit(serve);
   budget_deinit(serve->opts.bodies);
   while (serve->n_resting) arena_deinit(&serve->resting[--serve->n_resting]);
   ungrab(serve->units_seen);
@@ -123,7 +125,7 @@ const char *serve_slow_stage(struct serve *serve)
 
 int64_t serve_alarm(struct serve *serve)
 {
-  if (list_empty(&serve->lent)) serve->alarm_us = INT64_MAX;
+  if (list_empty(&serve->lent) && list_empty(&serve->waking)) serve->alarm_us = INT64_MAX;
   return serve->alarm_us;
 }
 
@@ -142,6 +144,10 @@ void serve_late(struct serve *serve, int64_t now_us, void (*late)(struct call *c
     } else if (call->deadline_us < next_us) {
       next_us = call->deadline_us;
     }
+  }
+  for (link = serve->waking.next; link != &serve->waking; link = link->next) {
+    const struct call *call = LIST_OF(link, struct call, link);
+    if (call->deadline_us < next_us) next_us = call->deadline_us;
   }
   if (next_us < serve->alarm_us) serve->alarm_us = next_us;
 }

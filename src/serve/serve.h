@@ -52,8 +52,14 @@ enum serve_state serve_state(const struct serve *serve);
 void serve_drain(struct serve *serve);           /* never READY again */
 uint32_t serve_calls(const struct serve *serve); /* begun and not ended; shadows, too */
 
-/* When serve_late should be called next: the earliest deadline of a call whose task is out;
- * INT64_MAX: there is none. */
+/* The next call that waits for its version and should go on now: a world came in which it is back
+ * or cannot come, or its deadline has passed. NULL: none. path_resume is next. */
+struct call *serve_woken(struct serve *serve, int64_t now_us);
+/* WAKE_HOME. */
+void serve_wake_home(struct serve *serve, struct letter_wake *letter);
+
+/* When serve_late, or serve_woken, should be called next: the earliest deadline of a call whose
+ * task is out, or that waits for its version; INT64_MAX: there is none. */
 int64_t serve_alarm(struct serve *serve);
 /* Answers every such call whose deadline has passed: path_late, then late(call, its client), which
  * may begin new calls. */

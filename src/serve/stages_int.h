@@ -6,7 +6,7 @@
 
 #include "base/rand.h"
 #include "serve/path.h"
-#include "serve/shadow_int.h"
+#include "serve/shadow/shadow_int.h"
 
 /* What the path keeps for all calls of one loop. */
 struct serve {
@@ -16,6 +16,8 @@ struct serve {
   struct lease *leases; /* calls_max + 2 of them; free ones hang together */
   struct lease *lease_free;
   struct tally *tally;   /* this loop's, until control swaps it */
+  struct link waking;    /* calls that wait for their version to come back into memory */
+  struct wakes *wakes;   /* wake.c */
   struct link lent;      /* calls whose task is out and whose client waits */
   int64_t alarm_us;      /* the earliest deadline among those that went out; INT64_MAX: none */
   uint32_t calls;        /* begun and not ended */
@@ -43,6 +45,7 @@ enum step admit_stage(struct call *call);
 enum step body_stage(struct call *call);
 enum step decode_stage(struct call *call);
 enum step choose_stage(struct call *call);
+enum step wake_stage(struct call *call);
 enum step check_stage(struct call *call);
 enum step submit_stage(struct call *call);
 enum step encode_stage(struct call *call);
@@ -62,6 +65,11 @@ static inline struct allowed call_allowed(const struct call *call)
 
 /* Before n more body bytes are held: counts them against the loop's budget. E_OVERLOADED in err. */
 CHECKED enum code path_more(struct call *call, size_t n, struct err *err);
+
+/* When the client of this call has waited long enough. */
+int64_t call_deadline(const struct call *call);
+void wakes_init(struct serve *serve);
+void wakes_deinit(struct serve *serve);
 
 /* Leases: a counter per world this loop still has calls on. */
 struct lease {

@@ -45,7 +45,7 @@ const struct seat *seat_of(struct serve *serve, const struct version *version)
 
 /* What the client asks for is cut to what it may have: a run that nobody waits for any more holds
  * its lane until then. */
-static int64_t deadline_of(const struct call *call)
+int64_t call_deadline(const struct call *call)
 {
   const struct serve_opts *opts = &call->serve->opts;
   int64_t normal_us = call->version->deadline_us ? call->version->deadline_us : opts->deadline_us;
@@ -72,7 +72,7 @@ enum step submit_stage(struct call *call)
   struct serve *serve = call->serve;
   struct task *task = &call->task;
   const struct contract *contract = &call->version->contract;
-  call->deadline_us = deadline_of(call);
+  call->deadline_us = call_deadline(call);
   if (call->deadline_us <= serve->now_us) {
     fail(&call->err, E_DEADLINE_EXCEEDED,
          "the deadline passed before the model could run; allow more time");

@@ -6,6 +6,7 @@
  *   TALLY               control  loop      TALLY_HOME   control's; out empty, home full
  *   TASK                loop     lane own. ANSWER       part of the call
  *   ASK                 loop     desk      ASK_HOME     part of the call
+ *   WAKE                loop     control   WAKE_HOME    the loop's; somebody asks who rests
  *   CHUNK               loop     desk      CHUNK_HOME   the loop's; upload bytes
  *   COMMAND             desk     control   COMMAND_HOME the desk's
  *   STATS               desk     control   STATS_HOME   the desk's; asks for one fresh snapshot
@@ -51,6 +52,7 @@ enum letter {
   LETTER_TALLY, LETTER_TALLY_HOME,
   LETTER_TASK, LETTER_ANSWER,
   LETTER_ASK, LETTER_ASK_HOME,
+  LETTER_WAKE, LETTER_WAKE_HOME,
   LETTER_CHUNK, LETTER_CHUNK_HOME,
   LETTER_COMMAND, LETTER_COMMAND_HOME,
   LETTER_STATS, LETTER_STATS_HOME,
@@ -101,6 +103,13 @@ struct letter_tally {
                         * first world, and a larger one before a world with more slots: it crashes
                         * on a broken promise rather than count into what is not there */
   uint32_t loop;
+};
+
+/* Home as soon as it is read: what comes of it is in the worlds that follow. */
+struct letter_wake {
+  struct mail mail;
+  struct mailbox *home;
+  uint32_t model, version; /* the model's slot */
 };
 
 /* --- the control plane's questions ------------------------------------------------------------ */

@@ -14,8 +14,17 @@ struct mailbox;
 
 /*   STORED --deploy--> LOADING --passed--> READY --replaced, unload--> STORED
  *                         |
- *                         +--refused--> FAILED --deploy--> LOADING                             */
-enum version_state { VERSION_STORED, VERSION_LOADING, VERSION_READY, VERSION_FAILED };
+ *                         +--refused--> FAILED --deploy--> LOADING
+ *   READY --room is needed--> RESTING --somebody asks--> READY
+ * A RESTING version serves; its memory does not: who asks waits until it is back, or its deadline
+ * (serve/wake.c). */
+enum version_state {
+  VERSION_STORED,
+  VERSION_LOADING,
+  VERSION_READY,
+  VERSION_FAILED,
+  VERSION_RESTING
+};
 
 /* A place where a task of this version can be run: send the task to `owner`. */
 struct seat {
@@ -27,7 +36,8 @@ struct version {
   uint32_t number; /* 1, 2, 3... per model */
   uint32_t slot;   /* its place in tallies; SLOT_NONE when it never served since start */
   enum version_state state;
-  struct slice reason;   /* why FAILED; empty otherwise */
+  struct slice reason;   /* why FAILED, or why RESTING could not be woken; empty otherwise */
+  uint32_t naps;         /* RESTING: how often that was so; more of them: for who waits, too */
   struct slice engine;   /* "onnx" */
   struct slice platform; /* "onnxruntime_onnx"; empty before READY */
   struct slice note;     /* what the person said at push */
@@ -38,7 +48,8 @@ struct version {
   struct blob *card;     /* what people say of it; NULL: nothing */
   bool corrupt;          /* a scrub found bytes that are not what was pushed */
 
-  /* The rest is meaningful in READY only. */
+  /* The rest is meaningful in READY, and but for seats in RESTING, if it ever was in memory
+   * (contract.n_inputs). */
   struct contract contract;
   const struct seat *seats;
   uint32_t n_seats;
@@ -53,6 +64,12 @@ struct version {
 };
 
 #define SLOT_NONE UINT32_MAX
+
+/* A request for it gets an answer, if not at once. */
+static inline bool version_answers(const struct version *version)
+{
+  return version->state == VERSION_READY || version->state == VERSION_RESTING;
+}
 
 /* A version as paths and command lines name it: false when text is no number (E_BAD_VERSION at
  * both planes). One that is greater than any version can be reads as 0, which no version is. */

@@ -88,14 +88,15 @@ static void version_lay(struct arena *arena, const struct version *from, struct 
   to->engine = text_copy(arena, from->engine);
   to->platform = text_copy(arena, from->platform);
   to->note = text_copy(arena, from->note);
-  if (from->state != VERSION_READY) {
-    to->contract = (struct contract){0};
-    to->seats = NULL;
-    to->n_seats = 0;
-    return;
-  }
+  bool ready = from->state == VERSION_READY;
+  to->contract = (struct contract){0};
+  to->seats = NULL;
+  to->n_seats = 0;
+  if (ready || from->state == VERSION_RESTING)
+    must(contract_copy(arena, &from->contract, &to->contract));
+  if (!ready) return;
   must(from->n_seats > 0);
-  must(contract_copy(arena, &from->contract, &to->contract));
+  to->n_seats = from->n_seats;
   struct seat *seats = need(arena, from->n_seats, sizeof *seats);
   memcpy(seats, from->seats, from->n_seats * sizeof *seats);
   to->seats = seats;
@@ -161,7 +162,8 @@ static void model_lay(struct arena *arena, const struct model *from, struct mode
   for (uint32_t i = 0; i < from->n_arms; i++) {
     const struct version *version = version_moved(from, versions, from->arms[i].version);
     bool closed = from->release && from->release->closed & ARM_BIT(i);
-    must(version ? version->state == VERSION_READY : closed || from->arms[i].weight == 0);
+    must(version ? version_answers(version) : closed || from->arms[i].weight == 0);
+    must(!from->release || !version || version->state == VERSION_READY);
     to->arms[i].version = version;
     whole += from->arms[i].weight;
   }

@@ -6,14 +6,14 @@
 #include "control/registry/card.h"
 
 static struct arena arena;
-static struct slice next, hold;
-static uint32_t parent;
+static struct slice next;
+static struct card_said said;
 static struct err err;
 
 static enum code patched(const char *card, const char *patch, enum card_of of)
 {
   err = (struct err){0};
-  return card_patch(slice_str(card), slice_str(patch), of, &arena, &next, &hold, &parent, &err);
+  return card_patch(slice_str(card), slice_str(patch), of, &arena, &next, &said, &err);
 }
 
 static void expect(const char *card, const char *patch, const char *want)
@@ -40,9 +40,9 @@ TEST(members_are_set_replaced_and_taken_away)
   expect("{\"tags\":{\"a\":\"1\"}}", "{\"tags\":null}", "");
   expect("", "{\"run\":\"r\",\"data\":\"s3://d\",\"parent\":2}",
          "{\"data\":\"s3://d\",\"parent\":2,\"run\":\"r\"}");
-  EXPECT_INT(parent, 2);
+  EXPECT_INT(said.parent, 2);
   EXPECT_INT(patched("", "{\"hold\":\"case 17\"}", CARD_OF_MODEL), OK);
-  EXPECT(slice_eq(hold, SLICE("case 17")));
+  EXPECT(slice_eq(said.hold, SLICE("case 17")));
   arena_deinit(&arena);
 }
 

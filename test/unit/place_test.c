@@ -14,7 +14,7 @@ static struct mailbox *job_boxes[1] = {&job}, *worker_boxes[WORKERS], *resident_
                       *loop_boxes[LOOPS], *desk_boxes[1] = {&desk};
 static struct post post;
 static struct place place;
-static const struct runs no_runs;
+static struct runs no_runs; /* none */
 static struct catalog *catalog;
 static struct catalog_model *model;
 static char token; /* stands for a loaded model and for lanes */
@@ -61,6 +61,7 @@ static void begin(void)
                        .n_desks = 1};
   struct place_opts opts = {.objects_fd = -1, .instances = 2, .resident_ns = 50000};
   place_init(&place, &opts, &post, &home);
+  runs_init(&no_runs);
   catalog = catalog_new(key);
   add(EVENT_TENANT_CREATED, "", 0);
   add(EVENT_MODEL_CREATED, "m", 0);

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "test.h"
 
-#include "serve/reading.h"
+#include "serve/shadow/reading.h"
 
 static struct tensor_spec specs[3];
 static struct tensor outputs[3];

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "test.h"
 
-#include "serve/shadow.h"
+#include "serve/shadow/shadow.h"
 #include "serve_rig.h"
 
 static const float yes[] = {0.25f, 0.75f}, no[] = {0.75f, 0.25f};

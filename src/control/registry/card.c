@@ -14,14 +14,15 @@ static const struct member {
   const char *name;
   enum member_kind kind;
   size_t bytes_max;
-  bool of_versions; /* only */
+  enum { OF_BOTH, OF_MODELS, OF_VERSIONS } of;
 } members[] = {
-    {"data", MEMBER_TEXT, CARD_LINE_MAX, true},
-    {"description", MEMBER_TEXT, CARD_TEXT_MAX, false},
-    {"hold", MEMBER_TEXT, CARD_LINE_MAX, false},
-    {"parent", MEMBER_NUMBER, 0, true},
-    {"run", MEMBER_TEXT, CARD_LINE_MAX, true},
-    {"tags", MEMBER_TAGS, 0, false},
+    {"data", MEMBER_TEXT, CARD_LINE_MAX, OF_VERSIONS},
+    {"description", MEMBER_TEXT, CARD_TEXT_MAX, OF_BOTH},
+    {"hold", MEMBER_TEXT, CARD_LINE_MAX, OF_BOTH},
+    {"parent", MEMBER_NUMBER, 0, OF_VERSIONS},
+    {"pin", MEMBER_TEXT, CARD_LINE_MAX, OF_MODELS},
+    {"run", MEMBER_TEXT, CARD_LINE_MAX, OF_VERSIONS},
+    {"tags", MEMBER_TAGS, 0, OF_BOTH},
 };
 enum { MEMBERS = sizeof members / sizeof *members };
 
@@ -34,9 +35,10 @@ static enum code wrong(const struct member *member, enum code code, const char *
 
 static const struct member *member_named(struct slice name, enum card_of of)
 {
+  const int other = of == CARD_OF_VERSION ? OF_MODELS : OF_VERSIONS;
   for (size_t i = 0; i < MEMBERS; i++)
     if (slice_eq(name, slice_str(members[i].name)))
-      return members[i].of_versions && of != CARD_OF_VERSION ? NULL : &members[i];
+      return (int)members[i].of == other ? NULL : &members[i];
   return NULL;
 }
 
@@ -115,7 +117,7 @@ static uint32_t tags_write(struct json_out *out, const struct value *old, const 
   return n;
 }
 
-static const struct value *said(const struct value *card, const struct value *patch,
+static const struct value *value_of(const struct value *card, const struct value *patch,
                                 const char *name)
 {
   const struct value *value = value_get(patch, slice_str(name));
@@ -131,7 +133,7 @@ static enum code card_write(const struct value *card, const struct value *patch,
   uint32_t n_tags = 0, n = 0;
   json_out_open(out, '{');
   for (size_t i = 0; i < MEMBERS; i++) {
-    const struct value *value = said(card, patch, members[i].name);
+    const struct value *value = value_of(card, patch, members[i].name);
     if (members[i].kind == MEMBER_TAGS) {
       const struct value *change = value_get(patch, SLICE("tags"));
       bool gone = change && change->kind == VALUE_NULL;
@@ -155,20 +157,27 @@ static enum code card_write(const struct value *card, const struct value *patch,
               out->len, CARD_BYTES_MAX);
 }
 
+static struct slice text_of(const struct value *card, const struct value *patch, const char *name)
+{
+  const struct value *value = value_of(card, patch, name);
+  return value ? value->text : SLICE_NONE;
+}
+
 enum code card_patch(struct slice card, struct slice patch, enum card_of of, struct arena *arena,
-                     struct slice *to, struct slice *hold, uint32_t *parent, struct err *err)
+                     struct slice *to, struct card_said *said, struct err *err)
 {
   struct value old = VALUE_OF_NULL, change;
   struct json_out out;
   uint64_t number = 0;
-  *to = *hold = SLICE_NONE;
-  *parent = 0;
+  *to = SLICE_NONE;
+  *said = (struct card_said){0};
   if ((card.len && value_read(card, VALUE_SORTED, arena, &old, err)) ||
       value_read(patch, VALUE_SORTED, arena, &change, err) || patch_check(&change, of, err))
     return err->code;
-  const struct value *held = said(&old, &change, "hold"), *from = said(&old, &change, "parent");
-  if (from && text_read_u64(from->text, UINT32_MAX, &number)) *parent = (uint32_t)number;
-  if (held) *hold = held->text;
+  if (text_read_u64(text_of(&old, &change, "parent"), UINT32_MAX, &number))
+    said->parent = (uint32_t)number;
+  said->hold = text_of(&old, &change, "hold");
+  said->pin = text_of(&old, &change, "pin");
   json_out_init(&out, arena, 512);
   if (card_write(&old, &change, &out, err)) return err->code;
   if (out.len) *to = json_out_lend(&out);

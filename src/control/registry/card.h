@@ -6,8 +6,8 @@
  *
  * Members that say nothing are left out, names are in byte order, so equal cards are equal texts.
  * run, data and parent (a version of the same model) are of versions only: where it comes from.
- * hold: why it must not be removed. A patch is such an object with null for what is to go
- * (RFC 7386); a tag that it does not name stays.
+ * hold: why it must not be removed. pin, of models only: why it must stay in memory. A patch is
+ * such an object with null for what is to go (RFC 7386); a tag that it does not name stays.
  * SPDX-License-Identifier: MIT */
 #ifndef CONTROL_REGISTRY_CARD_H
 #define CONTROL_REGISTRY_CARD_H
@@ -26,12 +26,17 @@ enum {
 
 enum card_of { CARD_OF_MODEL, CARD_OF_VERSION };
 
-/* The card (empty: none) with the patch applied; *to is empty when nothing is left to say, *hold
- * and *parent are what it says of these (empty, 0: nothing). Memory: arena. E_INVALID_ARGUMENT,
- * E_WRONG_TYPE, E_VALUE_OUT_OF_RANGE with the member's name, E_LIMIT_EXCEEDED past
- * CARD_BYTES_MAX. */
+/* What slipway itself reads in a card; empty and 0: nothing. */
+struct card_said {
+  struct slice hold, pin;
+  uint32_t parent;
+};
+
+/* The card (empty: none) with the patch applied; *to is empty when nothing is left to say. Memory:
+ * arena. E_INVALID_ARGUMENT, E_WRONG_TYPE, E_VALUE_OUT_OF_RANGE with the member's name,
+ * E_LIMIT_EXCEEDED past CARD_BYTES_MAX. */
 CHECKED enum code card_patch(struct slice card, struct slice patch, enum card_of of,
-                             struct arena *arena, struct slice *to, struct slice *hold,
-                             uint32_t *parent, struct err *err);
+                             struct arena *arena, struct slice *to, struct card_said *said,
+                             struct err *err);
 
 #endif

@@ -57,13 +57,14 @@ enum code registry_if_match(const struct catalog_model *model,
 static bool card_facts(struct slice card, enum card_of of, const struct catalog_model *model,
                        const struct letter_command *command, struct event *event, struct err *err)
 {
-  struct slice next, hold;
+  struct slice next;
+  struct card_said said;
   struct facts facts;
-  uint32_t parent;
   struct slice patch = event_fact(&command->event, "patch");
-  if (card_patch(card, patch, of, command->arena, &next, &hold, &parent, err)) return false;
-  if (parent && (!model || !catalog_version(model, parent) || parent == event->version)) {
-    fail(err, E_VERSION_NOT_FOUND, "there is no version %u that this one could come from", parent);
+  if (card_patch(card, patch, of, command->arena, &next, &said, err)) return false;
+  uint32_t from = said.parent;
+  if (from && (!model || !catalog_version(model, from) || from == event->version)) {
+    fail(err, E_VERSION_NOT_FOUND, "there is no version %u that this one could come from", from);
     fail_at(err, "parent");
     return false;
   }
@@ -71,11 +72,14 @@ static bool card_facts(struct slice card, enum card_of of, const struct catalog_
   facts_init(&facts, command->arena);
   for (uint32_t i = 0; i < wish->n_facts; i++) {
     struct slice name = wish->facts[i].name;
-    if (slice_eq(name, SLICE("card")) || slice_eq(name, SLICE("hold"))) continue;
+    if (slice_eq(name, SLICE("card")) || slice_eq(name, SLICE("hold")) ||
+        slice_eq(name, SLICE("pin")))
+      continue;
     facts_add_of(&facts, name, wish->facts[i].value);
   }
   facts_add(&facts, "card", next);
-  facts_add(&facts, "hold", hold);
+  facts_add(&facts, "hold", said.hold);
+  facts_add(&facts, "pin", said.pin);
   if (facts_give(&facts, event)) return true;
   fail(err, E_OUT_OF_MEMORY, "the card takes too much memory");
   return false;

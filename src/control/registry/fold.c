@@ -129,7 +129,7 @@ static void model_remove(struct catalog_model *model, const struct event *event)
     if (!model->versions[i].removed) version_remove(model, &model->versions[i], event->seq);
   blob_drop(model->card);
   model->card = NULL;
-  model->held = false;
+  model->held = model->pinned = false;
   model->n_aliases = 0;
   model->n_backs = 0;
   model->quotas = NULL; /* another model of that name begins without */
@@ -190,6 +190,7 @@ enum code registry_fold(struct catalog *catalog, struct catalog_model *model,
       }
       card_set(&model->card, event);
       model->held = event_fact(event, "hold").len != 0;
+      model->pinned = event_fact(event, "pin").len != 0;
       break;
     case EVENT_VERSION_SET: version_dress(model, version, event); break;
     case EVENT_ALIAS_SET: alias_set(catalog, model, event); break;

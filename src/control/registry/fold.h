@@ -3,7 +3,8 @@
  *
  *   VERSION_PUSHED           may have the facts of VERSION_SET
  *   MODEL_SET, VERSION_SET   facts card (the whole of it, control/registry/card.h; absent: none),
- *                            hold (its member of that name), patch (what was asked: for people)
+ *                            hold, pin (its members of these names), patch (what was asked: for
+ *                            people)
  *   ALIAS_SET                fact alias; version: where it points now
  *   ALIAS_REMOVED            the same; version: where it pointed
  *   VERSION_REMOVED          its number is never given again

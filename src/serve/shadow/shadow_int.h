@@ -1,10 +1,10 @@
 /* shadow_int.h - a shadow and its pair of answers, inside the room.
  * Thread: its loop. Only `task` crosses, while OUT.
  * SPDX-License-Identifier: MIT */
-#ifndef SERVE_SHADOW_INT_H
-#define SERVE_SHADOW_INT_H
+#ifndef SERVE_SHADOW_SHADOW_INT_H
+#define SERVE_SHADOW_SHADOW_INT_H
 
-#include "serve/shadow.h"
+#include "serve/shadow/shadow.h"
 
 /* A release as the world of a call, or of a shadow, has it. */
 struct release_ref {

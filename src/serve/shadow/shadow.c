@@ -1,7 +1,7 @@
 /* shadow.c - the life of shadows: what they take over, when they may run, when they are given up.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
-#include "serve/shadow.h"
+#include "serve/shadow/shadow.h"
 
 #include "base/clock.h"
 #include "base/mem.h"

@@ -21,8 +21,8 @@
  *   never tried again.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
-#ifndef SERVE_SHADOW_H
-#define SERVE_SHADOW_H
+#ifndef SERVE_SHADOW_SHADOW_H
+#define SERVE_SHADOW_SHADOW_H
 
 #include "serve/call.h"
 

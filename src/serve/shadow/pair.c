@@ -9,7 +9,7 @@
 #include <math.h>
 
 #include "base/hash.h"
-#include "serve/reading.h"
+#include "serve/shadow/reading.h"
 #include "serve/release_int.h"
 #include "wire/json.h"
 

@@ -1,7 +1,7 @@
 /* reading.c - labels and scores out of tensors.
  * Thread: any, pure.
  * SPDX-License-Identifier: MIT */
-#include "serve/reading.h"
+#include "serve/shadow/reading.h"
 
 /* --- numbers ---------------------------------------------------------------------------------- */
 

@@ -13,8 +13,8 @@
  * So a classifier's label is what it says, or its argmax, and its score is how sure it is; a
  * regressor has a score and no label.
  * SPDX-License-Identifier: MIT */
-#ifndef SERVE_READING_H
-#define SERVE_READING_H
+#ifndef SERVE_SHADOW_READING_H
+#define SERVE_SHADOW_READING_H
 
 #include "base/contract.h"
 
