@@ -385,6 +385,7 @@ TEST(a_world_keeps_its_versions_until_its_last_lease_is_home)
 
   add(EVENT_VERSION_RETIRED, "m", 1);
   placed->serves = false;
+  publish_touch(&publish, catalog->tenants[0]);
   publish_world(&publish, catalog, (struct publish_flags){.draining = true});
   EXPECT_INT(placed->worlds, 1);
   second = LETTER_OF(one(&loops[1], LETTER_WORLD), struct letter_world);
