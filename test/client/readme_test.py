@@ -169,4 +169,21 @@ def make_demo_tells_its_story_and_ends():
         shutil.rmtree(cwd, ignore_errors=True)
 
 
+@test
+def tenants_as_the_readme_makes_them():
+    script = block_with("slipway tenant add").replace("slipway ", "./slipway ")
+    cwd = surroundings()
+    try:
+        with Daemon() as d:
+            done = shell(script, d, cwd)
+            expect_eq(done.returncode, 0, done.stderr + done.stdout)
+            expect_in("fraud team", done.stdout)
+            expect_in("tenant acme is removed", done.stdout)
+            for name in ("acme", "ci"):
+                with open(os.path.join(cwd, name + ".key")) as f:
+                    expect(f.read().startswith("slw_"), name)
+    finally:
+        shutil.rmtree(cwd, ignore_errors=True)
+
+
 main()

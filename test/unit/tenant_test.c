@@ -5,6 +5,7 @@
 
 #include "control/command.h"
 #include "control/tenant.h"
+#include "store/codec.h"
 
 #define HASH "d7c4b743081e6ccdf263598ab3a94f5df38c9f2aec014973c0806819d7762f26"
 
@@ -205,5 +206,51 @@ TEST(the_default_tenant_stays_and_so_does_one_with_something_under_way)
   EXPECT(strstr(decision.err.text, "running"));
   EXPECT_INT(fold((struct event){.kind = EVENT_TENANT_REMOVED, .tenant = SLICE("acme")}),
              E_INTERNAL);
+  catalog_free(catalog);
+}
+
+/* --- the golden ledger ------------------------------------------------------------------------ */
+
+/* See catalog_test.c: the digest may change with the catalog's members, the file never does. */
+#define GOLDEN_DIGEST "cb78f1f82d57addce735486655770c01f012eb2c1fc212b00f0eaf9ab92c412d"
+
+TEST(the_golden_ledger_of_tenants_folds_for_ever)
+{
+  char path[512], hex[SHA256_HEX_LEN + 1];
+  static char line[1 << 14];
+  struct arena arena;
+  struct event event;
+  const char *file_name = __FILE__, *end = strstr(file_name, "test/unit/");
+  snprintf(path, sizeof path, "%.*stest/golden/ledger-tenants.jsonl", (int)(end - file_name),
+           file_name);
+  FILE *ledger = fopen(path, "re");
+  EXPECT(ledger != NULL);
+  if (!ledger) return;
+  catalog = catalog_new(hash_key);
+  arena_init(&arena, 1 << 20, NULL);
+  while (fgets(line, sizeof line, ledger)) {
+    struct slice text = slice_of(line, strcspn(line, "\n"));
+    struct buf body, again;
+    EXPECT_INT(event_line_read(&arena, text, &event, &err), OK);
+    EXPECT_INT(catalog_apply(catalog, &event, &err), OK);
+    buf_init(&body, EVENT_LINE_MAX);
+    buf_init(&again, EVENT_LINE_MAX);
+    event_body_write(&body, &event);
+    event_line_write(&again, &event, EVENT_ENCODING, buf_lend(&body));
+    EXPECT(slice_eq(buf_lend(&again), text));
+    buf_deinit(&body);
+    buf_deinit(&again);
+  }
+  fclose(ledger);
+  arena_deinit(&arena);
+  EXPECT_INT(catalog->seq, 13);
+  EXPECT_INT(catalog_tenant(catalog, SLICE("acme"))->about.len, 0);
+  EXPECT_INT(catalog_tenant(catalog, SLICE("acme"))->keyring.n_live, 2);
+  EXPECT_INT(key_entry(catalog, SLICE("aaaaaaaaaaaa"))->key.expires_ms, 1767312000000);
+  EXPECT(catalog_tenant(catalog, SLICE("bank")) == NULL);
+  EXPECT_INT(catalog_tenant_ever(catalog, SLICE("bank"))->keyring.n_live, 0);
+  struct digest digest = catalog_digest(catalog);
+  digest_hex(&digest, hex);
+  EXPECT_STR(hex, GOLDEN_DIGEST);
   catalog_free(catalog);
 }
