@@ -62,10 +62,12 @@ static bool arm_choose(struct stepping *s)
   if (s->move->refused || !several) return s->move->refused == OK;
   if (settled && r->chosen != ARM_STABLE) return true;
   if (!says) says = s->event->winner;
-  if (!says || says == 1 + ARM_STABLE) {
+  bool out = says && (says - 1 >= plan_arms(plan) || r->closed & ARM_BIT(says - 1));
+  if (!says || out || says == 1 + ARM_STABLE) {
     step_refuse(s, E_CONFLICT,
-                says ? "stable has won: abort the release, or say which arm goes on with --arm"
-                     : "no arm has won: say which one goes on with --arm, or abort the release");
+                says && !out
+                    ? "stable has won: abort the release, or say which arm goes on with --arm"
+                    : "no arm has won: say which one goes on with --arm, or abort the release");
     return false;
   }
   r->chosen = says - 1;

@@ -121,7 +121,8 @@ static const struct arm *arm_asked(const struct call *call, const struct split *
     arm = (uint32_t)number;
   }
   if (arm >= model->n_arms) return NULL;
-  return model->arms[arm].version ? &model->arms[arm] : stable_arm(model);
+  bool out = !model->arms[arm].version || split->closed & ARM_BIT(arm);
+  return out ? stable_arm(model) : &model->arms[arm];
 }
 
 /* What a candidate may not have any more goes to stable. */

@@ -16,9 +16,11 @@ void crowd_init(struct crowd *crowd, const struct model *model, double rps, uint
                 uint64_t run)
 {
   must(rps > 0 && rps <= 1e6);
-  *crowd = (struct crowd){.model = model, .rps = rps, .second = -CROWD_HISTORY_S};
+  *crowd = (struct crowd){
+      .model = model, .rps = rps, .second = -CROWD_HISTORY_S, .n_arms = CROWD_ARMS};
   draw_seed(&crowd->rand, seed, run);
   draw_seed(&crowd->detail, ~seed, run);
+  draw_seed(&crowd->fate, seed ^ UINT64_C(0x6f7574636f6d6573), run);
   crowd_cut(crowd, &crowd->slow);
 }
 
@@ -123,7 +125,7 @@ void crowd_history(struct crowd *crowd, struct past *past)
 void crowd_cut(struct crowd *crowd, const struct slow *slow)
 {
   crowd->slow = *slow;
-  for (int arm = 0; arm < CROWD_ARMS; arm++)
+  for (int arm = 0; arm < ARMS_MAX; arm++)
     memset(crowd->arms[arm].pending, 0, sizeof crowd->arms[arm].pending);
   crowd->cut[0] = 0;
   for (int j = 0; j < SLOW_ROWS; j++) { /* an unused row is a class without a bucket */
@@ -138,8 +140,7 @@ void crowd_cut(struct crowd *crowd, const struct slow *slow)
 
 /* ---- seconds ---- */
 
-void crowd_second(struct crowd *crowd, const double part[CROWD_ARMS],
-                  struct crowd_seen seen[CROWD_ARMS])
+void crowd_second(struct crowd *crowd, const double *part, struct crowd_seen *seen)
 {
   if (crowd->tape) {
     tape_play(crowd, part, seen);
@@ -148,11 +149,13 @@ void crowd_second(struct crowd *crowd, const double part[CROWD_ARMS],
   const struct model *model = crowd->model;
   bool changed = crowd->second >= (int64_t)model->scenario.onset_s;
   double rate = rate_now(crowd);
-  enum model_mood mood[CROWD_ARMS];
+  enum model_mood mood[ARMS_MAX];
   mood[ARM_STABLE] = arm_mood(crowd, &crowd->arms[ARM_STABLE]);
   mood[ARM_CANDIDATE] =
       model->scenario.shared ? mood[ARM_STABLE] : arm_mood(crowd, &crowd->arms[ARM_CANDIDATE]);
-  for (uint32_t arm = 0; arm < CROWD_ARMS; arm++) {
+  for (uint32_t arm = ARM_MORE; arm < crowd->n_arms; arm++)
+    mood[arm] = model->scenario.shared ? mood[ARM_STABLE] : arm_mood(crowd, &crowd->arms[arm]);
+  for (uint32_t arm = 0; arm < crowd->n_arms; arm++) {
     enum model_who who = arm == ARM_CANDIDATE && changed ? WHO_CHANGED : WHO_STABLE;
     const double *above = model->above[who][mood[arm]];
     double mean = rate * part[arm];
@@ -221,4 +224,14 @@ void crowd_fill(struct crowd *crowd, uint32_t which, const struct crowd_seen *se
   arm->cpu_us = cpu > 0 && arm->costed ? (uint64_t)cpu : 0;
   arm->steady_bytes = CROWD_STEADY_BYTES + (rand_u64(rand) >> 44);
   arm->peak_bytes = arm->steady_bytes + (UINT64_C(8) << 20);
+}
+
+void crowd_outcomes(struct crowd *crowd, uint32_t which, struct look_arm *arm)
+{
+  bool changed = crowd->second > (int64_t)crowd->model->scenario.onset_s;
+  enum model_who who = which == ARM_CANDIDATE && changed ? WHO_CHANGED : WHO_STABLE;
+  uint64_t k = draw_binomial(&crowd->fate, arm->units, crowd->model->outcome[who]);
+  arm->metric.n = arm->units;
+  arm->metric.y = (int64_t)k << MEAN_PARTS_BITS;
+  arm->metric.yy = (mean_wide)k << 2 * MEAN_PARTS_BITS;
 }

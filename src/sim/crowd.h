@@ -14,6 +14,7 @@
 #include "sim/draw.h"
 #include "sim/model.h"
 
+/* CROWD_ARMS: of a recording, and of who is compared by the rivals' rules. */
 enum { CROWD_CLASSES = SLOW_ROWS + 1, CROWD_ARMS = 2, CROWD_HISTORY_S = 1800 };
 
 struct crowd_arm {
@@ -31,13 +32,15 @@ struct crowd {
   const struct tape *tape; /* not NULL: recorded requests instead of drawn ones (tape.h) */
   uint32_t lag;
   struct rand rand;
+  struct rand fate;   /* for outcomes: whether a plan has a metric does not change the counts */
   struct rand detail; /* for latencies: whether they are asked for does not change the counts */
   double rps;
   int64_t second; /* of the release; history is below 0 */
   struct slow slow;
-  uint32_t cut[CROWD_CLASSES + 1];   /* class k is buckets cut[k] .. cut[k + 1] - 1 */
-  struct crowd_arm arms[CROWD_ARMS]; /* candidate, stable */
-  struct sketch taped[CROWD_ARMS];   /* latencies from the tape since the last drain */
+  uint32_t cut[CROWD_CLASSES + 1]; /* class k is buckets cut[k] .. cut[k + 1] - 1 */
+  uint32_t n_arms;                 /* 2 unless said otherwise: further ones are as stable is */
+  struct crowd_arm arms[ARMS_MAX];
+  struct sketch taped[CROWD_ARMS]; /* latencies from the tape since the last drain */
 };
 
 /* rps of both arms together, at most 1e6. */
@@ -52,10 +55,10 @@ void crowd_cut(struct crowd *crowd, const struct slow *slow);
 struct crowd_seen {
   uint64_t requests, errors, timed, slow[SLOW_ROWS];
 };
-/* One second with these parts (0..1) of the requests at each arm; in a shadow step both may be
+/* One second with these parts (0..1) of the requests at each of n_arms; in a shadow step both may
+ * be
  * 1. */
-void crowd_second(struct crowd *crowd, const double part[CROWD_ARMS],
-                  struct crowd_seen seen[CROWD_ARMS]);
+void crowd_second(struct crowd *crowd, const double *part, struct crowd_seen *seen);
 /* Adds the latencies of successes since the last drain to the sketch. */
 void crowd_drain(struct crowd *crowd, uint32_t arm, struct sketch *into);
 /* What a look says beside errors and latency, where both arms are alike: answers and inputs by
@@ -63,5 +66,7 @@ void crowd_drain(struct crowd *crowd, uint32_t arm, struct sketch *into);
  * memory. */
 void crowd_fill(struct crowd *crowd, uint32_t arm, const struct crowd_seen *seen,
                 struct look_arm *into);
+/* Their outcomes, at once: one or none of each unit, by a chance of its own. */
+void crowd_outcomes(struct crowd *crowd, uint32_t arm, struct look_arm *into);
 
 #endif

@@ -45,6 +45,7 @@ static bool part_read(struct scenario *scenario, struct slice part)
   if (number_of(part, "uniform", &value)) factor = &scenario->uniform;
   if (number_of(part, "tail", &value)) factor = &scenario->tail;
   if (number_of(part, "errors", &value)) factor = &scenario->errors;
+  if (number_of(part, "outcomes", &value)) factor = &scenario->outcomes;
   if (!factor || value < 0.01 || value > 1000) return false;
   *factor = value;
   return true;
@@ -52,7 +53,7 @@ static bool part_read(struct scenario *scenario, struct slice part)
 
 enum code scenario_read(struct scenario *scenario, struct slice text, struct err *err)
 {
-  *scenario = (struct scenario){.uniform = 1, .tail = 1, .errors = 1};
+  *scenario = (struct scenario){.uniform = 1, .tail = 1, .errors = 1, .outcomes = 1};
   if (!slice_to_str(text, scenario->name, sizeof scenario->name) || text.len == 0)
     return fail(err, E_INVALID_ARGUMENT, "'%.*s' is no scenario; try 'null' or 'tail:2+b1'",
                 SLICE_ARG(text));
@@ -62,7 +63,7 @@ enum code scenario_read(struct scenario *scenario, struct slice text, struct err
     if (!part_read(scenario, part))
       return fail(err, E_INVALID_ARGUMENT,
                   "'%.*s' is no part of a scenario; parts are null, uniform:F, tail:F, errors:F, "
-                  "onset:SECONDS, drift, b1 to b5, shared, joined by '+'",
+                  "outcomes:F, onset:SECONDS, drift, b1 to b5, shared, joined by '+'",
                   SLICE_ARG(part));
     if (!plus) break;
     rest = slice_from(rest, part.len + 1);
@@ -76,7 +77,8 @@ enum code scenario_read(struct scenario *scenario, struct slice text, struct err
 
 bool scenario_is_null(const struct scenario *scenario)
 {
-  return scenario->uniform == 1 && scenario->tail == 1 && scenario->errors == 1;
+  return scenario->uniform == 1 && scenario->tail == 1 && scenario->errors == 1 &&
+         scenario->outcomes >= 1;
 }
 
 /* ---- probabilities ---- */
@@ -118,6 +120,8 @@ void model_make(struct model *model, const struct scenario *scenario, double p0)
     model->error[who][MOOD_CALM] = calm;
     model->error[who][MOOD_BURST] = fmax(calm, fmin(0.9, g * calm));
   }
+  model->outcome[WHO_STABLE] = MODEL_OUTCOME;
+  model->outcome[WHO_CHANGED] = fmin(0.9, MODEL_OUTCOME * scenario->outcomes);
   for (uint32_t i = 0; i < SKETCH_BUCKETS; i++) {
     double us = i ? (double)sketch_edge(i - 1) : 0;
     for (int who = 0; who < WHOS; who++) {

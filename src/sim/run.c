@@ -24,7 +24,8 @@ struct bench {
   struct crowd_seen undrained; /* stable's, since the last drain */
   uint32_t stable_weight;
   uint32_t undrained_s;
-  double first_part[CROWD_ARMS];
+  double first_part[ARMS_MAX];
+  uint32_t won; /* ARM_NONE: nobody yet */
 };
 
 /* ---- the release ---- */
@@ -39,7 +40,7 @@ static void bench_drain(struct bench *bench)
 {
   bool past = has_steps_left(bench);
   if (!bench->undrained_s || (!past && !bench->of->rivals)) return;
-  for (uint32_t arm = 0; arm < CROWD_ARMS; arm++) {
+  for (uint32_t arm = 0; arm < CROWD_ARMS; arm++) { /* rivals know these two */
     memset(&bench->sketch, 0, sizeof bench->sketch);
     crowd_drain(&bench->crowd, arm, &bench->sketch);
     if (bench->of->rivals) rivals_add(&bench->rivals, arm, &bench->sketch);
@@ -78,7 +79,8 @@ static void bench_approve(struct bench *bench)
                                   .person = people[i],
                                   .role = PLAN_ADMIN,
                                   .step = bench->rollout.step,
-                                  .spec = bench->rollout.spec};
+                                  .spec = bench->rollout.spec,
+                                  .winner = bench->won == ARM_NONE ? 0 : 1 + bench->won};
     if (rollout_approvals_wanted(&bench->rollout, plan) == 0) return;
     bench_event(bench, &event);
   }
@@ -90,6 +92,8 @@ static void bench_begin(struct bench *bench, uint32_t run)
   struct digest spec = {0};
   crowd_init(&bench->crowd, bench->model, of->rps, of->seed, run);
   crowd_play(&bench->crowd, of->tape);
+  bench->crowd.n_arms = plan_arms(&of->plan);
+  bench->won = ARM_NONE;
   memset(&bench->past, 0, sizeof bench->past);
   crowd_history(&bench->crowd, &bench->past);
   rivals_init(&bench->rivals, of->scenario.errors != 1);
@@ -103,34 +107,40 @@ static void bench_begin(struct bench *bench, uint32_t run)
   bench_approve(bench);
 }
 
-static void look_fill(struct bench *bench, const struct crowd_seen seen[CROWD_ARMS],
-                      uint32_t copied)
+static void look_fill(struct bench *bench, const struct crowd_seen *seen, uint32_t copied)
 {
   struct look *look = &bench->look;
-  look_init(look, bench->trial.looks, CROWD_ARMS);
+  look_init(look, bench->trial.looks, bench->trial.n_arms);
   look->elapsed_ms = 1000;
   look->loaded_ms = (uint64_t)bench->crowd.second * 1000 + 3600000;
   look->copied = copied;
-  for (uint32_t arm = 0; arm < CROWD_ARMS; arm++) {
-    look->weights[arm] = rollout_weight(&bench->rollout, &bench->of->plan, arm);
+  for (uint32_t arm = 0; arm < look->n_arms; arm++) {
+    if (bench->rollout.closed & ARM_BIT(arm)) continue;
+    look->weights[arm] = rollout_share(&bench->rollout, &bench->of->plan, arm);
     crowd_fill(&bench->crowd, arm, &seen[arm], &look->arms[arm]);
+    if (bench->of->plan.metric.name[0]) crowd_outcomes(&bench->crowd, arm, &look->arms[arm]);
   }
   if (!copied) return;
   uint64_t pairs = seen[ARM_CANDIDATE].timed < seen[ARM_STABLE].timed ? seen[ARM_CANDIDATE].timed
-                                                                        : seen[ARM_STABLE].timed;
+                                                                      : seen[ARM_STABLE].timed;
   uint64_t differ = draw_binomial(&bench->crowd.rand, pairs, PAIRS_DIFFER);
   look->agree.at[0] = pairs - differ;
   look->agree.at[AGREE_PARTS] = differ;
 }
 
 /* One second of traffic; in the judge's eyes as long as the release goes on. */
-static void bench_second(struct bench *bench, bool judged, struct crowd_seen seen[CROWD_ARMS])
+static void bench_second(struct bench *bench, bool judged, struct crowd_seen *seen)
 {
   const struct plan *plan = &bench->of->plan;
   uint32_t copied = judged ? rollout_copied(&bench->rollout, plan) : 0;
-  double part[CROWD_ARMS] = {bench->first_part[0], bench->first_part[1]};
-  for (uint32_t arm = 0; judged && arm < CROWD_ARMS; arm++)
-    part[arm] = (copied ? copied : rollout_weight(&bench->rollout, plan, arm)) / (double)PLAN_WHOLE;
+  double part[ARMS_MAX];
+  memcpy(part, bench->first_part, sizeof part);
+  /* What stable does for arms that are closed is no evidence, so it is left out. */
+  for (uint32_t arm = 0; judged && arm < plan_arms(plan); arm++) {
+    uint32_t own =
+        bench->rollout.closed & ARM_BIT(arm) ? 0 : rollout_share(&bench->rollout, plan, arm);
+    part[arm] = (copied ? copied : own) / (double)PLAN_WHOLE;
+  }
   if (bench->crowd.second == 0) memcpy(bench->first_part, part, sizeof part);
   if (judged) bench->stable_weight = rollout_weight(&bench->rollout, plan, ARM_STABLE);
   crowd_second(&bench->crowd, part, seen);
@@ -142,6 +152,7 @@ static void bench_second(struct bench *bench, bool judged, struct crowd_seen see
   if (!judged) return;
   look_fill(bench, seen, copied);
   trial_look(&bench->trial, &bench->look, &bench->verdict);
+  if (bench->won == ARM_NONE) bench->won = bench->verdict.winner;
   struct rollout_event event = rollout_event_of(&bench->verdict, false);
   bench_event(bench, &event);
   bench_approve(bench);
@@ -158,6 +169,8 @@ static void result_end(const struct bench *bench, struct sim_result *result)
 {
   result->state = bench->rollout.state;
   result->end_s = (uint32_t)bench->crowd.second;
+  result->winner = bench->won;
+  result->closed = bench->rollout.closed;
   if (bench->rollout.state != ROLLOUT_ROLLED_BACK) return;
   result->harm_s = result->end_s;
   result->gate = bench->verdict.by;
@@ -167,7 +180,7 @@ static void result_end(const struct bench *bench, struct sim_result *result)
 static void bench_run(struct bench *bench, uint32_t run, struct sim_result *result)
 {
   const struct sim_case *of = bench->of;
-  struct crowd_seen seen[CROWD_ARMS];
+  struct crowd_seen seen[ARMS_MAX] = {0};
   *result = (struct sim_result){.harm_s = RUN_NEVER};
   bench_begin(bench, run);
   bool judged = true;
@@ -209,8 +222,8 @@ enum code sim_case_check(const struct sim_case *of, struct err *err)
   if (plan_check(&of->plan, err) != OK) return err->code;
   if (of->plan.n_steps == 0)
     return fail(err, E_INVALID_ARGUMENT, "the plan has no steps, so there is nothing to simulate");
-  if (plan_arms(&of->plan) != CROWD_ARMS)
-    return fail(err, E_INVALID_ARGUMENT, "simulated traffic has two arms; the plan has %u",
+  if (of->tape && plan_arms(&of->plan) != CROWD_ARMS)
+    return fail(err, E_INVALID_ARGUMENT, "recorded traffic has two arms; the plan has %u",
                 plan_arms(&of->plan));
   if (!(of->rps > 0 && of->rps <= 1e6))
     return fail(err, E_INVALID_ARGUMENT, "the rate must lie between 1 and 1000000 per second");

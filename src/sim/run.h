@@ -37,6 +37,8 @@ struct sim_result {
   enum gate_id gate;        /* of harm */
   enum judge_lane lane;
   uint32_t paused;       /* bit per gate that asked for a pause */
+  uint32_t winner;       /* the first arm that was named one at any look; ARM_NONE */
+  uint32_t closed;       /* bit per arm that harm has closed */
   uint64_t harmed;       /* candidate answers from the change on */
   uint64_t last_look;    /* candidate answers of the look that ended it */
   double spent;          /* harm budget */
@@ -46,7 +48,8 @@ struct sim_result {
 /* One step of 5 % (or another share) for so long, all gates on: what the bars are measured with. */
 void sim_case_init(struct sim_case *of, struct slice scenario, double rps, double share,
                    uint32_t seconds, uint32_t runs, uint64_t seed);
-/* E_INVALID_ARGUMENT for what cannot be simulated: more than two arms, a plan without steps. */
+/* E_INVALID_ARGUMENT for what cannot be simulated: a plan without steps, more than two arms on a
+ * recording of two. */
 CHECKED enum code sim_case_check(const struct sim_case *of, struct err *err);
 
 /* Results of runs 0 .. of->runs - 1. */
@@ -54,6 +57,8 @@ void sim_case_run(const struct sim_case *of, const struct crew *crew, struct sim
 
 struct sim_summary {
   uint32_t runs, early, caught, completed, paused; /* early: rolled back before any change */
+  uint32_t won[ARMS_MAX];                          /* runs in which that arm was named the winner */
+  uint32_t closed[ARMS_MAX];                       /* in which that arm was closed */
   uint32_t by[GATE_COUNT][LANES];                  /* rollbacks by what fired first */
   uint32_t paused_by[GATE_COUNT];
   double delay_s[3]; /* p50 p90 p99 from the change on, over all runs; infinite: never */

@@ -51,6 +51,10 @@ void sim_summarize(const struct sim_case *of, const struct sim_result *results,
     summary->caught += result->harm_s != RUN_NEVER && !early;
     summary->completed += result->state == ROLLOUT_COMPLETED;
     summary->paused += result->paused != 0;
+    for (uint32_t arm = 0; arm < ARMS_MAX; arm++) {
+      summary->won[arm] += result->winner == arm;
+      summary->closed[arm] += result->closed >> arm & 1;
+    }
     for (uint32_t gate = 0; gate < GATE_COUNT; gate++)
       summary->paused_by[gate] += (result->paused >> gate) & 1;
     if (result->harm_s != RUN_NEVER) summary->by[result->gate][result->lane]++;

@@ -99,8 +99,15 @@ static const struct {
      "{\"strategy\":\"canary\",\"steps\":[{\"canary\":{\"traffic\":\"50%\",\"for\":\"2s\"}}],"
      "\"metric\":{\"name\":\"clicks\",\"maturity\":\"1s\"},\"final_step_needs_labels\":"
      "true," TOWN_GATES "}"},
+    {"test of two candidates",
+     "{\"strategy\":\"ab\",\"steps\":[{\"ab\":{\"for\":\"2s\"}}],\"metric\":{\"name\":\"clicks\","
+     "\"maturity\":\"1s\"},\"ab\":{\"arms\":[{\"traffic\":\"30%\"},{\"traffic\":\"40%\"},"
+     "{\"version\":3,\"traffic\":\"30%\"}],\"users_min\":1,\"weeks_min\":0}," TOWN_GATES "}"},
     {"now", "{\"strategy\":\"now\"," TOWN_GATES "}"},
 };
+
+/* The second candidate is the one that people choose. */
+static uint32_t versions_of(const char *plan) { return strstr(plan, "\"version\":3") ? 3 : 2; }
 
 static struct catalog_model *the_model(struct town *town)
 {
@@ -114,11 +121,11 @@ static void person_step(struct town *town, const char *plan)
 {
   static const struct event_file files[] = {{.name = SLICE("golden.jsonl"), .bytes = 2},
                                             {.name = SLICE("model.onnx"), .bytes = 1}};
-  static struct event_fact facts[3];
+  static struct event_fact facts[4];
   const struct catalog_model *model = the_model(town);
   struct event event = {.tenant = SLICE("default"), .model = SLICE("m"), .actor = SLICE("ann")};
   if (town->commands_out || !catalog_tenant(control_catalog(town->control), event.tenant)) return;
-  if (!model || model->n_versions < 2) {
+  if (!model || model->n_versions < versions_of(plan)) {
     event.files = files;
     event.n_files = 2;
     if (!model || model->serving) town_command(town, COMMAND_PUSH, &event);
@@ -132,7 +139,7 @@ static void person_step(struct town *town, const char *plan)
     event.version = 1;
     event.n_facts = 0;
     town_command(town, COMMAND_DEPLOY, &event);
-  } else if (model->n_versions >= 2 && !model->n_releases) {
+  } else if (model->n_versions >= versions_of(plan) && !model->n_releases) {
     facts[1] = (struct event_fact){SLICE("plan"), slice_str(plan)};
     event.version = 2;
     town_command(town, COMMAND_RELEASE, &event);
@@ -141,6 +148,11 @@ static void person_step(struct town *town, const char *plan)
     facts[1] = (struct event_fact){SLICE("role"), SLICE("approver")};
     facts[2] = (struct event_fact){SLICE("word"), SLICE("approve")};
     event.n_facts = 3;
+    if (versions_of(plan) == 3) {
+      for (int i = 3; i > 0; i--) facts[i] = facts[i - 1];
+      facts[0] = (struct event_fact){SLICE("arm"), SLICE("candidate-2")};
+      event.n_facts = 4;
+    }
     town_command(town, COMMAND_SAY, &event);
   }
 }
@@ -211,8 +223,11 @@ static uint32_t play(const char *plan, bool bad, uint32_t cut, uint64_t seed)
   if (model && model->release) {
     bool now = model->release->rollout.state == ROLLOUT_COMPLETED;
     bool done = now || model->release->rollout.state == ROLLOUT_SETTLED;
-    EXPECT_INT(done ? 2 : 1, model->serving);
-    EXPECT(done == !bad || strstr(plan, "\"now\"")); /* nothing judges `now` before it is done */
+    bool several = versions_of(plan) == 3; /* the bad one is closed, the other goes on */
+    EXPECT_INT(done ? versions_of(plan) : 1, model->serving);
+    EXPECT(done == !bad || several || strstr(plan, "\"now\"")); /* nothing judges `now` before */
+    if (several) EXPECT(done);
+    if (several) EXPECT_INT(model->release->rollout.closed, bad ? ARM_BIT(ARM_CANDIDATE) : 0);
     EXPECT_INT(model->n_releases, 1);
   }
   EXPECT(town_settle(&town));

@@ -191,22 +191,22 @@ static void lease_end(struct town *town, struct town_lease *lease)
   ungrab(lease);
 }
 
-/* The plans of this town say 20, 50 and 80 percent: any other share is a third split. */
+/* The plans of this town say 20, 30, 50 and 80 percent: any other share is a third split. */
 static void split_look(const struct model *model)
 {
   uint64_t whole = 0;
   EXPECT((model->stable != NULL) == (model->n_arms > 0));
   for (uint32_t i = 0; i < model->n_arms; i++) {
     const struct version *version = model->arms[i].version;
-    EXPECT(version ? version->state == VERSION_READY : model->arms[i].weight == 0);
-    EXPECT(version || !model->release);
+    bool out = model->release ? model->release->closed & ARM_BIT(i) : i == ARM_CANDIDATE;
+    EXPECT(version ? version->state == VERSION_READY && !out : out);
     whole += model->arms[i].weight;
   }
   EXPECT(!model->n_arms || whole == WEIGHT_WHOLE);
   if (!model->release) return;
   uint32_t share = model->arms[0].weight / (WEIGHT_WHOLE / 100);
   EXPECT(share == 0 || share == 20 || share == 50 || share == 80 || share == 100 ||
-         (share == 1 && model->copy));
+         (share == 30 && model->n_arms == 3) || (share == 1 && model->copy));
   EXPECT(model->release->unjudged_max > 0);
 }
 
@@ -287,12 +287,13 @@ static void call_begin(struct town *town, uint32_t number)
   uint32_t arm = 0;
   for (uint64_t lot = roll(town, WEIGHT_WHOLE); lot >= model->arms[arm].weight; arm++)
     lot -= model->arms[arm].weight;
-  const struct version *version = model->arms[arm].version;
+  bool out = model->release && model->release->closed & ARM_BIT(arm);
+  const struct version *version = model->arms[arm = out ? ARM_STABLE : arm].version;
   struct town_call *call = grab_zero(1, sizeof *call);
   call->lease = lease->letter;
   call->lane = version->seats[version->resident ? number : roll(town, version->n_seats)].lane;
   call->lane->calls++;
-  call->arm = arm;
+  call->arm = arm, call->out = out;
   call->slot = version->slot;
   call->version = version->number;
   call->released = model->release != NULL;
@@ -306,7 +307,7 @@ static void call_begin(struct town *town, uint32_t number)
 
 static void call_count(struct town *town, struct town_loop *loop, const struct town_call *call)
 {
-  struct arm_tally *arm = tally_arm(loop->tally, call->slot);
+  struct arm_tally *arm = call->out ? NULL : tally_arm(loop->tally, call->slot);
   bool bad = town->bad_every && call->version % town->bad_every == 0 && chance(town, 50);
   bool newest_world = newest(loop) && newest(loop)->letter == call->lease;
   if (!arm) return;
@@ -490,12 +491,12 @@ static void stats_home(struct town *town, struct letter_stats *letter, uint64_t 
 
 static uint64_t calls_before_start; /* counted by a control that is no more */
 
-/* Every unit of the town that has matured was worth half of the cap: no arm is better. */
+/* Every unit that has matured was worth half of the cap: no arm is better. */
 static void measured_home(struct town *town, struct letter_measure *letter)
 {
   int64_t from_ms = letter->since_ms > letter->from_ms ? letter->since_ms : letter->from_ms;
   int64_t units = (letter->mature_ms - from_ms) / 10;
-  for (int arm = 0; arm < 2; arm++)
+  for (int arm = 0; arm < 3; arm++)
     for (int64_t i = 0; i < units; i++)
       mean_add(&letter->arms[arm].metric, (int64_t)(i % 2) << MEAN_PARTS_BITS, 0);
   home(town, &letter->mail, LETTER_MEASURE_HOME);

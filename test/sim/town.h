@@ -33,6 +33,7 @@ struct town_call { /* a request a loop is working on: it holds its world and has
   struct lane *lane;
   uint32_t arm, slot, version, release_slot, shadow;
   bool released; /* release_slot is one */
+  bool out;      /* it drew an arm that is closed */
 };
 
 struct town_lease {

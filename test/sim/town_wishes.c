@@ -16,6 +16,9 @@ static const char *const plans[] = {
     "{\"strategy\":\"canary\",\"steps\":[{\"canary\":{\"traffic\":\"50%\",\"for\":\"4s\","
     "\"approve\":{\"count\":1}}}]," TOWN_GATES "}",
     "{\"strategy\":\"now\"," TOWN_GATES "}",
+    "{\"strategy\":\"ab\",\"steps\":[{\"ab\":{\"for\":\"3s\"}}],\"metric\":{\"name\":\"clicks\","
+    "\"maturity\":\"1s\"},\"ab\":{\"arms\":[{\"traffic\":\"30%\"},{\"traffic\":\"40%\"},"
+    "{\"version\":3,\"traffic\":\"30%\"}],\"users_min\":1,\"weeks_min\":0}," TOWN_GATES "}",
     "{\"strategy\":\"canary\",\"steps\":[{\"canary\":{\"traffic\":\"120%\"}}]}",
 };
 
@@ -32,13 +35,14 @@ static void release_wish(struct town *town, struct wish *wish)
   if (die < 45) {
     wish->letter.kind = COMMAND_RELEASE;
     wish->facts[n++] = (struct event_fact){SLICE("person"), slice_str(people[roll(town, 3)])};
-    wish->facts[n++] = (struct event_fact){SLICE("plan"), slice_str(plans[roll(town, 4)])};
+    wish->facts[n++] = (struct event_fact){SLICE("plan"), slice_str(plans[roll(town, 5)])};
     if (chance(town, 15))
       wish->facts[n++] = (struct event_fact){SLICE("rehearse"), SLICE("errors 50%")};
     if (chance(town, 20)) wish->facts[n++] = (struct event_fact){SLICE("supersede"), SLICE("true")};
   } else if (die < 92) {
     wish->letter.kind = COMMAND_SAY;
     event->version = 0;
+    if (chance(town, 30)) wish->facts[n++] = (struct event_fact){SLICE("arm"), SLICE("candidate-2")};
     wish->facts[n++] = (struct event_fact){SLICE("person"), slice_str(people[roll(town, 3)])};
     if (chance(town, 90))
       wish->facts[n++] = (struct event_fact){SLICE("role"), SLICE("approver")};

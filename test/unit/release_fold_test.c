@@ -269,6 +269,95 @@ TEST(a_move_that_says_another_version_than_its_state_is_refused_and_one_from_bef
   end();
 }
 
+static const char arms_plan[] =
+    "{\"strategy\":\"ab\",\"metric\":{\"name\":\"clicks\"},\"ab\":{\"arms\":[{\"traffic\":\"20%\"},"
+    "{\"traffic\":\"40%\"},{\"version\":4,\"traffic\":\"20%\"},{\"version\":3,\"traffic\":\"20%\"}]}}";
+
+TEST(a_release_of_many_arms_keeps_their_versions_and_serves_the_chosen_one)
+{
+  begin();
+  EXPECT_INT(release(2, arms_plan, false), OK);
+  EXPECT(slice_eq(event_fact(&decision.events[0], "versions"), SLICE("2 1 4 3")));
+  write_down();
+  const struct catalog_release *started = model()->release;
+  static const uint32_t versions[] = {2, 1, 4, 3};
+  EXPECT_INT(started->n_arms, 4);
+  EXPECT(memcmp(started->versions, versions, sizeof versions) == 0);
+  EXPECT(release_has(started, 4) && release_has(started, 1) && !release_has(started, 5));
+  struct digest before = catalog_digest(catalog);
+  struct event event;
+  struct rollout rollout = started->rollout;
+  rollout.begun = true;
+  rollout.state = ROLLOUT_RUNNING;
+  rollout.closed = ARM_BIT(3);
+  EXPECT(release_moved(&arena, model(), &rollout, 5, SLICE_NONE, SLICE_NONE, &event));
+  EXPECT_INT(event.version, 2); /* nobody is chosen yet */
+  EXPECT_INT(fold(event), OK);
+  EXPECT_INT(model()->release->rollout.closed, ARM_BIT(3));
+  EXPECT_INT(model()->serving, 1);
+  struct digest after = catalog_digest(catalog);
+  EXPECT(memcmp(&before, &after, sizeof before) != 0);
+  rollout.state = ROLLOUT_COMPLETED;
+  rollout.step = 1;
+  rollout.chosen = 2;
+  EXPECT(release_moved(&arena, model(), &rollout, 9, SLICE_NONE, SLICE_NONE, &event));
+  EXPECT_INT(event.version, 4);
+  EXPECT_INT(fold(event), OK);
+  EXPECT_INT(model()->serving, 4);
+  EXPECT_INT(catalog_previous(model()), 1);
+  rollout.state = ROLLOUT_ROLLED_BACK;
+  EXPECT(release_moved(&arena, model(), &rollout, 10, SLICE_NONE, SLICE_NONE, &event));
+  EXPECT_INT(fold(event), OK);
+  EXPECT_INT(model()->serving, 1);
+  EXPECT_INT(release(0, "{\"strategy\":\"ab\",\"metric\":{\"name\":\"m\"},\"ab\":{\"arms\":["
+                        "{\"version\":3,\"traffic\":\"50%\"},{\"traffic\":\"50%\"}]}}",
+                     false),
+             OK);
+  EXPECT_INT(decision.version, 3); /* the plan says so, and nobody else does */
+  EXPECT(!event_fact(&decision.events[0], "versions").len);
+  end();
+}
+
+TEST(arms_that_cannot_be_are_refused_by_name)
+{
+  static const struct {
+    uint32_t version;
+    const char *more;
+    enum code code;
+    const char *field;
+  } bad[] = {
+      {2, "{\"traffic\":\"40%\"},{\"version\":9,\"traffic\":\"40%\"}", E_VERSION_NOT_FOUND, "arms[2]"},
+      {2, "{\"traffic\":\"40%\"},{\"version\":2,\"traffic\":\"40%\"}", E_INVALID_ARGUMENT, "arms[2]"},
+      {2, "{\"traffic\":\"40%\"},{\"version\":1,\"traffic\":\"40%\"}", E_INVALID_ARGUMENT, "arms[2]"},
+      {2, "{\"version\":3,\"traffic\":\"80%\"}", E_INVALID_ARGUMENT, "arms[1]"},
+      {9, "{\"traffic\":\"40%\"},{\"version\":3,\"traffic\":\"40%\"}", E_VERSION_NOT_FOUND, "version"},
+      {2, "{\"traffic\":\"40%\"},{\"version\":3,\"traffic\":\"60%\"}", E_BAD_CONFIG, "ab.arms"},
+  };
+  begin();
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    char plan[512];
+    snprintf(plan, sizeof plan,
+             "{\"strategy\":\"ab\",\"metric\":{\"name\":\"m\"},\"ab\":{\"arms\":[{\"traffic\":"
+             "\"20%%\"},%s]}}",
+             bad[i].more);
+    EXPECT_INT(release(bad[i].version, plan, false), bad[i].code);
+    EXPECT(strstr(decision.err.field, bad[i].field) != NULL);
+  }
+  EXPECT(!model()->release);
+  EXPECT_INT(release(2, arms_plan, false), OK);
+  struct event_fact facts[8];
+  struct event event = decision.events[0];
+  must(event.n_facts <= 8);
+  for (uint32_t i = 0; i < event.n_facts; i++) {
+    facts[i] = event.facts[i];
+    if (slice_eq(facts[i].name, SLICE("versions"))) facts[i].value = SLICE("2 1 4 9");
+  }
+  event.facts = facts;
+  EXPECT_INT(fold(event), E_INTERNAL);
+  EXPECT(!model()->release);
+  end();
+}
+
 TEST(a_failed_candidate_is_refused_with_its_reason)
 {
   begin();

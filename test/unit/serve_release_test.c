@@ -492,3 +492,73 @@ TEST(what_is_evidence_is_remembered_for_its_outcome)
   EXPECT_INT(tally->predictions_missed, 0);
   fake_down();
 }
+
+/* Versions 2, 1 and 3 are the arms 0, 1 and 2. */
+static void publish_three(uint32_t closed)
+{
+  weights[0] = weights[2] = WEIGHT_WHOLE / 10 * 3;
+  weights[1] = WEIGHT_WHOLE - weights[0] - weights[2];
+  n_arms = 3;
+  split.closed = closed;
+  publish();
+}
+
+TEST(who_draws_a_closed_arm_is_answered_by_stable_and_counts_nowhere)
+{
+  enum { USERS = 600 };
+  static uint32_t before[USERS];
+  char user[16];
+  uint32_t moved = 0;
+  fake_up();
+  split.sticky = STICKY_HEADER;
+  split.sticky_name = SLICE("x-user");
+  split.selector = SLICE("header:x-arm");
+  publish_three(0);
+  for (uint32_t i = 0; i < USERS; i++) {
+    snprintf(user, sizeof user, "u-%" PRIu32, i);
+    before[i] = ask_full("r", "x-user", user, NULL, OK, 1);
+    if (i % 16 == 15) pulse();
+  }
+  pulse();
+  publish_three(ARM_BIT(2));
+  EXPECT_INT(ask_full("r", "x-arm", "candidate-2", NULL, OK, 1), 1);
+  EXPECT_INT(ask_full("r", "x-arm", "candidate", NULL, OK, 1), 2);
+  pulse();
+  for (uint32_t i = 0; i < USERS; i++) {
+    snprintf(user, sizeof user, "u-%" PRIu32, i);
+    uint32_t now = ask_full("r", "x-user", user, NULL, OK, 1);
+    EXPECT_INT(now, before[i] == 3 ? 1 : before[i]); /* nobody else moved */
+    const struct tally *tally = pulse();
+    const struct release_tally *release = &tally->releases[0];
+    uint64_t counted = release->assigned[0] + release->assigned[1] + release->assigned[2];
+    EXPECT_INT(counted, before[i] != 3);
+    EXPECT_INT(arm_of(tally, now)->requests, before[i] != 3);
+    EXPECT_INT(release->unjudged, 0);
+    moved += before[i] == 3;
+  }
+  EXPECT(moved > USERS / 5 && moved < USERS * 2 / 5);
+  fake_down();
+}
+
+TEST(the_kill_rule_stops_one_candidate_and_not_the_other)
+{
+  char user[16], of[4][16] = {""};
+  fake_up();
+  split.sticky = STICKY_HEADER;
+  split.sticky_name = SLICE("x-user");
+  publish_three(0);
+  for (uint32_t i = 0; i < 200; i++) {
+    snprintf(user, sizeof user, "u-%" PRIu32, i);
+    memcpy(of[ask_full("r", "x-user", user, NULL, OK, 1)], user, sizeof user);
+    pulse();
+  }
+  for (int i = 0; i < 20; i++) ask_full("r", "x-user", of[3], NULL, E_MODEL_FAILED, 1);
+  EXPECT_INT(ask_full("r", "x-user", of[3], NULL, OK, 1), 1);
+  EXPECT_INT(ask_full("r", "x-user", of[2], NULL, OK, 1), 2);
+  const struct tally *tally = pulse();
+  EXPECT_INT(tally->releases[0].killed, ARM_BIT(2));
+  for (int i = 0; i < 20; i++) ask_full("r", "x-user", of[2], NULL, E_MODEL_FAILED, 1);
+  EXPECT_INT(ask_full("r", "x-user", of[2], NULL, OK, 1), 1);
+  EXPECT_INT(pulse()->releases[0].killed, ARM_BIT(0) | ARM_BIT(2));
+  fake_down();
+}

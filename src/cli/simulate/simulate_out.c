@@ -116,6 +116,15 @@ static json_t *by_pause(const struct sim_summary *got)
   return list;
 }
 
+/* By name, where there is any. */
+static json_t *by_arm(const uint32_t counts[ARMS_MAX])
+{
+  json_t *tree = json_object();
+  for (uint32_t arm = 0; arm < ARMS_MAX; arm++)
+    if (counts[arm]) json_object_set_new(tree, arm_name(arm), json_integer(counts[arm]));
+  return tree;
+}
+
 static void case_json(struct simulate_out *out, const struct sim_case *of,
                       const struct sim_summary *got)
 {
@@ -127,12 +136,13 @@ static void case_json(struct simulate_out *out, const struct sim_case *of,
                           three(got->rival_delay_s[rival])));
   json_array_append_new(
       out->cases,
-      json_pack("{s:s,s:f,s:i,s:i,s:I,s:i,s:i,s:i,s:i,s:o,s:o,s:o,s:o,s:o}", "scenario",
+      json_pack("{s:s,s:f,s:i,s:i,s:I,s:i,s:i,s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "scenario",
                 of->scenario.name, "rps", of->rps, "runs", (int)got->runs, "seconds",
                 (int)of->seconds, "seed", (json_int_t)of->seed, "false_rollbacks", (int)got->early,
                 "caught", (int)got->caught, "completed", (int)got->completed, "paused",
                 (int)got->paused, "delay_s", three(got->delay_s), "harmed", three(got->harmed),
-                "rollbacks_by", by_lane(got), "pauses_by", by_pause(got), "rivals", rivals));
+                "rollbacks_by", by_lane(got), "pauses_by", by_pause(got), "rivals", rivals,
+                "winners", by_arm(got->won), "closed", by_arm(got->closed)));
 }
 
 static void notes_add(struct simulate_out *out, const struct sim_case *of,
@@ -151,6 +161,14 @@ static void notes_add(struct simulate_out *out, const struct sim_case *of,
     buf_print(&out->notes, "%spaused by %s %u", any ? ", " : "", gate_name((enum gate_id)gate),
               got->paused_by[gate]);
     any = true;
+  }
+  for (uint32_t arm = 0; arm < ARMS_MAX; arm++) {
+    if (got->won[arm])
+      buf_print(&out->notes, "%s%s won %u", any ? ", " : "", arm_name(arm), got->won[arm]);
+    any = any || got->won[arm];
+    if (got->closed[arm])
+      buf_print(&out->notes, "%s%s closed %u", any ? ", " : "", arm_name(arm), got->closed[arm]);
+    any = any || got->closed[arm];
   }
   if (got->completed) buf_print(&out->notes, "%scompleted %u", any ? ", " : "", got->completed);
   if (any || got->completed)

@@ -38,7 +38,8 @@ bool release_moved(struct arena *arena, const struct catalog_model *model,
   facts_add(&facts, "edges", edges);
   uint32_t serving = release_serving(model->release, rollout);
   if (serving) facts_number(&facts, "serving", serving);
-  if (state_facts(rollout->state)->protects) facts_add(&facts, "protects", SLICE("true"));
+  bool closes = rollout->closed & ~model->release->rollout.closed;
+  if (state_facts(rollout->state)->protects || closes) facts_add(&facts, "protects", SLICE("true"));
   struct slice hex = rollout_hex(arena, rollout);
   facts.full = facts.full || !hex.at;
   facts_add(&facts, "rollout", hex);

@@ -1,0 +1,423 @@
+/* judge_arms_test.c - a test of several candidates as the judge and its release see it: who is
+ * closed and who goes on, who has won, what a person may choose; and that a replay has the same
+ * bits.
+ * Thread: main.
+ * SPDX-License-Identifier: MIT */
+#include "test.h"
+
+#include "judge/evidence.h"
+#include "judge/explain.h"
+#include "judge/step.h"
+#include "judge_rig.h"
+#include "stat/assign.h"
+
+static struct plan plan;
+static struct digest spec;
+static struct trial trial, twin;
+static struct look look, part, seen;
+static struct verdict verdict;
+static struct arena arena;
+
+static void plan_set(uint32_t n_arms)
+{
+  char text[1024];
+  struct err err = {0};
+  int len = snprintf(text, sizeof text,
+                     "strategy: ab\nmetric: {name: clicks, users_expected: 2000}\nsteps: [{ab: "
+                     "{for: 1h}}]\ngates: {memory: off}\nwarm_up: 0s\n"
+                     "ab:\n  users_min: 500\n  weeks_min: 0\n  arms:\n");
+  uint32_t each = 100 / n_arms;
+  for (uint32_t arm = 0; arm < n_arms; arm++) {
+    uint32_t share = arm == ARM_STABLE ? 100 - each * (n_arms - 1) : each;
+    len += snprintf(text + len, sizeof text - (size_t)len, "    - {traffic: %" PRIu32 "%%", share);
+    if (arm >= ARM_MORE)
+      len += snprintf(text + len, sizeof text - (size_t)len, ", version: %" PRIu32, arm + 1);
+    len += snprintf(text + len, sizeof text - (size_t)len, "}\n");
+  }
+  if (!arena.max) arena_init(&arena, 64 << 20, NULL);
+  arena_reset(&arena);
+  EXPECT_INT(plan_read(&plan, slice_of(text, (size_t)len), &arena, &err), OK);
+  if (err.code) printf("%s\n", err.text);
+  spec = plan_hash(&plan, &arena);
+}
+
+static void trial_set(uint32_t n_arms)
+{
+  struct baseline baseline = rig_baseline();
+  plan_set(n_arms);
+  trial_begin(&trial, &plan);
+  trial_step_begin(&trial, 0, &baseline);
+}
+
+/* A look of as many arms, all alike; a closed one has no traffic. */
+static void look_set(struct rand *rand, const struct trial *of)
+{
+  look_init(&look, of->looks, of->n_arms);
+  look.elapsed_ms = 1000;
+  look.loaded_ms = 60000;
+  for (uint32_t arm = 0; arm < of->n_arms; arm++) {
+    if (of->closed & ARM_BIT(arm)) continue;
+    look.weights[arm] = plan.ab.weights[arm];
+    struct rig_arm rig = rig_share(rig_healthy, (double)plan.ab.weights[arm] / PLAN_WHOLE);
+    rig_fill(rand, &rig, &look.arms[arm]);
+  }
+}
+
+static void outcomes(struct rand *rand, uint32_t arm, double chance)
+{
+  uint64_t n = look.arms[arm].units, k = rig_binomial(rand, n, chance);
+  look.arms[arm].metric.n = n;
+  look.arms[arm].metric.y = (int64_t)(k << MEAN_PARTS_BITS);
+  look.arms[arm].metric.yy = (mean_wide)k << 2 * MEAN_PARTS_BITS;
+}
+
+/* --- the judge -------------------------------------------------------------------------------- */
+
+TEST(harm_closes_one_arm_after_the_other_and_the_last_is_the_releases)
+{
+  struct rand rand;
+  rand_seed(&rand, 11);
+  trial_set(4);
+  double bar = 0;
+  static const uint32_t goes[] = {3, 0, 2};
+  for (int round = 0; round < 3; round++) {
+    uint32_t before = trial.closed, bad = goes[round];
+    for (int i = 0; i < 60 && trial.closed == before && verdict.kind != VERDICT_HARM; i++) {
+      look_set(&rand, &trial);
+      look.arms[bad].errors = look.arms[bad].requests / 4;
+      look.arms[bad].timed = look.arms[bad].requests - look.arms[bad].errors;
+      for (int row = 0; row < SLOW_ROWS; row++)
+        if (look.arms[bad].slow[row] > look.arms[bad].timed)
+          look.arms[bad].slow[row] = look.arms[bad].timed;
+      trial_look(&trial, &look, &verdict);
+    }
+    EXPECT_INT(verdict.gates[GATE_ERRORS].arm, round == 2 ? 2 : round == 0 ? 0 : 2);
+    if (round == 2) break;
+    EXPECT_INT(trial.closed, before | ARM_BIT(bad));
+    EXPECT_INT(verdict.closed, trial.closed);
+    EXPECT(verdict.kind != VERDICT_HARM);
+    EXPECT_INT(trial.closed_by[bad].state, GATE_HARM);
+    EXPECT_INT(trial.closed_by[bad].arm, bad);
+    /* What the others may spend does not grow when one leaves. */
+    if (round == 0) bar = verdict.gates[GATE_ERRORS].bar;
+    EXPECT(bar == verdict.gates[GATE_ERRORS].bar || verdict.gates[GATE_ERRORS].lane == LANE_FAST);
+  }
+  EXPECT_INT(verdict.kind, VERDICT_HARM);
+  EXPECT_INT(trial.closed, ARM_BIT(3) | ARM_BIT(0));
+  char text[EXPLAIN_TEXT_MAX];
+  verdict_sentence(&trial, &verdict, text);
+  EXPECT(strstr(text, "harm: candidate-2: errors") != NULL);
+  EXPECT(strstr(text, "out: candidate: errors") != NULL);
+  EXPECT(strstr(text, "out: candidate-3: errors") != NULL);
+  verdict.kind = VERDICT_UNDECIDED;
+}
+
+TEST(two_arms_may_leave_in_one_look)
+{
+  struct rand rand;
+  rand_seed(&rand, 12);
+  trial_set(4);
+  look_set(&rand, &trial);
+  look.killed = ARM_BIT(0) | ARM_BIT(3);
+  trial_look(&trial, &look, &verdict);
+  EXPECT_INT(verdict.closed, ARM_BIT(0) | ARM_BIT(3));
+  EXPECT_INT(trial.closed_by[3].lane, LANE_KILLED);
+  EXPECT(verdict.kind != VERDICT_HARM);
+  look_set(&rand, &trial);
+  look.killed = ARM_BIT(2);
+  trial_look(&trial, &look, &verdict);
+  EXPECT_INT(verdict.kind, VERDICT_HARM);
+  EXPECT_INT(verdict.gates[GATE_ERRORS].arm, 2);
+}
+
+TEST(an_arm_without_weight_is_out_but_none_is_while_all_are_held_off)
+{
+  struct rand rand;
+  rand_seed(&rand, 13);
+  trial_set(3);
+  look_set(&rand, &trial);
+  memset(look.weights, 0, sizeof look.weights);
+  look.weights[ARM_STABLE] = PLAN_WHOLE;
+  trial_look(&trial, &look, &verdict);
+  EXPECT_INT(verdict.closed, 0);
+  look_set(&rand, &trial);
+  look.weights[2] = 0;
+  trial_look(&trial, &look, &verdict);
+  EXPECT_INT(verdict.closed, ARM_BIT(2));
+  EXPECT_INT(trial.closed_by[2].state, GATE_IDLE);
+  char text[EXPLAIN_TEXT_MAX];
+  verdict_sentence(&trial, &verdict, text);
+  EXPECT(strstr(text, "out: candidate-2: its version could not be loaded again") != NULL);
+}
+
+TEST(harm_that_no_single_arm_has_is_the_releases)
+{
+  struct rand rand;
+  rand_seed(&rand, 14);
+  plan_set(3);
+  plan.n_segments = 1;
+  plan.segments[0].kind = BY_TENANT;
+  plan.gates[GATE_SEGMENTS].on_harm = ACT_ROLLBACK;
+  struct baseline baseline = rig_baseline();
+  trial_begin(&trial, &plan);
+  trial_step_begin(&trial, 0, &baseline);
+  for (int i = 0; i < 120 && verdict.kind != VERDICT_HARM; i++) {
+    look_set(&rand, &trial);
+    look.n_segments = 1;
+    look.segments[0] =
+        (struct look_segment){.requests = {66, 34}, .errors = {rig_poisson(&rand, 6), 0}};
+    trial_look(&trial, &look, &verdict);
+  }
+  EXPECT_INT(verdict.kind, VERDICT_HARM);
+  EXPECT_INT(verdict.by, GATE_SEGMENTS);
+  EXPECT(verdict.gates[GATE_SEGMENTS].whole);
+  EXPECT_INT(verdict.closed, 0);
+  verdict.kind = VERDICT_UNDECIDED;
+}
+
+TEST(a_winner_beats_each_other_open_arm)
+{
+  struct rand rand;
+  rand_seed(&rand, 15);
+  trial_set(4);
+  double chances[] = {0.2, 0.2, 0.3, 0.3};
+  for (int i = 0; i < 40; i++) {
+    look_set(&rand, &trial);
+    for (uint32_t arm = 0; arm < 4; arm++) outcomes(&rand, arm, chances[arm]);
+    trial_look(&trial, &look, &verdict);
+    EXPECT(verdict.winner == ARM_NONE); /* two are alike */
+  }
+  look_set(&rand, &trial);
+  look.killed = ARM_BIT(2);
+  trial_look(&trial, &look, &verdict);
+  EXPECT_INT(verdict.winner, 3); /* the other one is out */
+  char text[EXPLAIN_TEXT_MAX];
+  verdict_sentence(&trial, &verdict, text);
+  EXPECT(strstr(text, "candidate-3 has won: clicks +0.1") != NULL);
+}
+
+/* Whoever counts, and whoever counts again: the same bits, with any number of arms. */
+TEST(a_replay_of_many_arms_has_the_same_bits_however_requests_were_split)
+{
+  enum { LOOKS = 90, JOURNAL = 2 << 20 };
+  static unsigned char journal[JOURNAL];
+  static uint64_t prints[LOOKS];
+  struct baseline baseline = rig_baseline();
+  struct rand rand;
+  for (uint32_t n_arms = 3; n_arms <= ARMS_MAX; n_arms++) {
+    struct varint_out out = {journal, 0, sizeof journal, false};
+    rand_seed(&rand, n_arms);
+    trial_set(n_arms);
+    trial_begin(&twin, &plan);
+    trial_step_begin(&twin, 0, &baseline);
+    evidence_plan(plan_write(&plan, &arena), &out);
+    evidence_step(0, &baseline, &out);
+    for (int i = 0; i < LOOKS; i++) {
+      look_set(&rand, &trial);
+      for (uint32_t arm = 0; arm < n_arms; arm++) outcomes(&rand, arm, arm == 0 ? 0.4 : 0.3);
+      if (i > 40 && look.arms[n_arms - 1].requests) look.killed = ARM_BIT(n_arms - 1);
+      evidence_look(&look, &out);
+      part = look; /* one node has a part of the arms, the other the rest */
+      struct look rest = look;
+      for (uint32_t arm = 0; arm < n_arms; arm++)
+        memset(arm % 2 ? &part.arms[arm] : &rest.arms[arm], 0, sizeof part.arms[arm]);
+      rest.elapsed_ms = 0;
+      look_merge(&part, &rest);
+      trial_look(&trial, &look, &verdict);
+      prints[i] = verdict_print(&verdict);
+      trial_look(&twin, &part, &verdict);
+      EXPECT(verdict_print(&verdict) == prints[i]);
+    }
+    EXPECT_INT(trial.closed, ARM_BIT(n_arms - 1));
+    struct slice bytes = slice_of((const char *)journal, out.len);
+    struct replay replay;
+    struct err err;
+    bool judged;
+    int n = 0;
+    replay_init(&replay, &twin, &seen, &arena);
+    while (bytes.len && n < LOOKS) {
+      EXPECT_INT(replay_next(&replay, &bytes, &verdict, &judged, &err), OK);
+      if (judged) EXPECT(verdict_print(&verdict) == prints[n++]);
+    }
+    EXPECT_INT(n, LOOKS);
+    EXPECT(verdict.winner == trial_winner(&trial) && verdict.closed == trial.closed);
+  }
+}
+
+/* --- the release ------------------------------------------------------------------------------ */
+
+static struct rollout_move last;
+
+static void news(struct rollout *r, struct rollout_event event)
+{
+  if (!event.person) event.person = "bob";
+  event.role = PLAN_ADMIN;
+  event.step = r->step;
+  event.spec = spec;
+  last = rollout_step(r, &plan, &event, r->clock_ms + 1000);
+  *r = last.next;
+}
+
+static struct rollout running(uint32_t n_arms)
+{
+  struct rollout r;
+  plan_set(n_arms);
+  rollout_init(&r, &plan, &spec, "ann", false, 1000);
+  news(&r, (struct rollout_event){.when = WHEN_LOADED});
+  EXPECT_INT(r.state, ROLLOUT_RUNNING);
+  return r;
+}
+
+static void bytes_check(const struct rollout *r)
+{
+  unsigned char bytes[ROLLOUT_BYTES_MAX];
+  struct varint_out out = {bytes, 0, sizeof bytes, false};
+  struct rollout again;
+  struct err err;
+  rollout_write(r, &out);
+  struct slice left = slice_of((const char *)bytes, out.len);
+  EXPECT_INT(rollout_read(&again, &left, &err), OK);
+  EXPECT_INT(left.len, 0);
+  EXPECT(again.closed == r->closed && again.chosen == r->chosen && again.state == r->state);
+}
+
+TEST(an_arm_that_is_out_moves_no_unit_of_the_others)
+{
+  struct rollout r = running(5);
+  uint32_t shares[ARMS_MAX];
+  static uint32_t drawn[20000];
+  for (uint32_t arm = 0; arm < 5; arm++) shares[arm] = rollout_share(&r, &plan, arm);
+  for (uint32_t i = 0; i < 20000; i++) drawn[i] = assign_arm(i * 214748u, shares, 5);
+  news(&r, (struct rollout_event){.when = WHEN_UNDECIDED, .closed = ARM_BIT(3)});
+  EXPECT_INT(r.state, ROLLOUT_RUNNING);
+  EXPECT_INT(r.why, WHY_ARM_CLOSED);
+  EXPECT(last.deeds & THEN_PUBLISH_FIRST && last.deeds & THEN_RECORD && last.deeds & THEN_NOTIFY);
+  EXPECT_INT(rollout_weight(&r, &plan, 3), 0);
+  EXPECT_INT(rollout_weight(&r, &plan, ARM_STABLE),
+             rollout_share(&r, &plan, ARM_STABLE) + rollout_share(&r, &plan, 3));
+  for (uint32_t arm = 0; arm < 5; arm++) EXPECT_INT(rollout_share(&r, &plan, arm), shares[arm]);
+  for (uint32_t i = 0; i < 20000; i++) {
+    uint32_t arm = assign_arm(i * 214748u, shares, 5);
+    EXPECT_INT(arm, drawn[i]);
+  }
+  bytes_check(&r);
+  news(&r, (struct rollout_event){.when = WHEN_UNDECIDED, .closed = ARM_BIT(3)});
+  EXPECT_INT(last.deeds, 0); /* once */
+  news(&r, (struct rollout_event){.when = WHEN_RESTARTED});
+  news(&r, (struct rollout_event){.when = WHEN_LOAD_FAILED, .closed = ARM_BIT(0)});
+  EXPECT_INT(r.closed, ARM_BIT(0) | ARM_BIT(3));
+  EXPECT_INT(r.state, ROLLOUT_RUNNING);
+  news(&r, (struct rollout_event){.when = WHEN_LOAD_FAILED,
+                                  .closed = ARM_BIT(2) | ARM_BIT(4)}); /* all the rest */
+  EXPECT_INT(r.state, ROLLOUT_ROLLED_BACK);
+}
+
+TEST(who_goes_on_is_said_or_has_won)
+{
+  struct rollout r = running(4);
+  EXPECT_INT(r.chosen, ARM_STABLE);
+  news(&r, (struct rollout_event){.when = WHEN_PROMOTE});
+  EXPECT_INT(last.refused, E_CONFLICT);
+  EXPECT(strstr(last.text, "no arm has won"));
+  news(&r, (struct rollout_event){.when = WHEN_PROMOTE, .winner = 1 + ARM_STABLE});
+  EXPECT(strstr(last.text, "stable has won"));
+  news(&r, (struct rollout_event){.when = WHEN_PROMOTE, .says_arm = 1 + 4});
+  EXPECT(strstr(last.text, "no such arm"));
+  news(&r, (struct rollout_event){.when = WHEN_UNDECIDED, .closed = ARM_BIT(2)});
+  news(&r, (struct rollout_event){.when = WHEN_PROMOTE, .says_arm = 1 + 2});
+  EXPECT(strstr(last.text, "closed"));
+  struct rollout other = r;
+  news(&other, (struct rollout_event){
+                   .when = WHEN_PROMOTE, .says_arm = 1 + ARM_CANDIDATE, .winner = 1 + 3});
+  EXPECT_INT(other.state, ROLLOUT_COMPLETED);
+  EXPECT_INT(other.chosen, ARM_CANDIDATE);
+  news(&r, (struct rollout_event){.when = WHEN_PROMOTE, .winner = 1 + 3});
+  EXPECT_INT(r.state, ROLLOUT_COMPLETED);
+  EXPECT_INT(r.chosen, 3);
+  EXPECT_INT(rollout_weight(&r, &plan, 3), PLAN_WHOLE);
+  EXPECT_INT(rollout_weight(&r, &plan, ARM_STABLE), 0);
+  bytes_check(&r);
+  news(&r, (struct rollout_event){.when = WHEN_ROLLBACK});
+  EXPECT_INT(r.state, ROLLOUT_ROLLED_BACK);
+  EXPECT_INT(rollout_weight(&r, &plan, ARM_STABLE), PLAN_WHOLE);
+}
+
+TEST(all_who_approve_mean_one_arm_and_harm_of_it_voids_their_word)
+{
+  struct rollout r = running(3);
+  plan.steps[0].approve_count = 2;
+  news(&r, (struct rollout_event){.when = WHEN_PASSED});
+  EXPECT_INT(r.state, ROLLOUT_WAITING);
+  news(&r, (struct rollout_event){.when = WHEN_APPROVE, .winner = 1 + 2});
+  EXPECT_INT(r.n_approvals, 1);
+  EXPECT_INT(r.chosen, 2);
+  news(&r, (struct rollout_event){
+               .when = WHEN_APPROVE, .person = "cat", .says_arm = 1 + ARM_CANDIDATE});
+  EXPECT_INT(last.refused, E_CONFLICT);
+  news(&r, (struct rollout_event){.when = WHEN_UNDECIDED, .closed = ARM_BIT(2)});
+  EXPECT_INT(r.state, ROLLOUT_WAITING);
+  EXPECT_INT(r.n_approvals, 0);
+  EXPECT_INT(r.chosen, ARM_STABLE);
+  news(&r, (struct rollout_event){.when = WHEN_APPROVE, .says_arm = 1 + ARM_CANDIDATE});
+  news(&r, (struct rollout_event){.when = WHEN_APPROVE, .person = "cat"}); /* says nothing else */
+  EXPECT_INT(r.state, ROLLOUT_COMPLETED);
+  EXPECT_INT(r.chosen, ARM_CANDIDATE);
+}
+
+/* What ledgers hold of releases with two arms stays what it was, byte for byte. */
+TEST(two_arms_have_the_form_they_had)
+{
+  unsigned char bytes[ROLLOUT_BYTES_MAX];
+  struct varint_out out = {bytes, 0, sizeof bytes, false};
+  struct rollout r = running(2);
+  EXPECT_INT(r.chosen, ARM_CANDIDATE);
+  rollout_write(&r, &out);
+  EXPECT_INT(bytes[0], 1);
+  struct rollout many = running(3);
+  out.len = 0;
+  rollout_write(&many, &out);
+  EXPECT_INT(bytes[0], 2);
+  bytes_check(&many);
+  many.closed = ARM_BIT(ARM_STABLE);
+  out.len = 0;
+  rollout_write(&many, &out);
+  EXPECT_INT(bytes[0], 2);
+}
+
+/* Whatever comes in whatever order: parts of the lot and weights add up, who is out stays out, and
+ * at most one arm ends with everything. */
+TEST(random_lives_of_many_arms)
+{
+  struct rand rand;
+  rand_seed(&rand, 5);
+  for (int life = 0; life < 2000; life++) {
+    uint32_t n = 2 + (uint32_t)(rand_u64(&rand) % 7);
+    struct rollout r = running(n);
+    plan.pause_drains = rand_u64(&rand) & 1;
+    plan.gradual = rand_u64(&rand) & 1;
+    for (int i = 0; i < 60; i++) {
+      uint32_t closed = r.closed;
+      struct rollout_event event = {.when = (enum rollout_when)(rand_u64(&rand) % ROLLOUT_WHENS)};
+      static const char *const people[] = {"ann", "bob", "cat"};
+      event.person = people[rand_u64(&rand) % 3];
+      if (rand_u64(&rand) % 3 == 0) event.closed = (uint32_t)(rand_u64(&rand) % ARM_BIT(n));
+      event.closed &= ~ARM_BIT(ARM_STABLE);
+      event.says_arm = (uint32_t)(rand_u64(&rand) % (n + 2));
+      event.winner = (uint32_t)(rand_u64(&rand) % (n + 1));
+      if (event.when == WHEN_ABORT && i < 50) event.when = WHEN_TICK;
+      news(&r, event);
+      uint32_t shares = 0, weights = 0;
+      for (uint32_t arm = 0; arm < ARMS_MAX; arm++) {
+        shares += rollout_share(&r, &plan, arm);
+        weights += rollout_weight(&r, &plan, arm);
+        if (r.closed & ARM_BIT(arm)) EXPECT_INT(rollout_weight(&r, &plan, arm), 0);
+      }
+      EXPECT_INT(shares, PLAN_WHOLE);
+      EXPECT_INT(weights, PLAN_WHOLE);
+      EXPECT((closed & ~r.closed) == 0);
+      if (r.state == ROLLOUT_COMPLETED) EXPECT(r.chosen != ARM_STABLE);
+      if (n == 2) EXPECT(!r.closed && r.chosen == ARM_CANDIDATE);
+      bytes_check(&r);
+    }
+  }
+}
