@@ -190,19 +190,39 @@ void args_help(const struct opt *opts, struct buf *to)
     }
 }
 
-enum code model_word_read(const char *word, char model[MODEL_WORD_MAX], int64_t *version,
+/* What an alias looks like; whether there is one is the server's to say. */
+static bool ref_is_alias(const char *ref)
+{
+  bool number = ref[0] == 'v' && ref[1];
+  if (ref[0] < 'a' || ref[0] > 'z' || strcmp(ref, "latest") == 0) return false;
+  for (const char *at = ref + 1; *at; at++) {
+    bool digit = *at >= '0' && *at <= '9';
+    if (!digit && !(*at >= 'a' && *at <= 'z') && !strchr("._-", *at)) return false;
+    number = number && digit;
+  }
+  return !number;
+}
+
+enum code model_word_read(const char *word, char model[MODEL_WORD_MAX], char ref[REF_WORD_MAX],
                           struct err *err)
 {
   const char *at = strchr(word, '@');
   size_t len = at ? (size_t)(at - word) : strlen(word);
-  *version = 0;
+  uint64_t number = 0;
+  ref[0] = '\0';
   if (!slice_to_str(slice_of(word, len), model, MODEL_WORD_MAX))
     return fail(err, E_BAD_NAME, "'%.64s...' is too long for a model's name", word);
   if (!at) return OK;
-  uint64_t number;
-  if (!text_read_u64(slice_str(at + 1), UINT32_MAX, &number) || number < 1)
-    return fail(err, E_BAD_VERSION, "'%.32s' is not a version; versions are numbers like 3",
-                at + 1);
-  *version = (int64_t)number;
-  return OK;
+  bool fits = slice_to_str(slice_str(at + 1), ref, REF_WORD_MAX);
+  bool plain = text_read_u64(slice_str(at + 1), UINT32_MAX, &number) && number > 0;
+  if (fits && (plain || ref_is_alias(ref))) return OK;
+  return fail(err, E_BAD_VERSION,
+              "'%.32s' is not a version; versions are numbers like 3, or aliases like champion",
+              at + 1);
+}
+
+uint32_t ref_number(const char *ref)
+{
+  uint64_t number = 0;
+  return text_read_u64(slice_str(ref), UINT32_MAX, &number) ? (uint32_t)number : 0;
 }

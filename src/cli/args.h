@@ -50,10 +50,13 @@ uint64_t args_count(const struct args *args, const char *name); /* 0 when not gi
 /* One line per flag, the common ones last. */
 void args_help(const struct opt *opts, struct buf *to);
 
-/* "digits@3" -> "digits", 3; without @ the version is 0. E_BAD_NAME, E_BAD_VERSION. */
-enum { MODEL_WORD_MAX = 256 };
-CHECKED enum code model_word_read(const char *word, char model[MODEL_WORD_MAX], int64_t *version,
-                                  struct err *err);
+/* "digits@3" -> "digits", "3"; "digits@champion" -> "digits", "champion"; without @ ref is empty.
+ * E_BAD_NAME, E_BAD_VERSION. */
+enum { MODEL_WORD_MAX = 256, REF_WORD_MAX = 64 };
+CHECKED enum code model_word_read(const char *word, char model[MODEL_WORD_MAX],
+                                  char ref[REF_WORD_MAX], struct err *err);
+/* The number that a ref is; 0: it is an alias, or empty. */
+uint32_t ref_number(const char *ref);
 
 /* How many single-letter changes make one of the other; both are cut at 32 bytes. */
 uint32_t edit_distance(const char *a, const char *b);

@@ -23,6 +23,7 @@ enum {
 struct client {
   CURL *curl;
   struct curl_slist *headers;
+  const char *const *fields; /* of the next upload; NULL: none */
   char key[KEY_TEXT_LEN + 1]; /* empty: none; it and its header are wiped with the client */
   char url[URL_MAX];
   char tenant[TENANT_MAX]; /* empty: the key's own */
@@ -177,6 +178,25 @@ static enum code transport_error(const struct client *client, CURLcode rc, struc
   }
 }
 
+/* The head's lines with those of this call alone; NULL: there are none. Keys are wiped after it. */
+static struct curl_slist *fields_with(const struct client *client)
+{
+  struct curl_slist *all = NULL;
+  if (!client->fields) return NULL;
+  for (const struct curl_slist *line = client->headers; line; line = line->next)
+    if (strncmp(line->data, "Content-Type:", 13) != 0) all = curl_slist_append(all, line->data);
+  for (const char *const *line = client->fields; *line; line++)
+    all = curl_slist_append(all, *line);
+  return all;
+}
+
+static void fields_free(struct curl_slist *all)
+{
+  for (struct curl_slist *line = all; line; line = line->next)
+    explicit_bzero(line->data, strlen(line->data));
+  curl_slist_free_all(all);
+}
+
 /* After everything special has been set: runs the call and reads the answer. */
 static enum code call_run(struct client *client, const char *path, struct answer *answer,
                           struct err *err)
@@ -187,7 +207,8 @@ static enum code call_run(struct client *client, const char *path, struct answer
   buf_init(&answer->body, CLIENT_ANSWER_MAX);
   answer->json = NULL;
   curl_easy_setopt(curl, CURLOPT_URL, url);
-  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, client->headers);
+  struct curl_slist *all = fields_with(client);
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, all ? all : client->headers);
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -197,6 +218,7 @@ static enum code call_run(struct client *client, const char *path, struct answer
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer->body);
   if (url_is_local(client->url)) curl_easy_setopt(curl, CURLOPT_PROXY, "");
   CURLcode rc = curl_easy_perform(curl);
+  fields_free(all);
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
   /* A refusal that came before the whole upload was read is the answer, not a broken pipe. */
   bool answered = answer->status >= 400 && (rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR);
@@ -307,10 +329,19 @@ static int put_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_
 enum code client_put(struct client *client, const char *path, FILE *file, uint64_t bytes,
                      client_progress progress, void *arg, struct answer *answer, struct err *err)
 {
+  return client_send(client, "PUT", path, NULL, file, bytes, progress, arg, answer, err);
+}
+
+enum code client_send(struct client *client, const char *method, const char *path,
+                      const char *const *fields, FILE *file, uint64_t bytes,
+                      client_progress progress, void *arg, struct answer *answer, struct err *err)
+{
   CURL *curl = client->curl;
+  off_t from = ftello(file);
   struct put put = {.progress = progress, .arg = arg, .bytes = bytes};
   curl_easy_reset(curl);
   curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+  curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
   curl_easy_setopt(curl, CURLOPT_READDATA, file);
   curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)bytes);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
@@ -318,8 +349,12 @@ enum code client_put(struct client *client, const char *path, FILE *file, uint64
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, put_progress);
   curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &put);
+  client->fields = fields;
   enum code code = call_run(client, path, answer, err);
-  if (answer->status != 401 || fseeko(file, 0, SEEK_SET) != 0 || !key_found(client)) return code;
-  answer_free(answer);
-  return call_run(client, path, answer, err);
+  if (answer->status == 401 && fseeko(file, from, SEEK_SET) == 0 && key_found(client)) {
+    answer_free(answer);
+    code = call_run(client, path, answer, err);
+  }
+  client->fields = NULL;
+  return code;
 }

@@ -48,6 +48,12 @@ typedef void (*client_progress)(void *arg, uint64_t sent, uint64_t total);
 CHECKED enum code client_put(struct client *client, const char *path, FILE *file, uint64_t bytes,
                              client_progress progress, void *arg, struct answer *answer,
                              struct err *err);
+/* The same by another method, from where the file stands, with more lines for the head (a NULL ends
+ * them; or NULL). */
+CHECKED enum code client_send(struct client *client, const char *method, const char *path,
+                              const char *const *fields, FILE *file, uint64_t bytes,
+                              client_progress progress, void *arg, struct answer *answer,
+                              struct err *err);
 void answer_free(struct answer *answer);
 
 /* "/v2/models/%s/infer" with each %s a word percent-encoded. E_BAD_NAME when it does not fit. */

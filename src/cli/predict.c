@@ -206,10 +206,13 @@ static void answer_print(const json_t *answer)
 static enum code predict(const struct cli *cli, struct client *client, struct buf *input,
                          struct buf *request, struct answer *answer, struct err *err)
 {
-  char base[CLIENT_PATH_MAX], path[CLIENT_PATH_MAX], model[MODEL_WORD_MAX];
+  char base[CLIENT_PATH_MAX], path[CLIENT_PATH_MAX], model[MODEL_WORD_MAX], ref[REF_WORD_MAX];
   json_error_t error;
-  int64_t version;
-  if (model_word_read(cli->args.words[0], model, &version, err) != OK) return err->code;
+  const char *word = cli->args.words[0];
+  if (model_word_read(word, model, ref, err) != OK) return err->code;
+  int64_t version = ref_number(ref);
+  if (ref[0] && !version) /* an alias is the server's to follow */
+    snprintf(model, sizeof model, "%.*s", (int)sizeof model - 1, word);
   if (client_path(base, err, "/v2/models/%s", model) != OK) return err->code;
   size_t len = strlen(base);
   if (args_given(&cli->args, "version")) version = (int64_t)args_count(&cli->args, "version");

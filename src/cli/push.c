@@ -17,8 +17,10 @@
 #include "base/mem.h"
 #include "cli/client.h"
 #include "cli/out.h"
+#include "cli/registry/card.h"
 
 enum { PUSH_FILES_MAX = 256, PUSH_NAME_MAX = 256, PUSH_PATH_MAX = 4096 };
+enum { LARGE_BYTES = 8 << 20, RESUMES_MAX = 5 };
 enum { PROGRESS_AFTER_US = 2000000, PROGRESS_EVERY_US = 200000 };
 enum { LOOK_SECONDS = 1300 }; /* longer than the daemon's --inspect-timeout can be, twice */
 
@@ -33,6 +35,7 @@ struct push {
   bool is_folder;
   struct push_file *files;
   uint32_t n_files;
+  json_t *card; /* what else is said of the version; NULL: nothing */
 };
 
 /* ---- what is there ---- */
@@ -141,6 +144,67 @@ static void progress_show(void *arg, uint64_t sent, uint64_t total)
           out_bytes(total, all), total ? (unsigned)(sent * 100 / total) : 100);
 }
 
+/* ---- sending what is large, in parts where the way breaks ---- */
+
+static enum code offset_ask(struct client *client, const char *id, uint64_t *offset,
+                            struct err *err)
+{
+  char path[CLIENT_PATH_MAX];
+  struct answer answer = {0};
+  enum code code = client_path(path, err, "/api/v1/uploads/%s", id);
+  if (!code) code = client_call(client, "GET", path, SLICE_NONE, 0, &answer, err);
+  if (!code) *offset = get_u64(answer.json, "offset");
+  answer_free(&answer);
+  return code;
+}
+
+/* From the offset to the end. */
+static enum code rest_send(struct client *client, const struct push_file *file, FILE *f,
+                           const char *id, uint64_t offset, struct err *err)
+{
+  char path[CLIENT_PATH_MAX], from[64];
+  const char *fields[] = {from, "Upload-Complete: ?1", "Content-Type: application/partial-upload",
+                          NULL};
+  struct progress progress = {.name = file->name, .began_us = clock_us()};
+  struct answer answer = {0};
+  snprintf(from, sizeof from, "Upload-Offset: %llu", (unsigned long long)offset);
+  if (client_path(path, err, "/api/v1/uploads/%s", id)) return err->code;
+  if (fseeko(f, (off_t)offset, SEEK_SET) != 0)
+    return fail(err, E_UNAVAILABLE, "'%s' cannot be read: %s", file->name, strerror(errno));
+  enum code code = client_send(client, "PATCH", path, fields, f, file->bytes - offset,
+                               progress_show, &progress, &answer, err);
+  if (progress.shown_us) fprintf(stderr, "\r%60s\r", "");
+  answer_free(&answer);
+  return code;
+}
+
+/* The server knows an upload by the digest of the whole: a push that was cut off, even one of an
+ * earlier run, goes on where it was. */
+static enum code large_send(struct client *client, const struct push_file *file, FILE *f,
+                            struct err *err)
+{
+  char path[CLIENT_PATH_MAX], length[64], id[64];
+  const char *fields[] = {"Upload-Complete: ?0", length, NULL};
+  struct answer answer = {0};
+  snprintf(length, sizeof length, "Upload-Length: %llu", (unsigned long long)file->bytes);
+  snprintf(path, sizeof path, "/api/v1/uploads?sha256=%s", file->sha256);
+  enum code code = client_send(client, "POST", path, fields, f, 0, NULL, NULL, &answer, err);
+  uint64_t offset = get_u64(answer.json, "offset");
+  snprintf(id, sizeof id, "%s", get_str(answer.json, "upload"));
+  answer_free(&answer);
+  if (code) return code;
+  for (int tries = 0; tries < RESUMES_MAX; tries++) {
+    code = rest_send(client, file, f, id, offset, err);
+    if (code != E_UNAVAILABLE && code != E_CONFLICT) return code;
+    struct err why = *err;
+    if (offset_ask(client, id, &offset, err)) {
+      *err = why;
+      break;
+    }
+  }
+  return fail(err, code, "%.150s; push again to go on where it stopped", err->text);
+}
+
 static enum code file_send(struct client *client, const struct push *push, struct push_file *file,
                            struct err *err)
 {
@@ -152,6 +216,11 @@ static enum code file_send(struct client *client, const struct push *push, struc
   if (file_hash(file, f, err) != OK) {
     fclose(f);
     return err->code;
+  }
+  if (file->bytes >= LARGE_BYTES) {
+    enum code sent = large_send(client, file, f, err);
+    fclose(f);
+    return sent;
   }
   snprintf(path, sizeof path, "/api/v1/blobs?sha256=%s", file->sha256);
   enum code code = client_put(client, path, f, file->bytes, progress_show, &progress, &answer, err);
@@ -171,6 +240,7 @@ static json_t *manifest_json(const struct push *push)
   json_object_set_new(body, "files", files);
   if (push->note) json_object_set_new(body, "note", json_string(push->note));
   if (push->engine) json_object_set_new(body, "engine", json_string(push->engine));
+  if (push->card) json_object_update(body, push->card);
   return body;
 }
 
@@ -204,6 +274,8 @@ int command_push(struct cli *cli)
   static const struct opt opts[] = {
       {"note", 0, OPT_TEXT, "TEXT", "what is new, for the history"},
       {"engine", 0, OPT_TEXT, "E", "what runs it: onnx, linear, echo; else guessed from the files"},
+      CARD_OPTS,
+      LINEAGE_OPTS,
       {NULL, 0, OPT_SWITCH, NULL, NULL},
   };
   struct err err;
@@ -217,10 +289,13 @@ int command_push(struct cli *cli)
     return cli_fail(cli, &err);
   struct push push = {.path = cli->args.words[1],
                       .note = args_text(&cli->args, "note"),
-                      .engine = args_text(&cli->args, "engine")};
+                      .engine = args_text(&cli->args, "engine"),
+                      .card = json_object()};
   push.files = grab_zero(PUSH_FILES_MAX, sizeof *push.files);
   rc = 0;
-  if (push_all(&push, client, path, &answer, &err) != OK)
+  answer = (struct answer){0};
+  if (card_flags(&cli->args, true, push.card, &err) != OK ||
+      push_all(&push, client, path, &answer, &err) != OK)
     rc = cli_fail(cli, &err);
   else if (cli->args.json)
     out_json(answer.json);
@@ -233,6 +308,7 @@ int command_push(struct cli *cli)
   answer_free(&answer);
   client_free(client);
   ungrab(push.files);
+  json_decref(push.card);
   return rc;
 }
 

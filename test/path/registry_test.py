@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from slipway import Daemon, expect, expect_eq, expect_in, main, test  # noqa: E402
@@ -267,6 +268,61 @@ def holds_are_an_admins():
         expect_eq(d.ask("PATCH", "/api/v1/models/m", {"hold": "x"}, admin).status, 200)
         is_error(d.ask("PATCH", "/api/v1/models/m", {"hold": None}, ann), 403, "DENIED", "hold")
         is_error(d.ask("DELETE", "/api/v1/models/m", None, ann), 409, "CONFLICT", "hold")
+
+
+@test
+def the_command_line_has_all_of_it():
+    with Daemon() as d, tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.json")
+        with open(path, "wb") as file:
+            file.write(linear(2))
+
+        def cli(*words, rc=0):
+            done = d.cli(*words)
+            expect_eq(done.returncode, rc, words, done.stdout, done.stderr)
+            return done.stdout + done.stderr
+
+        cli("model", "add", "m", "--description", "reads digits")
+        cli("push", "m", path, "--run", "nightly/812", "--tags", "team=fraud,tier=1")
+        with open(path, "wb") as file:
+            file.write(linear(3))
+        cli("push", "m", path, "--parent", "1")
+        expect_in("m@champion is version 1", cli("alias", "set", "m@1", "champion"))
+        expect_in("champion", cli("alias", "list", "m"))
+        cli("deploy", "m@champion", "--strategy", "now", "--wait")
+        expect_in("m", cli("model", "list"))
+        shown = cli("model", "show", "m@champion")
+        for text in ["nightly/812", "team=fraud", hashlib.sha256(linear(2)).hexdigest()]:
+            expect_in(text, shown)
+        cli("model", "set", "m@2", "--tags", "stage=trial", "--data", "s3://lake")
+        expect_in("s3://lake", cli("model", "show", "m@2"))
+        cli("model", "set", "m", "--hold", "case 17")
+        expect_in("is on hold", cli("model", "remove", "m@2", rc=6))
+        cli("model", "set", "m", "--hold", "")
+        cli("model", "remove", "m@2")
+        done = d.cli("predict", "m@champion", input="[[1, 0]]")
+        expect_eq(done.returncode, 0, done.stderr)
+        expect_in("alias", cli("alias", "set", "m", "x", rc=2))
+        expect_in("not a version", cli("deploy", "m@latest", rc=2))
+        expect_in("read last", cli("scrub"))
+        expect_in("taken away", cli("scrub", "--collect"))
+
+
+@test
+def a_large_push_goes_on_where_it_was():
+    with Daemon() as d, tempfile.TemporaryDirectory() as folder:
+        data = linear(2) + b" " * (9 << 20)
+        path = os.path.join(folder, "model.json")
+        with open(path, "wb") as file:
+            file.write(data)
+        begun = d.ask("POST", "/api/v1/uploads?sha256=" + hashlib.sha256(data).hexdigest(),
+                      data[:5 << 20], {"upload-complete": "?0", "upload-length": str(len(data))})
+        expect_eq((begun.status, begun.json()["offset"]), (201, 5 << 20), begun)
+        done = d.cli("push", "m", path)
+        expect_eq(done.returncode, 0, done.stderr)
+        expect_eq(d.get(begun.headers["location"]).status, 404)  # it was that one
+        shown = d.get("/api/v1/models/m/versions/1").json()
+        expect_eq(shown["files"][0]["bytes"], len(data))
 
 
 @test

@@ -224,14 +224,16 @@ static enum code bench_model(struct cli *cli, const struct args *args, struct be
                              struct load_opts *opts, double *seconds, struct err *err)
 {
   static struct slice bodies[LOAD_BODIES_MAX];
-  char model[MODEL_WORD_MAX], path[CLIENT_PATH_MAX], infer[CLIENT_PATH_MAX + 48];
-  int64_t version;
+  char model[MODEL_WORD_MAX], ref[REF_WORD_MAX], path[CLIENT_PATH_MAX], infer[CLIENT_PATH_MAX + 48];
+  int64_t version = 0;
   struct client *client;
   struct answer answer = {0};
   struct buf text;
   char *made = NULL;
-  if (model_word_read(args->words[0], model, &version, err) != OK ||
-      client_path(path, err, "/v2/models/%s", model) != OK || client_new(&client, cli, err) != OK)
+  if (model_word_read(args->words[0], model, ref, err) != OK) return err->code;
+  version = ref_number(ref);
+  const char *name = ref[0] && !version ? args->words[0] : model; /* the server follows an alias */
+  if (client_path(path, err, "/v2/models/%s", name) != OK || client_new(&client, cli, err) != OK)
     return err->code;
   buf_init(&text, 64 << 20);
   if (client_call(client, "GET", path, SLICE_NONE, 0, &answer, err) == OK) {

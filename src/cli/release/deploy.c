@@ -34,7 +34,7 @@ static enum code plan_file_read(const char *path, struct buf *to, struct err *er
 }
 
 /* NULL with err. */
-static json_t *deploy_body(const struct cli *cli, int64_t version, struct err *err)
+static json_t *deploy_body(const struct cli *cli, const char *ref, struct err *err)
 {
   const struct args *args = &cli->args;
   const char *file = args_text(args, "plan");
@@ -49,7 +49,9 @@ static json_t *deploy_body(const struct cli *cli, int64_t version, struct err *e
   json_t *text = file ? json_stringn(plan.at ? plan.at : "", plan.len) : NULL;
   bool fits = body && (!file || text);
   if (fits && text) json_object_set(body, "plan", text);
-  if (fits && version) json_object_set_new(body, "version", json_integer(version));
+  if (fits && ref[0])
+    json_object_set_new(body, "version",
+                        ref_number(ref) ? json_integer(ref_number(ref)) : json_string(ref));
   if (fits && args_given(args, "supersede"))
     json_object_set_new(body, "supersede", json_true());
   json_decref(text);
@@ -161,12 +163,11 @@ int command_deploy(struct cli *cli)
   struct err err;
   struct client *client;
   struct answer answer = {0};
-  char model[MODEL_WORD_MAX], path[CLIENT_PATH_MAX];
-  int64_t version;
+  char model[MODEL_WORD_MAX], ref[REF_WORD_MAX], path[CLIENT_PATH_MAX];
   int rc;
   if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
-  if (model_word_read(cli->args.words[0], model, &version, &err) != OK) return cli_fail(cli, &err);
-  json_t *body = deploy_body(cli, version, &err);
+  if (model_word_read(cli->args.words[0], model, ref, &err) != OK) return cli_fail(cli, &err);
+  json_t *body = deploy_body(cli, ref, &err);
   if (!body) return cli_fail(cli, &err);
   char *text = json_dumps(body, JSON_COMPACT);
   json_decref(body);
