@@ -375,8 +375,9 @@ static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, 
     run_placed(control, placed);
   }
   world_out(control);
+  bool told = true;
   if (!control->unshown) {
-    runs_told(control);
+    told = runs_told(control);
     change_shown(control);
   }
   change_seen(control);
@@ -389,6 +390,7 @@ static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, 
     place_pulse(&control->place, control->catalog);
     pulse_ask(pulse, now_us);
   }
+  if (!told && !control->unshown) return now_us;
   int64_t pulse_us = control->opts.pulse_us;
   return pulse->began_us + (pulse->begun == pulse->closed ? pulse_us : pulse_us * 3 / 2);
 }

@@ -68,11 +68,29 @@ TEST(the_idle_give_way_when_there_is_no_room)
 {
   memories = (struct memories){0};
   arm = (struct arm_tally){.requests = 1};
-  for (uint32_t i = 0; i < MEMORIES_MAX; i++) feed(i, 1, 1000000 + i);
+  for (uint32_t i = 0; i < MEMORIES_MAX; i++) {
+    memories_pulse(&memories);
+    feed(i, 1, 1000000 + i);
+  }
+  memories_pulse(&memories);
   feed(MEMORIES_MAX, 1, 2000000);
   EXPECT(!memory_of(&memories, MEMORIES_MAX, 1)); /* nobody is idle */
   feed(MEMORIES_MAX, 1, 1000000 + MEMORY_IDLE_US + 2);
   EXPECT(memory_of(&memories, MEMORIES_MAX, 1) != NULL);
   EXPECT(!memory_of(&memories, 0, 1));
+  memories_deinit(&memories);
+}
+
+TEST(a_thousand_that_begin_at_once_are_taken_in_over_some_pulses)
+{
+  memories = (struct memories){0};
+  arm = (struct arm_tally){.requests = 1};
+  for (uint32_t pulse = 1; pulse <= 3; pulse++) {
+    memories_pulse(&memories);
+    for (uint32_t i = 0; i < 1000; i++) feed(i, 1, pulse * 1000000);
+    EXPECT_INT(memories.n, pulse * MEMORIES_MADE);
+  }
+  EXPECT_INT(memory_of(&memories, 0, 1)->fed_us, 3000000); /* who is in is fed with every pulse */
+  EXPECT(!memory_of(&memories, 999, 1));
   memories_deinit(&memories);
 }

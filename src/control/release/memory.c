@@ -9,6 +9,8 @@
 
 enum { SCORES_LEAST = 100, DECILES = 9 };
 
+void memories_pulse(struct memories *memories) { memories->made = 0; }
+
 void memories_deinit(struct memories *memories)
 {
   for (uint32_t i = 0; i < memories->cap; i++) ungrab(memories->of[i]);
@@ -46,7 +48,8 @@ static struct memory *memory_make(struct memories *memories, uint32_t model, int
     memories->cap = cap;
   }
   struct memory *memory = memories->of[model];
-  if (memory || !room_make(memories, now_us)) return memory;
+  if (memory || memories->made == MEMORIES_MADE || !room_make(memories, now_us)) return memory;
+  memories->made++;
   memories->n++;
   return memories->of[model] = grab_zero(1, sizeof *memory);
 }

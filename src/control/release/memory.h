@@ -10,7 +10,7 @@
 #include "judge/past.h"
 #include "world/arm.h"
 
-enum { MEMORIES_MAX = 1024, MEMORY_SCORES = 1024 };
+enum { MEMORIES_MAX = 1024, MEMORIES_MADE = 64, MEMORY_SCORES = 1024 };
 #define MEMORY_IDLE_US (INT64_C(1800) * 1000000)
 
 struct memory {
@@ -24,8 +24,12 @@ struct memory {
 struct memories {
   struct memory **of; /* by the model's slot */
   uint32_t cap, n;
+  uint32_t made; /* since memories_pulse */
 };
 
+/* A pulse begins: MEMORIES_MADE more may be made in it, so that a thousand models that begin to
+ * answer at once do not hold it up. */
+void memories_pulse(struct memories *memories);
 void memories_deinit(struct memories *memories);
 /* What it remembers of that version; NULL: nothing. */
 const struct memory *memory_of(const struct memories *memories, uint32_t model, uint32_t version);

@@ -11,6 +11,7 @@
 #include "judge/explain.h"
 
 enum { NAMES_MAX = ARMS_MAX * 16 };
+enum { TOLD_MOST = 64 }; /* in one turn: a sentence with its interval takes some 300 us */
 enum { EDGES_TEXT_MAX = 24 * SHIFT_BINS, NOTICE_ARENA_MAX = 1 << 20 };
 
 /* --- telling ---------------------------------------------------------------------------------- */
@@ -243,6 +244,7 @@ struct change *run_record_owed(struct control *control, struct run *run,
 static void first_publish(struct control *control, struct run *run, const struct rollout *next)
 {
   run->now = *next;
+  control->runs.n_untold += !run->untold;
   run->owed = run->untold = true;
   run->late = run->out;
   run_publish(control, run);
@@ -299,16 +301,22 @@ void run_event(struct control *control, struct run *run, const struct rollout_ev
   run_move(control, run, &move, NULL);
 }
 
-void runs_told(struct control *control)
+bool runs_told(struct control *control)
 {
-  struct link *all = &control->runs.all;
-  for (struct link *link = all->next; link != all; link = link->next) {
+  struct runs *runs = &control->runs;
+  uint32_t told = 0;
+  if (!runs->n_untold) return true;
+  for (struct link *link = runs->all.next; link != &runs->all && told < TOLD_MOST;
+       link = link->next) {
     struct run *run = LIST_OF(link, struct run, link);
     if (!run->untold) continue;
     run->untold = false;
+    runs->n_untold--;
+    told++;
     stop_announce(control, run);
     if (run->owed && !run->out) run_record_owed(control, run, NULL);
   }
+  return runs->n_untold == 0;
 }
 
 /* What was learned while the record was on its way: it was decided without. */

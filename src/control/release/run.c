@@ -214,6 +214,7 @@ static void arms_leave(struct control *control, struct run *run)
 static void run_free(struct runs *runs, struct run *run)
 {
   runs->of[run->model->slot] = NULL;
+  runs->n_untold -= run->untold;
   list_remove(&run->link);
   arena_deinit(&run->heard_arena);
   ungrab(run->units.at);
@@ -503,7 +504,8 @@ static void run_pulse(struct control *control, struct run *run)
 
 static void memories_feed(struct control *control)
 {
-  const struct runs *runs = &control->runs;
+  struct runs *runs = &control->runs;
+  memories_pulse(&runs->memories);
   for (uint32_t i = 0; i < control->catalog->n_models; i++) {
     const struct catalog_model *model = control->catalog->models[i];
     const struct placed *placed =

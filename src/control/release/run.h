@@ -123,6 +123,7 @@ struct journal {
 
 struct runs {
   struct link all;
+  uint32_t n_untold; /* of them */
   struct run **of;    /* by the model's slot */
   struct blob **last; /* the same: how the one before stood when it ended */
   uint32_t cap;
@@ -197,8 +198,8 @@ struct change *run_move(struct control *control, struct run *run, const struct r
 void move_notes(struct control *control, struct change *change);
 struct change *run_record_owed(struct control *control, struct run *run,
                                struct letter_command *command);
-/* A world is out: what was published first is told. */
-void runs_told(struct control *control);
+/* A world is out: what was published first is told, so many in one turn. False: some are left. */
+bool runs_told(struct control *control);
 /* The append with a record of the model's release is home, and folded where it was written. */
 void run_told(struct control *control, struct catalog_model *model, bool written);
 
