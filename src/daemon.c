@@ -45,9 +45,10 @@
 #include "store/outbox.h"
 #include "store/outcome.h"
 #include "store/scribe.h"
+#include "store/snapshot.h"
 #include "webhooks.h"
 
-enum { THREADS_MAX = 64 };
+enum { THREADS_MAX = 64, SNAPSHOT_EVENTS = 20000 };
 #define MEMORY_MAX_LEAST (INT64_C(64) << 20) /* of a network thread, where nobody said */
 
 /* A lane owner that lives on a loop, and the loop it lives on. */
@@ -280,6 +281,22 @@ static void inspector_make(struct daemon *d)
   job_inspects(d->job, &d->inspector_opts);
 }
 
+/* What was folded before is taken over, if it is still there and good; the rest is folded now. */
+static enum code events_replay(struct daemon *d, struct err *err)
+{
+  struct err why;
+  struct blob *bytes;
+  uint64_t seq = 0;
+  enum code code = snapshot_find(&d->datadir, d->ledger, control_form(), &seq, &bytes, &why);
+  if (!code) code = control_restore(d->control, blob_lend(bytes), &why);
+  blob_drop(bytes);
+  if (code) seq = 0;
+  if (code && code != E_NOT_FOUND)
+    log_event(LOG_WARN, "snapshot_not_used", "reason", why.text, "events",
+              log_num((int64_t)ledger_last_seq(d->ledger)), NULL);
+  return ledger_replay(d->ledger, seq + 1, control_apply, d->control, err);
+}
+
 /* Makes every owner and fills in the post; nothing runs yet. */
 static enum code rooms_make(struct daemon *d, struct err *err)
 {
@@ -292,13 +309,14 @@ static enum code rooms_make(struct daemon *d, struct err *err)
       .objects_fd = d->datadir.objects_fd,
       .meters = &d->meters,
       .memory_max = models_memory(&d->options),
+      .snapshot_events = SNAPSHOT_EVENTS,
       .resident_ns = option_number(&d->options, OPTION_resident_below) * 1000,
       .started_us = d->started_us};
   if (opts.resident_ns == 0) opts.resident_ns = -1;
   rand_secret(opts.hash_key, sizeof opts.hash_key);
   d->control = control_new(&opts, &d->post);
   d->post.control = control_mailbox(d->control);
-  if (ledger_replay(d->ledger, 1, control_apply, d->control, err) || looks_replay(d, err) ||
+  if (events_replay(d, err) || looks_replay(d, err) ||
       outbox_read(d->ledger, control_owed, d->control, err))
     return err->code;
   if (keys_open(&d->keys, &d->datadir, d->control,

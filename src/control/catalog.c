@@ -136,15 +136,11 @@ uint32_t catalog_previous(const struct catalog_model *model)
 
 /* --- growing ---------------------------------------------------------------------------------- */
 
-static void tenant_add(struct catalog *catalog, const struct event *event)
+struct catalog_tenant *tenant_grow(struct catalog *catalog, struct slice name)
 {
-  struct slice name = event->tenant;
   struct catalog_tenant *tenant = need(&catalog->arena, 1, sizeof *tenant);
   tenant->name = catalog_keep(catalog, name);
   tenant->slot = catalog->n_tenants;
-  tenant->about = catalog_keep(catalog, event->note);
-  tenant->added_by = catalog_keep(catalog, event->actor);
-  tenant->added_ms = event->wall_ms;
   tenant->meter = quota_meter(catalog);
   catalog->tenants = catalog_grow(catalog, catalog->tenants, catalog->n_tenants,
                                   &catalog->tenants_cap, sizeof *catalog->tenants);
@@ -156,24 +152,25 @@ static void tenant_add(struct catalog *catalog, const struct event *event)
       catalog->names[name_at(catalog, catalog->tenants[i]->name)] = catalog->tenants[i];
   }
   catalog->names[name_at(catalog, tenant->name)] = tenant;
+  return tenant;
 }
 
-static void model_add(struct catalog *catalog, struct catalog_tenant *tenant,
-                      const struct event *event)
+static void tenant_add(struct catalog *catalog, const struct event *event)
 {
-  struct slice name = event->model;
-  struct catalog_model *model = catalog_model_like(tenant, name);
-  if (model) {
-    model_revive(model, event);
-    return;
-  }
-  model = need(&catalog->arena, 1, sizeof *model);
+  struct catalog_tenant *tenant = tenant_grow(catalog, event->tenant);
+  tenant->about = catalog_keep(catalog, event->note);
+  tenant->added_by = catalog_keep(catalog, event->actor);
+  tenant->added_ms = event->wall_ms;
+}
+
+struct catalog_model *model_grow(struct catalog *catalog, struct catalog_tenant *tenant,
+                                 struct slice name)
+{
+  struct catalog_model *model = need(&catalog->arena, 1, sizeof *model);
   uint32_t at = model_place(tenant, name);
   model->name = catalog_keep(catalog, name);
   model->tenant = tenant;
   model->slot = catalog->n_models;
-  model->created_ms = event->wall_ms;
-  model->changed_seq = event->seq;
   catalog->models = catalog_grow(catalog, catalog->models, catalog->n_models, &catalog->models_cap,
                                  sizeof *catalog->models);
   catalog->models[catalog->n_models++] = model;
@@ -183,6 +180,20 @@ static void model_add(struct catalog *catalog, struct catalog_tenant *tenant,
           (tenant->n_models - at) * sizeof *tenant->models);
   tenant->models[at] = model;
   tenant->n_models++;
+  return model;
+}
+
+static void model_add(struct catalog *catalog, struct catalog_tenant *tenant,
+                      const struct event *event)
+{
+  struct catalog_model *model = catalog_model_like(tenant, event->model);
+  if (model) {
+    model_revive(model, event);
+    return;
+  }
+  model = model_grow(catalog, tenant, event->model);
+  model->created_ms = event->wall_ms;
+  model->changed_seq = event->seq;
   tenant->n_models_live++;
 }
 

@@ -13,6 +13,11 @@ struct slice catalog_keep(struct catalog *catalog, struct slice text);
 /* Room for one more at `n`: a moved array twice as long when there is none. */
 void *catalog_grow(struct catalog *catalog, void *array, uint32_t n, uint32_t *cap, size_t each);
 
+/* A new one, in the next slot, found by its name from now on; the rest of it is the caller's. */
+struct catalog_tenant *tenant_grow(struct catalog *catalog, struct slice name);
+struct catalog_model *model_grow(struct catalog *catalog, struct catalog_tenant *tenant,
+                                 struct slice name);
+
 /* `number` serves from now on (0: nothing), by that event. */
 void model_switch(struct catalog_model *model, uint32_t number, const struct event *event);
 void model_back_push(struct catalog_model *model, uint32_t number);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "control/control_int.h"
 #include "control/registry/refs.h"
+#include "control/snapshot/snapshot.h"
 
 enum { PULSE_US = 1000000, RESIDENT_NS = 50000, WORLDS_MAX = 1024, STOP_US = 10000000 };
 enum { LIVED_PULSES = 3 }; /* that one turn may count */
@@ -66,6 +67,23 @@ enum code control_apply(void *arg, const struct event *event, struct err *err)
   struct control *control = arg;
   must(!control->started);
   return catalog_apply(control->catalog, event, err);
+}
+
+uint64_t control_form(void) { return snapshot_form(); }
+
+enum code control_restore(struct control *control, struct slice snapshot, struct err *err)
+{
+  must(!control->started && control->catalog->seq == 0);
+  enum code code = snapshot_read(control->catalog, snapshot, err);
+  if (code == OK) {
+    control->snapshot.seq = control->catalog->seq;
+    return OK;
+  }
+  struct arena *meters = control->catalog->meters;
+  catalog_free(control->catalog);
+  control->catalog = catalog_new(control->opts.hash_key);
+  control->catalog->meters = meters;
+  return code;
 }
 
 uint32_t control_keys(const struct control *control) { return control->catalog->key_index.n; }
@@ -266,9 +284,38 @@ static void stop_begin(struct control *control, const struct letter_note *letter
   }
 }
 
+/* What is folded is durable: so is what a snapshot says. */
+static void snapshot_send(struct control *control)
+{
+  struct letter_snapshot *letter = &control->snapshot;
+  uint64_t new_events = control->catalog->seq - letter->seq;
+  if (!control->opts.snapshot_events || control->snapshot_out || !new_events) return;
+  if (new_events < control->opts.snapshot_events &&
+      !(control->stopping && control->appends_out == 0))
+    return;
+  *letter = (struct letter_snapshot){.mail.kind = LETTER_SNAPSHOT,
+                                     .home = &control->box,
+                                     .form = snapshot_form(),
+                                     .seq = control->catalog->seq,
+                                     .bytes = snapshot_write(control->catalog)};
+  if (!letter->bytes) return;
+  control->snapshot_out = true;
+  mail_send(control->post->scribe, &letter->mail);
+}
+
+static void snapshot_home(struct control *control, struct letter_snapshot *letter)
+{
+  control->snapshot_out = false;
+  blob_drop(letter->bytes);
+  letter->bytes = NULL;
+  if (letter->err.code != OK)
+    log_event(LOG_WARN, "snapshot_not_written", "reason", letter->err.text, NULL);
+}
+
 static bool all_gone(const struct control *control)
 {
-  if (control->appends_out || control->runs.journal.out || control->place.busy ||
+  if (control->appends_out || control->snapshot_out) return false;
+  if (control->runs.journal.out || control->place.busy ||
       !control->last_world_out)
     return false;
   if (control->publish.n_books > 1) return false; /* the last, empty world stays out */
@@ -309,6 +356,9 @@ static void letter_take(struct control *control, struct mail *mail)
         append_home(control, letter);
       break;
     }
+    case LETTER_SNAPSHOT_HOME:
+      snapshot_home(control, LETTER_OF(mail, struct letter_snapshot));
+      break;
     case LETTER_CHECK_HOME: way_back_home(control, LETTER_OF(mail, struct letter_check)); break;
     case LETTER_REFS:
       refs_fill(control->catalog, LETTER_OF(mail, struct letter_refs));
@@ -381,6 +431,7 @@ static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, 
     change_shown(control);
   }
   change_seen(control);
+  snapshot_send(control);
   if (control->stopping) {
     stop_look(control);
     return control->stop_by_us;
@@ -440,6 +491,7 @@ void control_free(struct control *control)
   runs_deinit(&control->runs);
   place_deinit(&control->place);
   pulse_deinit(&control->pulse);
+  blob_drop(control->snapshot.bytes);
   catalog_free(control->catalog);
   mailbox_deinit(&control->box);
   ungrab(control);

@@ -44,6 +44,8 @@ struct control_opts {
   int64_t started_us;         /* clock_us at start, for the uptime in stats */
   const struct slice *webhooks; /* URLs that are told what happens (control/notify.h); lent */
   uint32_t n_webhooks;
+  uint64_t snapshot_events; /* a snapshot goes to the scribe after so many, and at the end; 0:
+                             * never */
 };
 
 /* post is read from control_main on, so its mailboxes may be filled in later; lent for life. */
@@ -53,6 +55,11 @@ struct mailbox *control_mailbox(struct control *control);
 /* Folds one event of the ledger; only before control_main. E_INTERNAL: it does not fit what came
  * before, the text says how. The signature is ledger_fn's. */
 CHECKED enum code control_apply(void *control, const struct event *event, struct err *err);
+/* What a snapshot is good for, and one read back, in place of the events up to its own; only before
+ * control_main, and before the first control_apply. E_UNAVAILABLE: it is none; then control is as
+ * new. */
+uint64_t control_form(void);
+CHECKED enum code control_restore(struct control *control, struct slice snapshot, struct err *err);
 /* How many API keys there ever were; only before control_main. */
 uint32_t control_keys(const struct control *control);
 /* Adds this key (KEY_ADDED of TENANT_DEFAULT) in the first turn; lent until then. */

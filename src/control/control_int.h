@@ -51,6 +51,8 @@ struct control {
   bool last_world_out;
   bool late; /* stopped with something still under way */
   int64_t stop_by_us;
+  struct letter_snapshot snapshot; /* the newest; its bytes while it is out */
+  bool snapshot_out;
   uint32_t appends_out, predictions_out, measures_out, checks_out, notices_out;
   uint32_t loops_silent; /* in the round that closed last */
   uint32_t measures;     /* questions put so far: desks take turns */

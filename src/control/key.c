@@ -109,6 +109,15 @@ static void ring_add(struct arena *arena, struct keyring *ring, struct key_entry
   ring->n_live++;
 }
 
+void keyring_add(struct catalog *catalog, struct catalog_tenant *tenant, struct key_entry *entry)
+{
+  entry->tenant = tenant;
+  entry->key.used_ms = &entry->used_ms;
+  index_add(catalog, entry);
+  ring_add(&catalog->arena, &tenant->keyring, entry);
+  if (entry->revoked_seq) tenant->keyring.n_live--;
+}
+
 static enum code misfit(const struct event *event, struct err *err, const char *why)
 {
   return fail(err, E_INTERNAL, "event %" PRIu64 " (%s) does not fit the ones before: %s",
@@ -159,15 +168,12 @@ enum code key_event_apply(struct catalog *catalog, struct catalog_tenant *tenant
   struct cidr *nets = need(arena, key.n_cidrs, sizeof *nets);
   if (key.n_cidrs) memcpy(nets, cidrs, key.n_cidrs * sizeof *nets);
   entry->key = key;
-  entry->tenant = tenant;
   entry->seq = event->seq;
-  entry->key.used_ms = &entry->used_ms;
   entry->key.cidrs = nets;
   entry->key.person = kept(arena, key.person);
   entry->key.note = kept(arena, key.note);
   entry->key.added_by = kept(arena, key.added_by);
-  index_add(catalog, entry);
-  ring_add(arena, &tenant->keyring, entry);
+  keyring_add(catalog, tenant, entry);
   old = key.replaces[0] ? entry_of(catalog, tenant, replaces_id(&key)) : NULL;
   if (old) old->replaced = true;
   return OK;

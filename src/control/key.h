@@ -62,6 +62,8 @@ void keyring_revoke(struct keyring *keyring, uint64_t seq);
  * key is shown once. */
 bool key_command_replays(const struct catalog *catalog, const struct letter_command *command,
                          uint64_t seq);
+/* Behind the tenant's others; the entry lies in the catalog's arena, its id is not known. */
+void keyring_add(struct catalog *catalog, struct catalog_tenant *tenant, struct key_entry *entry);
 /* NULL when unknown. */
 const struct key_entry *key_entry(const struct catalog *catalog, struct slice id);
 /* The live keys as a world's plan wants them, in scratch. */

@@ -3,6 +3,8 @@
  *
  *   DATA/lock        flocked for life: a second daemon is refused
  *   DATA/ledger.db   SQLite: events, hash-chained (store/ledger.h); -wal and -shm beside it
+ *   DATA/snapshot    what the ledger comes to, up to some event: a cache (store/snapshot.h)
+ *   DATA/audit.key   what checkpoints are signed with (store/witness.h)
  *   DATA/head        newest change acknowledged: tells when the ledger has lost its end
  *   DATA/reserve     bytes given up when the disk is full, so that a rollback can still be written
  *   DATA/objects/    artifacts by digest: "ab/abcdef..." (store/artifact.h)

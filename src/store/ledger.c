@@ -42,6 +42,7 @@ struct ledger {
 };
 
 sqlite3 *ledger_db(struct ledger *ledger) { return ledger->db; }
+const struct datadir *ledger_dir(const struct ledger *ledger) { return ledger->dir; }
 
 static const char schema_now[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
@@ -311,6 +312,18 @@ void ledger_close(struct ledger *ledger)
 uint64_t ledger_last_seq(const struct ledger *ledger) { return ledger->last_seq; }
 struct digest ledger_head(const struct ledger *ledger) { return ledger->head_hash; }
 
+enum code ledger_hash(struct ledger *ledger, uint64_t seq, struct digest *hash, struct err *err)
+{
+  sqlite3_bind_int64(ledger->rows, 1, (int64_t)seq);
+  int rc = sqlite3_step(ledger->rows);
+  bool found = rc == SQLITE_ROW && (uint64_t)sqlite3_column_int64(ledger->rows, 0) == seq &&
+               sql_digest(ledger->rows, 10, hash);
+  sqlite3_reset(ledger->rows);
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE) return sql_fail(ledger->db, rc, err);
+  return found ? OK : fail(err, E_NOT_FOUND, "the ledger has no event %llu",
+                           (unsigned long long)seq);
+}
+
 /* --- appending -------------------------------------------------------------------------------- */
 
 static struct digest chained(const struct digest *before, struct slice line)
@@ -515,7 +528,6 @@ struct walk {
   ledger_fn fn; /* NULL: check tenants' chains instead */
   void *arg;
   uint64_t seq; /* of the row looked at */
-  bool middle;
 };
 
 static enum code walk_row(struct ledger *ledger, struct walk *walk, struct arena *arena,
@@ -523,13 +535,6 @@ static enum code walk_row(struct ledger *ledger, struct walk *walk, struct arena
 {
   struct sql_row row;
   struct err why;
-  uint64_t first = (uint64_t)sqlite3_column_int64(ledger->rows, 0);
-  /* a replay from the middle: the chain starts with what the first row claims */
-  if (walk->middle) {
-    walk->middle = false;
-    walk->seq = first;
-    sql_digest(ledger->rows, 9, before);
-  }
   if (sql_row(ledger->rows, arena, &row, &why)) return fail(err, E_UNAVAILABLE, "%s", why.text);
   if (!row_holds(ledger, &row, walk->seq, before) || (!walk->fn && !row_holds_tenant(ledger, &row)))
     return fail(err, E_UNAVAILABLE,
@@ -546,6 +551,8 @@ static enum code rows_walk(struct ledger *ledger, uint64_t from_seq, struct walk
   struct digest before = {0};
   enum code code = OK;
   int rc;
+  if (from_seq > 1 && ledger_hash(ledger, from_seq - 1, &before, err)) return err->code;
+  walk->seq = from_seq ? from_seq - 1 : 0;
   arena_init(&arena, 2 * EVENT_LINE_MAX, NULL);
   sqlite3_bind_int64(ledger->rows, 1, (int64_t)from_seq);
   while (!code && (rc = sqlite3_step(ledger->rows)) != SQLITE_DONE) {
@@ -564,7 +571,7 @@ static enum code rows_walk(struct ledger *ledger, uint64_t from_seq, struct walk
 enum code ledger_replay(struct ledger *ledger, uint64_t from_seq, ledger_fn fn, void *arg,
                         struct err *err)
 {
-  struct walk walk = {.fn = fn, .arg = arg, .middle = from_seq > 1};
+  struct walk walk = {.fn = fn, .arg = arg};
   return rows_walk(ledger, from_seq, &walk, err);
 }
 

@@ -44,6 +44,10 @@ uint64_t ledger_last_seq(const struct ledger *ledger); /* 0: empty */
 /* the newest row's hash; zeros when empty */
 struct digest ledger_head(const struct ledger *ledger);
 
+/* The hash of a row. E_NOT_FOUND: there is none of that number. */
+CHECKED enum code ledger_hash(struct ledger *ledger, uint64_t seq, struct digest *hash,
+                              struct err *err);
+
 /* All or none, in one transaction; durable when it returns OK. Fills in seq. Errors:
  * E_STORAGE_FULL, E_INVALID_ARGUMENT (an event no row can hold). */
 CHECKED enum code ledger_append(struct ledger *ledger, struct event *events, uint32_t n,

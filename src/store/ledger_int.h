@@ -8,6 +8,7 @@
 #include "store/sql_int.h"
 
 sqlite3 *ledger_db(struct ledger *ledger);
+const struct datadir *ledger_dir(const struct ledger *ledger);
 /* A failed write: ends the process when nobody can know what is on disk; else the answer. */
 enum code ledger_write_fail(struct ledger *ledger, int rc, const char *doing, struct err *err);
 

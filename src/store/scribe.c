@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/journal.h"
+#include "store/ledger_int.h"
+#include "store/snapshot.h"
 #include "store/outbox.h"
 #include "store/prune.h"
 
@@ -28,6 +30,7 @@ struct scribe {
   struct mailbox box;
   struct ledger *ledger;
   struct outcomes *outcomes;
+  struct letter_snapshot *snapshot; /* to be written */
   struct witness *witness; /* NULL: nobody wants checkpoints */
   struct mail *told, **told_end;                 /* feedback that waits */
   struct letter_predictions *first, **first_end; /* predictions that wait */
@@ -315,6 +318,19 @@ static void told_write(struct ledger *ledger, struct letter_notify **told, uint3
   }
 }
 
+/* After the changes of its turn: nobody waits for it. */
+static void snapshot_write(struct scribe *scribe)
+{
+  struct letter_snapshot *letter = scribe->snapshot;
+  if (!letter) return;
+  scribe->snapshot = NULL;
+  letter->err = (struct err){.code = OK};
+  letter->err.code = snapshot_keep(ledger_dir(scribe->ledger), scribe->ledger, letter->form,
+                                   letter->seq, blob_lend(letter->bytes), &letter->err);
+  letter->mail.kind = LETTER_SNAPSHOT_HOME;
+  mail_send(letter->home, &letter->mail);
+}
+
 /* --- turns ------------------------------------------------------------------------------------ */
 
 /* Writes all changes of a batch of mail, GROUP_MAX to a commit; the rest waits its turn. */
@@ -328,6 +344,10 @@ static void mail_write(struct scribe *scribe, struct mail *mail)
     switch (mail->kind) {
       case LETTER_STOP: scribe->stopped = true; break;
       case LETTER_APPEND: group[n++] = LETTER_OF(mail, struct letter_append); break;
+      case LETTER_SNAPSHOT:
+        mail->next = NULL;
+        scribe->snapshot = LETTER_OF(mail, struct letter_snapshot);
+        break;
       case LETTER_PREDICTIONS:
         predictions_come(scribe, LETTER_OF(mail, struct letter_predictions));
         break;
@@ -355,6 +375,7 @@ static void mail_write(struct scribe *scribe, struct mail *mail)
   feedback_write(scribe);
   predictions_write(scribe);
   outcomes_clean(scribe);
+  snapshot_write(scribe);
   witness_turn(scribe->witness, clock_us(), clock_wall_ms());
   looks_prune(scribe);
 }

@@ -12,6 +12,7 @@
  *   STATS               desk     control   STATS_HOME   the desk's; asks for one fresh snapshot
  *   RELEASE             desk     control   RELEASE_HOME the desk's; how a release stands
  *   APPEND              control  scribe    APPEND_HOME  control's
+ *   SNAPSHOT            control  scribe    ..._HOME     control's; what it has folded so far
  *   PREDICTIONS         control, scribe    ..._HOME     the sender's; what loops remembered, who
  *                       desk                            was given which variant of a flag
  *   FEEDBACK            desk     scribe    ..._HOME     the desk's; outcomes, durable when home
@@ -58,6 +59,7 @@ enum letter {
   LETTER_STATS, LETTER_STATS_HOME,
   LETTER_RELEASE, LETTER_RELEASE_HOME,
   LETTER_APPEND, LETTER_APPEND_HOME,
+  LETTER_SNAPSHOT, LETTER_SNAPSHOT_HOME,
   LETTER_PREDICTIONS, LETTER_PREDICTIONS_HOME,
   LETTER_FEEDBACK, LETTER_FEEDBACK_HOME,
   LETTER_MEASURE, LETTER_MEASURE_HOME,
@@ -338,6 +340,14 @@ struct letter_chore {
   struct chores chores; /* home */
   struct err err;
   void *desk_state;
+};
+
+struct letter_snapshot { /* the catalog as of that event; of use to the next start alone */
+  struct mail mail;
+  struct mailbox *home;
+  uint64_t form, seq;
+  struct blob *bytes;
+  struct err err; /* home: a failure costs time at the next start, nothing else */
 };
 
 /* --- what was predicted, and what came of it -------------------------------------------------- */

@@ -76,6 +76,7 @@ static bool scribe_step(struct town *town)
 {
   struct mail *mail = queue_pop(&town->scribe);
   if (!mail) return false;
+  if (mail->kind == LETTER_SNAPSHOT) return town_snapshot(town, mail);
   struct letter_append *letter = LETTER_OF(mail, struct letter_append);
   EXPECT_INT(mail->kind, LETTER_APPEND);
   if (chance(town, town->disk_full)) {

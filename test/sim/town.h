@@ -7,6 +7,7 @@
 #ifndef SIM_TOWN_H
 #define SIM_TOWN_H
 
+#include "base/blob.h"
 #include "base/list.h"
 #include "base/rand.h"
 #include "control/catalog.h"
@@ -61,6 +62,8 @@ struct town {
   struct letter_world *desk_lease;
   int64_t now_us;
 
+  struct blob *snapshot; /* what lies beside the ledger, and of which event; NULL: none */
+  uint64_t snapshot_seq;
   struct arena ledger_arena; /* what the scribe has written, kept over crashes */
   struct event *ledger;
   uint32_t n_events;
@@ -98,5 +101,7 @@ void town_crash(struct town *town);
 void town_end(struct town *town);
 /* Folding the ledger from scratch gives control's catalog. */
 void town_check(struct town *town);
+
+bool town_snapshot(struct town *town, struct mail *mail); /* the scribe gets one: true */
 
 #endif

@@ -36,9 +36,47 @@ static void looks_replay(struct town *town)
         EXPECT_INT(control_look(town->control, &town->looks[i], &err), OK);
 }
 
+bool town_snapshot(struct town *town, struct mail *mail)
+{
+  struct letter_snapshot *letter = LETTER_OF(mail, struct letter_snapshot);
+  EXPECT(letter->seq <= town->n_events && letter->seq > town->snapshot_seq);
+  if (chance(town, 20)) {
+    fail(&letter->err, E_STORAGE_FULL, "no space is left for the snapshot");
+  } else {
+    blob_drop(town->snapshot);
+    town->snapshot = blob_share(letter->bytes);
+    town->snapshot_seq = letter->seq;
+  }
+  home(town, mail, LETTER_SNAPSHOT_HOME);
+  return true;
+}
+
+/* From the snapshot where there is one: to the same catalog as from all events. */
+static void events_replay(struct town *town)
+{
+  static const unsigned char hash_key[16] = {9};
+  struct catalog *whole = catalog_new(hash_key);
+  struct err err;
+  uint32_t from = 0;
+  if (town->snapshot &&
+      control_restore(town->control, blob_lend(town->snapshot), &err) == OK)
+    from = (uint32_t)town->snapshot_seq;
+  EXPECT(!town->snapshot || from);
+  for (uint32_t i = 0; i < town->n_events; i++) {
+    EXPECT_INT(catalog_apply(whole, &town->ledger[i], &err), OK);
+    if (i >= from) EXPECT_INT(control_apply(town->control, &town->ledger[i], &err), OK);
+  }
+  struct digest want = catalog_digest(whole);
+  struct digest got = catalog_digest(control_catalog(town->control));
+  EXPECT(digest_same(&got, &want));
+  catalog_free(whole);
+}
+
 void town_start(struct town *town)
 {
-  struct control_opts opts = {.started_us = town->now_us, .worlds_max = (uint32_t)roll(town, 10)};
+  struct control_opts opts = {.started_us = town->now_us,
+                              .worlds_max = (uint32_t)roll(town, 10),
+                              .snapshot_events = roll(town, 40)};
   queue_init(&town->scribe);
   queue_init(&town->desk);
   town->post = (struct post){.scribe = &town->scribe.box,
@@ -73,9 +111,7 @@ void town_start(struct town *town)
   town->control = control_new(&opts, &town->post);
   town->post.control = control_mailbox(town->control);
   calls_before_start = town->calls_made;
-  struct err err;
-  for (uint32_t i = 0; i < town->n_events; i++)
-    EXPECT_INT(control_apply(town->control, &town->ledger[i], &err), OK);
+  events_replay(town);
   looks_replay(town);
 }
 
@@ -145,4 +181,8 @@ void town_crash(struct town *town)
   town->loaded = town->lanes = 0;
 }
 
-void town_end(struct town *town) { arena_deinit(&town->ledger_arena); }
+void town_end(struct town *town)
+{
+  blob_drop(town->snapshot);
+  arena_deinit(&town->ledger_arena);
+}

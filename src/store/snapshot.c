@@ -1,0 +1,130 @@
+/* snapshot.c - one file, whole or not at all, that names the row it stands on.
+ * Thread: scribe writes; main reads before it starts.
+ * SPDX-License-Identifier: MIT */
+#include "store/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct snapshot_head {
+  char magic[8];
+  uint64_t form, seq;
+  struct digest hash; /* of that row */
+  uint64_t len;
+};
+_Static_assert(sizeof(struct snapshot_head) == 64, "no padding in what is written");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "heads are written as they lie");
+
+static const char magic[8] = {'S', 'L', 'P', 'W', 'S', 'N', 'A', 'P'};
+
+static struct digest sum_of(const struct snapshot_head *head, struct slice bytes)
+{
+  struct sha256 sha;
+  sha256_init(&sha);
+  sha256_add(&sha, slice_of((const char *)head, sizeof *head));
+  if (bytes.len) sha256_add(&sha, bytes);
+  return sha256_end(&sha);
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static bool all_write(int fd, struct slice bytes)
+{
+  while (bytes.len) {
+    ssize_t n = write(fd, bytes.at, bytes.len);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    bytes = slice_from(bytes, (size_t)n);
+  }
+  return true;
+}
+
+static bool file_write(int fd, const struct snapshot_head *head, struct slice bytes)
+{
+  struct digest sum = sum_of(head, bytes);
+  return all_write(fd, slice_of((const char *)head, sizeof *head)) && all_write(fd, bytes) &&
+         all_write(fd, slice_of((const char *)sum.at, SHA256_LEN)) && fsync(fd) == 0;
+}
+
+/* Unlike the ledger's, a sync that fails here costs nothing: the one before stays. */
+enum code snapshot_keep(const struct datadir *dir, struct ledger *ledger, uint64_t form,
+                        uint64_t seq, struct slice bytes, struct err *err)
+{
+  struct snapshot_head head = {.form = form, .seq = seq, .len = bytes.len};
+  memcpy(head.magic, magic, sizeof magic);
+  if (ledger_hash(ledger, seq, &head.hash, err)) return err->code;
+  if (unlinkat(dir->fd, "snapshot.new", 0) != 0 && errno != ENOENT)
+    return fail_errno(err, errno, "the snapshot");
+  int fd = openat(dir->fd, "snapshot.new", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                  0600);
+  if (fd < 0) return fail_errno(err, errno, "the snapshot");
+  errno = ENOSPC; /* a write of nothing says no more */
+  bool good = file_write(fd, &head, bytes);
+  int error = errno;
+  close(fd);
+  if (good) {
+    good = renameat(dir->fd, "snapshot.new", dir->fd, "snapshot") == 0 && fsync(dir->fd) == 0;
+    error = errno;
+  }
+  if (good) return OK;
+  unlinkat(dir->fd, "snapshot.new", 0);
+  return fail_errno(err, error, "the snapshot");
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static bool all_read(int fd, void *to, size_t len)
+{
+  char *at = to;
+  while (len) {
+    ssize_t n = read(fd, at, len);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    at += n;
+    len -= (size_t)n;
+  }
+  return true;
+}
+
+static enum code file_read(int fd, uint64_t form, struct snapshot_head *head, struct blob **bytes,
+                           struct err *err)
+{
+  struct stat st;
+  struct digest sum, want;
+  if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+    return fail(err, E_UNAVAILABLE, "it is not a plain file");
+  if (!all_read(fd, head, sizeof *head) || memcmp(head->magic, magic, sizeof magic) != 0 ||
+      head->len != (uint64_t)st.st_size - sizeof *head - SHA256_LEN)
+    return fail(err, E_UNAVAILABLE, "it is cut or none");
+  if (head->form != form) return fail(err, E_UNAVAILABLE, "another slipway wrote it");
+  *bytes = blob_new(head->len);
+  bool whole = all_read(fd, (*bytes)->bytes, head->len) && all_read(fd, &want, sizeof want);
+  if (whole) sum = sum_of(head, blob_lend(*bytes));
+  if (whole && digest_same(&sum, &want)) return OK;
+  return fail(err, E_UNAVAILABLE, "its bytes are damaged");
+}
+
+enum code snapshot_find(const struct datadir *dir, struct ledger *ledger, uint64_t form,
+                        uint64_t *seq, struct blob **bytes, struct err *err)
+{
+  struct snapshot_head head = {.seq = 0};
+  struct digest hash;
+  *bytes = NULL;
+  unlinkat(dir->fd, "snapshot.new", 0); /* a crash left it */
+  int fd = openat(dir->fd, "snapshot", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT) return fail(err, E_NOT_FOUND, "there is no snapshot");
+  if (fd < 0) return fail_errno(err, errno, "the snapshot");
+  enum code code = file_read(fd, form, &head, bytes, err);
+  close(fd);
+  struct err ignored;
+  if (!code && (ledger_hash(ledger, head.seq, &hash, &ignored) || !digest_same(&hash, &head.hash)))
+    code = fail(err, E_UNAVAILABLE, "it is of another ledger");
+  *seq = head.seq;
+  if (!code) return OK;
+  blob_drop(*bytes);
+  *bytes = NULL;
+  return code;
+}
