@@ -28,11 +28,11 @@ NOUN_SIZE(catalog_model, 456);
 NOUN_SIZE(catalog_tenant, 216);
 NOUN_SIZE(catalog_alias, 56);
 NOUN_SIZE(catalog_key, 120);
-NOUN_SIZE(catalog_release, 968);
+NOUN_SIZE(catalog_release, 992);
 NOUN_SIZE(catalog_freeze, 104);
 NOUN_SIZE(key_entry, 192);
 NOUN_SIZE(event_file, 56);
-NOUN_SIZE(catalog, 176);
+NOUN_SIZE(catalog, 184);
 
 /* --- plain members ---------------------------------------------------------------------------- */
 
@@ -222,8 +222,8 @@ static void snap_release(struct snap *snap, struct catalog_model *model)
   if (!there) return;
   if (snap->reading) release = model->release = catalog_room(snap->catalog, 1, sizeof *release);
   snap_u32(snap, &release->number);
-  snap_u32(snap, &release->candidate);
-  snap_u32(snap, &release->stable);
+  release->n_arms = (uint32_t)snap_upto(snap, release->n_arms, ARMS_MAX);
+  for (uint32_t i = 0; i < release->n_arms; i++) snap_u32(snap, &release->versions[i]);
   snap_text(snap, &release->plan);
   snap_text(snap, &release->seed);
   snap_text(snap, &release->actor);
@@ -247,8 +247,9 @@ static bool numbers_fit(const struct catalog_model *model)
   for (uint32_t i = 0; i < model->n_aliases; i++)
     if (!model->aliases[i].version || model->aliases[i].version > model->n_versions) return false;
   if (model->serving > model->n_versions || model->asked > model->n_versions) return false;
-  return !release || (release->candidate <= model->n_versions && release->candidate &&
-                      release->stable <= model->n_versions && release->stable);
+  for (uint32_t i = 0; release && i < release->n_arms; i++)
+    if (!release->versions[i] || release->versions[i] > model->n_versions) return false;
+  return !release || release->n_arms >= 2;
 }
 
 static void snap_model(struct snap *snap, struct catalog_model *model)
