@@ -40,6 +40,8 @@ steps: [{ab: {for: 1s, users_min: 0}}]
 ab: {arms: [{name: candidate, traffic: 50%}, {name: stable, traffic: 50%}],
      users_min: 1, weeks_min: 0}
 """ + REST
+MANY = AB.replace("[{name: candidate, traffic: 50%}, {name: stable, traffic: 50%}]",
+                  "[{traffic: 30%}, {traffic: 40%}, {version: 2, traffic: 30%}]")
 # name: plan, and a person's words at (state, step)
 PLANS = {
     "canary": (CANARY, {}),
@@ -47,6 +49,7 @@ PLANS = {
                "approve: false}}]\n" + REST, {}),
     "bluegreen": ("strategy: bluegreen\nsteps: [{switch: {holdback: 20%, for: 1s}}]\n" + REST, {}),
     "ab": (AB, {}),
+    "many": (MANY, {}),
     "paused": (LONG, {("running", 0): "pause", ("paused", 0): "promote"}),
     "promoted": (LONG, {("running", 0): "promote"}),
     "aborted": (LONG, {("running", 0): "abort"}),
@@ -79,6 +82,8 @@ def prepared():
                 serve(d, model, files())
                 second = broken() if model == "harm" else files()
                 push(d, model, dict(second, **{"notes.txt": b"the second"}))
+                if model == "many":  # two candidates; people choose the second version
+                    push(d, model, dict(files(), **{"notes.txt": b"the third"}))
     return prepared.data
 
 
@@ -110,7 +115,7 @@ def restart(d):
 # --- what a client sees -------------------------------------------------------------------------
 
 def meet(d, model, n=BATCH):
-    """How many of n requests the candidate answered, and when the first of them was."""
+    """How many of n requests a candidate answered, and when the first of them was."""
     met, first = 0, None
     with d.conn() as c:
         for i in range(n):
@@ -118,8 +123,8 @@ def meet(d, model, n=BATCH):
                           {"x-request-id": "r-%d-%d" % (time.monotonic_ns(), i)})
             expect(reply.status == 200 or model == "harm", model, reply)
             version = reply.headers.get("x-slipway-version")
-            expect(version in ("1", "2"), model, reply, reply.headers)
-            if version == "2":
+            expect(version in ("1", "2", "3"), model, reply, reply.headers)
+            if version != "1":
                 met += 1
                 first = first or time.monotonic()
     return met, first
@@ -166,7 +171,8 @@ def say_due(d, model, now):
         word = "approve"
     if not word:
         return
-    reply = say(d, word, model, PEOPLE["bob"])
+    chosen = {"arm": "candidate-2"} if model == "many" and word == "approve" else {}
+    reply = say(d, word, model, PEOPLE["bob"], **chosen)
     expect(reply.status in (200, 409), model, word, reply)
 
 

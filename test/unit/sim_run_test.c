@@ -55,6 +55,49 @@ TEST(a_late_change_is_counted_from_its_beginning)
   for (int i = 0; i < 10; i++) EXPECT(results[i].harm_s > 300);
 }
 
+static const char four_arms[] =
+    "strategy: ab\nsteps: [{ab: {for: 5m}}]\nmetric: {name: clicks, users_expected: 2000}\nab:\n"
+    "  arms: [{traffic: 25%}, {traffic: 25%}, {version: 3, traffic: 25%}, {version: 4, traffic: "
+    "25%}]\n  users_min: 500\n  weeks_min: 0\non_inconclusive: ask\n";
+
+static void measure_arms(const char *scenario, uint32_t runs, uint32_t threads,
+                         struct sim_result *to)
+{
+  struct arena arena;
+  struct err err = {0};
+  sim_case_init(&of, slice_str(scenario), 200, 0.05, 400, runs, 3);
+  arena_init(&arena, PLAN_ARENA_BYTES, NULL);
+  EXPECT(plan_read(&of.plan, slice_str(four_arms), &arena, &err) == OK);
+  arena_deinit(&arena);
+  EXPECT(sim_case_check(&of, &err) == OK);
+  sim_case_run(&of, &(struct crew){.threads = threads}, to);
+  sim_summarize(&of, to, &got);
+}
+
+TEST(arms_that_are_alike_are_neither_closed_nor_called_winners)
+{
+  measure_arms("null", 8, 1, results);
+  measure_arms("null", 8, 4, again);
+  EXPECT_INT(got.early, 0);
+  for (uint32_t arm = 0; arm < ARMS_MAX; arm++) EXPECT_INT(got.won[arm] + got.closed[arm], 0);
+  for (int i = 0; i < 8; i++) {
+    EXPECT(results[i].end_s == again[i].end_s && results[i].harmed == again[i].harmed);
+    EXPECT(results[i].winner == ARM_NONE && results[i].state == ROLLOUT_WAITING);
+  }
+}
+
+TEST(the_arm_with_more_outcomes_wins_and_one_that_fails_leaves_alone)
+{
+  measure_arms("outcomes:2", 6, 0, results);
+  EXPECT_INT(got.won[ARM_CANDIDATE], 6);
+  EXPECT_INT(got.completed, 6);
+  measure_arms("errors:300", 6, 0, results);
+  EXPECT_INT(got.closed[ARM_CANDIDATE], 6);
+  EXPECT_INT(got.closed[2] + got.closed[3], 0);
+  EXPECT_INT(got.caught + got.early, 0); /* the release goes on */
+  for (int i = 0; i < 6; i++) EXPECT(results[i].state == ROLLOUT_WAITING);
+}
+
 /* Errors are rare enough here for the floor to be proven. */
 TEST(what_is_alike_is_left_alone_and_completes)
 {
