@@ -179,6 +179,10 @@ def harm_of_one_arm_closes_it_and_moves_nobody_else():
         expect_eq({s for s, _, _ in after.values()}, {200}, "no failure after it")
         for user in users:
             expect_eq(after[user][1], "stable" if user in bad else before[user][1], user)
+        metrics = d.get("/metrics").body.decode()
+        label = '{model="m",release="1",arm="candidate-2",version="3"} '
+        for family, value in (("weight", 0), ("closed", 1)):
+            expect_in("slipway_release_arm_%s%s%d\n" % (family, label, value), metrics)
         flag = d.post("/ofrep/v1/evaluate/flags/release.m", {"context": {"targetingKey": bad[0]}})
         expect_eq(flag.json()["variant"], "stable")
         d.kill()

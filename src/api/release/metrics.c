@@ -150,6 +150,36 @@ static void gates_write(struct buf *to, const json_t *releases)
   }
 }
 
+/* ---- arms ---- */
+
+static void arms_write(struct buf *to, const json_t *releases)
+{
+  static const struct {
+    const char *name, *help, *key;
+  } families[] = {
+      {"slipway_release_arm_weight", "share of traffic this arm answers, 0 to 1", "weight"},
+      {"slipway_release_arm_requests", "its answers that were judged", "requests"},
+      {"slipway_release_arm_closed", "1 once it is out of the test", "closed"},
+  };
+  for (size_t f = 0; f < sizeof families / sizeof *families; f++) {
+    size_t i, a;
+    const json_t *release, *arm;
+    metrics_head(to, families[f].name, "gauge", families[f].help);
+    json_array_foreach(releases, i, release)
+    {
+      json_array_foreach(json_object_get(release, "arms"), a, arm)
+      {
+        const json_t *value = json_object_get(arm, families[f].key);
+        labels_open(to, families[f].name, release);
+        buf_print(to, ",arm=\"%s\",version=\"%lld\"",
+                  json_string_value(json_object_get(arm, "arm")),
+                  (long long)json_integer_value(json_object_get(arm, "version")));
+        sample_end(to, json_is_boolean(value) ? json_is_true(value) : json_number_value(value));
+      }
+    }
+  }
+}
+
 /* ---- outcomes ---- */
 
 static void feedback_write(struct buf *to, const json_t *releases)
@@ -265,6 +295,7 @@ void release_metrics_write(struct buf *to, const struct metrics_view *view)
     number_write(to, all, rows[i].family, rows[i].type, rows[i].help, rows[i].outer, rows[i].key);
   state_write(to, all);
   gates_write(to, all);
+  arms_write(to, all);
   feedback_write(to, all);
   moves_write(to, view->release_moves);
 }

@@ -121,7 +121,7 @@ static bool answer_read(struct slice in, struct load_answer *answer)
   number = 0;
   if (text_read_u64(header_of(head, "x-slipway-version"), UINT32_MAX, &number))
     answer->version = (uint32_t)number;
-  answer->candidate = slice_eq(header_of(head, "x-slipway-arm"), SLICE("candidate"));
+  answer->candidate = slice_starts(header_of(head, "x-slipway-arm"), SLICE("candidate"));
   answer->body = slice_of(body.at, (size_t)length);
   return true;
 }
