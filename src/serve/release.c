@@ -74,10 +74,10 @@ bool release_here(struct serve *serve, const struct release_ref *ref, struct rel
   if (!release_runs(serve, ref)) return false;
   must(split->slot < tally->n_releases); /* serve_world sees to it */
   place->tally = &tally->releases[split->slot];
-  place->memory = &tally->memory[split->slot];
+  place->local = &tally->locals[split->slot];
   place->tally->touched = true;
   uint64_t name = release_name(ref->model, split);
-  if (place->memory->of != name) *place->memory = (struct release_memory){.of = name};
+  if (place->local->of != name) *place->local = (struct release_local){.of = name};
   return true;
 }
 
@@ -95,7 +95,7 @@ static void unit_note(struct serve *serve, const struct release_place *place, ui
                       uint32_t arm)
 {
   struct release_tally *tally = place->tally;
-  uint64_t mark = hash ^ place->memory->of * 0x9e3779b97f4a7c15u;
+  uint64_t mark = hash ^ place->local->of * 0x9e3779b97f4a7c15u;
   uint64_t *seen = &serve->units_seen[mark & (UNITS_SEEN - 1)];
   if (*seen == mark || tally->n_units == UNITS_KEPT) return;
   *seen = mark;
@@ -130,17 +130,17 @@ static const struct arm *arm_allowed(struct call *call, const struct split *spli
                                      const struct release_place *place, uint32_t drawn)
 {
   const struct model *model = call->model;
-  struct release_memory *memory = place->memory;
-  bool full = memory->sent >= split->unjudged_max;
-  place->tally->killed = memory->killed;
+  struct release_local *local = place->local;
+  bool full = local->sent >= split->unjudged_max;
+  place->tally->killed = local->killed;
   call->counts = !(full && stable_arm(model)->weight < WEIGHT_WHOLE);
   if (drawn == ARM_STABLE) return stable_arm(model);
   if (split->closed & ARM_BIT(drawn)) {
     call->counts = false;
     return stable_arm(model);
   }
-  if (!full && !(memory->killed & ARM_BIT(drawn))) {
-    memory->sent++;
+  if (!full && !(local->killed & ARM_BIT(drawn))) {
+    local->sent++;
     return &model->arms[drawn];
   }
   place->tally->unjudged++;
@@ -151,24 +151,24 @@ static const struct arm *arm_allowed(struct call *call, const struct split *spli
 static bool arm_killed(const struct release_place *place, const struct model *model,
                        const struct arm *arm)
 {
-  return arm != stable_arm(model) && place->memory->killed & ARM_BIT(arm - model->arms);
+  return arm != stable_arm(model) && place->local->killed & ARM_BIT(arm - model->arms);
 }
 
 /* Measuring CPU time is dear (clock.h): of an arm's answers about COSTED a second are measured on
  * this loop, drawn by lot, or all where there are fewer. */
-void release_memory_carry(struct release_memory *memory, const struct release_tally *counted)
+void release_local_carry(struct release_local *local, const struct release_tally *counted)
 {
-  memory->sent = 0;
+  local->sent = 0;
   for (uint32_t arm = 0; arm < ARMS_MAX; arm++) {
     uint8_t bits = 0;
     while (counted->assigned[arm] >> bits > COSTED && bits < COST_BITS_MAX) bits++;
-    memory->cost_bits[arm] = bits;
+    local->cost_bits[arm] = bits;
   }
 }
 
-static bool cost_drawn(const struct call *call, const struct release_memory *memory, uint32_t arm)
+static bool cost_drawn(const struct call *call, const struct release_local *local, uint32_t arm)
 {
-  return (call->lot & ((UINT64_C(1) << memory->cost_bits[arm]) - 1)) == 0;
+  return (call->lot & ((UINT64_C(1) << local->cost_bits[arm]) - 1)) == 0;
 }
 
 static struct release_ref call_ref(const struct call *call)
@@ -194,7 +194,7 @@ static const struct arm *arm_choose(struct call *call)
   const struct arm *arm = arm_allowed(call, split, &place, drawn);
   if (!call->counts) return arm;
   place.tally->assigned[drawn]++;
-  call->costs = cost_drawn(call, place.memory, drawn);
+  call->costs = cost_drawn(call, place.local, drawn);
   if (split->remember || split->sticky != STICKY_REQUEST) call->unit = unit_hash(key);
   if (split->sticky != STICKY_REQUEST) unit_note(call->serve, &place, call->unit, drawn);
   return arm;
@@ -223,9 +223,9 @@ const struct arm *release_choose(struct call *call)
 
 /* --- what answers say ------------------------------------------------------------------------- */
 
-static uint32_t failures(const struct release_memory *memory, uint32_t arm)
+static uint32_t failures(const struct release_local *local, uint32_t arm)
 {
-  uint32_t last = memory->failed[arm] & (uint32_t)((UINT64_C(1) << KILL_ANSWERS) - 1);
+  uint32_t last = local->failed[arm] & (uint32_t)((UINT64_C(1) << KILL_ANSWERS) - 1);
   return (uint32_t)__builtin_popcount(last);
 }
 
@@ -233,10 +233,10 @@ static uint32_t failures(const struct release_memory *memory, uint32_t arm)
  * this loop sends it nothing more, before control has seen a thing. */
 static void kill_check(const struct release_place *place, uint32_t arm)
 {
-  struct release_memory *memory = place->memory;
-  if (memory->answered[arm] < KILL_ANSWERS || failures(memory, arm) * 2 <= KILL_ANSWERS) return;
-  if (failures(memory, ARM_STABLE) * 2 > memory->answered[ARM_STABLE]) return;
-  memory->killed = place->tally->killed = memory->killed | ARM_BIT(arm);
+  struct release_local *local = place->local;
+  if (local->answered[arm] < KILL_ANSWERS || failures(local, arm) * 2 <= KILL_ANSWERS) return;
+  if (failures(local, ARM_STABLE) * 2 > local->answered[ARM_STABLE]) return;
+  local->killed = place->tally->killed = local->killed | ARM_BIT(arm);
 }
 
 static void segment_name(struct segment_tally *to, uint64_t hash, struct slice field,
@@ -276,10 +276,10 @@ void release_answered(struct call *call, bool failed, bool slow)
   struct release_place place;
   if (!release_here(call->serve, &ref, &place)) return;
   uint32_t arm = (uint32_t)(call->arm - call->model->arms);
-  struct release_memory *memory = place.memory;
-  memory->failed[arm] = memory->failed[arm] << 1 | failed;
-  if (memory->answered[arm] < KILL_ANSWERS) memory->answered[arm]++;
-  if (failed && arm != ARM_STABLE && !(memory->killed & ARM_BIT(arm))) kill_check(&place, arm);
+  struct release_local *local = place.local;
+  local->failed[arm] = local->failed[arm] << 1 | failed;
+  if (local->answered[arm] < KILL_ANSWERS) local->answered[arm]++;
+  if (failed && arm != ARM_STABLE && !(local->killed & ARM_BIT(arm))) kill_check(&place, arm);
   uint32_t side = arm == ARM_STABLE ? ARM_STABLE : ARM_CANDIDATE;
   for (uint32_t i = 0; i < split->n_segments; i++) {
     struct slice value = release_field(call, split->segments[i]);

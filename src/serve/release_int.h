@@ -13,7 +13,7 @@
 /* A running release as this loop counts it. */
 struct release_place {
   struct release_tally *tally; /* touched */
-  struct release_memory *memory;
+  struct release_local *local;
 };
 
 /* The text of "header:NAME", "parameter:NAME" or "tenant" in this request; at NULL: it has none.
@@ -26,7 +26,7 @@ bool release_runs(const struct serve *serve, const struct release_ref *ref);
 bool release_here(struct serve *serve, const struct release_ref *ref, struct release_place *place);
 
 /* Into the next tally: what the one that leaves has counted. */
-void release_memory_carry(struct release_memory *memory, const struct release_tally *counted);
+void release_local_carry(struct release_local *local, const struct release_tally *counted);
 
 /* Which of the model's arms answers. Says in the call whether its answer is evidence, and whether a
  * shadow gets a copy. */

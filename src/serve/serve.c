@@ -63,20 +63,20 @@ void serve_turn(struct serve *serve, int64_t now_us, int64_t wall_us)
 }
 
 /* What is kept of releases from pulse to pulse goes on in the new tally. */
-static void memory_carry(const struct tally *from, struct tally *to)
+static void locals_carry(const struct tally *from, struct tally *to)
 {
   uint32_t n = from->n_releases < to->n_releases ? from->n_releases : to->n_releases;
   if (!to->n_releases) return;
-  if (n) memcpy(to->memory, from->memory, n * sizeof *to->memory);
-  memset(to->memory + n, 0, (to->n_releases - n) * sizeof *to->memory);
-  for (uint32_t i = 0; i < n; i++) release_memory_carry(&to->memory[i], &from->releases[i]);
+  if (n) memcpy(to->locals, from->locals, n * sizeof *to->locals);
+  memset(to->locals + n, 0, (to->n_releases - n) * sizeof *to->locals);
+  for (uint32_t i = 0; i < n; i++) release_local_carry(&to->locals[i], &from->releases[i]);
 }
 
 void serve_tally(struct serve *serve, struct letter_tally *letter)
 {
   must(letter->tally->n_slots >= serve->tally->n_slots); /* control's never shrink */
   must(letter->tally->n_releases >= serve->tally->n_releases);
-  memory_carry(serve->tally, letter->tally);
+  locals_carry(serve->tally, letter->tally);
   struct tally *full = serve->tally;
   serve->tally = letter->tally;
   letter->tally = full;

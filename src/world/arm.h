@@ -112,7 +112,7 @@ struct release_tally {
 
 /* What a loop keeps of a running release from pulse to pulse. It lies in the tally, so that there
  * is one for each release slot, and the loop carries it over to the next one. */
-struct release_memory {
+struct release_local {
   uint64_t of;                 /* which release: its model's slot and its number; 0: none yet */
   uint32_t sent;               /* to candidates since the pulse */
   uint32_t failed[ARMS_MAX];   /* the last answers of each arm, newest in bit 0: 1 is a failure */

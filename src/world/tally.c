@@ -23,7 +23,7 @@ struct tally *tally_new(uint32_t n_slots, uint32_t arms, uint32_t releases)
   }
   if (releases) {
     tally->releases = grab_zero(releases, sizeof *tally->releases);
-    tally->memory = grab_zero(releases, sizeof *tally->memory);
+    tally->locals = grab_zero(releases, sizeof *tally->locals);
   }
   return tally;
 }
@@ -44,7 +44,7 @@ void tally_free(struct tally *tally)
   ungrab(tally->arms);
   ungrab(tally->pool);
   ungrab(tally->releases);
-  ungrab(tally->memory);
+  ungrab(tally->locals);
   ungrab(tally->marks);
   ungrab(tally);
 }

@@ -49,7 +49,7 @@ struct tally {
   uint32_t pool_cap, pool_used;
   uint64_t arms_missed;           /* answers not counted in an arm for lack of pool */
   struct release_tally *releases; /* n_releases of them */
-  struct release_memory *memory;  /* the same; the loop's own, control leaves them alone */
+  struct release_local *locals;  /* the same; the loop's own, control leaves them alone */
   /* Answers that are to be held against their outcomes: control moves them to the scribe. */
   struct prediction *predictions;
   uint32_t predictions_cap, n_predictions;

@@ -278,7 +278,7 @@ void runs_deinit(struct runs *runs)
   ungrab(runs->last);
   ungrab(runs->slots);
   round_deinit(&runs->round);
-  memories_deinit(&runs->memories);
+  stable_pasts_deinit(&runs->pasts);
   journal_deinit(&runs->journal);
 }
 
@@ -386,9 +386,9 @@ uint64_t run_past(const struct control *control, const struct letter_command *co
   const struct catalog_model *model =
       catalog_model(catalog_tenant(control->catalog, wish->tenant), wish->model);
   if (!model || !model->release) return 0;
-  const struct memory *memory =
-      memory_of(&control->runs.memories, model->slot, model->release->versions[ARM_STABLE]);
-  return memory ? memory_requests(memory) : 0;
+  const struct stable_past *stable =
+      stable_past_of(&control->runs.pasts, model->slot, model->release->versions[ARM_STABLE]);
+  return stable ? stable_past_requests(stable) : 0;
 }
 
 /* Thresholds and dispersion from what stable did until now. Right after a restart that is nothing:
@@ -396,11 +396,11 @@ uint64_t run_past(const struct control *control, const struct letter_command *co
 static void baseline_make(struct control *control, struct run *run, struct baseline *baseline)
 {
   const struct catalog_release *release = run->model->release;
-  const struct memory *memory =
-      memory_of(&control->runs.memories, run->model->slot, release->versions[ARM_STABLE]);
+  const struct stable_past *stable =
+      stable_past_of(&control->runs.pasts, run->model->slot, release->versions[ARM_STABLE]);
   const struct baseline *before = &run->trial.baseline;
-  if (memory)
-    past_baseline(&memory->past, &run->plan, step_of(run), baseline);
+  if (stable)
+    past_baseline(&stable->past, &run->plan, step_of(run), baseline);
   else
     baseline_init(baseline);
   if (!run->stepped || baseline->slow.rows >= before->slow.rows) return;
@@ -413,10 +413,11 @@ static void baseline_make(struct control *control, struct run *run, struct basel
 
 void run_edges(struct control *control, struct run *run)
 {
-  const struct memories *memories = &control->runs.memories;
+  const struct catalog_release *release = run->model->release;
+  const struct stable_past *stable =
+      stable_past_of(&control->runs.pasts, run->model->slot, release->versions[ARM_STABLE]);
   if (run->n_edges) return;
-  run->n_edges_next = memory_edges(
-      memory_of(memories, run->model->slot, run->model->release->versions[ARM_STABLE]), run->edges);
+  run->n_edges_next = stable_past_edges(stable, run->edges);
 }
 
 void run_step_begin(struct control *control, struct run *run)
@@ -502,10 +503,10 @@ static void run_pulse(struct control *control, struct run *run)
   run_event(control, run, &tick);
 }
 
-static void memories_feed(struct control *control)
+static void stable_pasts_feed(struct control *control)
 {
   struct runs *runs = &control->runs;
-  memories_pulse(&runs->memories);
+  stable_pasts_pulse(&runs->pasts);
   for (uint32_t i = 0; i < control->catalog->n_models; i++) {
     const struct catalog_model *model = control->catalog->models[i];
     const struct placed *placed =
@@ -514,7 +515,7 @@ static void memories_feed(struct control *control)
     const struct run *run = run_of(runs, model);
     bool split = run && run->now.state != ROLLOUT_COMPLETED;
     if (!arm || !arm->requests) continue;
-    memory_feed(&control->runs.memories, model->slot, model->serving, arm,
+    stable_past_feed(&control->runs.pasts, model->slot, model->serving, arm,
                 split ? rollout_share(&run->now, &run->plan, ARM_STABLE) : PLAN_WHOLE,
                 control->lived_us);
   }
@@ -529,7 +530,7 @@ void runs_pulse(struct control *control)
   if (control->stopping || control->now_us - runs->judged_us < control->opts.pulse_us * 3 / 4)
     return;
   runs->judged_us = control->now_us;
-  memories_feed(control);
+  stable_pasts_feed(control);
   for (link = all->next; link != all; link = next) {
     struct run *run = LIST_OF(link, struct run, link);
     next = link->next;

@@ -23,7 +23,7 @@
 #include "base/list.h"
 #include "control/place.h"
 #include "control/release/fold.h"
-#include "control/release/memory.h"
+#include "control/release/stable_past.h"
 #include "control/release/round.h"
 #include "judge/evidence.h"
 #include "world/letters.h"
@@ -130,7 +130,7 @@ struct runs {
   struct release_slot *slots;
   uint32_t n_slots, slots_cap;
   struct round round;
-  struct memories memories;
+  struct stable_pasts pasts;
   struct journal journal;
   int64_t judged_us;
   struct look look; /* scratch of one look */

@@ -255,7 +255,7 @@ void pair_count(struct shadow *shadow)
     tally->stable_cpu_ns += positive(shadow->stable_cpu_ns);
     tally->shadow_cpu_ns += positive(task->cpu_ns);
   }
-  if (is_repeat(shadow, place.memory->of)) {
+  if (is_repeat(shadow, place.local->of)) {
     tally->repeats++;
     return;
   }

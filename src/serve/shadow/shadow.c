@@ -248,7 +248,7 @@ static int64_t go_when(const struct shadow *shadow)
   const struct split *split = shadow->ref.split;
   if (split->shadow->resident) {
     if (shadows->n_out != shadows->n_out_elsewhere) return INT64_MAX;
-    return split->slot < serve->tally->n_releases ? serve->tally->memory[split->slot].rest_until_us
+    return split->slot < serve->tally->n_releases ? serve->tally->locals[split->slot].rest_until_us
                                                   : 0;
   }
   if (shadows->n_out_elsewhere) return INT64_MAX;
@@ -273,7 +273,7 @@ static void shadow_rest(const struct shadow *shadow)
   if (!release_here(shadow->serve, &shadow->ref, &place)) return;
   int64_t run_us = (task->infer_ns - task->began_ns) / 1000, rest_us = RESIDENT_REST_MAX;
   if (run_us < RESIDENT_LONG_US) rest_us = run_us * run_us / RESIDENT_FREE_US;
-  place.memory->rest_until_us = shadow->serve->now_us + rest_us;
+  place.local->rest_until_us = shadow->serve->now_us + rest_us;
 }
 
 void shadow_home(struct shadow *shadow)
