@@ -5,6 +5,7 @@
  * MODE: plain; canary: 5 % by request id; sticky: 5 % by header; segments: that and two fields;
  * remember: 5 % by header, and each answer kept for its outcome;
  * shadow: copies of all requests, at idle moments.
+ * limited, inner, refused: quotas of the tenant, of the model too, one that is spent; no release.
  * Thread: main.
  * SPDX-License-Identifier: MIT */
 #include <stdio.h>
@@ -49,6 +50,31 @@ static void tally_send(void)
   mailbox_take(&control);
 }
 
+/* limited: every limit of inference there is, none of them reached; inner: the model's, too;
+ * refused: one request a second, so all of them but that are. */
+static void limits_set(const char *mode, struct tenant *tenant, struct model *model)
+{
+  static struct quotas quotas;
+  static struct meter meters[2];
+  bool inner = strcmp(mode, "inner") == 0, refused = strcmp(mode, "refused") == 0;
+  if (!inner && !refused && strcmp(mode, "limited") != 0) return;
+  for (int id = 0; id <= QUOTA_body_bytes_in_flight; id++)
+    quotas.said[id] = QUOTA_MOST_COUNTED / 1000;
+  if (refused) quotas.said[QUOTA_requests_per_second] = quotas.said[QUOTA_requests_burst] = 1;
+  tenant->quotas = &quotas;
+  tenant->meter = &meters[0];
+  model->meter = &meters[1];
+  if (inner) model->quotas = &quotas;
+}
+
+static bool is_plain(const char *mode)
+{
+  static const char *const plain[] = {"plain", "limited", "inner", "refused"};
+  for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+    if (strcmp(mode, plain[i]) == 0) return true;
+  return false;
+}
+
 static void world_send(const char *mode)
 {
   struct seat seat = {worker_mailbox(worker), lane.lane};
@@ -67,11 +93,9 @@ static void world_send(const char *mode)
                         .slow_us = {1000, 2000, 4000, 8000}};
   struct model model = {.name = SLICE("mlp"),
                         .versions = versions,
-                        .n_versions = 2,
-                        .stable = &versions[0],
-                        .arms = {{&versions[0], WEIGHT_WHOLE}},
-                        .n_arms = 1};
-  bool plain = strcmp(mode, "plain") == 0, shadow = strcmp(mode, "shadow") == 0;
+                        .n_versions = 2};
+  model_serve(&model, &versions[0]);
+  bool plain = is_plain(mode), shadow = strcmp(mode, "shadow") == 0;
   bool segments = strcmp(mode, "segments") == 0;
   split.remember = strcmp(mode, "remember") == 0;
   if (segments || split.remember || strcmp(mode, "sticky") == 0) {
@@ -89,12 +113,12 @@ static void world_send(const char *mode)
   }
   if (!plain) {
     uint32_t weight = shadow ? 0 : WEIGHT_WHOLE / 20;
-    model.arms[0] = (struct arm){&versions[1], weight};
-    model.arms[1] = (struct arm){&versions[0], WEIGHT_WHOLE - weight};
-    model.n_arms = 2;
+    model.arms[ARM_CANDIDATE] = (struct arm){&versions[1], weight};
+    model.arms[ARM_STABLE] = (struct arm){&versions[0], WEIGHT_WHOLE - weight};
     model.release = &split;
   }
   struct tenant tenant = {.name = SLICE("default"), .models = &model, .n_models = 1};
+  limits_set(mode, &tenant, &model);
   struct world_plan plan = {
       .tenants = &tenant, .n_tenants = 1, .n_slots = 2, .n_releases = 1, .ready = true};
   world = (struct letter_world){.world = world_build(&plan, 1)};
@@ -132,7 +156,12 @@ static void request(struct h1 *h1, struct call *call, struct slice text)
                            .model_name = SLICE("mlp"),
                            .request_id = slice_of(id, id_len),
                            .body_max = 1 << 20};
-  must(path_begin(serve, call, &came, &arena) == STEP_WAIT);
+  if (path_begin(serve, call, &came, &arena) == STEP_REPLY) { /* a refusal: the body stays */
+    must(call->answer.status == 429);
+    path_end(call);
+    h1_reset(h1);
+    return;
+  }
   must(h1_feed(h1, &call->arena, &text, &piece, &err) == H1_BODY);
   must(path_body(call, piece) == STEP_WAIT);
   must(h1_feed(h1, &call->arena, &text, &piece, &err) == H1_DONE);
@@ -189,7 +218,7 @@ int main(int argc, char **argv)
 {
   struct err err;
   if (argc != 3) {
-    printf("release_bench plain|canary|sticky|segments|shadow N\n");
+    printf("release_bench plain|canary|sticky|segments|shadow|limited|inner|refused N\n");
     return 2;
   }
   if (rig_open("onnx", "model.onnx", file_read("bench/models/mlp.onnx"), &loaded, &err) != OK) {

@@ -106,10 +106,18 @@ static char *put(char *to, struct slice text)
   return to + text.len;
 }
 
+/* Most of what we say is plain letters: these need no look at what follows. */
+static bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+
 static char *put_string(char *to, struct slice text)
 {
   *to++ = '"';
-  while (text.len) to += utf8_json(to, &text);
+  while (text.len) {
+    size_t n = 0;
+    while (n < text.len && is_plain(text.at[n])) *to++ = text.at[n++];
+    text = slice_from(text, n);
+    if (text.len) to += utf8_json(to, &text);
+  }
   *to++ = '"';
   return to;
 }

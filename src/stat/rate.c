@@ -132,6 +132,10 @@ struct window window_read(const uint64_t slots[2], int64_t now_us, int64_t stret
 /* n * part / whole, rounded up. */
 static uint64_t share(uint64_t n, int64_t part, int64_t whole)
 {
+  uint64_t product;
+  if (n == 0) return 0;
+  if (!__builtin_mul_overflow(n, (uint64_t)part, &product)) /* a wide division is a long one */
+    return product / (uint64_t)whole + (product % (uint64_t)whole != 0);
   wide shared = (wide)n * (wide)(uint64_t)part + (wide)(uint64_t)whole - 1;
   return (uint64_t)(shared / (wide)(uint64_t)whole);
 }
