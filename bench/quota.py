@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""quota.py - what quotas promise (OV-07): a tenant that asks a hundred times its rate gets its rate,
-and twenty others at half of theirs notice nothing.
+"""quota.py - what quotas promise (OV-07): a tenant that asks a hundred times its rate gets its
+rate, and twenty others at half of theirs notice nothing.
 
     bench/quota.py [--check] [--seconds N] [--rate R]
 
@@ -25,7 +25,7 @@ sys.path.insert(0, os.path.join(ROOT, "test", "lib"))
 from slipway import Daemon, expect_eq, request  # noqa: E402
 import models  # noqa: E402
 
-OTHERS, SLICE, CONNS = 20, 1.0, 20
+OTHERS, SLICE, CONNS, BURST = 20, 1.0, 20, 5
 BODY = {"inputs": [{"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [1]}]}
 MODEL = dict(models.echo([models.spec("x", shape=(-1, 1))], delay_us=1000),
              **{"slipway.yaml": b"limits: {instances: 4}\n"})
@@ -71,7 +71,8 @@ class Answers:
 
 
 def others(port, keys, rate, begin, slices, out):
-    """The twenty: one connection each, rate requests a second. Gives (time sent, latency, status)."""
+    """The twenty: one connection each, rate requests a second. Gives (time sent, latency, status).
+    """
     poll, due, got = selectors.DefaultSelector(), [], []
     for i, key in enumerate(keys):
         sock = connect(port)
@@ -136,7 +137,7 @@ def tenants(d, rate):
         keys.append(reply.json()["key"])
         models.serve(As(d, keys[-1]), "m", MODEL)
         reply = top.ask("PATCH", "/api/v1/tenants/t%d" % i,
-                        {"quotas": {"requests_per_second": rate, "requests_burst": 5}})
+                        {"quotas": {"requests_per_second": rate, "requests_burst": BURST}})
         expect_eq(reply.status, 200, reply)
     return keys
 
@@ -164,8 +165,8 @@ def run(seconds, rate):
             by[loud[n]].append(latency)
             if not loud[n]:
                 by["even" if n % 4 == 0 else "odd"].append(latency)
-    # Each loud slice begins with a full bucket: the burst is its own, beyond the rate.
-    allowed = sum(loud) * (rate * SLICE + 5)
+    # Each loud slice begins with a full bucket; the last token of its second comes with its end.
+    allowed = sum(loud) * (BURST + rate * SLICE - 1)
     return {"share": len(served) / allowed, "sent": sent, "refused": refused,
             "served": len(served), "allowed": allowed,
             "others_refused": sum(s != 200 for _, _, s in got), "others": len(got),

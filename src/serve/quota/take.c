@@ -164,6 +164,9 @@ static void stake_levels_back(struct stake *stake)
 {
   struct meter *meter = stake->meter;
   if (!meter) return;
+  /* Predicted and never run: it waited for its model in vain, or there was no memory. */
+  if (stake->compute_ns) meter_settle(&meter->full_at[METER_COMPUTE], -stake->compute_ns);
+  stake->compute_ns = 0;
   if (stake->in_flight) meter_level_give(&meter->in_flight);
   if (stake->bytes) meter_bytes_give(&meter->bytes, stake->bytes);
   stake->in_flight = false;
