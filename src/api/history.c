@@ -16,7 +16,8 @@ static void facts_set(json_t *tree, const struct event *event)
 {
   static const char *const shown[] = {"state", "step",   "stable",  "person",   "role", "key",
                                       "scope", "weekly", "from_ms", "until_ms", "flag", "rehearse",
-                                      "inspected", "memory_bytes", "memory_peak_bytes"};
+                                      "inspected", "memory_bytes", "memory_peak_bytes", "alias",
+                                      "file", "hold"};
   for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
     struct slice value = event_fact(event, shown[i]);
     if (value.len) json_object_set_new(tree, shown[i], json_slice(value));

@@ -58,16 +58,33 @@ static void then_print(const json_t *then)
                                                       : get_str(then, "what"));
 }
 
-static int history_then(const struct cli *cli, const char *path, const char *at)
+/* "digits@champion was version 2 then, since ... by ann". */
+static void alias_print(const json_t *then)
+{
+  char text[OUT_NUMBER_MAX];
+  printf("%s: %s@%s ", out_time(json_object_get(then, "at"), text), get_str(then, "model"),
+         get_str(then, "alias"));
+  if (json_is_integer(json_object_get(then, "version")))
+    printf("was version %llu, since %s by %s\n", (unsigned long long)get_u64(then, "version"),
+           out_time(json_object_get(then, "since"), text), get_str(then, "who"));
+  else
+    printf("did not point at a version\n");
+}
+
+static int history_then(const struct cli *cli, const char *path, const char *at, const char *alias)
 {
   struct err err;
   struct answer answer;
-  char part[CLIENT_PATH_MAX], whole[2 * CLIENT_PATH_MAX];
-  if (client_path(part, &err, "?at=%s", at) != OK) return cli_fail(cli, &err);
-  snprintf(whole, sizeof whole, "%s%s", path, part);
+  char part[CLIENT_PATH_MAX], more[CLIENT_PATH_MAX] = "", whole[3 * CLIENT_PATH_MAX];
+  if (client_path(part, &err, "?at=%s", at) != OK ||
+      (alias[0] && client_path(more, &err, "&alias=%s", alias) != OK))
+    return cli_fail(cli, &err);
+  snprintf(whole, sizeof whole, "%s%s%s", path, part, more);
   int rc = client_once(cli, "GET", whole, NULL, &answer);
   if (rc == 0 && cli->args.json)
     out_json(answer.json);
+  else if (rc == 0 && alias[0])
+    alias_print(answer.json);
   else if (rc == 0)
     then_print(answer.json);
   answer_free(&answer);
@@ -85,13 +102,19 @@ int command_history(struct cli *cli)
   struct err err;
   struct client *client;
   struct answer answer = {0};
-  char path[CLIENT_PATH_MAX];
+  char path[CLIENT_PATH_MAX], model[MODEL_WORD_MAX], ref[REF_WORD_MAX];
   int rc;
   if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
   uint64_t limit = args_count(&cli->args, "limit"), before = args_count(&cli->args, "before");
-  if (client_path(path, &err, "/api/v1/models/%s/history", cli->args.words[0]) != OK)
+  const char *at = args_text(&cli->args, "at");
+  if (model_word_read(cli->args.words[0], model, ref, &err) != OK ||
+      client_path(path, &err, "/api/v1/models/%s/history", model) != OK)
     return cli_fail(cli, &err);
-  if (args_given(&cli->args, "at")) return history_then(cli, path, args_text(&cli->args, "at"));
+  if (ref[0] && (!at || ref_number(ref))) {
+    fail(&err, E_INVALID_ARGUMENT, "MODEL@ALIAS goes with --at TIME: what it pointed at then");
+    return cli_fail(cli, &err);
+  }
+  if (at) return history_then(cli, path, at, ref);
   if (client_new(&client, cli, &err) != OK) return cli_fail(cli, &err);
   size_t len = strlen(path);
   len += (size_t)snprintf(path + len, sizeof path - len, "?limit=%llu",

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from slipway import Daemon, expect, expect_eq, expect_in, main, test  # noqa: E402
@@ -157,6 +158,32 @@ def aliases_name_versions_everywhere():
             is_error(d.ask("PUT", m + "/aliases/" + bad, {"version": 3}), 400, "BAD_NAME")
         is_error(d.ask("PUT", m + "/aliases/x", {"version": 9}), 404, "VERSION_NOT_FOUND")
         is_error(d.ask("PUT", m + "/aliases/x", {}), 400, "INVALID_ARGUMENT", "version")
+
+
+@test
+def what_an_alias_pointed_at_then():
+    with Daemon() as d:
+        three(d)
+        m = "/api/v1/models/m"
+        times = [int(time.time() * 1000)]
+        for version in (1, 2, None):
+            time.sleep(0.02)
+            if version:
+                d.ask("PUT", m + "/aliases/a", {"version": version})
+                d.ask("PUT", m + "/aliases/b", {"version": 3})
+            else:
+                d.ask("DELETE", m + "/aliases/a")
+            time.sleep(0.02)
+            times.append(int(time.time() * 1000))
+        got = [d.get(m + "/history?at=%d&alias=a" % t).json()["version"] for t in times]
+        expect_eq(got, [None, 1, 2, None])
+        expect_eq(d.get(m + "/history?at=%d&alias=b" % times[1]).json()["who"], "anonymous")
+        serving = d.get(m + "/history?at=%d" % times[-1]).json()
+        expect_eq(serving["serving"], 3)
+        done = d.cli("history", "m@a", "--at", str(times[2]))
+        expect_in("m@a was version 2", done.stdout)
+        events = d.get(m + "/history").json()["events"]
+        expect_eq((events[0]["what"], events[0]["alias"]), ("alias_removed", "a"))
 
 
 @test

@@ -8,6 +8,8 @@
 
 struct looking {
   int64_t at_ms;
+  struct slice alias;  /* not empty: what this name pointed at is asked for */
+  json_t *aliased;     /* the answer to that; NULL: not met yet */
   json_t *tree;     /* NULL: nothing met yet */
   uint32_t serving; /* what the newest event that says so put in charge; 0: none met yet */
   uint32_t release; /* not 0: its start is still to be met */
@@ -79,6 +81,38 @@ static void release_meet(struct looking *looking, const struct event *event)
                       facts && facts->splits ? traffic_of(event, step) : json_null());
 }
 
+/* The newest word on an alias before that time: where it was set, or that it was removed. A model
+ * that was removed took its aliases along. */
+static enum code alias_met(void *arg, const struct event *event, const struct digest *hash,
+                           struct err *err)
+{
+  struct looking *looking = arg;
+  bool of_alias = event->kind == EVENT_ALIAS_SET || event->kind == EVENT_ALIAS_REMOVED;
+  (void)hash;
+  if (event->wall_ms > looking->at_ms) return OK;
+  if (of_alias && !slice_eq(event_fact(event, "alias"), looking->alias)) return OK;
+  if (!of_alias && event->kind != EVENT_MODEL_REMOVED) return OK;
+  looking->aliased = json_pack(
+      "{so,so,so,so,so,so,so}", "model", json_slice(event->model), "alias",
+      json_slice(looking->alias), "at", json_time(looking->at_ms), "version",
+      event->kind == EVENT_ALIAS_SET ? json_integer(event->version) : json_null(), "since",
+      json_time(event->wall_ms), "who", json_slice(event->actor), "seq", json_u64(event->seq));
+  return fail(err, E_CANCELLED, "enough");
+}
+
+static enum desk_step alias_at(struct ask *ask, struct looking *looking)
+{
+  if (ledger_walk(ask, ask->letter->params[0], alias_met, looking) != OK) {
+    json_decref(looking->aliased);
+    return ask_fail(ask);
+  }
+  if (looking->aliased) return ask_json(ask, 200, looking->aliased);
+  return ask_json(ask, 200,
+                  json_pack("{so,so,so,sn,sn}", "model", json_slice(ask->letter->params[0]),
+                            "alias", json_slice(looking->alias), "at", json_time(looking->at_ms),
+                            "version", "since"));
+}
+
 static enum code at_met(void *arg, const struct event *event, const struct digest *hash,
                         struct err *err)
 {
@@ -104,10 +138,13 @@ static enum code at_met(void *arg, const struct event *event, const struct diges
 enum desk_step history_at(struct ask *ask, struct slice time)
 {
   struct looking looking = {0};
-  json_t *text = json_slice(time);
+  uint64_t ms; /* a query has no numbers but as text */
+  bool number = text_read_u64(time, INT64_MAX, &ms);
+  json_t *text = number ? json_u64(ms) : json_slice(time);
   bool read = time_read(ask, "at", text, &looking.at_ms);
   json_decref(text);
-  if (!read) return ask_fail(ask);
+  if (!read || !ask_query(ask, "alias", &looking.alias)) return ask_fail(ask);
+  if (looking.alias.len) return alias_at(ask, &looking);
   if (ledger_walk(ask, ask->letter->params[0], at_met, &looking) != OK) {
     json_decref(looking.tree);
     return ask_fail(ask);
