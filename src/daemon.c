@@ -39,16 +39,14 @@
 #include "keys.h"
 #include "net/loop.h"
 #include "options.h"
+#include "replay.h"
 #include "store/chores/janitor.h"
-#include "store/journal.h"
 #include "store/ledger.h"
-#include "store/outbox.h"
 #include "store/outcome.h"
 #include "store/scribe.h"
-#include "store/snapshot.h"
 #include "webhooks.h"
 
-enum { THREADS_MAX = 64, SNAPSHOT_EVENTS = 20000 };
+enum { THREADS_MAX = 64 };
 #define MEMORY_MAX_LEAST (INT64_C(64) << 20) /* of a network thread, where nobody said */
 
 /* A lane owner that lives on a loop, and the loop it lives on. */
@@ -260,16 +258,6 @@ static void post_size(struct daemon *d)
   d->settings = settings_new(d);
 }
 
-/* What the judge had seen of each release that runs. */
-static enum code looks_replay(struct daemon *d, struct err *err)
-{
-  struct journal_row of;
-  uint32_t at = 0;
-  while (control_release_at(d->control, &at, &of))
-    if (journal_read(d->ledger, &of, control_look, d->control, err)) return err->code;
-  return OK;
-}
-
 static void inspector_make(struct daemon *d)
 {
   d->inspector_opts = (struct inspector_opts){
@@ -279,22 +267,6 @@ static void inspector_make(struct daemon *d)
   d->inspector = inspector_new(&d->inspector_opts);
   d->post.inspector = inspector_mailbox(d->inspector);
   job_inspects(d->job, &d->inspector_opts);
-}
-
-/* What was folded before is taken over, if it is still there and good; the rest is folded now. */
-static enum code events_replay(struct daemon *d, struct err *err)
-{
-  struct err why;
-  struct blob *bytes;
-  uint64_t seq = 0;
-  enum code code = snapshot_find(&d->datadir, d->ledger, control_form(), &seq, &bytes, &why);
-  if (!code) code = control_restore(d->control, blob_lend(bytes), &why);
-  blob_drop(bytes);
-  if (code) seq = 0;
-  if (code && code != E_NOT_FOUND)
-    log_event(LOG_WARN, "snapshot_not_used", "reason", why.text, "events",
-              log_num((int64_t)ledger_last_seq(d->ledger)), NULL);
-  return ledger_replay(d->ledger, seq + 1, control_apply, d->control, err);
 }
 
 /* Makes every owner and fills in the post; nothing runs yet. */
@@ -316,9 +288,7 @@ static enum code rooms_make(struct daemon *d, struct err *err)
   rand_secret(opts.hash_key, sizeof opts.hash_key);
   d->control = control_new(&opts, &d->post);
   d->post.control = control_mailbox(d->control);
-  if (events_replay(d, err) || looks_replay(d, err) ||
-      outbox_read(d->ledger, control_owed, d->control, err))
-    return err->code;
+  if (replay_all(&d->datadir, d->ledger, d->control, err)) return err->code;
   if (keys_open(&d->keys, &d->datadir, d->control,
                 option_number(&d->options, OPTION_accept_key_loss) != 0, err))
     return err->code;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "archive.h"
 #include "cli/command.h"
 #include "daemon.h"
 #include "jobs/inspect/child.h"
@@ -41,6 +42,13 @@ int main(int argc, char **argv)
   bool serve = name && strcmp(name, "serve") == 0;
   if (serve && help_wanted(rest, words)) return serve_help();
   if (serve) return daemon_serve(rest, words);
+  if (name && !help_wanted(rest, words)) {
+    if (strcmp(name, "backup") == 0) return archive_backup(rest, words);
+    if (strcmp(name, "restore") == 0) return archive_restore(rest, words);
+  } else if (name && (strcmp(name, "backup") == 0 || strcmp(name, "restore") == 0)) {
+    command_help_print(command_find(name), NULL);
+    return 0;
+  }
   if (name && strcmp(name, "help") == 0 && rest == 1 && strcmp(words[0], "serve") == 0)
     return serve_help();
   return cli_run(SLIPWAY_VERSION, name, rest, words);

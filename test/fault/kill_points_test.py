@@ -8,7 +8,6 @@ SPDX-License-Identifier: MIT
 """
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -18,10 +17,10 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from hostile import FULL
+from killing import CALLS, trace
 from models import linear, want
 from slipway import SANITIZED, Conn, Daemon, Failed, cases, expect, expect_eq, main, skip, test
 
-CALLS = ["pwrite64", "write", "fdatasync", "fsync", "rename,renameat,renameat2", "ftruncate"]
 BODY = {"inputs": [{"name": "input", "shape": [1, 1], "datatype": "FP32", "data": [0]}]}
 N_MAX = 400
 
@@ -48,35 +47,6 @@ def push_and_deploy(d, said, value):
     want(d.post("/api/v1/models/m/deploy", {"version": version, "strategy": "now",
                                                 "wait": True}), 200, "deploy")
     said.serving = version
-
-
-def trace(d, call, n):
-    """Attaches strace, which will kill the daemon at the n-th call from now on."""
-    err = tempfile.NamedTemporaryFile(prefix="strace-", delete=False)
-    spec = ["-e", "inject=%s:signal=KILL:when=%d" % (call, n)]
-    # -e trace= keeps strace from stopping at anything else
-    p = subprocess.Popen(["strace", "-f", "-e", "trace=" + call, *spec, "-o", "/dev/null", "-p",
-                          str(d.proc.pid)],
-                         stderr=err)
-    want_threads = len(os.listdir("/proc/%d/task" % d.proc.pid))
-    end = time.monotonic() + 10
-    while True:
-        traced = sum(tracer("/proc/%d/task/%s/status" % (d.proc.pid, t)) == p.pid
-                     for t in os.listdir("/proc/%d/task" % d.proc.pid))
-        if traced >= want_threads:
-            return p
-        if p.poll() is not None or time.monotonic() > end:
-            with open(err.name) as f:
-                skip("strace cannot attach here: %s" % f.read()[:200])
-        time.sleep(0.002)
-
-
-def tracer(path):
-    try:
-        with open(path) as f:
-            return int(re.search(r"TracerPid:\s+(\d+)", f.read()).group(1))
-    except OSError:
-        return 0
 
 
 def value_served(d):

@@ -574,12 +574,11 @@ bool town_settle(struct town *town)
 void town_check(struct town *town)
 {
   const struct catalog *catalog = control_catalog(town->control);
-  static const unsigned char key[16] = {9};
-  struct catalog *scratch = catalog_new(key);
+  struct catalog *scratch = catalog_new((const unsigned char[16]){9});
   struct err err;
   for (uint32_t i = 0; i < catalog->seq; i++)
     EXPECT_INT(catalog_apply(scratch, &town->ledger[i], &err), OK);
   struct digest live = catalog_digest(catalog), folded = catalog_digest(scratch);
-  EXPECT(memcmp(&live, &folded, sizeof live) == 0);
+  EXPECT(digest_same(&live, &folded));
   catalog_free(scratch);
 }

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""commands_kill_test.py - SIGKILL at every write, sync, rename and truncate of each command that
+changes something. Afterwards the server is there again within 2 s, with the command done or not
+done and nothing between, done if it was acknowledged; and it can be given again.
+
+A new command is one row. SLIPWAY_TEST_FULL=1 kills at each call, else writes are sampled.
+SPDX-License-Identifier: MIT
+"""
+import atexit
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from hostile import FULL
+from killing import CALLS, trace
+from models import linear, serve, want
+from slipway import SANITIZED, Daemon, Failed, cases, expect, expect_eq, main, skip
+
+START_S, N_MAX = 2, 200
+FLAG = {"state": "ENABLED", "variants": {"on": True}, "defaultVariant": "on"}
+
+
+def get(path, *members):
+    """What a command shows: members of an answer, or its status where there is none."""
+    def look(d):
+        reply = d.get("/api/v1/" + path)
+        if reply.status != 200:
+            return reply.status
+        tree = reply.json()
+        return [tree.get(m) for m in members] if members else len(json.dumps(tree)) and tree
+    return look
+
+
+def keys_of(d):
+    return sorted((k["person"], k["state"]) for k in d.get("/api/v1/keys").json()["keys"])
+
+
+def freezes_of(d):
+    return [(f["scope"], f["model"]) for f in d.get("/api/v1/freezes").json()["freezes"]]
+
+
+def tenants_of(d):
+    return sorted(t["name"] for t in d.get("/api/v1/tenants").json()["tenants"])
+
+
+# the command, what it shows, and what comes before it beside model m with two versions
+ROWS = {
+    "flag set": (["flag", "set", "a", "on"], get("flags/a", "defaultVariant"), None),
+    "flag remove": (["flag", "remove", "b"], get("flags/b", "defaultVariant"), None),
+    "key add": (["key", "add", "--role", "viewer", "--person", "ann"], keys_of, None),
+    "freeze": (["freeze", "m", "--now"], freezes_of, None),
+    "freeze --lift": (["freeze", "m", "--lift"], freezes_of, ["freeze", "m", "--now"]),
+    "rollback": (["rollback", "m"], get("models/m", "serving"), None),
+    "deploy": (["deploy", "m@1", "--strategy", "now", "--wait"], get("models/m", "serving"), None),
+    "tenant add": (["tenant", "add", "acme"], tenants_of, None),
+    "tenant remove": (["tenant", "remove", "acme"], tenants_of, ["tenant", "add", "acme"]),
+}
+
+
+def prepared():
+    if not hasattr(prepared, "data"):
+        prepared.data = tempfile.mkdtemp(prefix="slipway-prepared-")
+        atexit.register(shutil.rmtree, prepared.data, True)
+        with Daemon(data=prepared.data) as d:
+            serve(d, "m", linear([[0]], [1]))
+            serve(d, "m", linear([[0]], [2]))
+            want(d.ask("PUT", "/api/v1/flags/b", FLAG), 200, "flag")
+    return prepared.data
+
+
+def run(d, command):
+    return d.cli(*command).returncode
+
+
+def killed_once(command, look, first, call, n):
+    """True when the n-th call was reached: all is looked at then."""
+    data = tempfile.mkdtemp(prefix="slipway-kill-")
+    shutil.rmtree(data)
+    shutil.copytree(prepared(), data)
+    d = Daemon(data=data, seconds=20)
+    try:
+        d.start()
+        if first:
+            expect_eq(run(d, first), 0, first)
+        before = look(d)
+        tracing = trace(d, call, n)
+        acknowledged = run(d, command) == 0
+        if acknowledged:
+            time.sleep(0.05)  # the last write may come after the answer
+        killed = d.proc.poll() is not None or not acknowledged
+        if killed:
+            expect_eq(d.proc.wait(10), -signal.SIGKILL, d.stderr()[-500:])
+        else:
+            d.kill()
+        tracing.wait(10)
+        began = time.monotonic()
+        d.start()
+        took = time.monotonic() - began
+        expect(took < START_S, "ready only after %.2f s" % took)
+        after = look(d)
+        if acknowledged:
+            expect(after != before, "acknowledged, and not there: %s" % (after,))
+        done = after != before
+        rc = run(d, command)
+        expect(rc in (0, 4, 6), "given again it said %d" % rc)
+        last = look(d)
+        expect(last != before, "given again it did nothing: %s" % (last,))
+        if done and command[0] != "key":
+            expect_eq(last, after, "done twice")
+        d.stop()
+        return killed
+    finally:
+        d.clean()
+        shutil.rmtree(data, ignore_errors=True)
+
+
+@cases([(name.replace(" ", "_") + "-" + call.split(",")[0], name, call)
+        for name in ROWS for call in CALLS])
+def killed_at_every(name, call):
+    if SANITIZED:
+        skip("strace and a sanitizer do not go together")
+    if not shutil.which("strace"):
+        skip("no strace here")
+    command, look, first = ROWS[name]
+    n, kills = 1, 0
+    while n < N_MAX:
+        try:
+            killed = killed_once(command, look, first, call, n)
+        except Failed as e:
+            raise Failed("killed at %s number %d: %s" % (call, n, e))
+        if not killed:
+            break
+        kills += 1
+        n += 1 if FULL or call != "pwrite64" else 3
+    expect(n < N_MAX, "still killed at call %d" % n)
+    if call in ("fdatasync", "pwrite64"):
+        expect(kills > 0, "never killed: %s is not what '%s' does" % (call, name))
+
+
+main()

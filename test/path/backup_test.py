@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""backup_test.py - a backup taken while changes are made, restored, is a server with every change
+that had been acknowledged before it; one that is not what was written is refused.
+
+SPDX-License-Identifier: MIT
+"""
+import atexit
+import io
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from models import linear, serve, want
+from slipway import BIN, Daemon, cases, expect, expect_eq, expect_in, main, test
+
+BODY = {"inputs": [{"name": "input", "shape": [1, 1], "datatype": "FP32", "data": [0]}]}
+FLAG = {"state": "ENABLED", "variants": {"on": True}, "defaultVariant": "on"}
+
+
+def folder():
+    made = tempfile.mkdtemp(prefix="slipway-backup-")
+    atexit.register(shutil.rmtree, made, True)
+    return made
+
+
+def slipway(*args):
+    return subprocess.run([BIN, *args], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def made():
+    """A backup of a server with a model, once."""
+    if not hasattr(made, "file"):
+        made.file = os.path.join(folder(), "b.tar")
+        with Daemon() as d:
+            serve(d, "m", linear([[0]], [7]))
+            expect_eq(slipway("backup", made.file, "--data", d.data).returncode, 0)
+    return made.file
+
+
+@test
+def taken_while_changes_are_made():
+    where = folder()
+    path, again = os.path.join(where, "b.tar"), os.path.join(where, "again")
+    with Daemon() as d:
+        serve(d, "m", linear([[0]], [7]))
+        said, stop = [], threading.Event()
+
+        def change():
+            while not stop.is_set():
+                name = "f%d" % len(said)
+                want(d.ask("PUT", "/api/v1/flags/" + name, FLAG), 200, "flag")
+                said.append(name)
+
+        thread = threading.Thread(target=change)
+        thread.start()
+        while len(said) < 20:
+            stop.wait(0.01)
+        before = len(said)
+        out = slipway("backup", path, "--data", d.data)
+        stop.set()
+        thread.join()
+        expect_eq(out.returncode, 0, out.stderr)
+        expect_in("MiB/s", out.stdout)
+        expect_eq(os.stat(path).st_mode & 0o777, 0o600)
+        key = open(os.path.join(d.data, "admin.key")).read()
+    expect_eq(slipway("restore", path, "--verify").returncode, 0)
+    out = slipway("restore", path, "--data", again)
+    expect_eq(out.returncode, 0, out.stderr)
+    with Daemon("--keys-only", data=again) as d:  # the key of before still opens it
+        auth = {"authorization": "Bearer " + key.strip()}
+        for name in said[:before]:
+            expect_eq(d.get("/api/v1/flags/" + name, auth).status, 200, name)
+        reply = want(d.post("/v2/models/m/infer", BODY, auth), 200, "predict")
+        expect_eq(reply["outputs"][0]["data"], [7.0])
+    expect_eq(slipway("restore", path, "--data", again).returncode, 6)
+    expect_eq(sorted(os.listdir(where)), ["again", "b.tar"], "left over")
+
+
+def reject(data):
+    """That file is no backup, says both, and leaves nothing that starts."""
+    where = folder()
+    path, again = os.path.join(where, "b.tar"), os.path.join(where, "again")
+    with open(path, "wb") as f:
+        f.write(data)
+    for args in (("--verify",), ("--data", again)):
+        out = slipway("restore", path, *args)
+        expect_eq(out.returncode, 8, out.stderr)
+        expect_in("not what was written", out.stderr)
+    expect(not os.path.exists(os.path.join(again, "ledger.db")), "half a ledger")
+    expect(not os.path.exists(os.path.join(where, "escaped")))
+
+
+@test
+def damage_is_found():
+    with open(made(), "rb") as f:
+        whole = f.read()
+    rnd = random.Random(3)
+    with tarfile.open(made()) as tar:
+        spans = [(m.name, m.offset_data, m.size) for m in tar]
+    expect_eq(spans[0][0], "ledger.db")
+    for name, at, size in spans:  # a byte of each member
+        data = bytearray(whole)
+        data[at + rnd.randrange(size)] ^= 0x10
+        reject(bytes(data))
+    for cut in (0, 100, 600, len(whole) // 2, len(whole) - 1100):
+        reject(whole[:cut])
+
+
+@cases([("up", "../escaped"), ("absolute", "/tmp/escaped"), ("deep", "objects/../../escaped"),
+        ("strange", "slipway.yaml"), ("no_object", "objects/ab/" + "cd" * 32)])
+def a_name_of_its_own(name):
+    out = io.BytesIO()
+    with tarfile.open(made()) as tar, tarfile.open(fileobj=out, mode="w",
+                                                   format=tarfile.USTAR_FORMAT) as to:
+        info = tarfile.TarInfo(name)
+        info.size = 4
+        to.addfile(info, io.BytesIO(b"evil"))
+        for member in tar:
+            to.addfile(member, tar.extractfile(member))
+    reject(out.getvalue())
+
+
+@test
+def a_link_is_no_member():
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as to:
+        info = tarfile.TarInfo("pepper")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        to.addfile(info)
+    reject(out.getvalue())
+
+
+@test
+def what_cannot_be_is_said():
+    where = folder()
+    for args, code in ((("backup",), 2), (("backup", where + "/b", "--data", where), 4),
+                       (("backup", where + "/b", "--data", where + "/no"), 4),
+                       (("restore", where + "/no", "--data", where + "/x"), 4),
+                       (("restore", made()), 2), (("backup", "a", "b"), 2),
+                       (("backup", "/nonexistent/b", "--data", where), 4)):
+        out = slipway(*args)
+        expect_eq(out.returncode, code, "%s: %s" % (args, out.stderr))
+    with Daemon() as d:
+        out = slipway("restore", made(), "--data", d.data)
+        expect_eq(out.returncode, 6, out.stderr)
+        expect_in("another slipway", out.stderr)
+
+
+main()
