@@ -126,8 +126,10 @@ void append_fold(struct control *control, struct change *change)
     must(catalog_apply(control->catalog, event, &err) == OK);
     struct catalog_tenant *tenant = catalog_tenant_ever(control->catalog, event->tenant);
     struct catalog_model *model = catalog_model(tenant, event->model);
-    for (uint32_t k = 0; tenant->removed_seq && k < tenant->n_models; k++)
+    for (uint32_t k = 0; tenant->removed_seq && k < tenant->n_models; k++) {
       serving_sync(control, tenant->models[k]);
+      run_sync(control, tenant->models[k]);
+    }
     serving_sync(control, model);
     if (model) run_sync(control, model);
     change->seq = event->seq;

@@ -111,7 +111,7 @@ bool change_writes(const struct control *control, const struct catalog_model *mo
     const struct change *change = LIST_OF(link, struct change, link);
     const struct event *event = &change->append.events[0];
     if (change_at_scribe(change) && slice_eq(event->tenant, model->tenant->name) &&
-        slice_eq_nocase(event->model, model->name))
+        (event->kind == EVENT_TENANT_REMOVED || slice_eq_nocase(event->model, model->name)))
       return true;
   }
   return false;

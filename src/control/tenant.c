@@ -85,9 +85,9 @@ static void add_decide(const struct catalog *catalog, const struct letter_comman
   if (tenant_name_check(wish->tenant, err) ||
       event_text_check("what it is for", wish->note, TENANT_ABOUT_MAX, err)) {
     refuse(decision, err->code);
-  } else if (known) {
+  } else if (known || slice_eq(wish->tenant, SLICE(TENANT_DEFAULT))) { /* that makes itself */
     fail(err, E_CONFLICT,
-         known->removed_seq ? "tenant '%.*s' was removed; a name is never given twice"
+         known && known->removed_seq ? "tenant '%.*s' was removed; a name is never given twice"
                             : "there is a tenant '%.*s' already",
          SLICE_ARG(wish->tenant));
     refuse(decision, err->code);

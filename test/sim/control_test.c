@@ -16,14 +16,17 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
 
 struct sums {
   uint64_t events, answered, refused, deployed, conflicts, replayed, retired, calls, worlds;
+  uint64_t tenants_removed;
 };
 
-static void life(uint64_t seed, struct sums *sums)
+static void life(uint64_t seed, int tenants, struct sums *sums)
 {
   static struct town town;
   int failures = test_failures;
   uint64_t built = world_count_built(), freed = world_count_freed();
   town_begin(&town, seed);
+  town.tenants = tenants;
+  if (tenants) town.releases = 30;
   for (int lives = 1 + (int)(rand_u64(&town.rand) % 3); lives > 0; lives--) {
     town_start(&town);
     for (int i = 0; i < 250; i++) town_step(&town);
@@ -46,6 +49,7 @@ static void life(uint64_t seed, struct sums *sums)
   sums->conflicts += town.conflicts;
   sums->replayed += town.replayed;
   sums->retired += town.retired;
+  sums->tenants_removed += town.tenants_removed;
   sums->calls += town.calls_made;
   sums->worlds += world_count_built() - built;
   town_end(&town);
@@ -57,7 +61,7 @@ TEST(random_lives_keep_every_promise)
   uint64_t seed = number_of("SEED", 1), runs = number_of("RUNS", 3000);
   struct sums sums = {0};
   log_level_set(getenv("SHOW") ? LOG_DEBUG : LOG_ERROR);
-  for (uint64_t i = 0; i < runs && !test_failures; i++) life(seed + i, &sums);
+  for (uint64_t i = 0; i < runs && !test_failures; i++) life(seed + i, 0, &sums);
   printf("%" PRIu64 " lives: %" PRIu64 " events, %" PRIu64 " worlds, %" PRIu64 " calls, %" PRIu64
          " commands answered, %" PRIu64 " refused, %" PRIu64 " switches, %" PRIu64
          " retired, %" PRIu64 " conflicts, %" PRIu64 " replayed\n",
@@ -66,4 +70,17 @@ TEST(random_lives_keep_every_promise)
   if (runs < 100) return; /* the lives were eventful */
   EXPECT(sums.deployed > runs && sums.conflicts > runs / 4 && sums.replayed > runs / 20);
   EXPECT(sums.refused > runs && sums.retired > runs / 10 && sums.calls > runs * 10);
+}
+
+/* robustness row TN-107: with releases, loads and crashes in between */
+TEST(TN_107_tenants_come_and_go_in_random_lives)
+{
+  uint64_t seed = number_of("SEED", 1), runs = number_of("RUNS", 500);
+  struct sums sums = {0};
+  log_level_set(getenv("SHOW") ? LOG_DEBUG : LOG_ERROR);
+  for (uint64_t i = 0; i < runs && !test_failures; i++) life(seed + i, 20, &sums);
+  printf("%" PRIu64 " lives: %" PRIu64 " tenants removed, %" PRIu64 " events, %" PRIu64
+         " conflicts\n",
+         runs, sums.tenants_removed, sums.events, sums.conflicts);
+  if (runs >= 100) EXPECT(sums.tenants_removed > runs / 2);
 }

@@ -341,10 +341,11 @@ struct wish { /* a command, and what it points to */
   uint64_t used_at; /* the event that had the key when it was sent; 0: none */
 };
 
-static uint64_t key_used_at(const struct town *town, struct slice key)
+static uint64_t key_used_at(const struct town *town, struct slice tenant, struct slice key)
 {
   for (uint32_t i = 0; i < town->n_events && key.len; i++)
-    if (slice_eq(town->ledger[i].idempotency, key)) return i + 1;
+    if (slice_eq(town->ledger[i].idempotency, key) && slice_eq(town->ledger[i].tenant, tenant))
+      return i + 1;
   return 0;
 }
 
@@ -368,12 +369,13 @@ static void command_send(struct town *town)
                  : die < 93 ? COMMAND_ROLLBACK
                             : COMMAND_RETIRE;
   letter->wait = chance(town, 60);
-  event->tenant = chance(town, 98) ? SLICE("default") : SLICE("ghost");
+  event->tenant = tenant_of_wish(town, wish);
   const char *name = names[chance(town, 90) ? roll(town, 3) : roll(town, 6)];
   event->model = arena_copy(&wish->arena, slice_str(name));
   event->actor = SLICE("ann");
   event->version = chance(town, 50) ? 0 : (uint32_t)roll(town, 6);
   if (town->releases && chance(town, town->releases)) release_wish(town, wish);
+  if (town->tenants && chance(town, town->tenants)) tenant_wish(town, wish);
   if (letter->kind == COMMAND_PUSH) {
     event->version = 0;
     wish->file = (struct event_file){.name = SLICE("model.onnx"), .bytes = roll(town, 3)};
@@ -386,7 +388,7 @@ static void command_send(struct town *town)
     char key[16];
     snprintf(key, sizeof key, "key-%d", (int)roll(town, 12));
     event->idempotency = arena_copy(&wish->arena, slice_str(key));
-    wish->used_at = key_used_at(town, event->idempotency);
+    wish->used_at = key_used_at(town, event->tenant, event->idempotency);
   }
   wish_send(town, wish);
 }
@@ -396,6 +398,7 @@ static void served_check(struct town *town, const struct letter_command *letter)
 {
   const struct catalog *catalog = control_catalog(town->control);
   const struct catalog_tenant *tenant = catalog_tenant(catalog, letter->event.tenant);
+  if (!tenant && town->tenants) return; /* removed since */
   const struct catalog_model *model = catalog_model(tenant, letter->event.model);
   EXPECT(model != NULL);
   if (town->draining || model->switched_seq != letter->seq) return;
@@ -417,7 +420,9 @@ static void command_home(struct town *town, struct letter_command *letter)
   town->refused += code != OK;
   town->conflicts += code == E_CONFLICT || code == E_IDEMPOTENCY_MISMATCH;
   EXPECT(code == OK || letter->err.text[0]);
-  if (code == OK && letter->kind != COMMAND_RETIRE && letter->kind != COMMAND_FREEZE)
+  bool tenants = letter->kind >= COMMAND_TENANT_ADD && letter->kind <= COMMAND_TENANT_REMOVE;
+  town->tenants_removed += code == OK && letter->kind == COMMAND_TENANT_REMOVE;
+  if (code == OK && letter->kind != COMMAND_RETIRE && letter->kind != COMMAND_FREEZE && !tenants)
     EXPECT(letter->version > 0);
   EXPECT(letter->seq <= town->n_events); /* what is acknowledged is written */
   if (code == OK && wish->used_at) {     /* a key that was used gets the first answer */

@@ -72,6 +72,8 @@ struct town {
   /* Of 100 commands: words on releases; of 100 steps: a second passes. Versions whose number this
    * divides fail half of their requests; 0: none does. */
   int releases, seconds;
+  int tenants; /* of 100 commands: tenants come and go; others are of several then */
+  uint64_t tenants_removed;
   uint32_t bad_every;
   bool way_back_fails; /* golden examples of the version to go back to */
   uint64_t checks;

@@ -57,6 +57,28 @@ static void release_wish(struct town *town, struct wish *wish)
   event->n_facts = n;
 }
 
+/* A tenant comes or goes; six names are given once each. */
+static void tenant_wish(struct town *town, struct wish *wish)
+{
+  struct event *event = &wish->letter.event;
+  event->model = SLICE_NONE;
+  event->version = 0;
+  wish->letter.kind = chance(town, 60) ? COMMAND_TENANT_ADD : COMMAND_TENANT_REMOVE;
+  if (wish->letter.kind == COMMAND_TENANT_ADD || chance(town, 20)) return;
+  wish->facts[0] = (struct event_fact){SLICE("force"), SLICE("true")};
+  event->facts = wish->facts;
+  event->n_facts = 1;
+}
+
+static struct slice tenant_of_wish(struct town *town, struct wish *wish)
+{
+  char name[16];
+  if (!town->tenants) return chance(town, 98) ? SLICE("default") : SLICE("ghost");
+  if (chance(town, 30)) return SLICE("default");
+  snprintf(name, sizeof name, "t%d", (int)roll(town, 6));
+  return arena_copy(&wish->arena, slice_str(name));
+}
+
 static struct wish *wish_new(struct town *town)
 {
   struct wish *wish = grab_zero(1, sizeof *wish);
