@@ -341,14 +341,6 @@ struct wish { /* a command, and what it points to */
   uint64_t used_at; /* the event that had the key when it was sent; 0: none */
 };
 
-static uint64_t key_used_at(const struct town *town, struct slice tenant, struct slice key)
-{
-  for (uint32_t i = 0; i < town->n_events && key.len; i++)
-    if (slice_eq(town->ledger[i].idempotency, key) && slice_eq(town->ledger[i].tenant, tenant))
-      return i + 1;
-  return 0;
-}
-
 static void wish_free(struct wish *wish)
 {
   list_remove(&wish->link);

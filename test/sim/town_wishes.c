@@ -57,6 +57,14 @@ static void release_wish(struct town *town, struct wish *wish)
   event->n_facts = n;
 }
 
+static uint64_t key_used_at(const struct town *town, struct slice tenant, struct slice key)
+{
+  for (uint32_t i = 0; i < town->n_events && key.len; i++)
+    if (slice_eq(town->ledger[i].idempotency, key) && slice_eq(town->ledger[i].tenant, tenant))
+      return i + 1;
+  return 0;
+}
+
 /* A tenant comes or goes; six names are given once each. */
 static void tenant_wish(struct town *town, struct wish *wish)
 {
