@@ -140,13 +140,14 @@ static void gate_json(const struct explain_input *input, const struct gate_resul
   json_out_close(out, '}');
 }
 
-/* Arms that are out, and each candidate's metric beside stable's. */
+/* Of an A/B test: who has won, who is out, and each candidate's metric beside stable's. */
 static void arms_json(const struct explain_input *input, struct json_out *out)
 {
   const struct trial *trial = input->trial;
   const struct verdict *verdict = input->verdict;
   char text[EXPLAIN_TEXT_MAX];
   double diff, lower, upper;
+  if (trial->plan.strategy != STRATEGY_AB) return;
   put_text(out, "winner", verdict->winner == ARM_NONE ? NULL : arm_name(verdict->winner));
   json_out_key(out, "closed");
   json_out_open(out, '[');
@@ -166,7 +167,7 @@ static void arms_json(const struct explain_input *input, struct json_out *out)
   json_out_close(out, ']');
   json_out_key(out, "metric_differences");
   json_out_open(out, '[');
-  for (uint32_t arm = 0; arm < trial->n_arms && trial->plan.strategy == STRATEGY_AB; arm++) {
+  for (uint32_t arm = 0; arm < trial->n_arms; arm++) {
     if (arm == ARM_STABLE || !metric_interval(trial, arm, &diff, &lower, &upper)) continue;
     json_out_open(out, '{');
     put_text(out, "arm", arm_name(arm));

@@ -217,7 +217,8 @@ static bool numbers_get(struct slice *bytes, struct rollout *r)
       !below(bytes, ROLLOUT_APPROVALS_MAX + 1, &r->n_approvals))
     return false;
   if (form == ROLLOUT_FORM_ARMS &&
-      (!below(bytes, ARM_BIT(ARMS_MAX), &r->closed) || !below(bytes, ARMS_MAX, &r->chosen)))
+      (!below(bytes, ARM_BIT(ARMS_MAX), &r->closed) || !below(bytes, ARMS_MAX, &r->chosen) ||
+       r->closed & (ARM_BIT(ARM_STABLE) | ARM_BIT(r->chosen))))
     return false;
   r->state = (enum rollout_state)state;
   r->why = (enum rollout_why)why;

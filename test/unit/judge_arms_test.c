@@ -378,10 +378,16 @@ TEST(two_arms_have_the_form_they_had)
   rollout_write(&many, &out);
   EXPECT_INT(bytes[0], 2);
   bytes_check(&many);
-  many.closed = ARM_BIT(ARM_STABLE);
-  out.len = 0;
-  rollout_write(&many, &out);
-  EXPECT_INT(bytes[0], 2);
+  for (uint32_t arm = ARM_STABLE; arm <= 2; arm++) { /* stable is never out, nor the chosen one */
+    struct rollout again;
+    struct err err;
+    many.chosen = 2;
+    many.closed = ARM_BIT(arm);
+    out.len = 0;
+    rollout_write(&many, &out);
+    struct slice left = slice_of((const char *)bytes, out.len);
+    EXPECT_INT(rollout_read(&again, &left, &err), E_INVALID_ARGUMENT);
+  }
 }
 
 /* Whatever comes in whatever order: parts of the lot and weights add up, who is out stays out, and
