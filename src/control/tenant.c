@@ -130,6 +130,19 @@ static bool something_moves(const struct catalog_tenant *tenant, struct err *err
   return false;
 }
 
+/* Force does not help: a hold is somebody else's word. */
+static bool something_is_held(const struct catalog_tenant *tenant, struct err *err)
+{
+  for (uint32_t i = 0; i < tenant->n_models; i++) {
+    const struct catalog_model *model = tenant->models[i];
+    if (!model->held && !model->n_held) continue;
+    fail(err, E_CONFLICT, "model '%.*s' of tenant '%.*s' is on hold; its admin lifts that first",
+         SLICE_ARG(model->name), SLICE_ARG(tenant->name));
+    return true;
+  }
+  return false;
+}
+
 static void remove_decide(const struct catalog_tenant *tenant, const struct letter_command *command,
                           struct decision *decision)
 {
@@ -138,7 +151,8 @@ static void remove_decide(const struct catalog_tenant *tenant, const struct lett
   if (slice_eq(tenant->name, SLICE(TENANT_DEFAULT))) {
     refuse(decision, fail(err, E_CONFLICT, "tenant '" TENANT_DEFAULT "' stays: it is whose "
                                            "everything is that nobody says a tenant for"));
-  } else if (something_moves(tenant, err) || (!force && something_serves(tenant, err))) {
+  } else if (something_moves(tenant, err) || something_is_held(tenant, err) ||
+             (!force && something_serves(tenant, err))) {
     refuse(decision, err->code);
   } else {
     struct event *event = append(command, EVENT_TENANT_REMOVED, decision);

@@ -6,6 +6,7 @@
 #include "base/blob.h"
 #include "control/command.h"
 #include "control/registry/fold.h"
+#include "store/codec.h"
 
 static const unsigned char hash_key[16] = {4};
 static struct catalog *catalog;
@@ -236,6 +237,77 @@ TEST(a_change_of_what_has_changed_since_is_refused)
   command.n_seqs_wanted = 2;
   EXPECT_INT(done(command), OK);
   EXPECT_INT(decide(command), E_PRECONDITION_FAILED); /* that was a change */
+  end();
+}
+
+/* Not even with force: a hold is somebody else's word. */
+TEST(a_tenant_with_something_on_hold_is_not_removed)
+{
+  begin();
+  EXPECT_INT(fold((struct event){.kind = EVENT_VERSION_RETIRED, .model = SLICE("m"), .version = 3}),
+             OK);
+  EXPECT_INT(done(wish(COMMAND_VERSION_SET, 4, "patch", "{\"hold\":\"case 17\"}")), OK);
+  struct event other = {.kind = EVENT_TENANT_CREATED, .tenant = SLICE("acme")};
+  struct event model = {.kind = EVENT_MODEL_CREATED, .tenant = SLICE("acme"), .model = SLICE("x")};
+  struct event_fact held[] = {{SLICE("card"), SLICE("{\"hold\":\"w\"}")}, {SLICE("hold"), SLICE("w")}};
+  struct event hold = {.kind = EVENT_MODEL_SET,
+                       .tenant = SLICE("acme"),
+                       .model = SLICE("x"),
+                       .facts = held,
+                       .n_facts = 2};
+  struct event *events[] = {&other, &model, &hold};
+  for (size_t i = 0; i < 3; i++) {
+    events[i]->seq = catalog->seq + 1;
+    EXPECT_INT(catalog_apply(catalog, events[i], &err), OK);
+  }
+  struct letter_command command = wish(COMMAND_TENANT_REMOVE, 0, "force", "true");
+  command.event.tenant = SLICE("acme");
+  command.event.model = SLICE_NONE;
+  EXPECT_INT(decide(command), E_CONFLICT);
+  EXPECT(strstr(decision.err.text, "on hold"));
+  end();
+}
+
+/* See catalog_test.c: the digest may change with the catalog's members, the file never does. */
+#define GOLDEN_DIGEST "dd771021c8b9efc0d6cf5e78b00502fff7fe33f4cbdc33cb3e9bab50a02d044e"
+
+TEST(the_golden_ledger_of_the_registry_folds_for_ever)
+{
+  static char line[1 << 14];
+  char path[512], hex[SHA256_HEX_LEN + 1];
+  struct event event;
+  const char *name = __FILE__, *at = strstr(name, "test/unit/");
+  snprintf(path, sizeof path, "%.*stest/golden/ledger-registry.jsonl", (int)(at - name), name);
+  FILE *ledger = fopen(path, "re");
+  EXPECT(ledger != NULL);
+  if (!ledger) return;
+  arena_init(&arena, 4 << 20, NULL);
+  catalog = catalog_new(hash_key);
+  while (fgets(line, sizeof line, ledger)) {
+    struct slice text = slice_of(line, strcspn(line, "\n"));
+    struct buf body, again;
+    EXPECT_INT(event_line_read(&arena, text, &event, &err), OK);
+    EXPECT_INT(catalog_apply(catalog, &event, &err), OK);
+    buf_init(&body, EVENT_LINE_MAX);
+    buf_init(&again, EVENT_LINE_MAX);
+    event_body_write(&body, &event);
+    event_line_write(&again, &event, EVENT_ENCODING, buf_lend(&body));
+    EXPECT(slice_eq(buf_lend(&again), text));
+    buf_deinit(&body);
+    buf_deinit(&again);
+  }
+  fclose(ledger);
+  EXPECT_INT(catalog->seq, 25);
+  const struct catalog_model *fraud = catalog_model(catalog->tenants[0], SLICE("fraud"));
+  EXPECT_INT(fraud->n_live, 3);
+  EXPECT_INT(fraud->n_held, 1);
+  EXPECT_INT(catalog_alias(fraud, SLICE("champion"))->version, 3);
+  EXPECT_INT(catalog_previous(fraud), 2);
+  EXPECT(fraud->card == NULL && fraud->versions[1].corrupt);
+  EXPECT_INT(catalog_newest(catalog_model(catalog->tenants[0], SLICE("trial"))), 2);
+  struct digest digest = catalog_digest(catalog);
+  digest_hex(&digest, hex);
+  EXPECT_STR(hex, GOLDEN_DIGEST);
   end();
 }
 

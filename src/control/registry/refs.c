@@ -10,7 +10,7 @@ static uint32_t files_count(const struct catalog *catalog)
   uint32_t n = 0;
   for (uint32_t m = 0; m < catalog->n_models; m++) {
     const struct catalog_model *model = catalog->models[m];
-    for (uint32_t v = 0; v < model->n_versions; v++)
+    for (uint32_t v = 0; v < model->n_versions && !model->tenant->removed_seq; v++)
       if (!model->versions[v].removed) n += model->versions[v].n_files;
   }
   return n;
@@ -55,7 +55,7 @@ void refs_fill(const struct catalog *catalog, struct letter_refs *letter)
     letter->refs = arena_zero(&letter->arena, REFS_MAX, sizeof *letter->refs);
   for (uint32_t m = 0; m < catalog->n_models && (letter->refs || letter->digests); m++) {
     const struct catalog_model *model = catalog->models[m];
-    for (uint32_t v = 0; v < model->n_versions; v++)
+    for (uint32_t v = 0; v < model->n_versions && !model->tenant->removed_seq; v++)
       if (!model->versions[v].removed) version_look(letter, model, &model->versions[v]);
   }
 }
