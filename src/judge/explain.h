@@ -13,6 +13,9 @@
  *      "threshold_us":20480, "segment":null, "first_bad_s":395, "fired_s":412, "episodes":1,
  *      "reason":null, "missing":"...", "decides_in_s":null, "text":"errors 4.1x stable's ..."}],
  *    "sample_request_ids":[...]}
+ * An A/B test says also:
+ *    "winner":"candidate-2", "closed":[a gate as above for each arm that harm put out],
+ *    "metric_differences":[{"arm":"candidate-2", "value":.04, "lower":.01, "upper":.07}]
  * Source: release-features 5.
  * SPDX-License-Identifier: MIT */
 #ifndef JUDGE_EXPLAIN_H
@@ -21,7 +24,7 @@
 #include "judge/step.h"
 #include "wire/json.h"
 
-enum { EXPLAIN_TEXT_MAX = 512, EXPLAIN_SAMPLES_MAX = 16 };
+enum { EXPLAIN_TEXT_MAX = 1024, EXPLAIN_SAMPLES_MAX = 16 };
 
 struct explain_input {
   const struct trial *trial;

@@ -199,7 +199,7 @@ def harm_of_one_arm_closes_it_and_moves_nobody_else():
         replay = d.cli("release", "replay", "m/1")
         expect_eq(replay.returncode, 0, replay.stdout, replay.stderr)
         history = d.get("/api/v1/releases?model=m").json()["releases"][0]
-        expect_eq(history["state"], "running")
+        expect_eq((history["state"], history["versions"]), ("running", [2, 1, 3]))
 
 
 def refused(d, arms, status, code, field, text, **more):

@@ -49,6 +49,27 @@ TEST(little_traffic_is_hopeless_and_says_where)
   EXPECT(strstr(copy, "too little traffic for any threshold") != NULL);
 }
 
+/* What the smallest arm cannot decide, at its part of alpha, the test cannot. */
+TEST(more_arms_find_less_with_the_same_traffic)
+{
+  struct plan plan;
+  double before = 0;
+  plan_default(&plan, STRATEGY_AB);
+  memcpy(plan.metric.name, "m", 2);
+  for (uint32_t n = 2; n <= ARMS_MAX; n += 2) {
+    plan.ab.n_arms = n;
+    for (uint32_t arm = 0; arm < n; arm++) plan.ab.weights[arm] = PLAN_WHOLE / 10;
+    warn(&plan, 10, 0.001);
+    EXPECT(forecast.steps[0].rows[0].ratio_min > before);
+    before = forecast.steps[0].rows[0].ratio_min;
+  }
+  plan.ab.weights[ARMS_MAX - 1] /= 2;
+  double all = forecast.steps[0].requests;
+  warn(&plan, 10, 0.001);
+  EXPECT(fabs(forecast.steps[0].requests - all / 2) < 1);
+  EXPECT(forecast.steps[0].rows[0].ratio_min > before);
+}
+
 TEST(more_traffic_catches_smaller_harm_sooner)
 {
   struct plan plan;

@@ -86,12 +86,32 @@ static void fact_set_int(json_t *tree, const char *key, const struct event *even
   json_object_set_new(tree, key, value < 0 ? json_null() : json_integer(value));
 }
 
+/* By arm; the start says them where there are more than two. */
+static json_t *versions_json(const struct event *event)
+{
+  struct slice text = event_fact(event, "versions");
+  uint64_t number;
+  if (!text.len)
+    return json_pack("[I,I]", (json_int_t)event->version,
+                     (json_int_t)event_fact_int(event, "stable", 0));
+  json_t *list = json_array();
+  while (text.len) {
+    const char *blank = memchr(text.at, ' ', text.len);
+    size_t len = blank ? (size_t)(blank - text.at) : text.len;
+    if (text_read_u64(slice_of(text.at, len), UINT32_MAX, &number))
+      json_array_append_new(list, json_integer((json_int_t)number));
+    text = slice_from(text, blank ? len + 1 : len);
+  }
+  return list;
+}
+
 /* What the start says; the members that moves fill must be there already. */
 static void row_start(json_t *row, const struct event *event)
 {
   json_t *plan = fact_json(event, "plan");
   json_object_set_new(row, "version", json_integer(event->version));
   fact_set_int(row, "stable", event, "stable");
+  json_object_set_new(row, "versions", versions_json(event));
   json_t *strategy = json_object_get(plan, "strategy");
   if (strategy) json_object_set(row, "strategy", strategy);
   json_object_set_new(row, "started_at", json_time(event->wall_ms));
