@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "store/journal.h"
 #include "store/outbox.h"
+#include "store/prove.h"
 #include "store/snapshot.h"
 
 /* What was folded before is taken over, if it is still there and good; the rest is folded now. */
@@ -22,6 +23,11 @@ static enum code events_replay(const struct datadir *dir, struct ledger *ledger,
   if (code && code != E_NOT_FOUND)
     log_event(LOG_WARN, "snapshot_not_used", "reason", why.text, "events",
               log_num((int64_t)ledger_last_seq(ledger)), NULL);
+  uint64_t proved = 1;
+  if (seq && ledger_prove(ledger, seq, &proved, err)) return err->code;
+  if (proved > 1)
+    log_event(LOG_INFO, "old_events_not_checked", "before", log_num((int64_t)proved), "reason",
+              "slipway audit verify checks them all", NULL);
   return ledger_replay(ledger, seq + 1, control_apply, control, err);
 }
 

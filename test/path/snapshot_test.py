@@ -6,6 +6,7 @@ SPDX-License-Identifier: MIT
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import tempfile
 
@@ -91,6 +92,26 @@ def one_of_another_ledger_is_not_taken():
     finally:
         shutil.rmtree(data, ignore_errors=True)
         shutil.rmtree(other, ignore_errors=True)
+
+
+@cases([("first", 1), ("middle", 5), ("newest", -1)])
+def a_changed_row_before_it_is_still_found(which):
+    data = tempfile.mkdtemp(prefix="slipway-snapshot-")
+    try:
+        with Daemon(data=data) as d:
+            fill(d)
+        db = sqlite3.connect(os.path.join(data, "ledger.db"))
+        n = which if which > 0 else db.execute("SELECT max(seq) FROM events").fetchone()[0]
+        db.execute("UPDATE events SET actor = 'mallory' WHERE seq = ?", (n,))
+        db.commit()
+        db.close()
+        d = Daemon(data=data, ready=False)
+        d.start()
+        expect_eq(d.proc.wait(10), 7, d.stderr())
+        expect("event %d of the ledger was changed" % n in d.stderr(), d.stderr())
+        d.clean()
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
 
 
 main()
