@@ -255,7 +255,9 @@ static enum code story(struct demo *demo, struct client *client, struct err *err
   }
   for (size_t i = 0; i < sizeof models / sizeof *models; i++)
     if (model_score(demo, client, &models[i], err)) return err->code;
+  demo->first_ms = clock_wall_ms();
   if (demo_releases(demo, client, err)) return err->code;
+  if (demo_tenants(demo, client, err)) return err->code;
   if (step(demo, err, "status", models[0].name, NULL)) return err->code;
   if (step(demo, err, "history", models[0].name, NULL)) return err->code;
   hints_print(demo);

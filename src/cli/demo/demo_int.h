@@ -14,6 +14,7 @@ struct demo {
   struct cli *cli;
   char data[64], examples[DEMO_PATH_MAX], url[128], listen[96];
   pid_t daemon;
+  int64_t first_ms; /* Unix time: the first versions answered */
   bool terminal;
 };
 
@@ -22,5 +23,7 @@ enum code demo_step(struct demo *demo, struct err *err, const char *name,
                     const char *const *words);
 /* Three releases of digits under load: one that is better, one that is wrong, one that is slow. */
 enum code demo_releases(struct demo *demo, struct client *client, struct err *err);
+/* A second tenant with a limit; who answered before the releases. */
+enum code demo_tenants(struct demo *demo, struct client *client, struct err *err);
 
 #endif
