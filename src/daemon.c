@@ -40,6 +40,7 @@
 #include "net/loop.h"
 #include "options.h"
 #include "replay.h"
+#include "settings.h"
 #include "store/chores/janitor.h"
 #include "store/ledger.h"
 #include "store/outcome.h"
@@ -47,7 +48,6 @@
 #include "webhooks.h"
 
 enum { THREADS_MAX = 64 };
-#define MEMORY_MAX_LEAST (INT64_C(64) << 20) /* of a network thread, where nobody said */
 
 /* A lane owner that lives on a loop, and the loop it lives on. */
 struct home {
@@ -126,73 +126,14 @@ static enum code data_path_find(struct daemon *d, struct err *err)
   return OK;
 }
 
-/* For one network thread: its share of what was said, or of a quarter of the machine. */
-static uint64_t memory_share(const struct options *options, uint32_t n_loops)
-{
-  int64_t all = option_number(options, OPTION_memory_max);
-  if (all) return (uint64_t)all / n_loops;
-  all = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 4;
-  return (uint64_t)(all / n_loops > MEMORY_MAX_LEAST ? all / n_loops : MEMORY_MAX_LEAST);
-}
-
-static uint64_t models_memory(const struct options *options)
-{
-  int64_t said = option_number(options, OPTION_models_memory_max);
-  return (uint64_t)(said ? said : sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 2);
-}
-
-static void loop_limits_read(struct daemon *d, uint32_t n_loops)
-{
-  const struct options *o = &d->options;
-  d->loop_limits = (struct loop_limits){
-      .calls_max = (uint32_t)option_number(o, OPTION_calls_max),
-      .connections_max = (uint32_t)(option_number(o, OPTION_connections_max) / n_loops),
-      .address_max = (uint32_t)(option_number(o, OPTION_connections_per_address_max) / n_loops),
-      .body_max = (uint64_t)option_number(o, OPTION_body_max),
-      .bodies_max = (uint64_t)option_number(o, OPTION_bodies_max),
-      .memory_max = memory_share(o, n_loops),
-      .head_us = option_number(o, OPTION_head_timeout),
-      .idle_us = option_number(o, OPTION_idle_timeout),
-      .write_us = option_number(o, OPTION_write_timeout),
-      .deadline_us = option_number(o, OPTION_deadline),
-      .deadline_max_us = option_number(o, OPTION_deadline_max)};
-  d->loop_limits = loop_limits_filled(d->loop_limits, n_loops);
-}
-
-static void limits_list(struct daemon *d, struct limits *to)
-{
-  const struct post *post = &d->post;
-  /* and control, scribe, janitor, notifier, inspector, and the watches' two small stacks */
-  uint64_t threads = post->n_loops + post->n_workers + post->n_desks + post->n_jobs + 6;
-  loop_limits_list(to, &d->loop_limits, post->n_loops);
-  desk_limits_list(to, post->n_desks, loop_asks_max(post->n_loops));
-  job_limits_list(to, post->n_jobs);
-  inspector_limits_list(to, &d->inspector_opts);
-  notifier_limits_list(to);
-  janitor_limits_list(to);
-  log_limits_list(to);
-  limit_add(to, (struct limit){"inference threads", post->n_workers, "", 0, "--workers", NULL});
-  limit_add(to, (struct limit){"models in memory", models_memory(&d->options), "bytes",
-                               models_memory(&d->options), "--models-memory-max", NULL});
-  limit_add(to, (struct limit){"stacks of threads", threads, "", threads * THREAD_STACK_ENGINE,
-                               NULL, "the list of models with its worlds and counters"});
-}
-
 /* The caller's to free. */
-static struct settings *settings_new(struct daemon *d)
+static struct settings *settings_read(struct daemon *d)
 {
-  struct settings *settings = grab_zero(1, sizeof *settings);
-  const struct loop_limits *limits = &d->loop_limits;
-  loop_limits_read(d, d->post.n_loops);
-  *settings = (struct settings){.head_us = limits->head_us,
-                                .idle_us = limits->idle_us,
-                                .write_us = limits->write_us,
-                                .deadline_us = limits->deadline_us,
-                                .deadline_max_us = limits->deadline_max_us,
-                                .drain_delay_us = option_number(&d->options, OPTION_drain_delay),
-                                .keys_only = d->door.keys_only};
-  limits_list(d, &settings->limits);
-  return settings;
+  return settings_new(&(struct sources){.options = &d->options,
+                                        .post = &d->post,
+                                        .inspector = &d->inspector_opts,
+                                        .keys_only = d->door.keys_only},
+                      &d->loop_limits);
 }
 
 /* ---- the threads ---- */
@@ -255,7 +196,7 @@ static void post_size(struct daemon *d)
   post->workers = boxes_new(post->n_workers);
   post->desks = boxes_new(post->n_desks);
   post->jobs = boxes_new(post->n_jobs);
-  d->settings = settings_new(d);
+  d->settings = settings_read(d);
 }
 
 static void inspector_make(struct daemon *d)
@@ -280,7 +221,7 @@ static enum code rooms_make(struct daemon *d, struct err *err)
       .n_webhooks = d->webhooks.n,
       .objects_fd = d->datadir.objects_fd,
       .meters = &d->meters,
-      .memory_max = models_memory(&d->options),
+      .memory_max = settings_models_memory(&d->options),
       .snapshot_events = SNAPSHOT_EVENTS,
       .resident_ns = option_number(&d->options, OPTION_resident_below) * 1000,
       .started_us = d->started_us};
@@ -345,7 +286,7 @@ static int settings_tell(struct daemon *d)
   struct settings *old = d->settings;
   uint32_t n_loops = d->post.n_loops, out = n_loops + d->post.n_desks;
   int ending = 0;
-  d->settings = settings_new(d);
+  d->settings = settings_read(d);
   for (uint32_t i = 0; i < out; i++) {
     letters[i] = (struct letter_settings){
         .mail.kind = LETTER_SETTINGS, .home = keeper_box(), .settings = d->settings};

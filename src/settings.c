@@ -1,0 +1,86 @@
+/* settings.c - numbers from options, and what they may cost together.
+ * Thread: main.
+ * SPDX-License-Identifier: MIT */
+#include "settings.h"
+
+#include <unistd.h>
+
+#include "api/desk.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "jobs/job.h"
+#include "jobs/notify.h"
+#include "store/chores/janitor.h"
+
+#define MEMORY_MAX_LEAST (INT64_C(64) << 20) /* of a network thread, where nobody said */
+
+static int64_t machine_memory(void) { return sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE); }
+
+/* For one network thread: its share of what was said, or of a quarter of the machine. */
+static uint64_t memory_share(const struct options *options, uint32_t n_loops)
+{
+  int64_t all = option_number(options, OPTION_memory_max);
+  if (all) return (uint64_t)all / n_loops;
+  all = machine_memory() / 4;
+  return (uint64_t)(all / n_loops > MEMORY_MAX_LEAST ? all / n_loops : MEMORY_MAX_LEAST);
+}
+
+uint64_t settings_models_memory(const struct options *options)
+{
+  int64_t said = option_number(options, OPTION_models_memory_max);
+  return (uint64_t)(said ? said : machine_memory() / 2);
+}
+
+static struct loop_limits loop_limits_of(const struct options *o, uint32_t n_loops)
+{
+  struct loop_limits limits = {
+      .calls_max = (uint32_t)option_number(o, OPTION_calls_max),
+      .connections_max = (uint32_t)(option_number(o, OPTION_connections_max) / n_loops),
+      .address_max = (uint32_t)(option_number(o, OPTION_connections_per_address_max) / n_loops),
+      .body_max = (uint64_t)option_number(o, OPTION_body_max),
+      .bodies_max = (uint64_t)option_number(o, OPTION_bodies_max),
+      .memory_max = memory_share(o, n_loops),
+      .head_us = option_number(o, OPTION_head_timeout),
+      .idle_us = option_number(o, OPTION_idle_timeout),
+      .write_us = option_number(o, OPTION_write_timeout),
+      .deadline_us = option_number(o, OPTION_deadline),
+      .deadline_max_us = option_number(o, OPTION_deadline_max)};
+  return loop_limits_filled(limits, n_loops);
+}
+
+static void limits_list(const struct sources *from, const struct loop_limits *loop,
+                        struct limits *to)
+{
+  const struct post *post = from->post;
+  uint64_t models = settings_models_memory(from->options);
+  /* and control, scribe, janitor, notifier, inspector, and the watches' two small stacks */
+  uint64_t threads = post->n_loops + post->n_workers + post->n_desks + post->n_jobs + 6;
+  loop_limits_list(to, loop, post->n_loops);
+  desk_limits_list(to, post->n_desks, loop_asks_max(post->n_loops));
+  job_limits_list(to, post->n_jobs);
+  inspector_limits_list(to, from->inspector);
+  notifier_limits_list(to);
+  janitor_limits_list(to);
+  log_limits_list(to);
+  limit_add(to, (struct limit){"inference threads", post->n_workers, "", 0, "--workers", NULL});
+  limit_add(to, (struct limit){"models in memory", models, "bytes", models,
+                               "--models-memory-max", NULL});
+  limit_add(to, (struct limit){"stacks of threads", threads, "", threads * THREAD_STACK_ENGINE,
+                               NULL, "the list of models with its worlds and counters"});
+}
+
+struct settings *settings_new(const struct sources *from, struct loop_limits *limits)
+{
+  struct settings *settings = grab_zero(1, sizeof *settings);
+  *limits = loop_limits_of(from->options, from->post->n_loops);
+  *settings = (struct settings){.head_us = limits->head_us,
+                                .idle_us = limits->idle_us,
+                                .write_us = limits->write_us,
+                                .deadline_us = limits->deadline_us,
+                                .deadline_max_us = limits->deadline_max_us,
+                                .drain_delay_us = option_number(from->options, OPTION_drain_delay),
+                                .keys_only = from->keys_only};
+  limits_list(from, limits, &settings->limits);
+  return settings;
+}
