@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "store/journal.h"
 #include "store/outbox.h"
-#include "store/prove.h"
 #include "store/snapshot.h"
 
 /* What was folded before is taken over, if it is still there and good; the rest is folded now. */

@@ -17,4 +17,13 @@ CHECKED enum code snapshot_keep(const struct datadir *dir, struct ledger *ledger
 CHECKED enum code snapshot_find(const struct datadir *dir, struct ledger *ledger, uint64_t form,
                                 uint64_t *seq, struct blob **bytes, struct err *err);
 
+/* The chain of the rows that a start from a snapshot does not fold again: each row's bytes against
+ * its hash, without being read as an event, so that a rotten sector in an old row is still found
+ * (robustness rules, ST-105). More than PROVE_ROWS would make the start long: the newest are
+ * hashed, the rest is `slipway audit verify`'s. Rows up to `until`; *from: where it began.
+ * E_UNAVAILABLE names the first that does not hold. */
+enum { PROVE_ROWS = 100000 };
+CHECKED enum code ledger_prove(struct ledger *ledger, uint64_t until, uint64_t *from,
+                               struct err *err);
+
 #endif
