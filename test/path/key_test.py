@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 """
 import glob
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -14,7 +15,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from slipway import BIN, Daemon, expect, expect_eq, expect_in, main, request, test  # noqa: E402
+from slipway import (BIN, Daemon, expect, expect_eq, expect_in, main, request,  # noqa: E402
+                     skip, test)
 import models  # noqa: E402
 
 
@@ -298,6 +300,33 @@ def AU_114_a_key_is_nowhere_but_in_its_answer():
                     expect(secret.encode() not in f.read(), path)
         for name in ("pepper", "admin.key"):
             expect_eq(stat.S_IMODE(os.stat(os.path.join(d.data, name)).st_mode), 0o600)
+
+
+@test
+def AU_114_a_crash_leaves_no_core():
+    """[AU-114] not dumpable, whatever the limits of who starts it say"""
+    def unlimited():
+        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+
+    def ends_with_core(argv, ready):
+        proc = subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                stdin=subprocess.DEVNULL, preexec_fn=unlimited, cwd=data)
+        try:
+            ready(proc)
+            os.kill(proc.pid, signal.SIGABRT)
+            status = os.waitpid(proc.pid, 0)[1]
+        finally:
+            proc.returncode = -signal.SIGABRT
+            proc.stderr.close()
+        expect_eq(os.WTERMSIG(status), signal.SIGABRT)
+        return os.WCOREDUMP(status)
+
+    with tempfile.TemporaryDirectory() as data:
+        if not ends_with_core(["sleep", "60"], lambda p: time.sleep(0.2)):
+            skip("nobody leaves cores on this machine")
+        expect(not ends_with_core([BIN, "serve", "--data", data, "--listen", "127.0.0.1:0"],
+                                  lambda p: p.stderr.readline()))
 
 
 @test

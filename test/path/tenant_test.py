@@ -6,9 +6,11 @@ SPDX-License-Identifier: MIT
 import os
 import subprocess
 import sys
+import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from slipway import BIN, Daemon, expect, expect_eq, expect_in, main, test  # noqa: E402
+from slipway import BIN, Daemon, expect, expect_eq, expect_in, main, request, test  # noqa: E402
 import models  # noqa: E402
 
 
@@ -170,6 +172,42 @@ def TN_107_a_tenant_that_serves_goes_by_force_and_leaves_nothing():
         refused(top.post("/api/v1/tenants", {"name": "acme"}), 409, "CONFLICT")
         expect_eq(ann.get("/api/v1/models").status, 401)
         expect_eq(top.get("/v2/models/own/ready").status, 200)
+
+
+@test
+def TN_107_what_is_under_way_is_answered_before_a_tenant_goes():
+    """[TN-107] requests in flight, an event stream, a running release"""
+    with Daemon("--keys-only") as d:
+        key, top = tenant(d, "acme"), As(d, auth(operator(d)))
+        ann = As(d, auth(key))
+        slow = models.echo([models.spec("x", "FP32", (-1, 1))], delay_us=700000)
+        models.serve(ann, "slow", slow)
+        body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [1]}]}
+        models.push(ann, "slow", slow)
+        started = ann.post("/api/v1/models/slow/deploy", {"version": 2, "strategy": "canary"})
+        expect(started.status in (200, 202), started)
+        # a release is aborted first, by force as well: its record has to fit
+        refused(top.ask("DELETE", "/api/v1/tenants/acme?force=true"), 409, "CONFLICT")
+        expect_eq(ann.post("/api/v1/models/slow/release/abort", {"why": "leaving"}).status, 200)
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(
+            ann.post("/v2/models/slow/infer", body).status)) for _ in range(2)]
+        for t in threads:
+            t.start()
+        stream = d.conn()
+        stream.send(request("GET", "/ofrep/v1/events", headers=auth(key)))
+        expect_in(b"200 OK", stream._until(b"\r\n\r\n"))
+        time.sleep(0.2)
+        expect_eq(answers, [])
+        began = time.monotonic()
+        expect_eq(top.ask("DELETE", "/api/v1/tenants/acme?force=true").status, 200)
+        expect_eq(ann.post("/v2/models/slow/infer", body).status, 401)
+        while stream._more():
+            pass
+        expect(time.monotonic() - began < 2, time.monotonic() - began)
+        for t in threads:
+            t.join(20)
+        expect_eq(answers, [200, 200])
 
 
 @test
