@@ -197,7 +197,6 @@ static void lease_end(struct town *town, struct town_lease *lease)
 /* What must be true of every world in itself, and after the one before it. */
 static void world_look(struct town *town, const struct world *before, const struct world *world)
 {
-  (void)town;
   for (uint32_t t = 0; t < world_tenants(world); t++) {
     const struct tenant *tenant = world_tenant_at(world, t);
     for (uint32_t m = 0; m < tenant->n_models; m++) {
