@@ -4,6 +4,8 @@
 
 #include "test.h"
 
+#include <unistd.h>
+
 TEST(the_monotonic_clock_never_goes_back)
 {
   int64_t before = clock_ns();
@@ -14,6 +16,17 @@ TEST(the_monotonic_clock_never_goes_back)
   }
   int64_t us = clock_us();
   EXPECT(us >= before / 1000 && us < before / 1000 + 1000000);
+}
+
+TEST(a_thread_that_sleeps_spends_nothing)
+{
+  int64_t before = clock_thread_ns();
+  usleep(50000);
+  int64_t slept = clock_thread_ns();
+  EXPECT(slept >= before && slept - before < 20000000);
+  while (clock_thread_ns() - slept < 5000000) {
+  }
+  EXPECT(clock_thread_ns() - slept >= 5000000);
 }
 
 TEST(wall_time_is_after_the_day_this_was_written)
