@@ -323,7 +323,7 @@ static void add_arms(struct text *text, const struct trial *trial, const struct 
   char why[EXPLAIN_TEXT_MAX];
   double lower, upper, diff;
   for (uint32_t arm = 0; arm < trial->n_arms; arm++) {
-    if (!(verdict->closed & ARM_BIT(arm)) || trial->step >= trial->plan.n_steps) continue;
+    if (!(verdict->closed & ARM_BIT(arm)) || trial->closed_by[arm].state == GATE_IDLE) continue;
     closed_sentence(trial, arm, why);
     add(text, "; out: %s", why);
   }

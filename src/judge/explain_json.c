@@ -152,7 +152,7 @@ static void arms_json(const struct explain_input *input, struct json_out *out)
   json_out_key(out, "closed");
   json_out_open(out, '[');
   for (uint32_t arm = 0; arm < trial->n_arms; arm++) {
-    if (!(verdict->closed & ARM_BIT(arm))) continue;
+    if (!(verdict->closed & ARM_BIT(arm)) || trial->closed_by[arm].state == GATE_IDLE) continue;
     if (trial->closed_by[arm].state == GATE_HARM) {
       gate_json(input, &trial->closed_by[arm], out);
       continue;

@@ -366,7 +366,8 @@ static bool look_counts(const struct trial *trial, const struct look *look)
 
 /* --- arms that leave -------------------------------------------------------------------------- */
 
-/* Without weight while others have some: it is out of the test, whatever took it out. */
+/* Without weight while others have some: it is out of the test, whatever took it out. Where stable
+ * has none either, another arm was chosen and has everything. */
 static void arms_lost(struct trial *trial, const struct look *look)
 {
   uint32_t with = 0;
@@ -375,7 +376,10 @@ static void arms_lost(struct trial *trial, const struct look *look)
     if (arm != ARM_STABLE && look->weights[arm]) with |= ARM_BIT(arm);
   for (uint32_t arm = gate_arm(trial, 0); with && arm < trial->n_arms;
        arm = gate_arm(trial, arm + 1))
-    if (!(with & ARM_BIT(arm))) trial->closed |= ARM_BIT(arm);
+    if (!(with & ARM_BIT(arm))) {
+      trial->closed |= ARM_BIT(arm);
+      trial->closed_by[arm].state = look->weights[ARM_STABLE] ? GATE_NO_DATA : GATE_IDLE;
+    }
 }
 
 /* Harm of one candidate among several is the end of that one. */

@@ -199,9 +199,10 @@ struct trial {
   uint32_t stale_looks; /* in a row */
   uint32_t last_weights[ARMS_MAX];
 
-  struct trial_arm arms[ARMS_MAX];        /* [ARM_STABLE] is unused */
-  uint32_t closed;                        /* bit per arm */
-  struct gate_result closed_by[ARMS_MAX]; /* of those that harm closed; else gate PERSON, IDLE */
+  struct trial_arm arms[ARMS_MAX]; /* [ARM_STABLE] is unused */
+  uint32_t closed;                 /* bit per arm */
+  struct gate_result
+      closed_by[ARMS_MAX]; /* HARM; NO_DATA: its version was lost; IDLE: not chosen */
   double block_room[TRIAL_BLOCK_ROWS][TRIAL_BLOCKS];
   struct look_arm totals[ARMS_MAX]; /* of the step */
   uint64_t ratio_units[ARMS_MAX];   /* since weights changed last */

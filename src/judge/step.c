@@ -412,7 +412,8 @@ struct rollout_move rollout_step(const struct rollout *rollout, const struct pla
   if (!jumped) r->state_ms += now_ms - r->clock_ms;
   r->clock_ms = now_ms;
   struct stepping s = {r, plan, event, &move};
-  if (LOOKS >> event->when & 1 && STEPS >> rollout->state & 1 && some_leave(&s)) {
+  bool stepping = STEPS >> rollout->state & 1 && r->step < plan->n_steps;
+  if (LOOKS >> event->when & 1 && stepping && some_leave(&s)) {
     arms_close(&s); /* first of all: the rest is said again with the next look */
     rollout_check(r, plan);
     return move;

@@ -45,18 +45,25 @@ struct rollout_event rollout_event_of(const struct verdict *verdict, bool stale)
 
 /* --- weights ---------------------------------------------------------------------------------- */
 
+/* What the plan gives an arm other than stable now; after the last step the chosen one has all. */
+static uint32_t planned_weight(const struct rollout *r, const struct plan *plan, uint32_t arm)
+{
+  if (r->step < plan->n_steps) return plan_weight(plan, r->step, arm);
+  return arm == r->chosen ? PLAN_WHOLE : 0;
+}
+
 /* An arm other than stable, closed or not. */
 static uint32_t treated_weight(const struct rollout *r, const struct plan *plan, uint32_t arm)
 {
   uint64_t left;
   switch (r->state) {
     case ROLLOUT_RUNNING:
-    case ROLLOUT_WAITING: return r->holdoff ? 0 : plan_weight(plan, r->step, arm);
+    case ROLLOUT_WAITING:
+    case ROLLOUT_COMPLETED: return r->holdoff ? 0 : planned_weight(r, plan, arm);
     case ROLLOUT_PAUSED:
       if (!r->begun || r->holdoff || plan->pause_drains) return 0;
-      return plan_weight(plan, r->step, arm);
-    case ROLLOUT_COMPLETED: return r->holdoff || arm != r->chosen ? 0 : PLAN_WHOLE;
-    case ROLLOUT_SETTLED: return arm == r->chosen ? PLAN_WHOLE : 0;
+      return planned_weight(r, plan, arm);
+    case ROLLOUT_SETTLED: return planned_weight(r, plan, arm);
     case ROLLOUT_ROLLED_BACK:
       if (!r->ebb_weight || arm != r->chosen || r->state_ms >= ROLLOUT_EBB_MS) return 0;
       left = ROLLOUT_EBB_STEPS - 1 - r->state_ms * ROLLOUT_EBB_STEPS / ROLLOUT_EBB_MS;

@@ -115,7 +115,11 @@ def of_three_versions_feedback_names_the_winner_and_promote_takes_it():
         expect_eq(d.cli("promote", "m").returncode, 0)
         now = reaches(d, "completed")
         expect_eq((serving(d), now["version"], now["chosen"]), (3, 3, "candidate-2"))
+        time.sleep(2.5 * SLOW)  # looks with all traffic at one arm
+        now = release(d)
         expect_eq(weights(now), [0, 0, 1])
+        expect("out:" not in now["verdict"]["sentence"], now["verdict"]["sentence"])
+        expect_eq(now["verdict"]["closed"], [])
         answers = wait_for(lambda: (lambda a: a if {v for _, _, v in a} == {"3"} else None)(
             list(arms_of(d, users[:50], 1).values())), 10, "version 3 for all")
         expect_eq({s for s, _, _ in answers}, {200})

@@ -144,10 +144,34 @@ TEST(an_arm_without_weight_is_out_but_none_is_while_all_are_held_off)
   look.weights[2] = 0;
   trial_look(&trial, &look, &verdict);
   EXPECT_INT(verdict.closed, ARM_BIT(2));
-  EXPECT_INT(trial.closed_by[2].state, GATE_IDLE);
+  EXPECT_INT(trial.closed_by[2].state, GATE_NO_DATA);
   char text[EXPLAIN_TEXT_MAX];
   verdict_sentence(&trial, &verdict, text);
   EXPECT(strstr(text, "out: candidate-2: its version could not be loaded again") != NULL);
+}
+
+/* Once a person has chosen, the others are out without a word, and harm of the chosen one is the
+ * release's. */
+TEST(harm_of_the_chosen_arm_is_the_releases)
+{
+  struct rand rand;
+  rand_seed(&rand, 16);
+  trial_set(3);
+  look_set(&rand, &trial);
+  trial_look(&trial, &look, &verdict);
+  for (int i = 0; i < 2; i++) {
+    look_set(&rand, &trial);
+    memset(look.weights, 0, sizeof look.weights);
+    look.weights[2] = PLAN_WHOLE;
+    if (i) look.killed = ARM_BIT(2);
+    trial_look(&trial, &look, &verdict);
+    char text[EXPLAIN_TEXT_MAX];
+    verdict_sentence(&trial, &verdict, text);
+    EXPECT(!strstr(text, "out:"));
+    EXPECT(i ? verdict.kind == VERDICT_HARM : verdict.kind != VERDICT_HARM);
+  }
+  EXPECT_INT(verdict.gates[GATE_ERRORS].arm, 2);
+  verdict.kind = VERDICT_UNDECIDED;
 }
 
 TEST(harm_that_no_single_arm_has_is_the_releases)
@@ -337,6 +361,13 @@ TEST(who_goes_on_is_said_or_has_won)
   EXPECT_INT(rollout_weight(&r, &plan, 3), PLAN_WHOLE);
   EXPECT_INT(rollout_weight(&r, &plan, ARM_STABLE), 0);
   bytes_check(&r);
+  other = r; /* paused with all traffic at the chosen one it stays there; the others are no news */
+  news(&other, (struct rollout_event){.when = WHEN_WAY_BACK_LOST});
+  EXPECT_INT(other.state, ROLLOUT_PAUSED);
+  EXPECT_INT(rollout_weight(&other, &plan, 3), PLAN_WHOLE);
+  news(&other, (struct rollout_event){.when = WHEN_UNDECIDED, .closed = ARM_BIT(0) | ARM_BIT(2)});
+  EXPECT_INT(other.closed, ARM_BIT(2));
+  EXPECT_INT(other.why, WHY_WAY_BACK);
   news(&r, (struct rollout_event){.when = WHEN_ROLLBACK});
   EXPECT_INT(r.state, ROLLOUT_ROLLED_BACK);
   EXPECT_INT(rollout_weight(&r, &plan, ARM_STABLE), PLAN_WHOLE);

@@ -232,13 +232,14 @@ static void head_print(const json_t *release)
   const json_t *arms = json_object_get(release, "arms");
   const char *why = get_str(release, "why");
   double weight = number(release, "weight"), copied = number(release, "copied");
-  printf("release %llu: %sversion %llu", (unsigned long long)get_u64(release, "release"),
+  bool several = !get_str(release, "chosen")[0] && json_array_size(arms) > 2;
+  printf("release %llu: %sversion%s %llu", (unsigned long long)get_u64(release, "release"),
          json_is_true(json_object_get(release, "rehearsal")) ? "a rehearsal, a sick copy of " : "",
+         several ? "s" : "",
          (unsigned long long)get_u64(release, "version"));
-  if (!get_str(release, "chosen")[0] && json_array_size(arms) > 2)
-    for (size_t i = 2; i < json_array_size(arms); i++)
-      printf("%s %llu", i + 1 < json_array_size(arms) ? "," : " and",
-             (unsigned long long)get_u64(json_array_get(arms, i), "version"));
+  for (size_t i = 2; several && i < json_array_size(arms); i++)
+    printf("%s %llu", i + 1 < json_array_size(arms) ? "," : " and",
+           (unsigned long long)get_u64(json_array_get(arms, i), "version"));
   printf(" against %llu, %s, ", (unsigned long long)get_u64(release, "stable"),
          get_str(release, "strategy"));
   out_state(get_str(release, "state"));

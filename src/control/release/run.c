@@ -160,7 +160,7 @@ static struct placed *copy_pinned(struct control *control, struct run *run)
 static bool arm_is_wanted(const struct run *run, uint32_t arm)
 {
   const struct rollout *now = &run->now;
-  bool whole = now->state == ROLLOUT_COMPLETED || now->state == ROLLOUT_SETTLED;
+  bool whole = now->begun && now->step >= run->plan.n_steps;
   if (arm == ARM_STABLE) return true;
   return whole ? arm == now->chosen : !(now->closed & ARM_BIT(arm));
 }
