@@ -33,8 +33,8 @@
 #include "door.h"
 #include "infer/watch.h"
 #include "infer/worker.h"
-#include "jobs/inspect/inspector.h"
 #include "jobs/job.h"
+#include "inspection.h"
 #include "keeper.h"
 #include "keys.h"
 #include "net/loop.h"
@@ -72,8 +72,7 @@ struct daemon {
   struct worker *workers[THREADS_MAX];
   struct desk *desks[THREADS_MAX];
   struct job *job;
-  struct inspector *inspector;
-  struct inspector_opts inspector_opts;
+  struct inspection inspection;
   struct desk_opts desk_opts;
   struct loop_limits loop_limits;
   char data_path[OPTION_TEXT_MAX], log_path[4096 + 32];
@@ -86,7 +85,7 @@ struct daemon {
   int64_t started_us;
   struct thread loop_threads[THREADS_MAX], worker_threads[THREADS_MAX], desk_threads[THREADS_MAX];
   struct thread janitor_thread;
-  struct thread control_thread, scribe_thread, job_thread, inspector_thread, notifier_thread;
+  struct thread control_thread, scribe_thread, job_thread, notifier_thread;
 };
 
 /* ---- before anything runs ---- */
@@ -131,7 +130,7 @@ static struct settings *settings_read(struct daemon *d)
 {
   return settings_new(&(struct sources){.options = &d->options,
                                         .post = &d->post,
-                                        .inspector = &d->inspector_opts,
+                                        .inspector = &d->inspection.opts,
                                         .keys_only = d->door.keys_only},
                       &d->loop_limits);
 }
@@ -199,17 +198,6 @@ static void post_size(struct daemon *d)
   d->settings = settings_read(d);
 }
 
-static void inspector_make(struct daemon *d)
-{
-  d->inspector_opts = (struct inspector_opts){
-      .objects_fd = d->datadir.objects_fd,
-      .time_us = option_number(&d->options, OPTION_inspect_timeout),
-      .memory_spare = (uint64_t)option_number(&d->options, OPTION_inspect_memory)};
-  d->inspector = inspector_new(&d->inspector_opts);
-  d->post.inspector = inspector_mailbox(d->inspector);
-  job_inspects(d->job, &d->inspector_opts);
-}
-
 /* Makes every owner and fills in the post; nothing runs yet. */
 static enum code rooms_make(struct daemon *d, struct err *err)
 {
@@ -252,7 +240,7 @@ static enum code rooms_make(struct daemon *d, struct err *err)
   }
   d->job = job_new();
   d->post.jobs[0] = job_mailbox(d->job);
-  inspector_make(d);
+  inspection_open(&d->inspection, &d->options, d->datadir.objects_fd, d->job, &d->post);
   if (loops_make(d, err)) return err->code;
   desks_make(d);
   return OK;
@@ -264,8 +252,7 @@ static void threads_start(struct daemon *d)
   thread_start(&d->scribe_thread, "scribe", THREAD_STACK_ENGINE, scribe_main, d->scribe);
   thread_start(&d->notifier_thread, "notifier", THREAD_STACK_ENGINE, notifier_main,
                d->webhooks.notifier);
-  thread_start(&d->inspector_thread, "inspector", THREAD_STACK_ENGINE, inspector_main,
-               d->inspector);
+  inspection_start(&d->inspection);
   thread_start(&d->job_thread, "job", THREAD_STACK_ENGINE, job_main, d->job);
   for (uint32_t i = 0; i < d->post.n_workers; i++)
     thread_start(&d->worker_threads[i], "worker", THREAD_STACK_ENGINE, worker_main, d->workers[i]);
@@ -344,10 +331,8 @@ static void drain(struct daemon *d)
   for (uint32_t i = 0; i < out; i++) {
     notes[i] = (struct letter_note){
         .mail.kind = LETTER_DRAIN, .home = keeper_box(), .deadline_us = deadline_us};
-    mail_send(i > 1 ? d->post.loops[i - 2]
-              : i   ? d->post.inspector
-                    : d->post.control,
-              &notes[i].mail);
+    struct mailbox *first = i ? d->post.inspector : d->post.control;
+    mail_send(i > 1 ? d->post.loops[i - 2] : first, &notes[i].mail);
   }
   while (out > 0) {
     struct mail *mail;
@@ -385,7 +370,7 @@ static void threads_stop(struct daemon *d)
   stop(d->post.control, &d->control_thread);
   if (control_late(d->control)) stop_cut(d);
   stop(d->post.janitor, &d->janitor_thread); /* desks may wait for it */
-  stop(d->post.inspector, &d->inspector_thread);
+  stop(d->post.inspector, &d->inspection.thread);
   for (uint32_t i = 0; i < d->post.n_desks; i++) stop(d->post.desks[i], &d->desk_threads[i]);
   for (uint32_t i = 0; i < d->post.n_loops; i++) stop(d->post.loops[i], &d->loop_threads[i]);
   for (uint32_t i = 0; i < d->post.n_workers; i++) stop(d->post.workers[i], &d->worker_threads[i]);
@@ -406,7 +391,7 @@ static void rooms_free(struct daemon *d)
   for (uint32_t i = 0; i < d->post.n_workers; i++) worker_free(d->workers[i]);
   watch_free(d->watch);
   job_free(d->job);
-  inspector_free(d->inspector);
+  inspector_free(d->inspection.inspector);
   notifier_free(d->webhooks.notifier);
   scribe_free(d->scribe);
   janitor_free(d->janitor);
@@ -453,8 +438,7 @@ static enum code run(struct daemon *d, struct err *err)
 {
   if (door_read(&d->door, &d->options, err) || data_path_find(d, err)) return err->code;
   if (datadir_open(&d->datadir, d->data_path, err)) return err->code;
-  if (option_number(&d->options, OPTION_require_sandbox) && inspector_walls(err)) return err->code;
-  if (keeper_start(d->datadir.fd, err)) return err->code;
+  if (inspection_walls(&d->options, err) || keeper_start(d->datadir.fd, err)) return err->code;
   struct ledger_opts ledger = {.accept_loss =
                                    option_number(&d->options, OPTION_accept_ledger_loss) != 0};
   if (ledger_open(&d->ledger, &d->datadir, &ledger, err)) return err->code;

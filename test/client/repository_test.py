@@ -8,7 +8,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from models import Shared, deploy, echo, in_venv, push, serve, spec
+from models import Shared, damage, deploy, echo, in_venv, push, serve, spec, upload
 
 in_venv()
 import numpy as np
@@ -129,10 +129,13 @@ def a_broken_model_is_refused_and_the_old_one_serves():
     serve(d, "sturdy", echo([spec("x")]))
     reply = d.post("/api/v1/models/sturdy/versions", {"files": []})
     expect(400 <= reply.status < 500, reply)
-    files = {"model.json": json.dumps({"engine": "echo", "inputs": []}).encode()}
-    bad = push(d, "sturdy", files)
-    reply = deploy(d, "sturdy", bad)
+    sha = upload(d, json.dumps({"engine": "echo", "inputs": []}).encode())
+    reply = d.post("/api/v1/models/sturdy/versions",
+                   {"files": [{"name": "model.json", "sha256": sha}]})
     expect_eq(reply.status, 422, reply.body)
+    bad = push(d, "sturdy", dict(echo([spec("x")]), **{"note.txt": b"rots"}))
+    damage(d, b"rots")
+    expect_eq(deploy(d, "sturdy", bad).status, 503)
     with client() as c:
         r = c.infer("sturdy", [tensor("x", "FP32", np.ones((1, 4), np.float32))])
         expect_eq(r.get_response()["model_version"], "1")

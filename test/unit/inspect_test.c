@@ -123,6 +123,7 @@ static bool says(const struct err *err, const char *text)
 static bool crashed(const struct err *err, const char *name)
 {
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+  printf("%s\n", err->text);
   return err->code == E_MODEL_LOAD_FAILED && (strstr(err->text, name) || strstr(err->text, "ended"));
 #else
   return err->code == E_MODEL_LOAD_FAILED && says(err, name);
