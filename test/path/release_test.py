@@ -231,7 +231,8 @@ def a_rehearsal_shows_how_fast_failures_are_found_and_changes_nothing():
 
 @test
 def argo_rollouts_1905_idle_candidate_holds():
-    """No traffic: neither promoted nor reverted, and it says so. [flagger#1035, #883, #1330]"""
+    """No traffic: neither promoted nor reverted, and it says so. [flagger#1035, #883, #1330,
+    RO-102]"""
     with Daemon() as d:
         two(d)
         begin(d, QUICK)

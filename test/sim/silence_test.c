@@ -42,6 +42,7 @@ TEST(a_loop_that_is_silent_for_some_seconds_stops_no_look)
   end();
 }
 
+/* RO-101: stale tallies hold, then a person is told; they never promote. */
 TEST(a_loop_that_is_silent_for_ever_is_no_data_and_nothing_advances)
 {
   begin(two_steps);
