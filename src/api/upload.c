@@ -2,6 +2,7 @@
  * Thread: desk.
  * SPDX-License-Identifier: MIT */
 #include "api/handlers_int.h"
+#include "api/tenant/quota_int.h"
 #include "base/mem.h"
 #include "store/artifact.h"
 #include "store/held.h"
@@ -10,6 +11,7 @@ struct put {
   struct stage *stage; /* NULL once committed */
   struct digest wanted;
   bool has_wanted;
+  uint64_t counted; /* bytes of the tenant's quota */
 };
 
 static void upload_free(void *state)
@@ -41,11 +43,18 @@ enum desk_step blob_put(struct ask *ask)
          (unsigned long long)bytes, (unsigned long long)ARTIFACT_BYTES_MAX);
     return ask_fail(ask);
   }
+  if (!quota_upload(ask, 0, bytes == UINT64_MAX ? 0 : bytes)) return ask_fail(ask);
   if (stage_new(&upload->stage, ask->desk->opts->datadir, 0, &ask->err) != OK) {
     upload->stage = NULL;
     return ask_fail(ask);
   }
   return DESK_LATER;
+}
+
+static enum desk_step upload_failed(struct ask *ask, struct put *upload)
+{
+  quota_upload_give(ask, upload->counted);
+  return ask_fail(ask);
 }
 
 static enum desk_step upload_end(struct ask *ask, struct put *upload)
@@ -54,15 +63,15 @@ static enum desk_step upload_end(struct ask *ask, struct put *upload)
   uint64_t bytes;
   struct stage *stage = upload->stage;
   upload->stage = NULL; /* commit frees it in any case */
-  if (stage_commit(stage, &digest, &bytes, &ask->err) != OK) return ask_fail(ask);
+  if (stage_commit(stage, &digest, &bytes, &ask->err) != OK) return upload_failed(ask, upload);
   if (upload->has_wanted && memcmp(&digest, &upload->wanted, sizeof digest) != 0) {
     fail(&ask->err, E_INVALID_ARGUMENT, "the bytes are not those of ?sha256=; send them again");
     fail_at(&ask->err, "sha256");
-    return ask_fail(ask);
+    return upload_failed(ask, upload);
   }
   if (held_add(ask->desk->opts->datadir, ask->letter->tenant, &digest,
                ask->letter->headers[ASK_IDEMPOTENCY_KEY], &ask->err) != OK)
-    return ask_fail(ask);
+    return upload_failed(ask, upload);
   return ask_json(ask, 201,
                   json_pack("{so,so}", "sha256", json_digest(&digest), "bytes", json_u64(bytes)));
 }
@@ -72,9 +81,11 @@ static enum desk_step blob_chunk(struct ask *ask, const struct letter_chunk *chu
   struct put *upload = ask->state;
   if (chunk->abort) {
     fail(&ask->err, E_CANCELLED, "the client went away");
-    return ask_fail(ask);
+    return upload_failed(ask, upload);
   }
+  if (!quota_upload(ask, chunk->len, 0)) return upload_failed(ask, upload);
+  upload->counted += chunk->len;
   if (chunk->len && stage_add(upload->stage, slice_of(chunk->bytes, chunk->len), &ask->err) != OK)
-    return ask_fail(ask);
+    return upload_failed(ask, upload);
   return chunk->last ? upload_end(ask, upload) : DESK_LATER;
 }

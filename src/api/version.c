@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "api/handlers_int.h"
+#include "api/tenant/quota_int.h"
 #include "api/manifest_int.h"
 #include "api/page.h"
 #include "api/registry/registry_int.h"
@@ -197,6 +198,9 @@ static enum desk_step created(struct ask *ask)
     ask->err = command->err;
     return ask_fail(ask);
   }
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < command->event.n_files; i++) bytes += command->event.files[i].bytes;
+  quota_upload_give(ask, bytes);
   struct digest digest = event_manifest(&command->event);
   return ask_json(ask, 201,
                   json_pack("{so,so,so,so,so*}", "model", json_slice(command->event.model),

@@ -81,3 +81,41 @@ uint64_t meter_used(const struct meter *meter, enum quota_id id, int64_t now_us)
   }
   return QUOTA_UNLIMITED;
 }
+
+/* --- uploads ---------------------------------------------------------------------------------- */
+
+uint64_t meter_pending(const struct meter *meter, int64_t now_us)
+{
+  uint64_t copy[2] = {atomic_load_explicit(&meter->pending[0], memory_order_relaxed),
+                      atomic_load_explicit(&meter->pending[1], memory_order_relaxed)};
+  struct window window = window_read(copy, now_us, METER_DAY_US);
+  return window.now + window.before; /* whole: what was sent yesterday lies there today */
+}
+
+void meter_pending_add(struct meter *meter, int64_t now_us, uint64_t bytes)
+{
+  uint32_t day = window_stretch(now_us, METER_DAY_US);
+  _Atomic uint64_t *slot = &meter->pending[day & 1];
+  uint64_t is = atomic_load_explicit(slot, memory_order_relaxed);
+  while (!atomic_compare_exchange_weak_explicit(slot, &is, window_add(is, day, bytes),
+                                                memory_order_relaxed, memory_order_relaxed)) {}
+}
+
+/* From what was sent before first; returns how much of it there was. */
+static uint64_t pending_take(struct meter *meter, uint32_t day, uint64_t bytes)
+{
+  _Atomic uint64_t *slot = &meter->pending[day & 1];
+  uint64_t is = atomic_load_explicit(slot, memory_order_relaxed), next;
+  do {
+    next = window_sub(is, day, bytes);
+  } while (!atomic_compare_exchange_weak_explicit(slot, &is, next, memory_order_relaxed,
+                                                  memory_order_relaxed));
+  return (is & WINDOW_COUNT_MAX) - (next & WINDOW_COUNT_MAX);
+}
+
+void meter_pending_give(struct meter *meter, int64_t now_us, uint64_t bytes)
+{
+  uint32_t day = window_stretch(now_us, METER_DAY_US);
+  bytes -= pending_take(meter, day - 1, bytes);
+  pending_take(meter, day, bytes);
+}

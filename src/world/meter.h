@@ -1,8 +1,8 @@
 /* meter.h - what a tenant, or a model with limits of its own, is using now. Exception 2 of what
  * threads share (docs/THREADS.md): every loop adds and takes away, relaxed, and reads no other
  * memory by it.
- * Thread: loops write; any reads. Control makes one in its catalog, where it stays until the end:
- * it outlives the worlds that lead to it, as `used_ms` of a key does.
+ * Thread: loops write (desks what is pending); any reads. Control makes one beside its catalog,
+ * where it stays until the end: it outlives the worlds that lead to it, as `used_ms` of a key does.
  * Layout: what an inference request touches is the first cache line, and no two meters share one.
  * The arithmetic is stat/rate.h, the steps serve/quota/meter.h.
  * SPDX-License-Identifier: MIT */
@@ -32,7 +32,9 @@ struct meter {
   _Alignas(METER_LINE) _Atomic uint64_t day[2];
   _Atomic uint32_t asks; /* control requests in flight */
   _Atomic int64_t told_us; /* when a refusal was last logged */
-  _Atomic uint64_t pending_bytes; /* of uploads that no version names yet */
+  /* Bytes of uploads that no version names yet, by day: uploads that nobody goes on with are swept
+   * after a day, and are forgotten here after one or two. Desks write. */
+  _Atomic uint64_t pending[2];
   _Atomic uint64_t refused[QUOTAS]; /* since the start */
 };
 _Static_assert(offsetof(struct meter, second) == METER_LINE, "a request touches one line");
@@ -56,5 +58,10 @@ struct allowance allowance_of(const struct quotas *quotas, enum quota_scope scop
 /* How much of a limit is in use, as far as a meter knows: QUOTA_UNLIMITED where it does not
  * (what is in stock). Rates: of the last second. */
 uint64_t meter_used(const struct meter *meter, enum quota_id id, int64_t now_us);
+
+/* Uploads that are on their way, or wait to be named by a version. give: at most what is there. */
+uint64_t meter_pending(const struct meter *meter, int64_t now_us);
+void meter_pending_add(struct meter *meter, int64_t now_us, uint64_t bytes);
+void meter_pending_give(struct meter *meter, int64_t now_us, uint64_t bytes);
 
 #endif

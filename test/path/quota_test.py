@@ -252,6 +252,40 @@ def what_is_in_stock_is_held_when_something_is_added():
 
 
 @test
+def uploads_count_before_they_are_a_versions():
+    with Daemon("--keys-only") as d:
+        acme = tenant(d, "acme")
+        stored = len(MODEL["model.json"])
+        limit(d, "acme", stored_bytes=stored + 1000)
+
+        def used():
+            return acme.get("/api/v1/quotas").json()["quotas"]["stored_bytes"]["used"]
+        expect_eq(used(), stored)
+        refused(acme.ask("PUT", "/api/v1/blobs", b"x" * 1001), "QUOTA_EXCEEDED",
+                limit="stored_bytes", scope="tenant", value=stored + 1000, used=stored)
+        expect_eq(used(), stored)
+        expect_eq(acme.ask("PUT", "/api/v1/blobs", b"y" * 600).status, 201)
+        expect_eq(used(), stored + 600)
+        refused(acme.ask("PUT", "/api/v1/blobs", b"z" * 401), "QUOTA_EXCEEDED", used=stored + 600)
+        with Conn(d.host, d.port) as conn:  # nobody says how long it is
+            conn.send(request("PUT", "/api/v1/blobs", None,
+                              dict(acme.headers, **{"transfer-encoding": "chunked"})))
+            conn.send(b"1f4\r\n" + b"c" * 500 + b"\r\n0\r\n\r\n")
+            refused(conn.reply(), "QUOTA_EXCEEDED", used=stored + 600)
+        reply = acme.ask("POST", "/api/v1/uploads", b"p" * 300,
+                         {"upload-complete": "?0", "upload-length": "350"})
+        expect_eq(reply.status, 201, reply)
+        expect_eq(used(), stored + 900)
+        refused(acme.ask("POST", "/api/v1/uploads", b"q",
+                         {"upload-complete": "?0", "upload-length": "101"}), "QUOTA_EXCEEDED")
+        expect_eq(acme.ask("DELETE", "/api/v1/uploads/" + reply.json()["upload"]).status, 200)
+        expect_eq(used(), stored + 600)
+        limit(d, "acme", stored_bytes=None)
+        models.push(acme, "m", MODEL)  # named by a version: no longer pending
+        expect_eq(used(), 2 * stored + 600)
+
+
+@test
 def many_pushes_at_once_find_the_room_there_is():
     with Daemon("--keys-only") as d:
         acme = tenant(d, "acme")

@@ -120,3 +120,18 @@ TEST(no_two_meters_share_a_line)
   EXPECT_INT(sizeof(struct meter) % METER_LINE, 0);
   EXPECT_INT(offsetof(struct meter, second), METER_LINE);
 }
+
+TEST(uploads_are_pending_until_they_are_named_or_two_days_old)
+{
+  memset(&meter, 0, sizeof meter);
+  meter_pending_add(&meter, 10 * METER_DAY_US + 5, 600);
+  meter_pending_add(&meter, 11 * METER_DAY_US, 300);
+  EXPECT_INT(meter_pending(&meter, 11 * METER_DAY_US + 7), 900);
+  meter_pending_give(&meter, 11 * METER_DAY_US + 7, 700); /* the elder ones first */
+  EXPECT_INT(meter_pending(&meter, 11 * METER_DAY_US + 7), 200);
+  meter_pending_give(&meter, 11 * METER_DAY_US + 7, 1 << 20); /* never below none */
+  EXPECT_INT(meter_pending(&meter, 11 * METER_DAY_US + 7), 0);
+  meter_pending_add(&meter, 11 * METER_DAY_US + 8, 50);
+  EXPECT_INT(meter_pending(&meter, 12 * METER_DAY_US + 8), 50);
+  EXPECT_INT(meter_pending(&meter, 13 * METER_DAY_US), 0);
+}

@@ -11,6 +11,7 @@
  * finds that again without the Location. Nothing of it can be named in a manifest before its end.
  * SPDX-License-Identifier: MIT */
 #include "api/registry/registry_int.h"
+#include "api/tenant/quota_int.h"
 #include "base/mem.h"
 #include "store/held.h"
 #include "store/parcel.h"
@@ -117,6 +118,7 @@ static enum desk_step resume_chunk(struct ask *ask, const struct letter_chunk *c
     fail(&ask->err, E_CANCELLED, "the client went away");
     return ask_fail(ask);
   }
+  if (!quota_upload(ask, chunk->len, 0)) return ask_fail(ask);
   if (chunk->len && parcel_add(resume->upload, bytes, &ask->err) != OK) return ask_fail(ask);
   if (!chunk->last) return DESK_LATER;
   if (resume->last) return upload_ended(ask, resume);
@@ -151,6 +153,7 @@ enum desk_step upload_begin(struct ask *ask)
   if (key.len && want.has_digest && held_key(dir, tenant, key, &want.digest, &ask->err) != OK)
     return ask_fail(ask);
   resume->begun = true;
+  if (!quota_upload(ask, 0, want.bytes == UINT64_MAX ? 0 : want.bytes)) return ask_fail(ask);
   if (parcel_make(dir, tenant, &want, resume->id, &ask->err) != OK ||
       !resume_open(ask, resume, slice_str(resume->id)))
     return ask_fail(ask);
@@ -200,9 +203,17 @@ enum desk_step upload_show(struct ask *ask)
 
 enum desk_step upload_cancel(struct ask *ask)
 {
+  struct parcel *upload = NULL;
+  uint64_t bytes = 0;
+  struct err ignored;
+  if (parcel_open(&upload, ask->desk->opts->datadir, ask->letter->tenant, ask->letter->params[0],
+                  &ignored) == OK)
+    bytes = parcel_offset(upload);
+  parcel_close(upload);
   if (parcel_drop(ask->desk->opts->datadir, ask->letter->tenant, ask->letter->params[0],
                   &ask->err) != OK)
     return ask_fail(ask);
+  quota_upload_give(ask, bytes);
   return ask_json(ask, 200, json_pack("{so,sb}", "upload", json_slice(ask->letter->params[0]),
                                       "removed", 1));
 }

@@ -17,4 +17,11 @@ json_t *quotas_model_json(const struct model *model);
  * False with the field: "quotas.models". */
 bool quotas_fact_read(struct ask *ask, enum quota_scope scope, struct slice *fact);
 
+/* Before n more bytes of an upload are taken in, and (n 0) as many as are `declared` come: whether
+ * they fit beside what is stored and what other uploads wait to be named. Counts n. False with
+ * E_QUOTA_EXCEEDED. */
+bool quota_upload(struct ask *ask, uint64_t n, uint64_t declared);
+/* They are named by a version now, or gone. */
+void quota_upload_give(struct ask *ask, uint64_t bytes);
+
 #endif
