@@ -92,6 +92,9 @@ ROWS = {
     "POST /api/v1/freezes": (model, "/freezes", {"model": "m", "now": True},
                              {"model": "m", "now": True, "why": "b"}),
     "DELETE /api/v1/freezes": (freeze, "/freezes?model=m", None, "/freezes?model=m&why=b"),
+    "PATCH /api/v1/models/{model}/quotas":
+        (model, "/models/m/quotas", {"quotas": {"requests_per_second": 5}},
+         {"quotas": {"requests_per_second": 6}}),
     "POST /v2/repository/models/{model}/unload":
         (model, "!/v2/repository/models/m/unload", {}, {"parameters": {}}),
 }
@@ -102,6 +105,14 @@ APART = {
     "POST /ofrep/v1/evaluate/flags": "it asks",
     "POST /ofrep/v1/evaluate/flags/{key*}": "it asks",
     "PUT /api/v1/blobs": "what it makes is named by its content",
+    "POST /api/v1/uploads": "bytes on their way, named by their content in the end",
+    "PATCH /api/v1/uploads/{upload}": "Upload-Offset says where they belong",
+    "DELETE /api/v1/uploads/{upload}": "given up is given up",
+    "POST /api/v1/check": "it asks",
+    "POST /api/v1/models/{model}/versions/{version}/check": "it asks",
+    "POST /api/v1/storage/scrub": "once more finds the same",
+    "POST /api/v1/storage/collect": "once more takes nothing away",
+    "POST /api/v1/keys/{key}/rotate": "shown once: as keys",
     "POST /api/v1/feedback": "an outcome is joined by its request's id, once",
     "POST /api/v1/keys": "shown once: shows_a_secret_once",
     "POST /api/v1/tenants": "shown once: shows_a_secret_once",

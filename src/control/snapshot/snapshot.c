@@ -95,7 +95,8 @@ static void snap_bytes(struct snap *snap, void *bytes, size_t n)
 /* A view of the bytes there are, or were. */
 static struct slice snap_view(struct snap *snap, struct slice text)
 {
-  size_t len = snap_upto(snap, text.len, snap->reading ? snap->in.len : SIZE_MAX);
+  size_t len = snap_upto(snap, text.len, SIZE_MAX);
+  if (snap->reading && len > snap->in.len) len = 0, snap->bad = true;
   if (!snap->reading) {
     buf_add(snap->out, text);
     return text;
