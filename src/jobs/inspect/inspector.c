@@ -200,6 +200,18 @@ static bool tenant_is_busy(const struct inspector *inspector, const struct lette
   return false;
 }
 
+/* All looks together may take half of the machine; one may always run. */
+static bool room_is_left(const struct inspector *inspector, const struct letter_inspect *letter)
+{
+  uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+  uint64_t spare = inspector->opts.memory_spare, bytes = 0, taken = 0;
+  for (uint32_t i = 0; i < letter->n_files; i++) bytes += letter->files[i].bytes;
+  for (int i = 0; i < INSPECT_AT_ONCE; i++)
+    if (inspector->looks[i].letter) taken += inspector->looks[i].spawn.memory_bytes;
+  uint64_t wanted = rules_memory(bytes, spare ? spare : RULES_MEMORY_SPARE);
+  return !letter->n_files || taken == 0 || taken + wanted <= machine / 2;
+}
+
 static void look_begin(struct inspector *inspector, struct look *look,
                        struct letter_inspect *letter)
 {
@@ -223,6 +235,8 @@ static void looks_begin(struct inspector *inspector)
       i++;
     else if (tenant_is_busy(inspector, *at))
       at = &(*at)->behind;
+    else if (!room_is_left(inspector, *at))
+      return; /* whoever is behind does not overtake: it would wait for ever */
     else
       look_begin(inspector, &inspector->looks[i], unhang(inspector, at));
   }

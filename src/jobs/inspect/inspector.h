@@ -2,12 +2,12 @@
  *
  *   desk --INSPECT--> inspector --INSPECT_HOME--> desk      what was found, or why not
  *
- * It waits for processes (inspect/spawn.h) and never blocks on one: a few at a time, one of a
- * tenant, so that who pushes what takes two minutes to refuse keeps nobody else waiting. What was
- * found good is remembered, per tenant: the same files again are answered at once. (Over all
- * tenants the time of an answer would tell what others have.)
+ * It waits for processes (inspect/spawn.h) and never blocks on one: a few at a time, in half of
+ * the machine's memory, one of a tenant, so that who pushes what takes two minutes to refuse keeps
+ * nobody else waiting. What was found good is remembered, per tenant: the same files again are
+ * answered at once. (Over all tenants the time of an answer would tell what others have.)
  * DRAIN ends what runs and refuses what comes; it goes home when nothing is left.
- * Thread: job; one of its own. new, free: main. job_inspect: the job thread.
+ * Thread: job; one of its own. new, free, walls: main. inspect_now: the job thread.
  * SPDX-License-Identifier: MIT */
 #ifndef JOBS_INSPECT_INSPECTOR_H
 #define JOBS_INSPECT_INSPECTOR_H
