@@ -128,6 +128,7 @@ void plan_default(struct plan *plan, enum strategy strategy)
   steps_default(plan);
   plan->metric.cap_e6 = PLAN_MILLION;
   plan->metric.users_expected = 5000;
+  plan->metric.maturity_ms = 60 * SECOND;
   if (strategy == STRATEGY_AB) {
     plan->ab.n_arms = 2;
     plan->ab.weights[ARM_CANDIDATE] = plan->ab.weights[ARM_STABLE] = PLAN_WHOLE / 2;

@@ -146,7 +146,7 @@ struct plan {
     uint64_t cap_e6;          /* millionths of the metric's unit: a value beyond it counts as it */
     bool less;                /* less is better */
     uint64_t users_expected;  /* n_star */
-    uint64_t maturity_ms;     /* outcomes of younger requests wait */
+    uint64_t maturity_ms;     /* outcomes of younger requests wait; 60 s where nothing is said */
   } metric;
   uint32_t n_segments; /* fields; each value of one is a segment, at most PLAN_SEGMENTS_MAX */
   struct plan_key segments[PLAN_FIELDS_MAX];

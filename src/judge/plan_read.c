@@ -373,7 +373,9 @@ static enum code metric(const struct yaml *node, struct plan *plan, struct err *
   if (!plan->metric.cap_e6) return yaml_fail(err, yaml_get(node, "cap"), "should be above 0");
   TRY(word(yaml_get(node, "better"), better, &less, err));
   TRY(count(yaml_get(node, "users_expected"), UINT32_MAX, &plan->metric.users_expected, err));
+  uint64_t usual_ms = plan->metric.maturity_ms;
   TRY(duration(yaml_get(node, "maturity"), &plan->metric.maturity_ms, err));
+  if (!plan->metric.maturity_ms) plan->metric.maturity_ms = usual_ms; /* plans from before had 0 */
   plan->metric.less = less != 0;
   return OK;
 }

@@ -89,17 +89,32 @@ uint64_t unit_hash(struct slice key)
   return siphash(fixed, key);
 }
 
-/* A unit goes to control when this loop has not sent it lately; control counts it once. The hash is
+/* Which of two keys it is, cheaply: to see that a unit comes again, nothing more. */
+static uint64_t key_mark(struct slice key, uint64_t of)
+{
+  uint64_t mark = key.len ^ of * 0x9e3779b97f4a7c15u;
+  while (key.len) {
+    uint64_t word = 0;
+    size_t n = key.len < sizeof word ? key.len : sizeof word;
+    for (size_t i = 0; i < n; i++) word = word << 8 | (unsigned char)key.at[i];
+    mark = (mark ^ word) * 0x9e3779b97f4a7c15u;
+    mark ^= mark >> 32;
+    key = slice_from(key, n);
+  }
+  return mark;
+}
+
+/* A unit goes to control when this loop has not sent it lately; control counts it once. Its hash is
  * the same on every loop, and not the one the lot is drawn with. */
-static void unit_note(struct serve *serve, const struct release_place *place, uint64_t hash,
+static void unit_note(struct serve *serve, const struct release_place *place, struct slice key,
                       uint32_t arm)
 {
   struct release_tally *tally = place->tally;
-  uint64_t mark = hash ^ place->local->of * 0x9e3779b97f4a7c15u;
+  uint64_t mark = key_mark(key, place->local->of);
   uint64_t *seen = &serve->units_seen[mark & (UNITS_SEEN - 1)];
   if (*seen == mark || tally->n_units == UNITS_KEPT) return;
   *seen = mark;
-  tally->units[tally->n_units] = hash;
+  tally->units[tally->n_units] = unit_hash(key);
   tally->unit_arm[tally->n_units++] = (uint8_t)arm;
 }
 
@@ -195,8 +210,8 @@ static const struct arm *arm_choose(struct call *call)
   if (!call->counts) return arm;
   place.tally->assigned[drawn]++;
   call->costs = cost_drawn(call, place.local, drawn);
-  if (split->remember || split->sticky != STICKY_REQUEST) call->unit = unit_hash(key);
-  if (split->sticky != STICKY_REQUEST) unit_note(call->serve, &place, call->unit, drawn);
+  if (split->remember) call->unit = unit_hash(key);
+  if (split->sticky != STICKY_REQUEST) unit_note(call->serve, &place, key, drawn);
   return arm;
 }
 
@@ -254,10 +269,21 @@ static void segment_name(struct segment_tally *to, uint64_t hash, struct slice f
   }
 }
 
-static void segment_add(struct release_tally *tally, struct slice field, struct slice value,
-                        uint32_t side, bool failed, bool slow)
+/* The same on every loop, never 0. Most values are short ("de"): those are their own hash. */
+static uint64_t segment_hash(uint32_t i, struct slice value)
 {
-  uint64_t hash = (uint64_t)assign_hash(field, value) << 32 | (uint32_t)(value.len + 1);
+  uint64_t bytes = 0;
+  if (value.len > 7)
+    return (uint64_t)(0x80 | i) << 56 | (value.len & 0xffffff) << 32 |
+           assign_hash(value, SLICE_NONE);
+  for (size_t k = 0; k < value.len; k++) bytes = bytes << 8 | (unsigned char)value.at[k];
+  return (uint64_t)((i + 1) << 3 | value.len) << 56 | bytes;
+}
+_Static_assert((SEGMENT_FIELDS_MAX << 3 | 7) < 0x80, "short values and long ones are apart");
+
+static void segment_add(struct release_tally *tally, uint64_t hash, struct slice field,
+                        struct slice value, uint32_t side, bool failed, bool slow)
+{
   for (uint32_t i = 0; i < SEGMENTS_MAX; i++) {
     struct segment_tally *to = &tally->segments[i];
     if (to->hash && to->hash != hash) continue;
@@ -267,6 +293,23 @@ static void segment_add(struct release_tally *tally, struct slice field, struct 
     to->slow[side] += slow;
     return;
   }
+}
+
+/* A segment's header, first where it was the last time. */
+static struct slice segment_value(const struct call *call, struct slice field, uint16_t *at)
+{
+  struct slice header = SLICE("header:");
+  const struct http_head *head = call->came.head;
+  if (!slice_starts(field, header)) return release_field(call, field);
+  struct slice name = slice_from(field, header.len);
+  if (*at < head->n_fields) {
+    struct slice is = head->fields[*at].name;
+    if (is.len == name.len && memcmp(is.at, name.at, name.len) == 0) return head->fields[*at].value;
+  }
+  uint16_t from = 0;
+  struct slice value = http_head_find(head, name, &from);
+  if (value.len) *at = (uint16_t)(from - 1);
+  return value;
 }
 
 void release_answered(struct call *call, bool failed, bool slow)
@@ -282,7 +325,8 @@ void release_answered(struct call *call, bool failed, bool slow)
   if (failed && arm != ARM_STABLE && !(local->killed & ARM_BIT(arm))) kill_check(&place, arm);
   uint32_t side = arm == ARM_STABLE ? ARM_STABLE : ARM_CANDIDATE;
   for (uint32_t i = 0; i < split->n_segments; i++) {
-    struct slice value = release_field(call, split->segments[i]);
-    if (value.len) segment_add(place.tally, split->segments[i], value, side, failed, slow);
+    struct slice value = segment_value(call, split->segments[i], &local->segment_at[i]);
+    if (!value.len) continue;
+    segment_add(place.tally, segment_hash(i, value), split->segments[i], value, side, failed, slow);
   }
 }

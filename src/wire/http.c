@@ -83,7 +83,10 @@ bool http_field_once(enum http_field_id id)
 struct slice http_head_find(const struct http_head *head, struct slice name, uint16_t *from)
 {
   for (uint16_t i = *from; i < head->n_fields; i++) {
-    if (!slice_eq_nocase(head->fields[i].name, name)) continue;
+    struct slice is = head->fields[i].name;
+    /* Names mostly come in small letters, and this is asked several times a request. */
+    if (is.len != name.len || ((is.at[0] ^ name.at[0]) & ~0x20)) continue;
+    if (memcmp(is.at, name.at, name.len) != 0 && !slice_eq_nocase(is, name)) continue;
     *from = (uint16_t)(i + 1);
     return head->fields[i].value;
   }

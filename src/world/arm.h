@@ -119,6 +119,7 @@ struct release_local {
   uint8_t answered[ARMS_MAX];  /* how many of those bits are answers */
   uint32_t killed;             /* bit per arm */
   int64_t rest_until_us;       /* its shadow runs on this loop no earlier */
+  uint16_t segment_at[SEGMENT_FIELDS_MAX]; /* where in a head the field was last: most are alike */
   uint8_t cost_bits[ARMS_MAX]; /* CPU time of one answer in 2^this is measured */
 };
 

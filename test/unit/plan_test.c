@@ -292,3 +292,28 @@ TEST(cut_and_changed_plans_never_crash)
     if (read_text(copy, &plan, &err) == OK) EXPECT_INT(plan_check(&plan, &err), OK);
   }
 }
+
+/* The canonical plan says at which age outcomes are judged, also where nobody said it. */
+TEST(the_canonical_plan_says_the_maturity)
+{
+  static const char *const texts[] = {
+      "strategy: canary\nmetric: {name: clicks}\n",
+      "strategy: canary\nmetric: {name: clicks, maturity: 0s}\n",
+      "strategy: canary\nmetric: {name: clicks, maturity: 5m}\n"};
+  static const char *const want[] = {"1m", "1m", "5m"};
+  for (int i = 0; i < 3; i++) {
+    struct arena scratch;
+    struct plan plan, again;
+    struct err why;
+    arena_init(&scratch, PLAN_ARENA_BYTES, NULL);
+    EXPECT_INT(plan_read(&plan, slice_str(texts[i]), &scratch, &why), OK);
+    EXPECT_INT(plan.metric.maturity_ms, i < 2 ? 60000 : 300000);
+    struct slice text = plan_write(&plan, &scratch);
+    char part[40];
+    snprintf(part, sizeof part, "\"maturity\":\"%s\"", want[i]);
+    EXPECT(memmem(text.at, text.len, part, strlen(part)) != NULL);
+    EXPECT_INT(plan_read(&again, text, &scratch, &why), OK);
+    EXPECT_INT(again.metric.maturity_ms, plan.metric.maturity_ms);
+    arena_deinit(&scratch);
+  }
+}

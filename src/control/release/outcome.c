@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "control/control_int.h"
 
-enum { MEASURE_US = 10000000, MEASURE_REST = 10, SETTLE_MS = 1000, MATURITY_DEFAULT_MS = 60000 };
+enum { MEASURE_US = 10000000, MEASURE_REST = 10, SETTLE_MS = 1000 };
 enum { SHARES_Z = 5 };
 
 struct question {
@@ -26,8 +26,7 @@ bool run_remembers(const struct run *run) { return run->plan.metric.name[0] != '
 
 static int64_t maturity_ms(const struct run *run)
 {
-  uint64_t ms = run->plan.metric.maturity_ms;
-  return ms ? (int64_t)ms : MATURITY_DEFAULT_MS;
+  return (int64_t)run->plan.metric.maturity_ms;
 }
 
 /* As long as outcomes can come and be looked at. */
