@@ -6,8 +6,9 @@ rate, and twenty others at half of theirs notice nothing.
 
 One daemon, 21 tenants with a model of 1 ms each, R requests a second allowed to each (default 50).
 Load is open-loop: requests have their times, and a late one is late from then on. Slices with and
-without the offender alternate, so that what else the machine does falls on both; without it also
-twice, which shows how far two equal slices differ. --check fails where a promise is broken.
+without the offender alternate; in the quiet ones it floods another daemon beside, so that both
+kinds have the same machine. Two quiet ones are compared, too: so far do equal slices differ.
+--check fails where a promise is broken.
 SPDX-License-Identifier: MIT
 """
 import argparse
@@ -98,27 +99,32 @@ def others(port, keys, rate, begin, slices, out):
     out.put(got)
 
 
-def offender(port, key, rate, begin, loud, out):
-    """In the slices that are loud: rate requests a second, spread over connections. Gives the times
-    of its 200s, and how many it sent and was refused."""
-    ask = request("POST", "/v2/models/m/infer", BODY, {"authorization": "Bearer " + key})
-    socks = [connect(port) for _ in range(CONNS)]
+def offender(doors, rate, begin, loud, out):
+    """rate requests a second, spread over connections: to the first door in the slices that are
+    loud, else to the second. Gives the times of its 200s there, and how many it sent and was
+    refused."""
+    asks = [request("POST", "/v2/models/m/infer", BODY, {"authorization": "Bearer " + key})
+            for _, key in doors]
+    socks = [[connect(port) for _ in range(CONNS)] for port, _ in doors]
     poll, served, sent, refused = selectors.DefaultSelector(), [], 0, 0
-    for sock in socks:
-        poll.register(sock, selectors.EVENT_READ, Answers())
+    for door in range(len(doors)):
+        for sock in socks[door]:
+            poll.register(sock, selectors.EVENT_READ, (door, Answers()))
     for n, is_loud in enumerate(loud):
         at, end = begin + n * SLICE, begin + (n + 1) * SLICE
         while time.monotonic() < end + (1 if n + 1 == len(loud) else 0):
             now = time.monotonic()
-            while is_loud and at <= now and at < end:
-                socks[sent % CONNS].send(ask)
-                sent += 1
+            door = 0 if is_loud else 1
+            while at <= now and at < end:
+                socks[door][int(at * rate) % CONNS].send(asks[door])
+                sent += door == 0
                 at += 1 / rate
-            for event, _ in poll.select(0.0005 if is_loud else 0.02):
-                for status in event.data.take(event.fileobj.recv(1 << 18)):
-                    if status == 200:
+            for event, _ in poll.select(0.0005):
+                from_door, answers = event.data
+                for status in answers.take(event.fileobj.recv(1 << 18)):
+                    if from_door == 0 and status == 200:
                         served.append(time.monotonic() - begin)
-                    refused += status == 429
+                    refused += from_door == 0 and status == 429
     out.put((served, sent, refused))
 
 
@@ -146,13 +152,15 @@ def run(seconds, rate):
     """Loud slices, and two kinds of quiet ones: (offender's share of its quota, refusals of the
     others, p99 loud over quiet, p99 quiet over quiet, and the two p99s)."""
     loud = [n % 2 == 1 for n in range(2 * max(4, int(seconds / SLICE / 2)))]
-    with Daemon("--keys-only", "--loops", "1", "--workers", "4") as d:
+    how = ["--keys-only", "--loops", "1", "--workers", "4"]
+    with Daemon(*how) as d, Daemon(*how) as decoy:
         keys, out_a, out_b = tenants(d, rate), multiprocessing.Queue(), multiprocessing.Queue()
+        doors = [(d.port, keys[0]), (decoy.port, tenants(decoy, rate)[0])]
         begin = time.monotonic() + 0.5
         crew = [multiprocessing.Process(target=others, args=(d.port, keys[1:], rate / 2, begin,
                                                              len(loud), out_a)),
-                multiprocessing.Process(target=offender, args=(d.port, keys[0], 100 * rate, begin,
-                                                               loud, out_b))]
+                multiprocessing.Process(target=offender, args=(doors, 100 * rate, begin, loud,
+                                                               out_b))]
         for process in crew:
             process.start()
         got, (served, sent, refused) = out_a.get(), out_b.get()
