@@ -23,7 +23,8 @@ MODES = [("plain", "no release"), ("canary", "canary, 5 % by request"),
          ("limited", "no release, each limit a tenant can have"),
          ("inner", "that, and the same of the model"),
          ("refused", "no release, refused for a limit")]
-DEAREST = {"canary": PROMISE, "sticky": PROMISE, "remember": PROMISE, "limited": PROMISE}
+DEAREST = {"canary": PROMISE, "sticky": PROMISE, "remember": PROMISE, "segments": PROMISE,
+           "limited": PROMISE}
 
 
 def instructions(mode, n):
