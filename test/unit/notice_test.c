@@ -61,6 +61,13 @@ static const char *text_at(const json_t *tree, const char *a, const char *b)
 static void end(void)
 {
   control_turn(control, 1000, 1000);
+  for (struct mail *mail = mailbox_take(&scribe), *after; mail; mail = after) { /* owed no more */
+    after = mail->next;
+    if (mail->kind != LETTER_TOLD) continue;
+    mail->kind = LETTER_TOLD_HOME;
+    mail_send(control_mailbox(control), mail);
+  }
+  control_turn(control, 1000, 1000);
   control_free(control);
 }
 
