@@ -7,15 +7,12 @@
  *   all threads; control_main ...
  *   1 LETTER_DRAIN to control and the loops: worlds say draining, changes are answered E_DRAINING
  *   2 the loops' DRAIN_HOMEs, or the deadline
- *   3 LETTER_STOP to control, join: it publishes an empty world, closes every lane (loops'
- *   residents,
- *     too, so loops and workers must still run), unloads every model, returns
+ *   3 LETTER_STOP to control, join: it publishes an empty world, closes every lane (residents, too,
+ *     so loops and workers must still run), unloads every model, returns
  *   4 LETTER_STOP to desks, loops, workers, jobs, scribe; join. Loops and desks mail their last
- *   lease
- *     home before they return
+ *     lease home before they return
  *   5 control_free takes these leases: worlds built == worlds freed. Before loop_free and
- *   desk_free:
- *     letters of theirs may lie in control's mailbox
+ *     desk_free: letters of theirs may lie in control's mailbox
  *
  * A world is ready when every version that should serve is ready or has failed with a reason: a
  * broken model must not keep the good ones' machine out of the load balancer; /readyz of a model is

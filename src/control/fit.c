@@ -1,4 +1,4 @@
-/* fit.c - two budgets, and the order in which versions leave.
+/* fit.c - three budgets, and the order in which versions leave.
  * Thread: control.
  * SPDX-License-Identifier: MIT */
 #include "control/fit.h"
@@ -154,7 +154,8 @@ static enum fit never(const struct purse *purse, const struct placed *placed, ui
 {
   char whose[EVENT_TEXT_MAX + 16] = "this server";
   const char *how = "raise --models-memory-max";
-  if (purse->model) snprintf(whose, sizeof whose, "it");
+  if (purse->model)
+    snprintf(whose, sizeof whose, "it");
   else if (purse->tenant)
     snprintf(whose, sizeof whose, "tenant '%.*s'", SLICE_ARG(purse->tenant->name));
   if (purse->tenant || purse->model) how = "raise the quota resident_bytes";
@@ -196,8 +197,7 @@ static enum fit look(struct place *place, const struct placed *placed, struct sl
       if (list->n) qsort(list->at, list->n, sizeof *list->at, sleeper_compare);
     }
     fit = FIT_SOON;
-    if (!sleepers_choose(list, purse, survey(place, purse, NULL),
-                         purse->held + bytes - purse->max))
+    if (!sleepers_choose(list, purse, survey(place, purse, NULL), purse->held + bytes - purse->max))
       return never(purse, placed, bytes, err);
   }
   return fit;

@@ -7,16 +7,17 @@
  *   body     is all of it here?                         (waits)
  *   decode   bytes to tensors                           400 413
  *   choose   which version answers?                     503
- *   wake     is that in memory?                         503 504 (waits)
+ *   wake     is that in memory?                         503 504 507 (waits)
  *   check    do the tensors fit its contract?           400 429
  *   submit   a task letter to its lane                  429 504 (waits)
  *   encode   tensors to bytes                           502 504
  *   record   count it
  *
- * No stage calls back to an earlier one. A stage that fails fills call->err; the error answer
- * is written in one place (refuse.h) and `record` still counts it. STEP_WAIT leaves the call to
- * somebody else: after submit it is the lane owner's, and the runner checks that nobody touches
- * it.
+ * No stage calls back to an earlier one, but for wake: it has the version chosen anew from the
+ * world that brought it back, since it gave the one before away while it waited. A stage that fails
+ * fills call->err; the error answer is written in one place (refuse.h) and `record` still counts
+ * it. STEP_WAIT leaves the call to somebody else: after submit it is the lane owner's, and the
+ * runner checks that nobody touches it.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_PATH_H
