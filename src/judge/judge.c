@@ -340,11 +340,6 @@ static void verdict_fill(const struct trial *trial, struct verdict *verdict)
     kind_set(verdict, VERDICT_PAUSE, true, suspect);
 }
 
-void trial_verdict(const struct trial *trial, struct verdict *verdict)
-{
-  verdict_fill(trial, verdict);
-}
-
 /* A look that is no evidence leaves everything as it was, and says so. */
 static void look_refuse(struct trial *trial, struct verdict *verdict)
 {

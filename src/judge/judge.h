@@ -236,8 +236,6 @@ void trial_begin(struct trial *trial, const struct plan *plan);
 void trial_step_begin(struct trial *trial, uint32_t step, const struct baseline *baseline);
 /* One look; *verdict is filled in full. */
 void trial_look(struct trial *trial, const struct look *look, struct verdict *verdict);
-/* The verdict as it stands, without a look. */
-void trial_verdict(const struct trial *trial, struct verdict *verdict);
 void trial_copy(struct trial *to, const struct trial *from);
 /* Thresholds of the step, which count slow answers (look_latency). */
 const struct slow *trial_slow(const struct trial *trial);

@@ -23,12 +23,10 @@ static void half_hex(struct slice text, char to[KEY_HEX + 1])
   snprintf(to, KEY_HEX + 1, "%.32s", hex);
 }
 
-void tenant_folder(struct slice tenant, char name[TENANT_FOLDER_MAX]) { half_hex(tenant, name); }
-
 int tenant_folder_open(int dir_fd, struct slice tenant, bool make)
 {
-  char name[TENANT_FOLDER_MAX];
-  tenant_folder(tenant, name);
+  char name[KEY_HEX + 1];
+  half_hex(tenant, name);
   if (make && mkdirat(dir_fd, name, 0700) != 0 && errno != EEXIST) return -1;
   return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }

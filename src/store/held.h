@@ -17,10 +17,6 @@
 #include "base/hash.h"
 #include "store/datadir.h"
 
-enum { TENANT_FOLDER_MAX = 33 };
-
-/* What a tenant is called in folders: 32 hex digits. */
-void tenant_folder(struct slice tenant, char name[TENANT_FOLDER_MAX]);
 /* Opens it below dir_fd, making it where that is asked for; -1 and errno. */
 int tenant_folder_open(int dir_fd, struct slice tenant, bool make);
 

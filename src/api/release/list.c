@@ -69,9 +69,9 @@ json_t *fact_json(const struct event *event, const char *name)
 
 static bool is_release(const struct event *event)
 {
-  return event->release && (event->kind == EVENT_RELEASE_STARTED ||
-                            event->kind == EVENT_RELEASE_MOVED ||
-                            event->kind == EVENT_RELEASE_APPROVED);
+  return event->release &&
+         (event->kind == EVENT_RELEASE_STARTED || event->kind == EVENT_RELEASE_MOVED ||
+          event->kind == EVENT_RELEASE_APPROVED);
 }
 
 static void fact_set(json_t *tree, const char *key, const struct event *event, const char *name)
@@ -264,8 +264,8 @@ static enum code telling_met(void *arg, const struct event *event, const struct 
   if (!is_release(event) || event->release != telling->number) return OK;
   if (!telling->tree) telling->tree = row_new(event);
   if (event->kind == EVENT_RELEASE_APPROVED) {
-    json_t *approval = json_pack("{so,so}", "at", json_time(event->wall_ms), "who",
-                                 json_slice(event->actor));
+    json_t *approval =
+        json_pack("{so,so}", "at", json_time(event->wall_ms), "who", json_slice(event->actor));
     fact_set(approval, "person", event, "person");
     fact_set_int(approval, "step", event, "step");
     json_array_insert_new(telling->approvals, 0, approval);
@@ -295,7 +295,7 @@ bool release_number_read(struct ask *ask, uint32_t *number)
   return false;
 }
 
-enum desk_step release_not_found(struct ask *ask, uint32_t number)
+static enum desk_step release_not_found(struct ask *ask, uint32_t number)
 {
   fail(&ask->err, E_NOT_FOUND,
        "model '%.*s' has no release %u; 'slipway release list %.*s' lists them",

@@ -36,7 +36,6 @@ json_t *fact_json(const struct event *event, const char *name);
 
 /* The second path parameter, a release's number. */
 bool release_number_read(struct ask *ask, uint32_t *number);
-enum desk_step release_not_found(struct ask *ask, uint32_t number);
 
 /* The answer to GET .../history?at=TIME. */
 enum desk_step history_at(struct ask *ask, struct slice time);
