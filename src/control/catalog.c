@@ -341,7 +341,7 @@ enum code catalog_apply(struct catalog *catalog, const struct event *event, stru
   if (event->seq != catalog->seq + 1) return catalog_misfit(event, err, "wrong sequence number");
   struct catalog_tenant *tenant = catalog_tenant(catalog, event->tenant);
   struct catalog_model *model = NULL;
-  if (tenant && event->idempotency.len && catalog_key(catalog, tenant, event->idempotency))
+  if (tenant && event->idempotency.len && once_find(catalog, tenant, event->idempotency))
     return catalog_misfit(event, err, "its idempotency key has been used");
   if (event->kind == EVENT_TENANT_CREATED) {
     if (catalog_tenant_ever(catalog, event->tenant) || !event->tenant.len)

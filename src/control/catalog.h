@@ -101,8 +101,8 @@ struct catalog {
   uint32_t n_tenants, tenants_cap;
   struct catalog_model **models; /* by slot */
   uint32_t n_models, models_cap;
-  struct catalog_key **keys; /* open addressing; NULL empty */
-  uint32_t n_keys, keys_cap;
+  struct once_key **once; /* Idempotency-Keys of all tenants: open addressing, NULL empty */
+  uint32_t n_once, once_cap;
   struct catalog_tenant **names; /* the same, over tenants */
   uint32_t names_cap;
   struct key_index key_index;     /* API keys of all tenants, revoked ones, too */

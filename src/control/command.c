@@ -11,10 +11,10 @@
 #include "control/tenant.h"
 #include "world/model.h"
 
-static void refuse(struct decision *decision, enum code code)
+void decision_refuse(struct decision *decision)
 {
   decision->kind = DECISION_ANSWER;
-  must(code != OK && decision->err.code == code);
+  must(decision->err.code != OK);
 }
 
 /* --- keys that were used before --------------------------------------------------------------- */
@@ -45,7 +45,7 @@ static bool key_kind_fits(enum command_kind command, enum event_kind event)
   }
 }
 
-static bool key_fits(const struct catalog *catalog, const struct catalog_key *key,
+static bool key_fits(const struct catalog *catalog, const struct once_key *key,
                      const struct letter_command *command)
 {
   const struct event *event = &command->event;
@@ -75,7 +75,7 @@ bool command_same(const struct letter_command *one, const struct letter_command 
 static bool key_decide(const struct catalog *catalog, const struct catalog_tenant *tenant,
                        const struct letter_command *command, struct decision *decision)
 {
-  const struct catalog_key *key = catalog_key(catalog, tenant, command->event.idempotency);
+  const struct once_key *key = once_find(catalog, tenant, command->event.idempotency);
   if (!key) return false;
   decision->kind = DECISION_ANSWER;
   if (!key_fits(catalog, key, command)) {
@@ -133,25 +133,25 @@ static void push_decide(const struct catalog_tenant *tenant, const struct letter
   const struct event *wish = &command->event;
   struct err *err = &decision->err;
   if (model_name_check(wish->model, err) || files_check(wish, err)) {
-    refuse(decision, err->code);
+    decision_refuse(decision);
     return;
   }
   const struct catalog_model *model = catalog_model_like(tenant, wish->model);
   bool there = model && !model->removed;
   if (there && registry_if_match(model, command, err)) {
-    refuse(decision, err->code);
+    decision_refuse(decision);
     return;
   }
   if (model && !slice_eq(model->name, wish->model)) {
-    refuse(decision,
-           fail(err, E_CONFLICT, "model '%.*s' differs from '%.*s' in case only; use that name",
-                SLICE_ARG(wish->model), SLICE_ARG(model->name)));
+    fail(err, E_CONFLICT, "model '%.*s' differs from '%.*s' in case only; use that name",
+         SLICE_ARG(wish->model), SLICE_ARG(model->name));
+    decision_refuse(decision);
     return;
   }
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < wish->n_files; i++) bytes += wish->files[i].bytes;
   if (quota_stock_check(tenant, model, 1, bytes, err)) {
-    refuse(decision, err->code);
+    decision_refuse(decision);
     return;
   }
   decision->kind = DECISION_APPEND;
@@ -180,12 +180,13 @@ static void switch_decide(const struct letter_command *command, struct decision 
   if (!version && back) {
     fail(err, E_CONFLICT, "model '%.*s' has no version to go back to; name one with --to",
          SLICE_ARG(model->name));
-    refuse(decision, err->code);
+    decision_refuse(decision);
     return;
   }
   if (!catalog_version(model, version)) {
-    refuse(decision, fail(err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u",
-                          SLICE_ARG(model->name), version));
+    fail(err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u", SLICE_ARG(model->name),
+         version);
+    decision_refuse(decision);
     return;
   }
   decision->kind = DECISION_SWITCH;
@@ -201,8 +202,9 @@ static void retire_decide(const struct letter_command *command, struct decision 
   const struct catalog_model *model = decision->model;
   const struct event *wish = &command->event;
   if (wish->version && !catalog_version(model, wish->version)) {
-    refuse(decision, fail(&decision->err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u",
-                          SLICE_ARG(model->name), wish->version));
+    fail(&decision->err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u",
+         SLICE_ARG(model->name), wish->version);
+    decision_refuse(decision);
     return;
   }
   if (!model->serving || (wish->version && wish->version != model->serving)) {
@@ -229,18 +231,18 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
   const struct catalog_tenant *tenant = catalog_tenant(catalog, wish->tenant);
   if (tenant_command_is(command)) {
     if (texts_check(wish, &decision->err))
-      refuse(decision, decision->err.code);
+      decision_refuse(decision);
     else
       tenant_decide(catalog, command, decision);
     return;
   }
   if (!tenant) {
-    refuse(decision,
-           fail(&decision->err, E_NOT_FOUND, "there is no tenant '%.*s'", SLICE_ARG(wish->tenant)));
+    fail(&decision->err, E_NOT_FOUND, "there is no tenant '%.*s'", SLICE_ARG(wish->tenant));
+    decision_refuse(decision);
     return;
   }
   if (texts_check(wish, &decision->err)) {
-    refuse(decision, decision->err.code);
+    decision_refuse(decision);
     return;
   }
   if (key_decide(catalog, tenant, command, decision)) return;
@@ -268,11 +270,11 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
   if (!decision->model) {
     fail(&decision->err, E_MODEL_NOT_FOUND, "there is no model '%.*s'; 'slipway status' lists them",
          SLICE_ARG(wish->model));
-    refuse(decision, decision->err.code);
+    decision_refuse(decision);
     return;
   }
   if (registry_if_match(decision->model, command, &decision->err))
-    refuse(decision, decision->err.code);
+    decision_refuse(decision);
   else if (command->kind == COMMAND_RELEASE)
     release_decide(catalog, decision->model, command, decision);
   else if (command->kind == COMMAND_SAY)

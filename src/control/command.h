@@ -28,6 +28,8 @@ struct decision {
   uint32_t n_events;
 };
 
+/* decision->err is filled, and is the answer. */
+void decision_refuse(struct decision *decision);
 void command_decide(const struct catalog *catalog, const struct letter_command *command,
                     struct decision *decision);
 /* Whether two requests of one tenant with one key ask for the same: the second is answered like the

@@ -53,8 +53,7 @@ static enum code key_read(const struct event *event, struct key *key, struct cid
     return fail(err, E_INVALID_ARGUMENT, "'%.*s' is no key id", SLICE_ARG(replaces));
   if (replaces.at) memcpy(key->replaces, replaces.at, KEY_ID_LEN);
   if (!role_named(event_fact(event, "role"), &key->role))
-    return fail(err, E_INVALID_ARGUMENT, "'%.*s' is no role",
-                SLICE_ARG(event_fact(event, "role")));
+    return fail(err, E_INVALID_ARGUMENT, "'%.*s' is no role", SLICE_ARG(event_fact(event, "role")));
   if (!key->person.len || key->person.len > KEY_PERSON_MAX)
     return fail(err, E_INVALID_ARGUMENT, "a key is somebody's: a person of 1 to %d bytes",
                 KEY_PERSON_MAX);
@@ -181,12 +180,6 @@ enum code key_event_apply(struct catalog *catalog, struct catalog_tenant *tenant
 
 /* --- commands --------------------------------------------------------------------------------- */
 
-static void refuse(struct decision *decision, enum code code)
-{
-  decision->kind = DECISION_ANSWER;
-  must(code != OK && decision->err.code == code);
-}
-
 static void append(const struct letter_command *command, enum event_kind kind,
                    struct decision *decision)
 {
@@ -231,16 +224,18 @@ static void revoke_decide(const struct catalog_tenant *tenant, const struct cata
   const char *role = entry && entry->tenant == tenant && is_live(entry, command->event.wall_ms)
                          ? last_of(catalog, &tenant->keyring, entry, command->event.wall_ms)
                          : NULL;
-  if (!entry || entry->tenant != tenant)
-    refuse(decision, fail(err, E_KEY_NOT_FOUND, "there is no key '%.*s'", SLICE_ARG(id)));
-  else if (entry->revoked_seq)
+  if (!entry || entry->tenant != tenant) {
+    fail(err, E_KEY_NOT_FOUND, "there is no key '%.*s'", SLICE_ARG(id));
+    decision_refuse(decision);
+  } else if (entry->revoked_seq) {
     *decision = (struct decision){.kind = DECISION_ANSWER, .seq = entry->revoked_seq};
-  else if (role)
-    refuse(decision, fail(err, E_CONFLICT,
-                          "'%.*s' is the last key with the role %s; add another one first",
-                          SLICE_ARG(id), role));
-  else
+  } else if (role) {
+    fail(err, E_CONFLICT, "'%.*s' is the last key with the role %s; add another one first",
+         SLICE_ARG(id), role);
+    decision_refuse(decision);
+  } else {
     append(command, EVENT_KEY_REVOKED, decision);
+  }
 }
 
 /* One of the two lives at a time, but for the grace: no third may be made meanwhile. */
@@ -300,15 +295,13 @@ bool key_command_replays(const struct catalog *catalog, const struct letter_comm
   return command->kind == COMMAND_KEY_REVOKE && entry && entry->revoked_seq == seq;
 }
 
-enum code key_event_check(const struct catalog *catalog, const struct event *event,
-                          struct err *err)
+enum code key_event_check(const struct catalog *catalog, const struct event *event, struct err *err)
 {
   struct cidr cidrs[CIDRS_MAX];
   struct key key;
   if (key_read(event, &key, cidrs, err)) return err->code;
   if (!key_entry(catalog, key_id(&key))) return OK;
-  return fail(err, E_CONFLICT, "there is a key '%.*s' already; try again",
-              SLICE_ARG(key_id(&key)));
+  return fail(err, E_CONFLICT, "there is a key '%.*s' already; try again", SLICE_ARG(key_id(&key)));
 }
 
 void keyring_revoke(struct keyring *ring, uint64_t seq)
@@ -327,19 +320,20 @@ void key_command_decide(const struct catalog_tenant *tenant, const struct catalo
     return;
   }
   if (key_event_check(catalog, &command->event, err)) {
-    refuse(decision, err->code);
+    decision_refuse(decision);
     return;
   }
   if (tenant->keyring.n_live >= KEYS_LIVE_MAX) {
-    refuse(decision, fail(err, E_LIMIT_EXCEEDED,
-                          "tenant '%.*s' has %d keys, the most there may be; revoke some first",
-                          SLICE_ARG(tenant->name), KEYS_LIVE_MAX));
+    fail(err, E_LIMIT_EXCEEDED,
+         "tenant '%.*s' has %d keys, the most there may be; revoke some first",
+         SLICE_ARG(tenant->name), KEYS_LIVE_MAX);
+    decision_refuse(decision);
     return;
   }
   if (command->kind != COMMAND_KEY_ROTATE)
     append(command, EVENT_KEY_ADDED, decision);
   else if (rotate_check(catalog, tenant, &command->event, err))
-    refuse(decision, err->code);
+    decision_refuse(decision);
   else
     rotate_append(command, decision);
 }
@@ -371,9 +365,9 @@ void keyring_digest(const struct keyring *ring, struct sha256 *sha)
     const struct key_entry *entry = ring->entries[i];
     const struct key *key = &entry->key;
     char numbers[128];
-    int len = snprintf(numbers, sizeof numbers,
-                       "%" PRId64 ";%" PRId64 ";%" PRIu64 ";%" PRIu64 ";%u;", key->expires_ms,
-                       key->added_ms, entry->seq, entry->revoked_seq, key->n_cidrs);
+    int len =
+        snprintf(numbers, sizeof numbers, "%" PRId64 ";%" PRId64 ";%" PRIu64 ";%" PRIu64 ";%u;",
+                 key->expires_ms, key->added_ms, entry->seq, entry->revoked_seq, key->n_cidrs);
     add_text(sha, key_id(key));
     add_text(sha, slice_str(role_name(key->role)));
     add_text(sha, key->person);

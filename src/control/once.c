@@ -16,51 +16,51 @@ enum { TABLE_FIRST = 16 };
 static uint32_t home_of(const struct catalog *catalog, const struct catalog_tenant *tenant,
                         struct slice key)
 {
-  return ((uint32_t)siphash(catalog->hash_key, key) + tenant->slot) & (catalog->keys_cap - 1);
+  return ((uint32_t)siphash(catalog->hash_key, key) + tenant->slot) & (catalog->once_cap - 1);
 }
 
 static uint32_t place(const struct catalog *catalog, const struct catalog_tenant *tenant,
                       struct slice key)
 {
   uint32_t at = home_of(catalog, tenant, key);
-  for (; catalog->keys[at]; at = (at + 1) & (catalog->keys_cap - 1))
-    if (catalog->keys[at]->tenant == tenant && slice_eq(catalog->keys[at]->key, key)) break;
+  for (; catalog->once[at]; at = (at + 1) & (catalog->once_cap - 1))
+    if (catalog->once[at]->tenant == tenant && slice_eq(catalog->once[at]->key, key)) break;
   return at;
 }
 
-const struct catalog_key *catalog_key(const struct catalog *catalog,
-                                      const struct catalog_tenant *tenant, struct slice key)
+const struct once_key *once_find(const struct catalog *catalog, const struct catalog_tenant *tenant,
+                                 struct slice key)
 {
-  return catalog->keys_cap && key.len ? catalog->keys[place(catalog, tenant, key)] : NULL;
+  return catalog->once_cap && key.len ? catalog->once[place(catalog, tenant, key)] : NULL;
 }
 
 static void table_grow(struct catalog *catalog)
 {
-  struct catalog_key **old = catalog->keys;
-  uint32_t old_cap = catalog->keys_cap;
-  if ((catalog->n_keys + 1) * 2 <= old_cap) return;
-  catalog->keys_cap = old_cap ? old_cap * 2 : TABLE_FIRST;
-  catalog->keys = grab_zero(catalog->keys_cap, sizeof(struct catalog_key *));
+  struct once_key **old = catalog->once;
+  uint32_t old_cap = catalog->once_cap;
+  if ((catalog->n_once + 1) * 2 <= old_cap) return;
+  catalog->once_cap = old_cap ? old_cap * 2 : TABLE_FIRST;
+  catalog->once = grab_zero(catalog->once_cap, sizeof(struct once_key *));
   for (uint32_t i = 0; i < old_cap; i++)
-    if (old[i]) catalog->keys[place(catalog, old[i]->tenant, old[i]->key)] = old[i];
+    if (old[i]) catalog->once[place(catalog, old[i]->tenant, old[i]->key)] = old[i];
   ungrab(old);
 }
 
 /* Whoever comes after the hole and would rather be in it moves up. */
-static void table_remove(struct catalog *catalog, const struct catalog_key *key)
+static void table_remove(struct catalog *catalog, const struct once_key *key)
 {
-  uint32_t mask = catalog->keys_cap - 1, hole = place(catalog, key->tenant, key->key);
-  must(catalog->keys[hole] == key);
-  catalog->keys[hole] = NULL;
-  for (uint32_t at = (hole + 1) & mask; catalog->keys[at]; at = (at + 1) & mask) {
-    struct catalog_key *moved = catalog->keys[at];
+  uint32_t mask = catalog->once_cap - 1, hole = place(catalog, key->tenant, key->key);
+  must(catalog->once[hole] == key);
+  catalog->once[hole] = NULL;
+  for (uint32_t at = (hole + 1) & mask; catalog->once[at]; at = (at + 1) & mask) {
+    struct once_key *moved = catalog->once[at];
     uint32_t home = home_of(catalog, moved->tenant, moved->key);
     if (((at - home) & mask) < ((at - hole) & mask)) continue;
-    catalog->keys[hole] = moved;
-    catalog->keys[at] = NULL;
+    catalog->once[hole] = moved;
+    catalog->once[at] = NULL;
     hole = at;
   }
-  catalog->n_keys--;
+  catalog->n_once--;
 }
 
 /* --- the fold --------------------------------------------------------------------------------- */
@@ -73,10 +73,9 @@ static struct slice text_put(char **at, struct slice text)
   return text.len ? copy : SLICE_NONE;
 }
 
-void once_add(struct catalog *catalog, struct catalog_tenant *tenant,
-              const struct catalog_key *entry)
+void once_add(struct catalog *catalog, struct catalog_tenant *tenant, const struct once_key *entry)
 {
-  struct catalog_key *key = grab(sizeof *key + entry->key.len + entry->reason.len);
+  struct once_key *key = grab(sizeof *key + entry->key.len + entry->reason.len);
   char *texts = (char *)(key + 1);
   *key = *entry;
   key->next = NULL;
@@ -84,8 +83,8 @@ void once_add(struct catalog *catalog, struct catalog_tenant *tenant,
   key->key = text_put(&texts, entry->key);
   key->reason = text_put(&texts, entry->reason);
   table_grow(catalog);
-  catalog->keys[place(catalog, tenant, key->key)] = key;
-  catalog->n_keys++;
+  catalog->once[place(catalog, tenant, key->key)] = key;
+  catalog->n_once++;
   struct once *once = &tenant->once;
   if (once->last)
     once->last->next = key;
@@ -97,7 +96,7 @@ void once_add(struct catalog *catalog, struct catalog_tenant *tenant,
 
 static void eldest_forget(struct catalog *catalog, struct once *once)
 {
-  struct catalog_key *key = once->first;
+  struct once_key *key = once->first;
   table_remove(catalog, key);
   once->first = key->next;
   if (!once->first) once->last = NULL;
@@ -121,16 +120,16 @@ void once_fold(struct catalog *catalog, struct catalog_tenant *tenant,
                const struct catalog_model *model, const struct event *event)
 {
   struct once *once = &tenant->once;
-  struct catalog_key entry = {.key = event->idempotency,
-                              .model = model,
-                              .kind = event->kind,
-                              .version = event->version,
-                              .release = event->release,
-                              .seq = event->seq,
-                              .wall_ms = event->wall_ms,
-                              .asked = registry_asked(event),
-                              .code = event->code,
-                              .reason = event->reason};
+  struct once_key entry = {.key = event->idempotency,
+                           .model = model,
+                           .kind = event->kind,
+                           .version = event->version,
+                           .release = event->release,
+                           .seq = event->seq,
+                           .wall_ms = event->wall_ms,
+                           .asked = registry_asked(event),
+                           .code = event->code,
+                           .reason = event->reason};
   entry.has_request = request_read(event->request, entry.request);
   if (event->wall_ms > once->newest_ms) once->newest_ms = event->wall_ms;
   while (once->first && (once->n >= ONCE_MAX || once->first->wall_ms < once->newest_ms - ONCE_MS))
@@ -138,7 +137,7 @@ void once_fold(struct catalog *catalog, struct catalog_tenant *tenant,
   once_add(catalog, tenant, &entry);
 }
 
-bool once_compare(const struct catalog_key *key, const struct event *wish, bool *same)
+bool once_compare(const struct once_key *key, const struct event *wish, bool *same)
 {
   unsigned char request[ONCE_REQUEST_LEN];
   if (!key->has_request || !request_read(wish->request, request)) return false;
@@ -148,13 +147,13 @@ bool once_compare(const struct catalog_key *key, const struct event *wish, bool 
 
 void once_free(struct catalog *catalog)
 {
-  for (uint32_t i = 0; i < catalog->keys_cap; i++) ungrab(catalog->keys[i]);
-  ungrab(catalog->keys);
+  for (uint32_t i = 0; i < catalog->once_cap; i++) ungrab(catalog->once[i]);
+  ungrab(catalog->once);
 }
 
 /* --- one canonical form ----------------------------------------------------------------------- */
 
-static struct digest key_digest(const struct catalog_key *key)
+static struct digest key_digest(const struct once_key *key)
 {
   struct sha256 sha;
   sha256_init(&sha);
@@ -178,10 +177,10 @@ void once_digest(struct sha256 *sha, const struct catalog *catalog)
 {
   unsigned char sum[SHA256_LEN] = {0};
   for (uint32_t i = 0; i < catalog->n_tenants; i++)
-    for (const struct catalog_key *key = catalog->tenants[i]->once.first; key; key = key->next) {
+    for (const struct once_key *key = catalog->tenants[i]->once.first; key; key = key->next) {
       struct digest digest = key_digest(key);
       for (int k = 0; k < SHA256_LEN; k++) sum[k] = (unsigned char)(sum[k] + digest.at[k]);
     }
-  digest_number(sha, catalog->n_keys);
+  digest_number(sha, catalog->n_once);
   sha256_add(sha, slice_of((const char *)sum, sizeof sum));
 }

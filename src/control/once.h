@@ -23,8 +23,8 @@ struct catalog_tenant;
 enum { ONCE_MAX = 100000, ONCE_REQUEST_LEN = 16 };
 #define ONCE_MS (INT64_C(24) * 3600 * 1000)
 
-struct catalog_key {
-  struct catalog_key *next; /* the tenant's, by seq */
+struct once_key {
+  struct once_key *next; /* the tenant's, by seq */
   struct slice key;
   const struct catalog_tenant *tenant;
   const struct catalog_model *model;
@@ -41,22 +41,21 @@ struct catalog_key {
 
 /* A tenant's, eldest first. */
 struct once {
-  struct catalog_key *first, *last;
+  struct once_key *first, *last;
   uint32_t n;
   int64_t newest_ms;
 };
 
 /* NULL: it was not used, or that is forgotten. */
-const struct catalog_key *catalog_key(const struct catalog *catalog,
-                                      const struct catalog_tenant *tenant, struct slice key);
+const struct once_key *once_find(const struct catalog *catalog, const struct catalog_tenant *tenant,
+                                 struct slice key);
 /* The event's key; it is not known. model: NULL, the event is about none. */
 void once_fold(struct catalog *catalog, struct catalog_tenant *tenant,
                const struct catalog_model *model, const struct event *event);
 /* Puts an entry (texts copied) behind the tenant's others. */
-void once_add(struct catalog *catalog, struct catalog_tenant *tenant,
-              const struct catalog_key *entry);
+void once_add(struct catalog *catalog, struct catalog_tenant *tenant, const struct once_key *entry);
 /* Whether the key's request is told, and this command's, too: then *same says if they are one. */
-bool once_compare(const struct catalog_key *key, const struct event *wish, bool *same);
+bool once_compare(const struct once_key *key, const struct event *wish, bool *same);
 void once_free(struct catalog *catalog);
 void once_digest(struct sha256 *sha, const struct catalog *catalog);
 

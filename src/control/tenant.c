@@ -40,8 +40,7 @@ enum code tenant_fold(struct catalog *catalog, struct catalog_tenant *tenant,
   if (event_says(event, "quotas") &&
       quota_fold(catalog, &tenant->quotas, QUOTA_TENANT, event_fact(event, "quotas"), err))
     return catalog_misfit(event, err, "its quotas are none");
-  if (event_says(event, "about"))
-    tenant->about = catalog_keep(catalog, event_fact(event, "about"));
+  if (event_says(event, "about")) tenant->about = catalog_keep(catalog, event_fact(event, "about"));
   return OK;
 }
 
@@ -58,12 +57,6 @@ bool tenant_command_is(const struct letter_command *command)
 {
   return command->kind == COMMAND_TENANT_ADD || command->kind == COMMAND_TENANT_SET ||
          command->kind == COMMAND_TENANT_REMOVE;
-}
-
-static void refuse(struct decision *decision, enum code code)
-{
-  decision->kind = DECISION_ANSWER;
-  must(code != OK && decision->err.code == code);
 }
 
 static struct event *append(const struct letter_command *command, enum event_kind kind,
@@ -84,15 +77,15 @@ static void add_decide(const struct catalog *catalog, const struct letter_comman
   struct err *err = &decision->err;
   if (tenant_name_check(wish->tenant, err) ||
       event_text_check("what it is for", wish->note, TENANT_ABOUT_MAX, err)) {
-    refuse(decision, err->code);
+    decision_refuse(decision);
   } else if (known || slice_eq(wish->tenant, SLICE(TENANT_DEFAULT))) { /* that makes itself */
     fail(err, E_CONFLICT,
          known && known->removed_seq ? "tenant '%.*s' was removed; a name is never given twice"
-                            : "there is a tenant '%.*s' already",
+                                     : "there is a tenant '%.*s' already",
          SLICE_ARG(wish->tenant));
-    refuse(decision, err->code);
+    decision_refuse(decision);
   } else if (wish->n_facts && key_event_check(catalog, wish, err)) {
-    refuse(decision, err->code);
+    decision_refuse(decision);
   } else {
     struct event *created = append(command, EVENT_TENANT_CREATED, decision);
     created->facts = NULL;
@@ -149,11 +142,14 @@ static void remove_decide(const struct catalog_tenant *tenant, const struct lett
   struct err *err = &decision->err;
   bool force = slice_eq(event_fact(&command->event, "force"), SLICE("true"));
   if (slice_eq(tenant->name, SLICE(TENANT_DEFAULT))) {
-    refuse(decision, fail(err, E_CONFLICT, "tenant '" TENANT_DEFAULT "' stays: it is whose "
-                                           "everything is that nobody says a tenant for"));
+    fail(err, E_CONFLICT,
+         "tenant '" TENANT_DEFAULT
+         "' stays: it is whose "
+         "everything is that nobody says a tenant for");
+    decision_refuse(decision);
   } else if (something_moves(tenant, err) || something_is_held(tenant, err) ||
              (!force && something_serves(tenant, err))) {
-    refuse(decision, err->code);
+    decision_refuse(decision);
   } else {
     struct event *event = append(command, EVENT_TENANT_REMOVED, decision);
     event->facts = NULL;
@@ -177,12 +173,12 @@ static bool key_decides(const struct catalog *catalog, const struct letter_comma
 {
   const struct event *wish = &command->event;
   const struct catalog_tenant *ever = catalog_tenant_ever(catalog, wish->tenant);
-  const struct catalog_key *key = ever ? catalog_key(catalog, ever, wish->idempotency) : NULL;
+  const struct once_key *key = ever ? once_find(catalog, ever, wish->idempotency) : NULL;
   if (!key) return false;
-  bool same = (command->kind == COMMAND_TENANT_SET && key->kind == EVENT_TENANT_SET) ||
-              (command->kind == COMMAND_TENANT_REMOVE && key->kind == EVENT_TENANT_REMOVED) ||
-              (command->kind == COMMAND_TENANT_ADD && key->kind == EVENT_TENANT_CREATED &&
-               !wish->n_facts);
+  bool same =
+      (command->kind == COMMAND_TENANT_SET && key->kind == EVENT_TENANT_SET) ||
+      (command->kind == COMMAND_TENANT_REMOVE && key->kind == EVENT_TENANT_REMOVED) ||
+      (command->kind == COMMAND_TENANT_ADD && key->kind == EVENT_TENANT_CREATED && !wish->n_facts);
   bool equal = true;
   decision->kind = DECISION_ANSWER;
   decision->seq = key->seq;
@@ -199,15 +195,16 @@ void tenant_decide(const struct catalog *catalog, const struct letter_command *c
   const struct catalog_tenant *tenant = catalog_tenant(catalog, wish->tenant);
   struct err *err = &decision->err;
   if (key_decides(catalog, command, decision)) return;
-  if (command->kind == COMMAND_TENANT_ADD)
+  if (command->kind == COMMAND_TENANT_ADD) {
     add_decide(catalog, command, decision);
-  else if (!tenant)
-    refuse(decision, fail(err, E_TENANT_NOT_FOUND, "there is no tenant '%.*s'",
-                          SLICE_ARG(wish->tenant)));
-  else if (command->kind == COMMAND_TENANT_REMOVE)
+  } else if (!tenant) {
+    fail(err, E_TENANT_NOT_FOUND, "there is no tenant '%.*s'", SLICE_ARG(wish->tenant));
+    decision_refuse(decision);
+  } else if (command->kind == COMMAND_TENANT_REMOVE) {
     remove_decide(tenant, command, decision);
-  else if (set_check(tenant, wish, err))
-    refuse(decision, err->code);
-  else
+  } else if (set_check(tenant, wish, err)) {
+    decision_refuse(decision);
+  } else {
     append(command, EVENT_TENANT_SET, decision);
+  }
 }

@@ -173,14 +173,14 @@ TEST(a_key_is_remembered_per_tenant)
   event.idempotency = SLICE("k");
   EXPECT_INT(catalog_apply(catalog, &event, &err), OK);
   const struct catalog_tenant *tenant = catalog_tenant(catalog, SLICE("default"));
-  const struct catalog_key *key = catalog_key(catalog, tenant, SLICE("k"));
+  const struct once_key *key = once_find(catalog, tenant, SLICE("k"));
   EXPECT(key && key->seq == 4 && key->version == 1 && key->kind == EVENT_VERSION_DEPLOYED);
-  EXPECT(!catalog_key(catalog, tenant, SLICE("K")) && !catalog_key(catalog, tenant, SLICE_NONE));
+  EXPECT(!once_find(catalog, tenant, SLICE("K")) && !once_find(catalog, tenant, SLICE_NONE));
   event.seq = 5;
   EXPECT_INT(catalog_apply(catalog, &event, &err), E_INTERNAL); /* twice */
   struct event other = {.seq = 5, .kind = EVENT_TENANT_CREATED, .tenant = SLICE("two")};
   EXPECT_INT(catalog_apply(catalog, &other, &err), OK);
-  EXPECT(!catalog_key(catalog, catalog_tenant(catalog, SLICE("two")), SLICE("k")));
+  EXPECT(!once_find(catalog, catalog_tenant(catalog, SLICE("two")), SLICE("k")));
   catalog_free(catalog);
 }
 
@@ -211,7 +211,7 @@ TEST(it_grows_to_many_and_finds_each)
     const struct catalog_tenant *tenant = catalog_tenant(catalog, slice_str(name));
     for (int m = 0; tenant && m < MODELS; m++) {
       snprintf(key, sizeof key, "%d", m);
-      const struct catalog_key *k = catalog_key(catalog, tenant, slice_str(key));
+      const struct once_key *k = once_find(catalog, tenant, slice_str(key));
       snprintf(key, sizeof key, "m%d", m);
       found += k && k->tenant == tenant && catalog_model(tenant, slice_str(key)) != NULL;
     }

@@ -40,7 +40,7 @@ static enum code add(struct catalog *catalog, enum event_kind kind, const char *
 
 static bool knows(struct catalog *catalog, const char *tenant, const char *key)
 {
-  return catalog_key(catalog, catalog_tenant(catalog, slice_str(tenant)), slice_str(key)) != NULL;
+  return once_find(catalog, catalog_tenant(catalog, slice_str(tenant)), slice_str(key)) != NULL;
 }
 
 TEST(a_day_is_enough)
@@ -78,7 +78,7 @@ TEST(a_tenant_has_a_hundred_thousand_at_most)
     snprintf(key, sizeof key, "%d", i);
     if (add(catalog, EVENT_FLAGS_SET, "a", key, "") != OK) EXPECT(!"folds");
   }
-  EXPECT_INT(catalog->n_keys, ONCE_MAX);
+  EXPECT_INT(catalog->n_once, ONCE_MAX);
   EXPECT(!knows(catalog, "a", "499") && knows(catalog, "a", "500"));
   for (int i = 500; i < ONCE_MAX + 500; i += 997) {
     snprintf(key, sizeof key, "%d", i);
@@ -113,10 +113,10 @@ TEST(every_fold_forgets_the_same)
       for (uint32_t i = 0; i < catalog->n_tenants; i++) {
         const struct catalog_tenant *of = catalog->tenants[i];
         n += of->once.n;
-        for (const struct catalog_key *at = of->once.first; at; at = at->next)
-          EXPECT(catalog_key(catalog, of, at->key) == at);
+        for (const struct once_key *at = of->once.first; at; at = at->next)
+          EXPECT(once_find(catalog, of, at->key) == at);
       }
-      EXPECT_INT(n, catalog->n_keys);
+      EXPECT_INT(n, catalog->n_once);
       EXPECT(n < 200);
       digests[salt] = catalog_digest(catalog);
       catalog_free(catalog);
@@ -134,11 +134,11 @@ TEST(a_request_is_told_from_another)
   EXPECT_INT(add(catalog, EVENT_FLAGS_SET, "a", "new", "0123456789abcdef0123456789abcdef"), OK);
   const struct catalog_tenant *tenant = catalog_tenant(catalog, SLICE("a"));
   struct event wish = {.request = SLICE("0123456789abcdef0123456789abcdef")};
-  EXPECT(!once_compare(catalog_key(catalog, tenant, SLICE("old")), &wish, &same));
-  EXPECT(once_compare(catalog_key(catalog, tenant, SLICE("new")), &wish, &same) && same);
+  EXPECT(!once_compare(once_find(catalog, tenant, SLICE("old")), &wish, &same));
+  EXPECT(once_compare(once_find(catalog, tenant, SLICE("new")), &wish, &same) && same);
   wish.request = SLICE("0123456789abcdef0123456789abcdee");
-  EXPECT(once_compare(catalog_key(catalog, tenant, SLICE("new")), &wish, &same) && !same);
+  EXPECT(once_compare(once_find(catalog, tenant, SLICE("new")), &wish, &same) && !same);
   wish.request = SLICE("0123");
-  EXPECT(!once_compare(catalog_key(catalog, tenant, SLICE("new")), &wish, &same));
+  EXPECT(!once_compare(once_find(catalog, tenant, SLICE("new")), &wish, &same));
   catalog_free(catalog);
 }

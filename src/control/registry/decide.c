@@ -13,12 +13,6 @@
 #include "control/release/fold.h"
 #include "world/model.h"
 
-static void refuse(struct decision *decision)
-{
-  decision->kind = DECISION_ANSWER;
-  must(decision->err.code != OK);
-}
-
 bool registry_command_is(enum command_kind kind)
 {
   return kind >= COMMAND_MODEL_ADD && kind <= COMMAND_VERSION_SOUND;
@@ -38,8 +32,8 @@ bool registry_key_fits(enum command_kind command, enum event_kind event)
   }
 }
 
-enum code registry_if_match(const struct catalog_model *model,
-                            const struct letter_command *command, struct err *err)
+enum code registry_if_match(const struct catalog_model *model, const struct letter_command *command,
+                            struct err *err)
 {
   bool fits = command->n_seqs_wanted == 0;
   for (uint32_t i = 0; i < command->n_seqs_wanted; i++)
@@ -112,14 +106,15 @@ static void add_decide(const struct catalog_tenant *tenant, const struct letter_
   struct err *err = &decision->err;
   bool same = there && slice_eq(there->name, wish->model);
   if (model_name_check(wish->model, err)) {
-    refuse(decision);
+    decision_refuse(decision);
   } else if (there && (!same || !there->removed)) {
-    fail(err, E_CONFLICT, same ? "there is a model '%.*s' already"
-                               : "model '%.*s' differs from one there is (or was) in case only",
+    fail(err, E_CONFLICT,
+         same ? "there is a model '%.*s' already"
+              : "model '%.*s' differs from one there is (or was) in case only",
          SLICE_ARG(wish->model));
-    refuse(decision);
+    decision_refuse(decision);
   } else if (quota_stock_check(tenant, NULL, 0, 0, err)) {
-    refuse(decision);
+    decision_refuse(decision);
   } else {
     struct event *made = event_add(decision, command, EVENT_MODEL_CREATED);
     made->facts = NULL;
@@ -127,7 +122,7 @@ static void add_decide(const struct catalog_tenant *tenant, const struct letter_
     if (!event_fact(wish, "patch").len) return;
     made->idempotency = SLICE_NONE;
     struct event *set = event_add(decision, command, EVENT_MODEL_SET);
-    if (!card_facts(SLICE_NONE, CARD_OF_MODEL, NULL, command, set, err)) refuse(decision);
+    if (!card_facts(SLICE_NONE, CARD_OF_MODEL, NULL, command, set, err)) decision_refuse(decision);
   }
 }
 
@@ -136,7 +131,7 @@ bool registry_push_dress(const struct catalog_model *model, const struct letter_
 {
   if (!event_fact(&command->event, "patch").len) return true;
   if (card_facts(SLICE_NONE, CARD_OF_VERSION, model, command, pushed, &decision->err)) return true;
-  refuse(decision);
+  decision_refuse(decision);
   return false;
 }
 
@@ -145,7 +140,7 @@ static void limit_decide(const struct catalog_model *model, const struct letter_
 {
   struct slice fact = event_fact(&command->event, "quotas");
   if (quota_fact_check(model->quotas, QUOTA_MODEL, fact, &decision->err))
-    refuse(decision);
+    decision_refuse(decision);
   else
     event_add(decision, command, EVENT_MODEL_SET);
 }
@@ -155,11 +150,10 @@ static void set_decide(const struct catalog_model *model, const struct catalog_v
 {
   bool whole = command->kind == COMMAND_MODEL_SET;
   const struct blob *card = whole ? model->card : version->card;
-  struct event *event =
-      event_add(decision, command, whole ? EVENT_MODEL_SET : EVENT_VERSION_SET);
+  struct event *event = event_add(decision, command, whole ? EVENT_MODEL_SET : EVENT_VERSION_SET);
   if (!card_facts(blob_lend(card), whole ? CARD_OF_MODEL : CARD_OF_VERSION, model, command, event,
                   &decision->err)) {
-    refuse(decision);
+    decision_refuse(decision);
     return;
   }
   if (!slice_eq(event_fact(event, "card"), blob_lend(card))) return;
@@ -179,13 +173,13 @@ static void alias_decide(const struct catalog_model *model, const struct letter_
     if (!alias) {
       fail(err, E_NOT_FOUND, "model '%.*s' has no alias '%.*s'", SLICE_ARG(model->name),
            SLICE_ARG(name));
-      refuse(decision);
+      decision_refuse(decision);
       return;
     }
     event_add(decision, command, EVENT_ALIAS_REMOVED)->version = alias->version;
     decision->version = alias->version;
   } else if (alias_name_check(name, err)) {
-    refuse(decision);
+    decision_refuse(decision);
   } else if (alias && alias->version == command->event.version) {
     decision->kind = DECISION_ANSWER; /* it points there already */
     decision->version = alias->version;
@@ -193,7 +187,7 @@ static void alias_decide(const struct catalog_model *model, const struct letter_
   } else if (!alias && model->n_aliases >= ALIASES_MAX) {
     fail(err, E_LIMIT_EXCEEDED, "model '%.*s' has %d aliases, the most there may be",
          SLICE_ARG(model->name), ALIASES_MAX);
-    refuse(decision);
+    decision_refuse(decision);
   } else {
     event_add(decision, command, EVENT_ALIAS_SET);
   }
@@ -212,8 +206,7 @@ static enum code needed(const struct catalog_model *model, uint32_t number, cons
   return err->code;
 }
 
-static enum code release_needs(const struct catalog_model *model, uint32_t number,
-                               struct err *err)
+static enum code release_needs(const struct catalog_model *model, uint32_t number, struct err *err)
 {
   const struct catalog_release *release = model->release;
   char by[64];
@@ -251,7 +244,7 @@ static void version_remove_decide(struct catalog_model *model,
   struct err *err = &decision->err;
   uint32_t number = version->number;
   if (unneeded(model, number, err)) {
-    refuse(decision);
+    decision_refuse(decision);
     return;
   }
   for (uint32_t i = 0; i < model->n_aliases && !err->code; i++) {
@@ -263,8 +256,8 @@ static void version_remove_decide(struct catalog_model *model,
     fail_at(err, "alias/%.*s", SLICE_ARG(alias->name));
   }
   if (!err->code && version->held) {
-    needed(model, number, "is on hold",
-           "an admin lifts it: slipway model set MODEL@V --hold ''", err);
+    needed(model, number, "is on hold", "an admin lifts it: slipway model set MODEL@V --hold ''",
+           err);
     fail_at(err, "hold");
   }
   if (!err->code && catalog_previous(model) == number) {
@@ -272,7 +265,7 @@ static void version_remove_decide(struct catalog_model *model,
     fail_at(err, "rollback/%u", number);
   }
   if (err->code) {
-    refuse(decision);
+    decision_refuse(decision);
     return;
   }
   decision->model = model;
@@ -288,7 +281,7 @@ static void model_remove_decide(struct catalog_model *model, const struct letter
     fail_at(err, "hold");
   }
   if (err->code) {
-    refuse(decision);
+    decision_refuse(decision);
     return;
   }
   decision->model = model;
@@ -328,7 +321,7 @@ void registry_decide(const struct catalog_tenant *tenant, const struct letter_co
     fail(err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u", SLICE_ARG(model->name),
          wish->version);
   if (err->code || registry_if_match(model, command, err)) {
-    refuse(decision);
+    decision_refuse(decision);
     return;
   }
   switch (command->kind) {

@@ -10,13 +10,6 @@
 #include "control/release/facts.h"
 #include "world/fault.h"
 
-
-static void answer(struct decision *decision)
-{
-  decision->kind = DECISION_ANSWER;
-  must(decision->err.code != OK);
-}
-
 /* --- a release begins ------------------------------------------------------------------------- */
 
 bool release_moved(struct arena *arena, const struct catalog_model *model,
@@ -258,7 +251,7 @@ void release_decide(const struct catalog *catalog, struct catalog_model *model,
   fine = fine && begin(catalog, model, command, &plan, &scratch, decision);
   arena_deinit(&scratch);
   decision->kind = DECISION_APPEND;
-  if (!fine) answer(decision);
+  if (!fine) decision_refuse(decision);
 }
 
 /* --- words ------------------------------------------------------------------------------------ */
@@ -276,7 +269,7 @@ void say_decide(struct catalog_model *model, const struct letter_command *comman
   if (release && wish->release && wish->release != release->number) {
     fail(&decision->err, E_CONFLICT, "release %u of model '%.*s' is over; the newest is %u",
          wish->release, SLICE_ARG(model->name), release->number);
-    answer(decision);
+    decision_refuse(decision);
     return;
   }
   if (release_is_on(model)) return;
@@ -335,7 +328,7 @@ void freeze_decide(const struct catalog *catalog, const struct catalog_tenant *t
   struct facts facts;
   must(command->arena);
   if (!freeze_fits(catalog, tenant, wish, lift, &decision->err)) {
-    answer(decision);
+    decision_refuse(decision);
     return;
   }
   facts_init(&facts, command->arena);
@@ -351,7 +344,7 @@ void freeze_decide(const struct catalog *catalog, const struct catalog_tenant *t
                                        .idempotency = wish->idempotency};
   if (facts_give(&facts, &decision->events[0])) return;
   fail(&decision->err, E_OUT_OF_MEMORY, "the freeze takes too much memory");
-  answer(decision);
+  decision_refuse(decision);
 }
 
 /* --- switches beside a release ---------------------------------------------------------------- */
@@ -379,7 +372,7 @@ bool switch_decide_held(const struct catalog *catalog, struct catalog_model *mod
   const struct catalog_release *release = model->release;
   uint32_t version = command->event.version;
   if (frozen(catalog, model, command, &decision->err)) {
-    answer(decision);
+    decision_refuse(decision);
     return true;
   }
   if (!release_is_on(model)) return false;
@@ -396,6 +389,6 @@ bool switch_decide_held(const struct catalog *catalog, struct catalog_model *mod
        "release %u of model '%.*s' (version %u) is %s; wait for it, or end it with 'slipway abort'",
        release->number, SLICE_ARG(model->name), release_version(release, &release->rollout),
        rollout_state_name(release->rollout.state));
-  answer(decision);
+  decision_refuse(decision);
   return true;
 }

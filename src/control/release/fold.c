@@ -32,7 +32,7 @@ static int digit_of(char c)
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-enum code rollout_from_hex(struct slice hex, struct rollout *rollout, struct err *err)
+static enum code rollout_from_hex(struct slice hex, struct rollout *rollout, struct err *err)
 {
   char bytes[ROLLOUT_BYTES_MAX];
   size_t n = hex.len / 2;

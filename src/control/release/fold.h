@@ -7,8 +7,7 @@
  * here, by that one event: a crash finds the old split or the new one.
  *
  *   RELEASE_STARTED   version: the candidate; facts plan, rehearse, rollout, seed, stable;
- *   versions:
- *                     of all arms, by blanks, where there are several candidates
+ *                     versions (of all arms, by blanks, where there are several candidates)
  *   RELEASE_MOVED     facts state, step, elapsed_ms, why: for people; looks, rollout, edges: for
  *                     going on after a restart; verdict: the evidence (judge/explain.h);
  *                     serving: the version that answers from now on, where that changes; protects
@@ -78,6 +77,5 @@ void freeze_digest(struct sha256 *sha, const struct catalog *catalog);
 
 /* A rollout as the text of a fact; at is NULL past the arena's cap. */
 struct slice rollout_hex(struct arena *arena, const struct rollout *rollout);
-CHECKED enum code rollout_from_hex(struct slice hex, struct rollout *rollout, struct err *err);
 
 #endif

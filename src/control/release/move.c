@@ -158,7 +158,7 @@ static bool key_is_free(const struct control *control, const struct run *run, st
         slice_eq(change->append.events[0].tenant, tenant->name))
       return false;
   }
-  return !catalog_key(control->catalog, tenant, key);
+  return !once_find(control->catalog, tenant, key);
 }
 
 /* The same of one that acted before its turn: it is told once. Its command still waits, so another

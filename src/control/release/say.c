@@ -152,7 +152,7 @@ void run_hear(struct control *control, const struct letter_command *command)
   char person[ROLLOUT_PERSON_MAX];
   if (!run || run->owed || command->kind != COMMAND_SAY) return;
   if (wish->release && wish->release != run->number) return;
-  if (catalog_key(control->catalog, tenant, wish->idempotency)) return;
+  if (once_find(control->catalog, tenant, wish->idempotency)) return;
   if (!event_read(command, run, person, &event) || event.when != WHEN_ABORT) return;
   if (!run->out && !change_writes(control, model)) return; /* its turn is now */
   if (!way_back_is_there(run)) return;

@@ -21,13 +21,14 @@ struct snap {
 
 /* What a noun's function below was written for. Whoever adds a member describes it there, and then
  * corrects the number: a member that is forgotten would be gone after a restart. */
-#define NOUN_SIZE(noun, bytes) \
-  _Static_assert(sizeof(struct noun) == (bytes), #noun " has another member: see its function here")
+#define NOUN_SIZE(noun, bytes)                                                                  \
+  _Static_assert(sizeof(struct noun) == (bytes), #noun " has another member: see its function " \
+                                                       "here")
 NOUN_SIZE(catalog_version, 216);
 NOUN_SIZE(catalog_model, 456);
 NOUN_SIZE(catalog_tenant, 216);
 NOUN_SIZE(catalog_alias, 56);
-NOUN_SIZE(catalog_key, 120);
+NOUN_SIZE(once_key, 120);
 NOUN_SIZE(catalog_release, 992);
 NOUN_SIZE(catalog_freeze, 104);
 NOUN_SIZE(key_entry, 192);
@@ -69,10 +70,7 @@ static void snap_u32(struct snap *snap, uint32_t *value)
   *value = (uint32_t)snap_upto(snap, *value, UINT32_MAX);
 }
 
-static void snap_bool(struct snap *snap, bool *value)
-{
-  *value = snap_upto(snap, *value, 1) != 0;
-}
+static void snap_bool(struct snap *snap, bool *value) { *value = snap_upto(snap, *value, 1) != 0; }
 
 /* A count of things of a byte at least: no more than there are bytes. */
 static void snap_count(struct snap *snap, uint32_t *n)
@@ -281,7 +279,7 @@ static void snap_model(struct snap *snap, struct catalog_model *model)
 
 /* --- keys, of both kinds ---------------------------------------------------------------------- */
 
-static void snap_key(struct snap *snap, struct catalog_tenant *tenant, struct catalog_key *key)
+static void snap_key(struct snap *snap, struct catalog_tenant *tenant, struct once_key *key)
 {
   uint32_t slot = key->model ? key->model->slot + 1 : 0;
   key->key = snap_view(snap, key->key);
@@ -297,8 +295,7 @@ static void snap_key(struct snap *snap, struct catalog_tenant *tenant, struct ca
   key->code = (enum code)snap_upto(snap, key->code, CODE_COUNT - 1);
   key->reason = snap_view(snap, key->reason);
   if (!snap->reading) return;
-  if (slot > snap->catalog->n_models || !key->key.len ||
-      catalog_key(snap->catalog, tenant, key->key))
+  if (slot > snap->catalog->n_models || !key->key.len || once_find(snap->catalog, tenant, key->key))
     snap->bad = true;
   if (snap->bad) return;
   key->model = slot ? snap->catalog->models[slot - 1] : NULL;
@@ -310,9 +307,9 @@ static void snap_once(struct snap *snap, struct catalog_tenant *tenant)
   uint32_t n = tenant->once.n;
   snap_i64(snap, &tenant->once.newest_ms);
   snap_count(snap, &n);
-  struct catalog_key *at = tenant->once.first;
+  struct once_key *at = tenant->once.first;
   for (uint32_t i = 0; i < n && !snap->bad; i++) {
-    struct catalog_key key = snap->reading ? (struct catalog_key){.next = NULL} : *at;
+    struct once_key key = snap->reading ? (struct once_key){.next = NULL} : *at;
     if (!snap->reading) at = at->next;
     snap_key(snap, tenant, &key);
   }
@@ -354,8 +351,8 @@ static void snap_keyring(struct snap *snap, struct catalog_tenant *tenant)
   uint32_t n = tenant->keyring.n;
   snap_count(snap, &n);
   for (uint32_t i = 0; i < n && !snap->bad; i++) {
-    struct key_entry *entry = snap->reading ? catalog_room(snap->catalog, 1, sizeof *entry)
-                                            : tenant->keyring.entries[i];
+    struct key_entry *entry =
+        snap->reading ? catalog_room(snap->catalog, 1, sizeof *entry) : tenant->keyring.entries[i];
     snap_entry(snap, entry);
     if (!snap->reading || snap->bad) continue;
     if (key_entry(snap->catalog, key_id(&entry->key)))
@@ -468,9 +465,8 @@ uint64_t snapshot_form(void)
   buf_init(&names, 1 << 20);
   buf_print(&names, "1 %zu %zu %zu %zu %zu %zu %zu %zu %zu", sizeof(struct catalog_version),
             sizeof(struct catalog_model), sizeof(struct catalog_tenant),
-            sizeof(struct catalog_alias), sizeof(struct catalog_key),
-            sizeof(struct catalog_release), sizeof(struct catalog_freeze),
-            sizeof(struct key_entry), sizeof(struct event_file));
+            sizeof(struct catalog_alias), sizeof(struct once_key), sizeof(struct catalog_release),
+            sizeof(struct catalog_freeze), sizeof(struct key_entry), sizeof(struct event_file));
   for (int i = 0; i < CODE_COUNT; i++) buf_print(&names, " %s", code_name((enum code)i));
   for (int i = EVENT_NONE; i < EVENT_KINDS; i++)
     buf_print(&names, " %s", event_name((enum event_kind)i));
