@@ -57,6 +57,7 @@ static enum desk_step upload_failed(struct ask *ask, struct put *upload)
   return ask_fail(ask);
 }
 
+/* What was committed counts whatever is said of it: it lies there until it is collected. */
 static enum desk_step upload_end(struct ask *ask, struct put *upload)
 {
   struct digest digest;
@@ -67,11 +68,11 @@ static enum desk_step upload_end(struct ask *ask, struct put *upload)
   if (upload->has_wanted && memcmp(&digest, &upload->wanted, sizeof digest) != 0) {
     fail(&ask->err, E_INVALID_ARGUMENT, "the bytes are not those of ?sha256=; send them again");
     fail_at(&ask->err, "sha256");
-    return upload_failed(ask, upload);
+    return ask_fail(ask);
   }
   if (held_add(ask->desk->opts->datadir, ask->letter->tenant, &digest,
                ask->letter->headers[ASK_IDEMPOTENCY_KEY], &ask->err) != OK)
-    return upload_failed(ask, upload);
+    return ask_fail(ask);
   return ask_json(ask, 201,
                   json_pack("{so,so}", "sha256", json_digest(&digest), "bytes", json_u64(bytes)));
 }

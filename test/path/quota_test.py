@@ -286,6 +286,22 @@ def uploads_count_before_they_are_a_versions():
 
 
 @test
+def bytes_that_are_not_those_that_were_said_count_all_the_same():
+    with Daemon("--keys-only") as d:
+        acme = tenant(d, "acme")
+        stored = len(MODEL["model.json"])
+        limit(d, "acme", stored_bytes=stored + 1000)
+        wrong = "/api/v1/blobs?sha256=" + "0" * 64
+        expect_eq(acme.ask("PUT", wrong, b"a" * 400).status, 400)
+        key = {"idempotency-key": "k"}
+        expect_eq(acme.ask("PUT", "/api/v1/blobs", b"b" * 100, key).status, 201)
+        expect_eq(acme.ask("PUT", "/api/v1/blobs", b"c" * 400, key).status, 409)
+        used = acme.get("/api/v1/quotas").json()["quotas"]["stored_bytes"]["used"]
+        expect_eq(used, stored + 900)  # they lie in the store until they are collected
+        refused(acme.ask("PUT", wrong, b"d" * 101), "QUOTA_EXCEEDED", used=stored + 900)
+
+
+@test
 def many_pushes_at_once_find_the_room_there_is():
     with Daemon("--keys-only") as d:
         acme = tenant(d, "acme")
