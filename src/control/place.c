@@ -445,6 +445,7 @@ void place_pulse(struct place *place, const struct catalog *catalog)
       failed_rest(place, LIST_OF(link, struct placed, link));
   }
   fit_pulse(place, catalog);
+  room_offer(place); /* who was to leave for it may have been woken before */
 }
 
 void place_wake(struct place *place, struct placed *placed)

@@ -195,6 +195,10 @@ TEST(who_is_woken_before_it_has_left_stays)
   EXPECT_INT(all[0]->state, PLACED_READY);
   EXPECT_INT(place.held, 2 * MIB);
   EXPECT_INT(all[2]->state, PLACED_WAITING);
+  place_pulse(&place, catalog); /* nobody has left: who waits asks again */
+  EXPECT_INT(all[0]->rest, REST_RESTS);
+  world_home(0);
+  EXPECT_INT(all[2]->state, PLACED_READY);
   end();
 }
 
