@@ -265,14 +265,14 @@ static void threads_start(struct daemon *d)
 
 /* ---- running and stopping ---- */
 
-/* Loops and desks read the new settings when this returns: with a signal that ends the process if
- * one came meanwhile, or 0. */
+/* Loops and desks read the new settings when this returns: with the newest signal that came
+ * meanwhile, one that ends the process before any other; 0: none. */
 static int settings_tell(struct daemon *d)
 {
   static struct letter_settings letters[2 * THREADS_MAX];
   struct settings *old = d->settings;
   uint32_t n_loops = d->post.n_loops, out = n_loops + d->post.n_desks;
-  int ending = 0;
+  int came = 0;
   d->settings = settings_read(d);
   for (uint32_t i = 0; i < out; i++) {
     letters[i] = (struct letter_settings){
@@ -283,10 +283,10 @@ static int settings_tell(struct daemon *d)
     struct mail *mail;
     int signal = keeper_wait(INT64_MAX, &mail);
     for (; mail; mail = mail->next) out--;
-    if (signal == SIGTERM || signal == SIGINT) ending = signal;
+    if (signal && came != SIGTERM && came != SIGINT) came = signal;
   }
   ungrab(old);
-  return ending;
+  return came;
 }
 
 /* SIGHUP. On an error all stays as it was, and one line says why. */
@@ -316,7 +316,7 @@ static int signal_wait(struct daemon *d)
     struct mail *mail;
     int signal = keeper_wait(INT64_MAX, &mail);
     must(mail == NULL); /* nothing is out */
-    if (signal == SIGHUP) signal = config_reread(d);
+    while (signal == SIGHUP) signal = config_reread(d);
     if (signal == SIGTERM || signal == SIGINT) return signal;
   }
 }

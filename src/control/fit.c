@@ -247,8 +247,19 @@ static void purse_watch(const struct purse *purse, bool *high)
   *high = is || (*high && !calm);
 }
 
+static void models_trim(struct place *place, const struct catalog *catalog)
+{
+  for (uint32_t i = 0; i < place->models_cap && i < catalog->n_models; i++) {
+    const struct catalog_model *model = catalog->models[i];
+    if (!model->quotas) continue;
+    const struct purse purse = {NULL, model, max_of(model->quotas), model_held(place, model)};
+    purse_trim(place, &purse);
+  }
+}
+
 void fit_pulse(struct place *place, const struct catalog *catalog)
 {
+  models_trim(place, catalog);
   for (uint32_t i = 0; i < place->tenants_cap && i < catalog->n_tenants; i++) {
     struct place_tenant *tenant = &place->tenants[i];
     if (!tenant->held && !tenant->high) continue;

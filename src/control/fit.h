@@ -34,10 +34,9 @@ enum fit fit_make(struct place *place, struct placed *placed, struct err *err);
 /* The same question, and nothing happens. */
 enum fit fit_ask(struct place *place, const struct placed *placed, struct err *err);
 void fit_charge(struct place *place, struct placed *placed, uint64_t bytes); /* 0: it has left */
-/* Once a second, of the process's budget and the tenants': where more is held than may be (a load
- * took more than was expected, a budget shrank), somebody leaves; where one is used to 80 % it is
- * said, once, and again only after it was below 75 %. A model's own budget is looked at when one
- * of its versions is loaded. */
+/* Once a second: where more is held than may be (a load took more than was expected, a budget
+ * shrank), somebody leaves; where the process's budget or a tenant's is used to 80 % it is said,
+ * once, and again only after it was below 75 %. */
 void fit_pulse(struct place *place, const struct catalog *catalog);
 
 #endif

@@ -148,7 +148,9 @@ static void version_rests(struct version *version, const struct placed *placed)
   if (placed->known) version_known(version, placed);
   version->state = VERSION_RESTING;
   version->naps = placed->naps;
-  if (placed->naps && placed->state == PLACED_GONE) version->reason = slice_str(placed->err.text);
+  if (!placed->naps || placed->state != PLACED_GONE) return;
+  version->reason = slice_str(placed->err.text);
+  version->refused = placed->err.code;
 }
 
 static void version_plan(struct sealed *sealed, const struct catalog_version *from,

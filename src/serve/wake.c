@@ -156,7 +156,8 @@ static enum step wait_begin(struct call *call)
     return STEP_REPLY;
   }
   if (call->version->naps != call->wake.naps) {
-    fail(&call->err, E_MODELS_MEMORY_FULL, "%.*s", (int)call->version->reason.len,
+    enum code code = call->version->refused;
+    fail(&call->err, code ? code : E_MODELS_MEMORY_FULL, "%.*s", (int)call->version->reason.len,
          call->version->reason.at ? call->version->reason.at : "");
     return STEP_REPLY;
   }

@@ -37,6 +37,7 @@ struct version {
   uint32_t slot;   /* its place in tallies; SLOT_NONE when it never served since start */
   enum version_state state;
   struct slice reason;   /* why FAILED, or why RESTING could not be woken; empty otherwise */
+  enum code refused;     /* the error that goes with the reason; OK: none */
   uint32_t naps;         /* RESTING: how often that was so; more of them: for who waits, too */
   struct slice engine;   /* "onnx" */
   struct slice platform; /* "onnxruntime_onnx"; empty before READY */

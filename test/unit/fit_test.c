@@ -273,6 +273,23 @@ TEST(a_budget_that_shrank_is_kept_with_the_next_pulse)
   end();
 }
 
+TEST(a_models_own_budget_is_watched_too)
+{
+  const struct event_fact quota[] = {{SLICE("quotas"), SLICE("resident_bytes=1000")}};
+  begin(0);
+  serve(0, 1);
+  serve(1, 2);
+  apply(EVENT_MODEL_SET, "default", "m1", 0, quota, 1);
+  place_pulse(&place, catalog);
+  EXPECT_INT(all[0]->rest, REST_NOT);
+  EXPECT_INT(all[1]->rest, REST_RESTS);
+  world_home(1);
+  place_wake(&place, all[1]); /* and says why it cannot come back */
+  EXPECT_INT(all[1]->naps, 1);
+  EXPECT_INT(all[1]->err.code, E_QUOTA_EXCEEDED);
+  end();
+}
+
 TEST(at_a_start_what_does_not_fit_rests_and_nobody_is_refused)
 {
   begin(2 * MIB + 1);
