@@ -136,6 +136,14 @@ static bool sleepers_choose(struct sleepers *list, const struct purse *purse, ui
   return leaving >= over;
 }
 
+static uint64_t sleepers_bytes(const struct sleepers *list, const struct purse *purse)
+{
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < list->n; i++)
+    if (in_purse(purse, list->at[i].placed)) bytes += list->at[i].placed->charged;
+  return bytes;
+}
+
 static void sleepers_rest(struct place *place, const struct sleepers *list)
 {
   for (uint32_t i = 0; i < list->n; i++)
@@ -149,8 +157,9 @@ static unsigned long long mib(uint64_t bytes)
   return (unsigned long long)((bytes + 1048575) >> 20);
 }
 
+/* stuck: bytes in the purse that nobody can be asked for. */
 static enum fit never(const struct purse *purse, const struct placed *placed, uint64_t bytes,
-                      struct err *err)
+                      uint64_t stuck, struct err *err)
 {
   char whose[EVENT_TEXT_MAX + 16] = "this server";
   const char *how = "raise --models-memory-max";
@@ -163,7 +172,7 @@ static enum fit never(const struct purse *purse, const struct placed *placed, ui
        "version %u of '%.*s' takes about %llu MiB of memory; models of %s may take %llu MiB, of "
        "which %llu MiB are taken by what cannot leave (pinned, in a release, just loaded): %s",
        placed_version(placed), SLICE_ARG(placed->model->name), mib(bytes), whose, mib(purse->max),
-       mib(bytes > purse->max ? 0 : purse->held), how);
+       mib(stuck), how);
   return FIT_NEVER;
 }
 
@@ -191,14 +200,15 @@ static enum fit look(struct place *place, const struct placed *placed, struct sl
   for (size_t i = 0; i < sizeof purses / sizeof *purses; i++) {
     const struct purse *purse = &purses[i];
     if (bytes <= purse->max && purse->held <= purse->max - bytes) continue;
-    if (bytes > purse->max) return never(purse, placed, bytes, err);
+    if (bytes > purse->max) return never(purse, placed, bytes, 0, err);
     if (fit == FIT_NOW) {
       survey(place, &(struct purse){0}, list);
       if (list->n) qsort(list->at, list->n, sizeof *list->at, sleeper_compare);
     }
     fit = FIT_SOON;
-    if (!sleepers_choose(list, purse, survey(place, purse, NULL), purse->held + bytes - purse->max))
-      return never(purse, placed, bytes, err);
+    uint64_t leaving = survey(place, purse, NULL);
+    if (!sleepers_choose(list, purse, leaving, purse->held + bytes - purse->max))
+      return never(purse, placed, bytes, purse->held - leaving - sleepers_bytes(list, purse), err);
   }
   return fit;
 }
@@ -235,8 +245,9 @@ static void purse_trim(struct place *place, const struct purse *purse)
 
 static void purse_watch(const struct purse *purse, bool *high)
 {
-  bool is = purse->held >= purse->max / 100 * HIGH_PERCENT;
-  bool calm = purse->held < purse->max / 100 * CALM_PERCENT;
+  uint64_t part = purse->max / 100, rest = purse->max % 100; /* no overflow, no rounding away */
+  bool is = purse->held >= part * HIGH_PERCENT + rest * HIGH_PERCENT / 100;
+  bool calm = purse->held < part * CALM_PERCENT + rest * CALM_PERCENT / 100;
   if (is && !*high)
     log_event(LOG_WARN, "models_memory_high", "tenant",
               purse->tenant ? log_slice(purse->tenant->name) : NULL, "used_bytes",

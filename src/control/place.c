@@ -452,7 +452,6 @@ void place_wake(struct place *place, struct placed *placed)
 {
   if (!placed->serves || placed->rest != REST_RESTS) return;
   placed->rest = placed->state == PLACED_READY ? REST_NOT : REST_WAKES;
-  if (placed->state == PLACED_GONE) placed->err = (struct err){0};
   if (place->hooks.shows) place->hooks.shows(place->hooks.arg, placed);
   place_settle(place, placed);
 }
