@@ -26,10 +26,25 @@ static const struct face faces[CODE_COUNT] = {
 #undef CODE
 };
 
+/* Whatever begins as a key does is one that somebody put in the wrong place: errors are shown,
+ * kept and sent on, so that only its beginning may stand in them. */
+static void keys_hide(char *text)
+{
+  static const char key[] = "0123456789_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  for (char *at = text; (at = strstr(at, "slw_")) != NULL;) {
+    at += 4;
+    size_t len = strspn(at, key);
+    if (len <= 3) continue;
+    memset(at, '.', 3);
+    memmove(at + 3, at + len, strlen(at + len) + 1);
+  }
+}
+
 static void text_clean(char *text)
 {
   for (unsigned char *c = (unsigned char *)text; *c; c++)
     if (*c < 0x20 || *c == 0x7f) *c = '?';
+  keys_hide(text);
 }
 
 enum code fail(struct err *err, enum code code, const char *fmt, ...)

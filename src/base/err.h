@@ -52,7 +52,8 @@ struct err {
 };
 
 /* Fills err (which may be NULL) and returns code, so that `return fail(...)` is one line.
- * Control bytes and quotes in the formatted text are replaced: client text may be quoted in it. */
+ * Control bytes and quotes in the formatted text are replaced: client text may be quoted in it. Of
+ * what begins as a key only "slw_..." is kept. */
 enum code fail(struct err *err, enum code code, const char *fmt, ...) PRINTF(3, 4);
 /* Names the limit of an error already filled; returns err->code. retry_after_ms follows
  * from resets_ms: where waiting does not help, a minute. */

@@ -56,7 +56,11 @@ static enum code key_take(char to[KEY_TEXT_LEN + 1], struct slice text, const ch
 {
   struct key_text parts;
   while (text.len && strchr(" \t\r\n", text.at[text.len - 1])) text.len--;
-  if (!key_text_read(text, &parts))
+  bool good = key_text_read(text, &parts);
+  if (!good && text.len == KEY_TEXT_LEN && slice_starts(text, SLICE("slw_")))
+    return fail(err, E_INVALID_ARGUMENT,
+                "the key that %s holds is mistyped or cut: its check digits do not fit", where);
+  if (!good)
     return fail(err, E_INVALID_ARGUMENT,
                 "what %s holds is not a key: it begins with slw_ and has %d characters", where,
                 KEY_TEXT_LEN);

@@ -103,8 +103,8 @@ static bool something_serves(const struct catalog_tenant *tenant, struct err *er
     const struct catalog_model *model = tenant->models[i];
     if (!model->serving) continue;
     fail(err, E_CONFLICT,
-         "model '%.*s' of tenant '%.*s' serves; retire it, or say force: what is under way is then "
-         "answered, and all of it goes",
+         "model '%.*s' of tenant '%.*s' serves; unload it, or remove the tenant with --force "
+         "(?force=true): what is under way is then answered, and all goes",
          SLICE_ARG(model->name), SLICE_ARG(tenant->name));
     return true;
   }

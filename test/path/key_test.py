@@ -518,6 +518,22 @@ def the_cli_adds_lists_and_revokes_and_uses_what_lies_on_this_machine():
         expect_eq((done.returncode, done.stdout), (0, "key %s is revoked\n" % key.split("_")[1]))
         expect_eq(cli(d, "status", *url, SLIPWAY_KEY=key).returncode, 3)
         expect_eq(cli(d, "key", "revoke", "z" * 12, *url, SLIPWAY_DATA=d.data).returncode, 4)
+        for words in (["key", "rotate"], ["key", "revoke"], ["status"], ["tenant", "show"],
+                      ["flag", "get"], ["predict"], ["deploy"], ["model", "show"], ["freeze"],
+                      ["login"], [], ["--" + key], ["history", "m", "--at"]):
+            done = cli(d, *words, key, *url, SLIPWAY_DATA=d.data, input="[1]")
+            expect(done.returncode not in (0, 70), words, done)
+            expect(key[:30] not in done.stdout + done.stderr, words, done)
+            if "rotate" in words or "revoke" in words:
+                expect_in("the id of 'slipway key list', 12 letters and digits", done.stderr)
+        for word in ("/api/v1/keys/" + key, "/v2/models/" + key, "/api/v1/tenants/" + key):
+            reply = d.ask("DELETE" if "keys" in word else "GET", word,
+                          None, {"authorization": "Bearer " + admin(d)})
+            expect(key[:30] not in str(reply.json()), word, reply)
+        done = cli(d, "status", *url, SLIPWAY_KEY=key[:20] + ("1" if key[20] == "0" else "0") +
+                   key[21:])
+        expect_eq(done.returncode, 2)
+        expect_in("check digits do not fit", done.stderr)
         for words in (["key"], ["key", "rotate"], ["key", "revoke"], ["key", "list", "x"],
                       ["key", "add"], ["key", "add", "--role", "viewer"]):
             expect_eq(cli(d, *words, *url, SLIPWAY_DATA=d.data).returncode, 2, words)

@@ -331,7 +331,7 @@ def the_command_line_has_all_of_it():
         expect_eq(done.returncode, 0, done.stderr)
         expect_in("alias", cli("alias", "set", "m", "x", rc=2))
         expect_in("not a version", cli("deploy", "m@latest", rc=2))
-        expect_in("read last", cli("scrub"))
+        expect_in("not read yet", cli("scrub"))
         expect_in("taken away", cli("scrub", "--collect"))
 
 

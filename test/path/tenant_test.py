@@ -3,6 +3,7 @@
 what removing one leaves. Named after the rows of the robustness rules.
 SPDX-License-Identifier: MIT
 """
+import json
 import os
 import subprocess
 import sys
@@ -277,9 +278,23 @@ def the_command_line_adds_acts_and_removes():
         expect_in("ann", run("key", "list", SLIPWAY_KEY=key).stdout)
         out = run("key", "list", "--tenant", "default", SLIPWAY_KEY=key)
         expect_eq(out.returncode, 3, out.stdout)
+        for verb in ("list", "show acme", "remove acme"):
+            out = run("tenant", *verb.split(), "--requests-per-second", "3")
+            expect_eq((out.returncode, "tenant set NAME" in out.stderr), (2, True), verb)
         expect_eq(run("tenant", "remove", "acme").returncode, 0)
         expect_eq(run("tenant", "show", "acme").returncode, 4)
         expect_eq(run("tenant", "show").returncode, 2)
+        out = run("tenant", "add", "bank", "--requests-per-second", "0")
+        expect_eq((out.returncode, out.stdout), (2, ""))
+        expect_eq(run("tenant", "show", "bank").returncode, 4)
+        out = run("tenant", "add", "bank", "--requests-per-second", "3", "--stored-bytes", "1GiB",
+                  "--json")
+        said = json.loads(out.stdout)
+        expect(said["key"].startswith("slw_"))
+        expect_eq(said["quotas"]["requests_per_second"]["limit"], 3)
+        quotas = json.loads(run("tenant", "show", "bank", "--json").stdout)["quotas"]
+        expect_eq((quotas["requests_per_second"]["limit"], quotas["stored_bytes"]["limit"]),
+                  (3, 1 << 30))
 
 
 main()

@@ -55,6 +55,17 @@ TEST(nobody_has_to_want_the_text)
   EXPECT_INT(fail_at(NULL, "nowhere"), E_INTERNAL);
 }
 
+TEST(what_begins_as_a_key_does_not_stand_in_errors)
+{
+  struct err err;
+  fail(&err, E_NOT_FOUND, "there is no key '%s' but '%s'", "slw_0123456789ab_00ff", "slw_x");
+  EXPECT_STR(err.text, "there is no key 'slw_...' but 'slw_x'");
+  fail_at(&err, "keys.%s", "slw_0123456789ab_00ff");
+  EXPECT_STR(err.field, "keys.slw_...");
+  fail(&err, E_NOT_FOUND, "send slw_... or slw_");
+  EXPECT_STR(err.text, "send slw_... or slw_");
+}
+
 TEST(texts_are_cut_and_cleaned)
 {
   struct err err;

@@ -111,9 +111,15 @@ static void check_stored(const struct ask *ask, const struct letter_chore *lette
                     : json_string("no stored file of a version is known to be damaged"));
   if (!letter) return;
   const struct chores *chores = &letter->chores;
-  char when[25] = "never";
-  if (chores->scrub_ended_ms) clock_text(chores->scrub_ended_ms, when);
+  char when[25];
   if (!ask_sees_server(ask)) return;
+  if (!chores->scrub_ended_ms) {
+    check_add(list, "scrub", true,
+              json_string(chores->scrubbing ? "all stored files are being read for the first time"
+                                            : "not read yet: all stored files, one after another"));
+    return;
+  }
+  clock_text(chores->scrub_ended_ms, when);
   check_add(list, "scrub", chores->scrub_rotten == 0,
             json_sprintf("all stored files were read last %s: %llu, %llu MiB, %llu damaged%s", when,
                          (unsigned long long)chores->scrub_objects,

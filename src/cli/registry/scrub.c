@@ -12,10 +12,13 @@ static void chores_print(const json_t *tree)
 {
   const json_t *scrub = json_object_get(tree, "scrub"), *collect = json_object_get(tree, "collect");
   char text[OUT_NUMBER_MAX], when[OUT_NUMBER_MAX];
-  printf("all stored files were read last %s: %llu, %s, %llu damaged\n",
-         out_time(json_object_get(scrub, "ended_at"), when),
-         (unsigned long long)get_u64(scrub, "objects"), out_bytes(get_u64(scrub, "bytes"), text),
-         (unsigned long long)get_u64(scrub, "rotten"));
+  if (json_is_string(json_object_get(scrub, "ended_at")))
+    printf("all stored files were read last %s: %llu, %s, %llu damaged\n",
+           out_time(json_object_get(scrub, "ended_at"), when),
+           (unsigned long long)get_u64(scrub, "objects"), out_bytes(get_u64(scrub, "bytes"), text),
+           (unsigned long long)get_u64(scrub, "rotten"));
+  else
+    puts("the stored files: not read yet");
   if (json_is_true(json_object_get(scrub, "running")))
     printf("they are being read again: %.0f %% done\n",
            100 * json_real_value(json_object_get(scrub, "done")));

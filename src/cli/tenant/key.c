@@ -106,11 +106,21 @@ static int key_add(struct cli *cli, struct client *client)
                             args_text(&cli->args, "cidrs")));
 }
 
+/* People take the key itself for its id: it is not sent then, as paths end in logs. */
+static enum code key_id_check(const char *id, struct err *err)
+{
+  static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+  if (strlen(id) == KEY_TEXT_ID && strspn(id, letters) == KEY_TEXT_ID) return OK;
+  return fail(err, E_INVALID_ARGUMENT, "KEY is the id of 'slipway key list', %d letters and digits",
+              KEY_TEXT_ID);
+}
+
 static int key_rotate(struct cli *cli, struct client *client)
 {
   struct err err;
   char path[CLIENT_PATH_MAX];
-  if (client_path(path, &err, "/api/v1/keys/%s/rotate", cli->args.words[1]))
+  if (key_id_check(cli->args.words[1], &err) ||
+      client_path(path, &err, "/api/v1/keys/%s/rotate", cli->args.words[1]))
     return cli_fail(cli, &err);
   return key_post(cli, client, path,
                   json_pack("{ss*,ss*}", "expires", args_text(&cli->args, "expires"), "grace",
@@ -124,7 +134,7 @@ static int key_revoke(struct cli *cli, struct client *client)
   char path[CLIENT_PATH_MAX];
   int rc = 0;
   const char *id = cli->args.words[1];
-  if (client_path(path, &err, "/api/v1/keys/%s", id) != OK ||
+  if (key_id_check(id, &err) || client_path(path, &err, "/api/v1/keys/%s", id) != OK ||
       client_call(client, "DELETE", path, SLICE_NONE, 0, &answer, &err) != OK)
     rc = cli_fail(cli, &err);
   else if (cli->args.json)

@@ -9,7 +9,7 @@
 #include "cli/client.h"
 #include "cli/out.h"
 
-enum { FLAG_MAX = 40, BAR = 20 };
+enum { FLAG_MAX = 40, HELP_MAX = 160, BAR = 20 };
 
 /* ---- flags ---- */
 
@@ -23,6 +23,16 @@ static const char *flag_name(enum quota_id id)
   return names[id];
 }
 
+/* Of a tenant they go with two verbs, and help says with which. */
+static const char *flag_help(enum quota_id id, enum quota_scope scope)
+{
+  static char helps[QUOTAS][HELP_MAX];
+  if (scope != QUOTA_TENANT) return quota_row(id)->help;
+  int len = snprintf(helps[id], HELP_MAX, "add, set: %s", quota_row(id)->help);
+  must(len > 0 && len < HELP_MAX);
+  return helps[id];
+}
+
 void quota_opts(enum quota_scope scope, struct opt *to)
 {
   for (int id = 0; id < QUOTAS; id++) {
@@ -30,7 +40,7 @@ void quota_opts(enum quota_scope scope, struct opt *to)
     if (!(row->scope & scope)) continue;
     bool bytes = strcmp(row->unit, "bytes") == 0;
     *to++ = (struct opt){flag_name((enum quota_id)id), 0, OPT_TEXT, bytes ? "BYTES" : "N",
-                         row->help};
+                         flag_help((enum quota_id)id, scope)};
   }
   *to = (struct opt){NULL, 0, OPT_SWITCH, NULL, NULL};
 }

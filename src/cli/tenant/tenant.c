@@ -90,22 +90,47 @@ static void added_print(const json_t *tenant)
           strcmp(expires, "-") ? expires : "never");
 }
 
-static int tenant_add(struct cli *cli)
+/* Takes the limits. The tenant is there by now and its key was told. */
+static int limits_set(struct cli *cli, json_t *quotas, struct answer *answer)
 {
-  struct answer answer;
+  struct err err;
+  char path[CLIENT_PATH_MAX];
+  *answer = (struct answer){0};
+  if (client_path(path, &err, "/api/v1/tenants/%s", cli->args.words[1])) {
+    json_decref(quotas);
+    return cli_fail(cli, &err);
+  }
+  int rc = client_once(cli, "PATCH", path, json_pack("{so}", "quotas", quotas), answer);
+  if (rc && !cli->args.json)
+    fprintf(stderr, "the tenant is there, without these limits; set them with: slipway tenant set "
+                    "%s\n", cli->args.words[1]);
+  return rc;
+}
+
+/* Takes the limits: NULL where none was said. */
+static int tenant_add(struct cli *cli, json_t *quotas)
+{
+  struct answer answer, limited = {0};
   struct err err;
   json_t *body = json_pack("{ss,ss*,ss*,ss*}", "name", cli->args.words[1], "about",
                            args_text(&cli->args, "about"), "person",
                            args_text(&cli->args, "person"), "expires",
                            args_text(&cli->args, "expires"));
   if (!body) {
+    json_decref(quotas);
     fail(&err, E_INVALID_ARGUMENT, "a word is not UTF-8");
     return cli_fail(cli, &err);
   }
   int rc = client_once(cli, "POST", "/api/v1/tenants", body, &answer);
-  if (!rc && cli->args.json) out_json(answer.json);
-  else if (!rc) added_print(answer.json);
-  if (!rc) explicit_bzero(answer.body.at, answer.body.len);
+  bool added = rc == 0;
+  if (added && !cli->args.json) added_print(answer.json);
+  if (added && quotas) rc = limits_set(cli, quotas, &limited);
+  else json_decref(quotas);
+  if (added && limited.json && !rc)
+    json_object_set(answer.json, "quotas", json_object_get(limited.json, "quotas"));
+  if (added && cli->args.json) out_json(answer.json); /* the key is nowhere else */
+  if (added) explicit_bzero(answer.body.at, answer.body.len);
+  answer_free(&limited);
   answer_free(&answer);
   return rc;
 }
@@ -132,12 +157,11 @@ static int tenant_one(struct cli *cli, const char *method, json_t *body)
   return rc;
 }
 
-static int tenant_set(struct cli *cli)
+/* Takes the limits: NULL where none was said. */
+static int tenant_set(struct cli *cli, json_t *quotas)
 {
   struct err err;
-  json_t *quotas;
   const char *about = args_text(&cli->args, "about");
-  if (!quota_body(&cli->args, QUOTA_TENANT, &quotas, &err)) return cli_fail(cli, &err);
   json_t *body = json_pack("{ss*,so*}", "about", about, "quotas", quotas);
   if (!body || !json_object_size(body)) {
     json_decref(body);
@@ -157,7 +181,7 @@ int command_tenant(struct cli *cli)
       {"force", 0, OPT_SWITCH, NULL, "remove: although models of it serve"},
   };
   enum { OWN = sizeof own / sizeof *own };
-  struct opt opts[OWN + QUOTAS + 1]; /* and, of set, a flag for each limit */
+  struct opt opts[OWN + QUOTAS + 1]; /* and, of add and set, a flag for each limit */
   memcpy(opts, own, sizeof own);
   quota_opts(QUOTA_TENANT, opts + OWN);
   struct err err;
@@ -165,10 +189,19 @@ int command_tenant(struct cli *cli)
   if (!cli_args(cli, opts, 1, 2, &rc)) return rc;
   const char *verb = cli->args.words[0];
   bool named = cli->args.n_words == 2;
+  bool add = strcmp(verb, "add") == 0, set = strcmp(verb, "set") == 0;
+  json_t *quotas;
+  if (!quota_body(&cli->args, QUOTA_TENANT, &quotas, &err)) return cli_fail(cli, &err);
+  if (named && add) return tenant_add(cli, quotas);
+  if (named && set) return tenant_set(cli, quotas);
+  if (quotas) {
+    json_decref(quotas);
+    fail(&err, E_INVALID_ARGUMENT,
+         "limits are set by: slipway tenant add NAME, or slipway tenant set NAME");
+    return cli_fail(cli, &err);
+  }
   if (strcmp(verb, "list") == 0 && !named) return tenant_list(cli);
-  if (strcmp(verb, "add") == 0 && named) return tenant_add(cli);
   if (strcmp(verb, "show") == 0 && named) return tenant_one(cli, "GET", NULL);
-  if (strcmp(verb, "set") == 0 && named) return tenant_set(cli);
   if (strcmp(verb, "remove") == 0 && named) return tenant_one(cli, "DELETE", NULL);
   fail(&err, E_INVALID_ARGUMENT,
        "it is: slipway tenant list, or slipway tenant add, show, set or remove NAME");

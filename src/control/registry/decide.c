@@ -221,7 +221,11 @@ static enum code release_needs(const struct catalog_model *model, uint32_t numbe
 static enum code unneeded(const struct catalog_model *model, uint32_t number, struct err *err)
 {
   if (model->serving && (!number || model->serving == number)) {
-    needed(model, number, "serves", "deploy another version, or unload it, first", err);
+    char way_out[ERR_TEXT_MAX];
+    snprintf(way_out, sizeof way_out,
+             "first %sunload it: curl -X POST SERVER/v2/repository/models/%.*s/unload",
+             number ? "deploy another version, or " : "", SLICE_ARG(model->name));
+    needed(model, number, "serves", way_out, err);
     return fail_at(err, "serving/%u", model->serving);
   }
   if (model->asked && (!number || model->asked == number)) {
