@@ -17,11 +17,14 @@ static void facts_set(json_t *tree, const struct event *event)
   static const char *const shown[] = {"state", "step",   "stable",  "person",   "role", "key",
                                       "scope", "weekly", "from_ms", "until_ms", "flag", "rehearse",
                                       "inspected", "memory_bytes", "memory_peak_bytes", "alias",
-                                      "file", "hold"};
+                                      "file", "hold",  "quotas"};
   for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
     struct slice value = event_fact(event, shown[i]);
     if (value.len) json_object_set_new(tree, shown[i], json_slice(value));
   }
+  json_t *card = fact_json(event, "card");
+  if (json_is_object(card)) json_object_set(tree, "card", card);
+  json_decref(card);
   struct slice why = event_fact(event, "why");
   json_t *verdict = fact_json(event, "verdict"), *sentence = json_object_get(verdict, "sentence");
   if (sentence && !slice_eq(why, SLICE("person")) && !slice_eq(why, SLICE("approved")))

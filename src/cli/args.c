@@ -66,6 +66,10 @@ static enum code opt_unknown(const struct opt *opts, const char *flag, struct er
   char name[64];
   snprintf(name, sizeof name, "%.*s", (int)strcspn(flag + strspn(flag, "-"), "="),
            flag + strspn(flag, "-"));
+  if (strcmp(name, "key") == 0)
+    return fail(err, E_INVALID_ARGUMENT,
+                "there is no flag '--key', as others see a command's words; export SLIPWAY_KEY, or "
+                "say: slipway login URL --key-file FILE");
   for (int t = 0; t < 2; t++)
     for (const struct opt *opt = tables[t]; opt->name; opt++)
       if (edit_is_near(name, opt->name))

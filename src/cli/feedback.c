@@ -240,9 +240,10 @@ static void summary_print(const struct teller *teller)
   putchar('\n');
   if (teller->counts[STATE_PENDING])
     fprintf(stderr,
-           "pending: no prediction is kept under this id; one is awaited for a day. They are kept "
-           "where the model's\nslipway.yaml says `feedback: {window: 7d}`, and while a release "
-           "runs whose plan has a `metric`;\nan answer's id is its header x-request-id\n");
+           "pending: not written yet, or unknown; it is joined when it comes, and awaited for a "
+           "day. Predictions are\nkept where the model's slipway.yaml says "
+           "`feedback: {window: 7d}`, and while a release runs whose plan has\na `metric`; an "
+           "answer's id is its header x-request-id\n");
   if (teller->counts[STATE_UNKNOWN])
     fprintf(stderr, "unknown: no prediction is kept under this id, and none will come any more\n");
 }
@@ -336,7 +337,9 @@ int command_feedback(struct cli *cli)
       {"outcome", 0, OPT_TEXT, "JSON", "a number, a text, true or false, or an object"},
       {"at", 0, OPT_TEXT, "TIME", "when it happened, as 2026-01-31T18:00Z [now]"},
       {"weight", 0, OPT_TEXT, "W", "how much it counts [1]"},
-      {"file", 'f', OPT_TEXT, "FILE|-", "many outcomes: lines of JSON, or CSV with a first line"},
+      {"file", 'f', OPT_TEXT, "FILE|-",
+       "many outcomes: CSV with a first line request_id,outcome; or lines of JSON such as "
+       "{\"request_id\":\"018f2c1a-7\",\"outcome\":1}"},
       {NULL, 0, OPT_SWITCH, NULL, NULL},
   };
   struct err err;

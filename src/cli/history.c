@@ -4,8 +4,31 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/text.h"
 #include "cli/client.h"
 #include "cli/out.h"
+#include "wire/yaml.h"
+
+/* What a change of a card or an alias was about: "champion", "run=nightly/812 tags.team=fraud". */
+static void subject_add(struct buf *to, const json_t *event)
+{
+  const json_t *card = json_object_get(event, "card");
+  const char *name, *tag, *alias = get_str(event, "alias"), *quotas = get_str(event, "quotas");
+  json_t *value, *text;
+  if (alias[0]) buf_print(to, " %s", alias);
+  json_object_foreach((json_t *)(uintptr_t)card, name, value)
+  {
+    if (json_is_string(value))
+      buf_print(to, " %s=%s", name, json_string_value(value));
+    else if (json_is_integer(value))
+      buf_print(to, " %s=%lld", name, (long long)json_integer_value(value));
+    json_object_foreach(value, tag, text)
+        buf_print(to, " %s.%s=%s", name, tag, json_is_string(text) ? json_string_value(text) : "");
+  }
+  if (get_str(event, "hold")[0]) buf_print(to, " hold=%s", get_str(event, "hold"));
+  if (quotas[0]) buf_print(to, " %s", quotas);
+}
 
 static void events_print(const json_t *events)
 {
@@ -14,6 +37,8 @@ static void events_print(const json_t *events)
   char text[OUT_NUMBER_MAX];
   size_t i;
   json_t *event;
+  struct buf what;
+  buf_init(&what, 64 << 10);
   table_init(&table, heads);
   json_array_foreach(events, i, event)
   {
@@ -26,13 +51,18 @@ static void events_print(const json_t *events)
     if (get_str(event, "state")[0])
       table_add(&table, "release %llu %s", (unsigned long long)get_u64(event, "release"),
                 get_str(event, "state"));
-    else
-      table_add_json(&table, json_object_get(event, "what"));
+    else {
+      buf_reset(&what);
+      buf_print(&what, "%s", get_str(event, "what"));
+      subject_add(&what, event);
+      table_add(&table, "%.*s", (int)what.len, what.at);
+    }
     table_add_json(&table, json_object_get(event, "version"));
     table_add(&table, "%s", why[0] ? why : "-");
   }
   table_print(&table);
   table_deinit(&table);
+  buf_deinit(&what);
 }
 
 /* "2026-01-31 18:00:00: digits was answered by version 2; release 17 ran beside it". */
@@ -71,6 +101,23 @@ static void alias_print(const json_t *then)
     printf("did not point at a version\n");
 }
 
+/* A time as it was said, or how long ago: "2h". */
+static enum code at_read(const char *said, char then[25], const char **at, struct err *err)
+{
+  int64_t wall_ms, us;
+  *at = said;
+  if (clock_read(slice_str(said), &wall_ms)) return OK;
+  if (text_read_u64(slice_str(said), INT64_MAX, &(uint64_t){0})) return OK;
+  if (!yaml_duration_read(slice_str(said), &us) || us <= 0)
+    return fail(err, E_INVALID_ARGUMENT,
+                "--at takes a time like 2026-01-31T18:00 (UTC), or how long ago like 2h, not "
+                "'%.40s'",
+                said);
+  clock_text(clock_wall_ms() - us / 1000, then);
+  *at = then;
+  return OK;
+}
+
 static int history_then(const struct cli *cli, const char *path, const char *at, const char *alias)
 {
   struct err err;
@@ -96,13 +143,14 @@ int command_history(struct cli *cli)
   static const struct opt opts[] = {
       {"limit", 0, OPT_COUNT, "N", "how many events, at most 1000 [100]"},
       {"before", 0, OPT_COUNT, "SEQ", "only events before this one"},
-      {"at", 0, OPT_TEXT, "TIME", "who answered at a time, and why: 2026-01-31T18:00"},
+      {"at", 0, OPT_TEXT, "TIME",
+       "who answered at a time (UTC unless it says a zone) like 2026-01-31T18:00, or 2h ago: 2h"},
       {NULL, 0, OPT_SWITCH, NULL, NULL},
   };
   struct err err;
   struct client *client;
   struct answer answer = {0};
-  char path[CLIENT_PATH_MAX], model[MODEL_WORD_MAX], ref[REF_WORD_MAX];
+  char path[CLIENT_PATH_MAX], model[MODEL_WORD_MAX], ref[REF_WORD_MAX], then[25];
   int rc;
   if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
   uint64_t limit = args_count(&cli->args, "limit"), before = args_count(&cli->args, "before");
@@ -114,6 +162,7 @@ int command_history(struct cli *cli)
     fail(&err, E_INVALID_ARGUMENT, "MODEL@ALIAS goes with --at TIME: what it pointed at then");
     return cli_fail(cli, &err);
   }
+  if (at && at_read(at, then, &at, &err) != OK) return cli_fail(cli, &err);
   if (at) return history_then(cli, path, at, ref);
   if (client_new(&client, cli, &err) != OK) return cli_fail(cli, &err);
   size_t len = strlen(path);

@@ -12,17 +12,33 @@
 #include <unistd.h>
 
 #include "base/ip.h"
+#include "base/text.h"
 #include "wire/yaml.h"
 
 enum { PATH_BYTES_MAX = 4096, FILE_BYTES_MAX = 4096 };
 
 /* ---- URLs ---- */
 
+/* "localhost:9000", "[::1]:9000": a host and a port, as --listen takes them. */
+static bool is_address(const char *text, size_t len)
+{
+  size_t port = len;
+  uint64_t number;
+  while (port && text[port - 1] != ':') port--;
+  return port > 1 && !memchr(text, '/', len) && !memchr(text, '@', len) &&
+         text_read_u64(slice_of(text + port, len - port), 65535, &number) && number > 0;
+}
+
 enum code url_read(char to[URL_MAX], const char *text, struct err *err)
 {
   size_t len = strlen(text);
   while (len && text[len - 1] == '/') len--;
   bool scheme = strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
+  char whole[URL_MAX];
+  if (!scheme && is_address(text, len)) {
+    int n = snprintf(whole, sizeof whole, "http://%.*s", (int)len, text);
+    if (n > 0 && (size_t)n < sizeof whole) text = whole, len = (size_t)n, scheme = true;
+  }
   if (!scheme || len >= URL_MAX || strcspn(text, " \t\r\n\"<>\\^`{|}") < len)
     return fail(err, E_INVALID_ARGUMENT, "'%.64s' is not a URL like http://127.0.0.1:8080", text);
   memcpy(to, text, len);

@@ -11,7 +11,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from models import push, serve, want  # noqa: E402
 from releases import Load, begin, body, broken, files, reaches, release, say  # noqa: E402
-from slipway import SLOW, Daemon, expect, expect_eq, expect_in, main, test, wait_for  # noqa: E402
+from slipway import (ROOT, SLOW, Daemon, expect, expect_eq, expect_in, main, test,  # noqa: E402
+                     wait_for)
 
 ARMS = ("candidate", "stable", "candidate-2")
 MATURITY = 4 * SLOW
@@ -132,6 +133,16 @@ def of_three_versions_feedback_names_the_winner_and_promote_takes_it():
         wait_for(lambda: states(d)[1] == "READY", 10, "the way back in memory")
         want(d.post("/api/v1/models/m/rollback"), 200, "rollback")
         wait_for(lambda: serving(d) == 1, 10, "the way back")
+
+
+@test
+def the_example_of_three_versions_is_taken():
+    with Daemon() as d:
+        three(d)
+        done = d.cli("deploy", "m@2", "--plan", os.path.join(ROOT, "examples", "digits", "ab.yaml"))
+        expect_eq(done.returncode, 0, done.stderr)
+        wait_for(lambda: weights(release(d)) == [0.2, 0.6, 0.2], 20, "the test's weights")
+        expect_eq([a["version"] for a in release(d)["arms"]], [2, 1, 3])
 
 
 @test

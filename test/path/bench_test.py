@@ -54,6 +54,7 @@ def bodies_come_from_a_file_and_bad_ones_count_as_failed():
         bodies.flush()
         got = bench(d, "echo", "--rate", "100", "--for", "1", "--input", bodies.name, code=7)
         expect(abs(got["failed"] * 2 - got["answers"]) <= 2, got)
+        expect_eq(got["failed_by_status"], {"400": got["failed"]})
 
 
 @test

@@ -332,6 +332,11 @@ def the_command_line_has_all_of_it():
         expect_in("alias", cli("alias", "set", "m", "x", rc=2))
         expect_in("not a version", cli("deploy", "m@latest", rc=2))
         expect_in("not read yet", cli("scrub"))
+        told = cli("history", "m")
+        for words in ("alias_set champion", "tags.stage=trial", "data=s3://lake", "hold=case 17"):
+            expect_in(words, told)
+        expect_in("m@champion did not point", cli("history", "m@champion", "--at", "2h"))
+        expect_in("--at takes", cli("history", "m", "--at", "soon", rc=2))
         expect_in("taken away", cli("scrub", "--collect"))
 
 

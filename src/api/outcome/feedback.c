@@ -185,7 +185,10 @@ static bool members_known(struct ask *ask, const json_t *json)
     size_t i = 0, n = sizeof known / sizeof *known;
     while (i < n && strcmp(known[i], key) != 0) i++;
     if (i < n) continue;
-    fail(&ask->err, E_INVALID_ARGUMENT, "there is no member '%.64s' in feedback", key);
+    fail(&ask->err, E_INVALID_ARGUMENT,
+         "there is no member '%.64s' in feedback; there are model, request_id, outcome, at, "
+         "weight, and for a flag: flag, targetingKey",
+         key);
     fail_at(&ask->err, "%.64s", key);
     return false;
   }

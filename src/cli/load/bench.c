@@ -17,6 +17,7 @@
 #include "stat/sketch.h"
 
 enum { BENCH_VERSIONS_MAX = 8, BENCH_FOR_S = 10, BENCH_ELEMENTS_MAX = 1 << 20 };
+enum { BENCH_STATUSES = 600 };
 
 struct bench_row { /* what one version answered, as candidate or as stable */
   uint32_t version;
@@ -29,6 +30,7 @@ struct bench_row { /* what one version answered, as candidate or as stable */
 struct bench {
   struct bench_row rows[BENCH_VERSIONS_MAX];
   uint32_t n_rows;
+  uint64_t failed_by[BENCH_STATUSES]; /* by HTTP status; 0: the connection was lost */
   _Atomic uint64_t answers, failed;
   int64_t worst_us;
 };
@@ -52,6 +54,8 @@ static void bench_seen(void *arg, const struct load_answer *answer)
   }
   bench->answers++;
   bench->failed += answer->status != 200;
+  bool named = answer->status > 0 && answer->status < BENCH_STATUSES;
+  if (answer->status != 200) bench->failed_by[named ? answer->status : 0]++;
   if (answer->took_us > bench->worst_us) bench->worst_us = answer->took_us;
 }
 
@@ -156,6 +160,31 @@ static json_t *row_json(const struct bench_row *row)
                    (json_int_t)(wall_ms + row->last_us / 1000));
 }
 
+static json_t *failed_json(const struct bench *bench)
+{
+  json_t *by = json_object();
+  char status[16];
+  for (int i = 0; i < BENCH_STATUSES; i++) {
+    if (!bench->failed_by[i]) continue;
+    snprintf(status, sizeof status, "%d", i);
+    json_object_set_new(by, i ? status : "lost", json_integer((json_int_t)bench->failed_by[i]));
+  }
+  return by;
+}
+
+static void failed_print(const struct bench *bench)
+{
+  const char *between = "failed: ";
+  for (int i = 0; i < BENCH_STATUSES; i++) {
+    if (!bench->failed_by[i]) continue;
+    printf("%s%llu ", between, (unsigned long long)bench->failed_by[i]);
+    if (i) printf("with status %d", i);
+    else printf("lost their connection");
+    between = ", ";
+  }
+  if (bench->failed) putchar('\n');
+}
+
 static void bench_print(const struct bench *bench, double seconds, bool json)
 {
   static const char *const heads[] = {"version", "arm",  ">answers", ">failed", ">p50",
@@ -165,9 +194,10 @@ static void bench_print(const struct bench *bench, double seconds, bool json)
     json_t *rows = json_array();
     for (uint32_t i = 0; i < bench->n_rows; i++)
       json_array_append_new(rows, row_json(&bench->rows[i]));
-    json_t *all = json_pack("{sI,sI,sf,sI,so}", "answers", (json_int_t)bench->answers, "failed",
-                            (json_int_t)bench->failed, "rate", (double)bench->answers / seconds,
-                            "max_us", (json_int_t)bench->worst_us, "versions", rows);
+    json_t *all = json_pack("{sI,sI,so,sf,sI,so}", "answers", (json_int_t)bench->answers, "failed",
+                            (json_int_t)bench->failed, "failed_by_status", failed_json(bench),
+                            "rate", (double)bench->answers / seconds, "max_us",
+                            (json_int_t)bench->worst_us, "versions", rows);
     out_json(all);
     json_decref(all);
     return;
@@ -179,6 +209,7 @@ static void bench_print(const struct bench *bench, double seconds, bool json)
   table_deinit(&table);
   printf("%.0f requests/s over %.1f s, %llu failed, slowest %s\n", (double)bench->answers / seconds,
          seconds, (unsigned long long)bench->failed, out_us((uint64_t)bench->worst_us, worst));
+  failed_print(bench);
 }
 
 static volatile sig_atomic_t interrupted;

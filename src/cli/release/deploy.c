@@ -167,6 +167,12 @@ int command_deploy(struct cli *cli)
   int rc;
   if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
   if (model_word_read(cli->args.words[0], model, ref, &err) != OK) return cli_fail(cli, &err);
+  const char *strategy = args_text(&cli->args, "strategy");
+  if (strategy && strcmp(strategy, "ab") == 0 && !args_given(&cli->args, "plan")) {
+    fail(&err, E_INVALID_ARGUMENT, "an A/B test takes a plan that names its metric and its arms: "
+                                   "--plan FILE, as examples/digits/ab.yaml");
+    return cli_fail(cli, &err);
+  }
   json_t *body = deploy_body(cli, ref, &err);
   if (!body) return cli_fail(cli, &err);
   char *text = json_dumps(body, JSON_COMPACT);
