@@ -34,12 +34,14 @@ enum code quota_fold(struct catalog *catalog, struct quotas **said, enum quota_s
 
 /* --- stock ------------------------------------------------------------------------------------ */
 
-static enum code stock_check(const struct quotas *said, enum quota_id id, const char *scope,
-                             struct slice whose, uint64_t used, uint64_t more, struct err *err)
+static enum code stock_check(const struct quotas *said, struct meter *meter, enum quota_id id,
+                             const char *scope, struct slice whose, uint64_t used, uint64_t more,
+                             struct err *err)
 {
   const struct quota_row *row = quota_row(id);
   uint64_t value = quota_value(said, id);
   if (value == QUOTA_UNLIMITED || (used <= value && more <= value - used)) return OK;
+  if (meter) atomic_fetch_add_explicit(&meter->refused[id], 1, memory_order_relaxed);
   fail(err, E_QUOTA_EXCEEDED,
        "%s '%.*s' may have %" PRIu64 " %s (%s) and has %" PRIu64 "; with this it would be %" PRIu64
        ": remove some first, or ask for more",
@@ -60,20 +62,24 @@ enum code quota_stock_check(const struct catalog_tenant *tenant, const struct ca
                             uint64_t versions, uint64_t bytes, struct err *err)
 {
   const struct quotas *said = tenant->quotas;
+  struct meter *meter = tenant->meter;
   const char *scope = "tenant";
-  if ((!model || model->removed) &&
-      stock_check(said, QUOTA_models, scope, tenant->name, tenant->n_models_live, 1, err))
+  if ((!model || model->removed) && stock_check(said, meter, QUOTA_models, scope, tenant->name,
+                                                tenant->n_models_live, 1, err))
     return err->code;
-  if (stock_check(said, QUOTA_versions, scope, tenant->name, tenant->n_versions_live, versions,
-                  err) ||
-      stock_check(said, QUOTA_stored_bytes, scope, tenant->name, tenant->bytes_live, bytes, err))
-    return err->code;
-  if (!model || !model->quotas) return OK;
-  if (stock_check(model->quotas, QUOTA_versions, "model", model->name, model->n_live, versions,
+  if (stock_check(said, meter, QUOTA_versions, scope, tenant->name, tenant->n_versions_live,
+                  versions, err) ||
+      stock_check(said, meter, QUOTA_stored_bytes, scope, tenant->name, tenant->bytes_live, bytes,
                   err))
     return err->code;
-  return stock_check(model->quotas, QUOTA_stored_bytes, "model", model->name, model_bytes(model),
-                     bytes, err);
+  if (!model || !model->quotas) return OK;
+  said = model->quotas;
+  meter = model->meter;
+  scope = "model";
+  if (stock_check(said, meter, QUOTA_versions, scope, model->name, model->n_live, versions, err))
+    return err->code;
+  return stock_check(said, meter, QUOTA_stored_bytes, scope, model->name, model_bytes(model), bytes,
+                     err);
 }
 
 static bool stock_said(const struct quotas *said)

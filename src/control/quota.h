@@ -26,7 +26,7 @@ CHECKED enum code quota_fold(struct catalog *catalog, struct quotas **said, enum
 CHECKED enum code quota_fact_check(const struct quotas *said, enum quota_scope scope,
                                    struct slice fact, struct err *err);
 /* Whether a version of these bytes still fits; model NULL or removed: it is the first of a new one.
- * E_QUOTA_EXCEEDED with the limit. */
+ * E_QUOTA_EXCEEDED with the limit, which the meter counts. */
 CHECKED enum code quota_stock_check(const struct catalog_tenant *tenant,
                                     const struct catalog_model *model, uint64_t versions,
                                     uint64_t bytes, struct err *err);

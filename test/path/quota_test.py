@@ -248,6 +248,8 @@ def what_is_in_stock_is_held_when_something_is_added():
         shown = acme.get("/api/v1/quotas").json()["quotas"]
         expect_eq([shown[n]["used"] for n in ("models", "versions", "stored_bytes")],
                   [1, 3, 3 * size])
+        expect_eq([shown[n]["refused"] for n in ("models", "versions", "stored_bytes")],
+                  [1, 1, 1])
         expect(shown["resident_bytes"]["used"] is not None)
 
 
