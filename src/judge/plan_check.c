@@ -126,14 +126,16 @@ static enum code gates_check(const struct plan *plan, struct err *err)
 static enum code arm_check(const struct plan *plan, uint32_t i, struct err *err)
 {
   const char(*names)[PLAN_NAME_MAX] = plan->ab.names;
+  static const char *const nth[ARMS_MAX] = {"first", "second",  "third",   "fourth",
+                                            "fifth", "sixth", "seventh", "eighth"};
   const uint32_t *versions = plan->ab.versions;
   char at[32];
   uint32_t place;
   snprintf(at, sizeof at, "ab.arms[%u].name", i);
   if (!names[i][0]) return BAD(err, at, "'%s' is empty", at);
   if (arm_named(slice_str(names[i]), &place) && place != i)
-    return BAD(err, at, "'%s' is '%s', which is what arm %u is called everywhere", at, names[i],
-               place);
+    return BAD(err, at, "'%s' is '%s', which ab.arms[%u] is called: write %s %s, or name this one "
+               "otherwise", at, names[i], place, names[i], nth[place]);
   for (uint32_t j = 0; j < i; j++)
     if (strcmp(names[i], names[j]) == 0)
       return BAD(err, at, "'%s' is the name of two arms", at);

@@ -201,7 +201,7 @@ TEST(impossible_numbers_are_refused)
           "candidate");
   REFUSED(AB "{version: -1, traffic: 50%}, {traffic: 50%}]}", "ab.arms[0].version", "from 0");
   REFUSED(AB "{name: stable, traffic: 50%}, {name: candidate, traffic: 50%}]}", "ab.arms[0].name",
-          "arm 1");
+          "write stable second");
   REFUSED(AB "{traffic: 50%}, {traffic: 40%}, {version: 3, traffic: 20%}]}", "ab.arms", "110%");
   REFUSED(AB "{traffic: 20%}, {traffic: 10%}, {version: 3, traffic: 10%}, {version: 4, traffic: "
              "10%}, {version: 5, traffic: 10%}, {version: 6, traffic: 10%}, {version: 7, traffic: "
