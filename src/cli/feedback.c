@@ -268,12 +268,9 @@ static void share_add(struct table *table, const json_t *share)
 
 static void arm_add(struct table *table, const json_t *row)
 {
-  const json_t *arm = json_object_get(row, "arm"), *ece = json_object_get(row, "ece");
+  const json_t *ece = json_object_get(row, "ece");
   const json_t *mean = json_object_get(json_object_get(row, "metric"), "mean");
-  if (json_is_integer(arm))
-    table_add(table, "%s", json_integer_value(arm) ? "stable" : "candidate");
-  else
-    table_add(table, "-");
+  table_add_json(table, json_object_get(row, "name"));
   table_add(table, "%llu", (unsigned long long)get_u64(row, "version"));
   table_add(table, "%llu", (unsigned long long)get_u64(row, "requests"));
   table_add(table, "%llu", (unsigned long long)get_u64(row, "with_outcome"));

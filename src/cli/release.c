@@ -10,6 +10,8 @@
 #include "cli/release/picture.h"
 #include "cli/release/replay.h"
 
+enum { CANDIDATES_MAX = 128 };
+
 /* ---- rollback ---- */
 
 int command_rollback(struct cli *cli)
@@ -43,12 +45,31 @@ int command_rollback(struct cli *cli)
 
 /* ---- list ---- */
 
+/* "2, 3": the candidates' versions, and of several the one that was chosen. */
+static const char *candidates(const json_t *release, char to[CANDIDATES_MAX])
+{
+  const json_t *arms = json_object_get(release, "arms"), *arm;
+  const json_t *chosen = json_object_get(release, "chosen_version");
+  size_t i, len = 0;
+  to[0] = '\0';
+  json_array_foreach(arms, i, arm)
+  {
+    if (strcmp(get_str(arm, "arm"), "stable") == 0) continue;
+    len += (size_t)snprintf(to + len, CANDIDATES_MAX - len, "%s%llu", len ? ", " : "",
+                            (unsigned long long)get_u64(arm, "version"));
+  }
+  if (json_array_size(arms) > 2 && json_is_integer(chosen))
+    snprintf(to + len, CANDIDATES_MAX - len, ": %llu chosen",
+             (unsigned long long)json_integer_value(chosen));
+  return to;
+}
+
 static void releases_print(const json_t *releases)
 {
   static const char *const heads[] = {"RELEASE", ">VERSION", ">AGAINST", "STRATEGY", "STATE",
                                       "STARTED", "VERDICT",  NULL};
   struct table table;
-  char text[OUT_NUMBER_MAX];
+  char text[OUT_NUMBER_MAX], versions[CANDIDATES_MAX];
   size_t i;
   json_t *row;
   table_init(&table, heads);
@@ -59,7 +80,7 @@ static void releases_print(const json_t *releases)
     if (!why[0]) why = get_str(row, "why");
     table_add(&table, "%s/%llu", get_str(row, "model"),
               (unsigned long long)get_u64(row, "release"));
-    table_add_json(&table, json_object_get(row, "version"));
+    table_add(&table, "%s", candidates(row, versions));
     table_add_json(&table, json_object_get(row, "stable"));
     table_add_json(&table, json_object_get(row, "strategy"));
     table_add_json(&table, json_object_get(row, "state"));
@@ -131,14 +152,37 @@ static void moves_print(const json_t *moves)
   table_deinit(&table);
 }
 
+/* Of a test of several: who is who, and who went on. */
+static void arms_print(const json_t *release)
+{
+  static const char *const heads[] = {"ARM", "CALLED", ">VERSION", "", NULL};
+  const json_t *arms = json_object_get(release, "arms"), *arm;
+  const char *chosen = get_str(release, "chosen");
+  struct table table;
+  size_t i;
+  if (json_array_size(arms) < 3) return;
+  table_init(&table, heads);
+  json_array_foreach(arms, i, arm)
+  {
+    table_add_json(&table, json_object_get(arm, "arm"));
+    table_add_json(&table, json_object_get(arm, "name"));
+    table_add(&table, "%llu", (unsigned long long)get_u64(arm, "version"));
+    table_add(&table, "%s", strcmp(chosen, get_str(arm, "arm")) == 0 ? "chosen" : "-");
+  }
+  putchar('\n');
+  table_print(&table);
+  table_deinit(&table);
+}
+
 static void release_print(const json_t *release)
 {
   const json_t *moves = json_object_get(release, "moves"), *approval;
   size_t i, n = json_array_size(moves);
-  char text[OUT_NUMBER_MAX];
-  printf("release %s/%llu: version %llu against %llu, %s, ", get_str(release, "model"),
-         (unsigned long long)get_u64(release, "release"),
-         (unsigned long long)get_u64(release, "version"),
+  char text[OUT_NUMBER_MAX], versions[CANDIDATES_MAX];
+  bool several = json_array_size(json_object_get(release, "arms")) > 2;
+  printf("release %s/%llu: version%s %s against %llu, %s, ", get_str(release, "model"),
+         (unsigned long long)get_u64(release, "release"), several ? "s" : "",
+         candidates(release, versions),
          (unsigned long long)get_u64(release, "stable"), get_str(release, "strategy"));
   out_state(get_str(release, "state"));
   printf("\nstarted %s by %s\n", out_time(json_object_get(release, "started_at"), text),
@@ -146,6 +190,7 @@ static void release_print(const json_t *release)
   json_array_foreach(json_object_get(release, "approvals"), i, approval)
     printf("approved %s by %s\n", out_time(json_object_get(approval, "at"), text),
            get_str(approval, "who"));
+  arms_print(release);
   if (n) putchar('\n'), moves_print(moves);
   for (i = n; i-- > 0;) {
     const json_t *verdict = json_object_get(json_array_get(moves, i), "verdict");

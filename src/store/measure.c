@@ -10,7 +10,6 @@ static const char measure_text[] =
     "SELECT p.arm, p.unit, p.label, p.score, o.at_ms - p.wall_ms, o.value, o.label, o.weight,"
     "  p.wall_ms, p.version"
     " FROM predictions p LEFT JOIN outcomes o ON o.model = p.model AND o.request = p.request"
-    "  AND o.at_ms - p.wall_ms <= ?5"
     " WHERE p.model = ?1 AND p.wall_ms BETWEEN ?3 AND ?4 + ?5 AND p.release = ?2"
     " ORDER BY CASE ?2 WHEN 0 THEN p.version ELSE p.arm END, p.unit, p.wall_ms, p.seq";
 
@@ -61,14 +60,23 @@ static void calibration_add(struct outcome_sums *sums, double p, double y)
   sums->brier += (p - y) * (p - y);
 }
 
+/* Whether what was told is a label. A whole number stands for one, but not where the metric's cap
+ * says that it is an amount: 10 clicks are no class. */
+static bool is_label(sqlite3_stmt *row, double cap)
+{
+  if (sqlite3_column_type(row, 6) == SQLITE_NULL) return false;
+  bool amount = cap > 0 && cap != 1 && sqlite3_column_type(row, 5) != SQLITE_NULL;
+  return !amount || sqlite3_column_double(row, 5) != (double)sqlite3_column_int64(row, 6);
+}
+
 /* An outcome is there; columns as measure_text has them. */
-static void outcome_add(struct outcome_sums *sums, sqlite3_stmt *row)
+static void outcome_add(struct outcome_sums *sums, sqlite3_stmt *row, double cap)
 {
   int64_t age_ms = sqlite3_column_int64(row, 4);
   bool label = sqlite3_column_type(row, 2) != SQLITE_NULL;
   bool score = sqlite3_column_type(row, 3) != SQLITE_NULL;
   bool value = sqlite3_column_type(row, 5) != SQLITE_NULL;
-  bool told = sqlite3_column_type(row, 6) != SQLITE_NULL;
+  bool told = is_label(row, cap);
   sums->labelled++;
   for (int i = 0; i < AGES; i++) sums->ages[i] += age_ms <= (int64_t)1000 << i;
   bool right = label && told && sqlite3_column_int64(row, 2) == sqlite3_column_int64(row, 6);
@@ -78,7 +86,7 @@ static void outcome_add(struct outcome_sums *sums, sqlite3_stmt *row)
   double p = sqlite3_column_double(row, 3);
   if (label && told)
     calibration_add(sums, p, right);
-  else if (!label && value)
+  else if (!label && value && cap <= 1)
     calibration_add(sums, p, sqlite3_column_double(row, 5));
 }
 
@@ -119,12 +127,14 @@ static void row_add(struct outcome_sums *arms, struct unit *unit, sqlite3_stmt *
     *unit = (struct unit){.key = key, .first_ms = wall_ms, .group = group, .arm = arm,
                           .begun = true};
   }
-  if (told) unit_add(unit, row, of, wall_ms);
+  bool late = told && sqlite3_column_int64(row, 4) > of->maturity_ms;
+  if (told && !late) unit_add(unit, row, of, wall_ms);
   struct outcome_sums *sums = &arms[unit->arm];
   sums->version = version;
   if (wall_ms > of->mature_ms) return;
   sums->requests++;
-  if (told) outcome_add(sums, row);
+  sums->late += late;
+  if (told && !late) outcome_add(sums, row, of->cap);
 }
 
 enum code outcomes_newest(struct outcomes *outcomes, struct slice tenant, struct slice model,

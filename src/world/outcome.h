@@ -89,6 +89,7 @@ struct outcome_sums {
   uint32_t version;       /* that answered last; 0: none */
   uint64_t requests;      /* mature, with an outcome or without */
   uint64_t labelled;      /* of them with an outcome */
+  uint64_t late;          /* of them with one that happened after the maturity: it counts nowhere */
   uint64_t judged, right; /* both said a label; the same one */
   struct mean_arm metric; /* of units that matured since: each one's value, in parts of the cap */
   struct calibration_bin bins[CALIBRATION_BINS];

@@ -113,9 +113,20 @@ def of_three_versions_feedback_names_the_winner_and_promote_takes_it():
         shown = d.get("/api/v1/models/m/feedback").json()["arms"]
         expect_eq([(a["arm"], a["name"], a["version"]) for a in shown],
                   [(0, "candidate", 2), (1, "stable", 1), (2, "candidate-2", 3)])
+        words = [line.split()[:2] for line in d.cli("feedback", "m").stdout.splitlines()]
+        for row in (["candidate", "2"], ["stable", "1"], ["candidate-2", "3"]):
+            expect(row in words, row, words)
         expect_eq(d.cli("promote", "m").returncode, 0)
         now = reaches(d, "completed")
         expect_eq((serving(d), now["version"], now["chosen"]), (3, 3, "candidate-2"))
+        row = d.get("/api/v1/releases?model=m").json()["releases"][0]
+        expect_eq((row["chosen"], row["chosen_version"]), ("candidate-2", 3))
+        expect_eq([a["name"] for a in row["arms"]], ["candidate", "stable", "bold"])
+        expect_in("2, 3: 3 chosen", d.cli("release", "list", "m").stdout)
+        words = d.cli("release", "show", "m/1").stdout
+        expect_in("versions 2, 3: 3 chosen against 1, ab, completed", words)
+        expect([w.split() for w in words.splitlines() if "bold" in w] ==
+               [["candidate-2", "bold", "3", "chosen"]], words)
         time.sleep(2.5 * SLOW)  # looks with all traffic at one arm
         now = release(d)
         expect_eq(weights(now), [0, 0, 1])
@@ -146,6 +157,34 @@ def the_example_of_three_versions_is_taken():
 
 
 @test
+def amounts_have_the_plans_cap_and_are_no_labels():
+    with Daemon() as d:
+        three(d)
+        begin(d, PLAN.replace("cap: 1,", "cap: 50,") % ("", MATURITY) + OFF, version=2)
+        runs(d)
+        seen = arms_of(d, ["u-%d" % n for n in range(60)])
+        items = [{"request_id": "r-%s-0" % u,
+                  "outcome": 15 if arm == "candidate-2" else 10}
+                 for u, (_, arm, _) in seen.items()]
+        want(d.post("/api/v1/feedback", {"model": "m", "items": items}), 202, "tell")
+        shown = wait_for(lambda: (lambda s: s if sum(
+            a["with_outcome"] for a in s["arms"]) == 60 else None)(
+                d.get("/api/v1/models/m/feedback").json()), 10, "outcomes of all")
+        expect_eq(shown["cap"], 50)
+        for row in shown["arms"]:
+            wanted = 15 if row["name"] == "candidate-2" else 10
+            expect(abs(row["metric"]["mean"] - wanted) < .01, row)
+            expect_eq((row["accuracy"], row["ece"]), (None, None))
+        expect_eq(d.get("/api/v1/models/m/feedback?cap=1").json()["arms"][0]["metric"]["mean"], 1)
+        asked = arms_of(d, ["late-%d" % n for n in range(30)])
+        time.sleep(MATURITY + 1)
+        want(d.post("/api/v1/feedback", {"model": "m", "items": [
+            {"request_id": "r-%s-0" % u, "outcome": 1} for u in asked]}), 202, "tell")
+        wait_for(lambda: sum(a["late"] for a in release(d)["feedback"]["arms"]) == 30, 40, "late")
+        expect_in("came later than that", d.cli("status", "m").stdout)
+
+
+@test
 def a_person_may_choose_another_arm_than_the_winner():
     with Daemon() as d:
         three(d)
@@ -156,6 +195,14 @@ def a_person_may_choose_another_arm_than_the_winner():
         expect_eq(say(d, "pause", arm="candidate").status, 400)
         expect_eq(d.cli("promote", "m", "--arm", "candidate").returncode, 0)
         expect_eq((reaches(d, "completed")["chosen"], serving(d)), ("candidate", 2))
+        want(d.post("/api/v1/models/m/rollback", {"to": 3}), 200, "to another")
+        wait_for(lambda: serving(d) == 3, 10, "version 3")
+        reply = say(d, "abort")
+        expect_eq((reply.status, reply.json()["code"]), (409, "CONFLICT"))
+        expect_in("no release of model 'm' is running", reply.json()["error"])
+        row = d.get("/api/v1/releases?model=m").json()["releases"][0]
+        expect(row["state"] != "rolled_back" and row["chosen_version"] == 2, row)
+        expect_eq(serving(d), 3)
 
 
 @test
@@ -253,7 +300,7 @@ def plans_of_arms_that_cannot_be_are_refused_by_name():
         refused(d, other, 400, "INVALID_ARGUMENT", "plan.ab.arms[0].version", "is version 2",
                 version=2)
         named = [arm(name="stable"), arm(traffic="80%", name="candidate")]
-        refused(d, named, 400, bad, "plan.ab.arms[0].name", "arm 1")
+        refused(d, named, 400, bad, "plan.ab.arms[0].name", "write stable second")
         expect_eq(d.get("/api/v1/models/m/release").status, 404, "nothing began")
 
 

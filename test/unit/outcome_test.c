@@ -131,6 +131,32 @@ TEST(an_outcome_that_came_first_joins_its_prediction)
   closed(outcomes, &dir);
 }
 
+TEST(amounts_are_no_labels_and_what_comes_late_is_counted)
+{
+  struct datadir dir;
+  struct outcome_sums arms[ARMS_MAX];
+  struct outcomes *outcomes = opened(&dir, NULL);
+  for (int n = 1; n <= 2; n++) {
+    struct prediction row = predicted(n, 0, now_ms - 5000);
+    predict(outcomes, &row, 1);
+  }
+  EXPECT_INT(tell(outcomes, told("r-1", 1, now_ms - 4500)), FEEDBACK_JOINED);
+  EXPECT_INT(tell(outcomes, told("r-2", 1, now_ms - 3000)), FEEDBACK_JOINED);
+  measure(outcomes, now_ms, 1000, 1, arms);
+  EXPECT_INT(arms[0].requests, 2);
+  EXPECT_INT(arms[0].labelled, 1);
+  EXPECT_INT(arms[0].judged, 1);
+  EXPECT_INT(arms[0].late, 1);
+  EXPECT_INT(arms[0].metric.n, 1);
+  measure(outcomes, now_ms, 4000, 50, arms);
+  EXPECT_INT(arms[0].labelled, 2);
+  EXPECT_INT(arms[0].judged, 0);
+  EXPECT_INT(arms[0].late, 0);
+  EXPECT_INT(arms[0].metric.n, 2);
+  EXPECT(isnan(outcome_ece(&arms[0])));
+  closed(outcomes, &dir);
+}
+
 TEST(arms_are_measured_at_one_age)
 {
   struct datadir dir;

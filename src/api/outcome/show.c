@@ -8,6 +8,7 @@
 
 #include "api/handlers_int.h"
 #include "api/outcome/outcome_int.h"
+#include "api/release/release_int.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "store/outcome.h"
@@ -64,6 +65,7 @@ static json_t *arm_json(const struct outcome_sums *sums, uint32_t release, uint3
   json_object_set_new(json, "version", json_integer(sums->version));
   json_object_set_new(json, "requests", json_u64(sums->requests));
   json_object_set_new(json, "with_outcome", json_u64(sums->labelled));
+  json_object_set_new(json, "late", json_u64(sums->late));
   json_object_set_new(json, "share", share((double)sums->labelled, sums->requests));
   json_object_set_new(json, "metric", metric_json(&sums->metric, cap));
   json_object_set_new(json, "judged", json_u64(sums->judged));
@@ -75,11 +77,41 @@ static json_t *arm_json(const struct outcome_sums *sums, uint32_t release, uint3
   return json;
 }
 
+/* Of the plan that the release began with. */
+struct cap_search {
+  uint32_t release;
+  double cap;
+};
+
+static enum code cap_met(void *arg, const struct event *event, const struct digest *hash,
+                         struct err *err)
+{
+  struct cap_search *search = arg;
+  (void)hash;
+  if (event->kind != EVENT_RELEASE_STARTED || event->release != search->release) return OK;
+  json_t *plan = fact_json(event, "plan");
+  double cap = json_number_value(json_object_get(json_object_get(plan, "metric"), "cap"));
+  if (cap > 0) search->cap = cap;
+  json_decref(plan);
+  return fail(err, E_CANCELLED, "enough");
+}
+
+/* Where the question does not say: the plan's, or 1 without a metric. */
+static enum code cap_find(struct ask *ask, struct slice model, uint32_t release, double *cap)
+{
+  struct cap_search search = {.release = release, .cap = 1};
+  if (*cap > 0) return OK;
+  enum code code = release ? ledger_walk(ask, model, cap_met, &search) : OK;
+  *cap = search.cap;
+  return code;
+}
+
+/* 0: the question does not say. */
 static bool cap_read(struct ask *ask, double *cap)
 {
   struct slice text;
   bool over;
-  *cap = 1;
+  *cap = 0;
   if (!ask_query(ask, "cap", &text)) return false;
   if (!text.at) return true;
   if (text_read_f64(text.at, text.len, cap, &over) && *cap > 0 && isfinite(*cap)) return true;
@@ -116,7 +148,8 @@ enum desk_step feedback_show(struct ask *ask)
     return ask_fail(ask);
   struct outcomes *outcomes = outcomes_of(ask->desk, &ask->err);
   uint32_t release = asked < 0 ? 0 : (uint32_t)asked;
-  if (!outcomes || (asked < 0 && release_find(ask, outcomes, model, &release)))
+  if (!outcomes || (asked < 0 && release_find(ask, outcomes, model, &release)) ||
+      cap_find(ask, model->name, release, &cap))
     return ask_fail(ask);
   struct outcome_question of = {.tenant = ask->letter->tenant,
                                 .model = model->name,

@@ -105,6 +105,26 @@ static json_t *versions_json(const struct event *event)
   return list;
 }
 
+/* The arms with what they are called, and the one that went on. */
+static void arms_name(json_t *row, const json_t *plan)
+{
+  const json_t *said = json_object_get(json_object_get(plan, "ab"), "arms");
+  const json_t *chosen = json_object_get(row, "chosen_version"), *version;
+  json_t *list = json_array();
+  size_t i;
+  json_array_foreach(json_object_get(row, "versions"), i, version)
+  {
+    const char *name = json_string_value(json_object_get(json_array_get(said, i), "name"));
+    if (i >= ARMS_MAX) break;
+    const char *arm = arm_name((uint32_t)i);
+    json_array_append_new(list, json_pack("{ss,ss,sO}", "arm", arm, "name", name ? name : arm,
+                                          "version", version));
+    if (json_is_integer(chosen) && json_equal(chosen, version))
+      json_object_set_new(row, "chosen", json_string(arm));
+  }
+  json_object_set_new(row, "arms", list);
+}
+
 /* What the start says; the members that moves fill must be there already. */
 static void row_start(json_t *row, const struct event *event)
 {
@@ -117,7 +137,16 @@ static void row_start(json_t *row, const struct event *event)
   json_object_set_new(row, "started_at", json_time(event->wall_ms));
   json_object_set_new(row, "started_by", json_slice(event->actor));
   fact_set(row, "rehearse", event, "rehearse");
+  arms_name(row, plan);
   json_decref(plan);
+}
+
+/* A move that completed it says who serves from then on. */
+static void row_chosen(json_t *row, const struct event *event)
+{
+  uint32_t serving = event_serving(event);
+  if (serving && slice_eq(event_fact(event, "state"), SLICE("completed")))
+    json_object_set_new(row, "chosen_version", json_integer(serving));
 }
 
 static void row_move(json_t *row, const struct event *event)
@@ -136,9 +165,9 @@ static void row_move(json_t *row, const struct event *event)
 
 static json_t *row_new(const struct event *event)
 {
-  return json_pack("{so,so,ss,sn,sn,sn,sn,sn,sn}", "model", json_slice(event->model), "release",
-                   json_integer(event->release), "state", "pending", "step", "why", "verdict",
-                   "moved_at", "strategy", "stable");
+  return json_pack("{so,so,ss,sn,sn,sn,sn,sn,sn,sn,sn}", "model", json_slice(event->model),
+                   "release", json_integer(event->release), "state", "pending", "step", "why",
+                   "verdict", "moved_at", "strategy", "stable", "chosen", "chosen_version");
 }
 
 /* ---- GET /api/v1/releases ---- */
@@ -182,6 +211,7 @@ static enum code release_met(void *arg, const struct event *event, const struct 
   json_t *row = row_of(listing, event, &fresh);
   if (event->kind == EVENT_RELEASE_MOVED && json_is_null(json_object_get(row, "moved_at")))
     row_move(row, event);
+  if (event->kind == EVENT_RELEASE_MOVED) row_chosen(row, event);
   if (event->kind != EVENT_RELEASE_STARTED) return OK;
   row_start(row, event);
   if (row_fits(listing, row, event)) {
@@ -273,6 +303,7 @@ static enum code telling_met(void *arg, const struct event *event, const struct 
   }
   if (event->kind == EVENT_RELEASE_MOVED) {
     if (!json_array_size(telling->moves)) row_move(telling->tree, event);
+    row_chosen(telling->tree, event);
     json_array_insert_new(telling->moves, 0, move_json(event));
     return OK;
   }

@@ -372,14 +372,14 @@ static void feedback_print(const json_t *release)
   printf(", %s after the answer):", out_seconds((uint64_t)number(feedback, "maturity_s"), age));
   json_array_foreach(json_object_get(feedback, "arms"), i, arm)
   {
-    uint64_t units = get_u64(arm, "units");
+    uint64_t units = get_u64(arm, "units"), late = get_u64(arm, "late");
     printf("%s %s", i ? ";" : "", get_str(arm, "name"));
-    if (!units) {
-      printf(" none yet");
-      continue;
-    }
-    printf(" %.4g over %llu, %s of requests have one", number(arm, "mean"),
-           (unsigned long long)units, percent(number(arm, "share"), share));
+    if (units)
+      printf(" %.4g over %llu, %s of requests have one", number(arm, "mean"),
+             (unsigned long long)units, percent(number(arm, "share"), share));
+    else
+      printf(late ? " none in time" : " none yet");
+    if (late) printf(", %llu came later than that", (unsigned long long)late);
   }
   putchar('\n');
 }

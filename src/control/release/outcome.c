@@ -173,6 +173,7 @@ static void arm_put(const struct run *run, uint32_t arm, struct json_out *out)
   json_out_str(out, slice_str(arm_name(arm)));
   json_out_key_u64(out, "requests", sums->requests);
   json_out_key_u64(out, "with_outcome", sums->labelled);
+  json_out_key_u64(out, "late", sums->late);
   number_put(out, "share", ratio((double)sums->labelled, sums->requests));
   json_out_key_u64(out, "units", metric->n);
   number_put(out, "mean", ratio((double)metric->y, metric->n) * part);
