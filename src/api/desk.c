@@ -207,6 +207,7 @@ static void chunk_came(struct letter_chunk *chunk)
   struct letter_ask *letter = chunk->ask;
   struct mailbox *home = letter->home;
   struct ask *ask = letter->desk_state;
+  if (ask) ask_look(ask);
   enum desk_step step = ask ? ask->chunk(ask, chunk) : DESK_LATER;
   chunk->mail.kind = LETTER_CHUNK_HOME; /* before the ask: its memory may go with it */
   mail_send(home, &chunk->mail);

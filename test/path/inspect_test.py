@@ -140,7 +140,8 @@ def many_crashes_leave_nothing():
     for i in range(60):
         probe(d, ("segv", "lie", "exec", "read")[i % 4] if i % 4 < 3 else "quit", model="evil")
     expect_eq(children(d.proc.pid), {})
-    expect_eq((len(os.listdir("/proc/%d/fd" % d.proc.pid)), threads(d.proc.pid)), before)
+    fds, n = len(os.listdir("/proc/%d/fd" % d.proc.pid)), threads(d.proc.pid)
+    expect(fds <= before[0] and n == before[1], (fds, n), before)  # a connection may have ended
 
 
 @test

@@ -12,7 +12,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from slipway import Daemon, expect, expect_eq, expect_in, main, test, wait_for
+from slipway import (SANITIZED, Daemon, expect, expect_eq, expect_in, main, skip, test,
+                     wait_for)
 import models
 
 COLUMNS, ROWS = 1024, 256  # 1 MiB of float32, about as much as JSON
@@ -50,6 +51,12 @@ def events(d, name):
     return [e for e in d.log() if e["event"] == name]
 
 
+def rooms(memory_max):
+    if SANITIZED:
+        skip("a sanitizer's memory is measured as the model's")
+    return Daemon("--models-memory-max", memory_max)
+
+
 def fill(d, n):
     for i in range(n):
         models.serve(d, "m%d" % i, weights(i))
@@ -57,7 +64,7 @@ def fill(d, n):
 
 @test
 def who_was_asked_the_longest_time_ago_rests_and_comes_back_when_asked():
-    with Daemon("--models-memory-max", "5MiB") as d:
+    with rooms("5MiB") as d:
         fill(d, 3)
         wait_for(lambda: list(states(d).values()).count("READY") == 3, what="three in memory")
         for name in ("m0", "m2"):  # m1 is the one nobody asks
@@ -77,7 +84,7 @@ def who_was_asked_the_longest_time_ago_rests_and_comes_back_when_asked():
 
 @test
 def many_who_ask_at_once_wait_for_one_load():
-    with Daemon("--models-memory-max", "3MiB") as d:
+    with rooms("3MiB") as d:
         fill(d, 3)
         resting = [n for n, s in states(d).items() if s == "RESTING"]
         expect(resting, states(d))
@@ -96,7 +103,7 @@ def many_who_ask_at_once_wait_for_one_load():
 
 @test
 def what_is_pinned_stays():
-    with Daemon("--models-memory-max", "5MiB") as d:
+    with rooms("5MiB") as d:
         fill(d, 1)
         reply = d.ask("PATCH", "/api/v1/models/m0", {"pin": "a person waits for it"})
         expect_eq(reply.status, 200, reply.body)
@@ -113,7 +120,7 @@ def what_is_pinned_stays():
 
 @test
 def what_can_never_fit_is_refused_before_it_is_loaded():
-    with Daemon("--models-memory-max", "3MiB") as d:
+    with rooms("3MiB") as d:
         big = models.linear([[0] * (4 * COLUMNS)] * ROWS, [0] * ROWS)
         version = models.push(d, "big", big)
         reply = models.deploy(d, "big", version)
@@ -126,7 +133,7 @@ def what_can_never_fit_is_refused_before_it_is_loaded():
 
 @test
 def what_serves_goes_on_serving_when_its_successor_does_not_fit():
-    with Daemon("--models-memory-max", "3MiB") as d:
+    with rooms("3MiB") as d:
         fill(d, 1)
         d.ask("PATCH", "/api/v1/models/m0", {"pin": "no"})
         fill2 = models.push(d, "m0", models.linear([[0] * (2 * COLUMNS)] * ROWS, [7] * ROWS))
@@ -137,7 +144,7 @@ def what_serves_goes_on_serving_when_its_successor_does_not_fit():
 
 @test
 def the_deadline_holds_while_a_version_comes_back():
-    with Daemon("--models-memory-max", "3MiB") as d:
+    with rooms("3MiB") as d:
         fill(d, 3)
         name = [n for n, s in states(d).items() if s == "RESTING"][0]
         began = time.monotonic()
@@ -149,7 +156,7 @@ def the_deadline_holds_while_a_version_comes_back():
 
 @test
 def who_hangs_up_while_waiting_holds_nothing():
-    with Daemon("--models-memory-max", "3MiB") as d:
+    with rooms("3MiB") as d:
         fill(d, 3)
         for _ in range(10):
             name = [n for n, s in states(d).items() if s == "RESTING"][0]
@@ -164,7 +171,7 @@ def who_hangs_up_while_waiting_holds_nothing():
 
 @test
 def a_file_that_rotted_while_its_model_rested_is_told_to_who_asks():
-    with Daemon("--models-memory-max", "3MiB") as d:
+    with rooms("3MiB") as d:
         fill(d, 3)
         name = [n for n, s in states(d).items() if s == "RESTING"][0]
         manifest = d.get("/api/v1/models/%s/versions" % name).json()["versions"][0]
@@ -189,7 +196,7 @@ def a_file_that_rotted_while_its_model_rested_is_told_to_who_asks():
 
 @test
 def after_a_restart_those_that_fit_come_and_the_rest_wait_to_be_asked():
-    d = Daemon("--models-memory-max", "4MiB")
+    d = rooms("4MiB")
     try:
         d.start()
         fill(d, 5)
@@ -207,7 +214,7 @@ def after_a_restart_those_that_fit_come_and_the_rest_wait_to_be_asked():
 
 @test
 def a_budget_that_is_nearly_used_is_said_once():
-    with Daemon("--models-memory-max", "4MiB") as d:
+    with rooms("4MiB") as d:
         fill(d, 3)
         time.sleep(3.5)
         high = [e for e in events(d, "models_memory_high")]
