@@ -58,6 +58,8 @@ static const char *candidates(const json_t *release, char to[CANDIDATES_MAX])
     len += (size_t)snprintf(to + len, CANDIDATES_MAX - len, "%s%llu", len ? ", " : "",
                             (unsigned long long)get_u64(arm, "version"));
   }
+  if (!len) /* a server from before arms were told */
+    snprintf(to, CANDIDATES_MAX, "%llu", (unsigned long long)get_u64(release, "version"));
   if (json_array_size(arms) > 2 && json_is_integer(chosen))
     snprintf(to + len, CANDIDATES_MAX - len, ": %llu chosen",
              (unsigned long long)json_integer_value(chosen));
