@@ -9,6 +9,7 @@
 #include "control/catalog.h"
 #include "control/snapshot/snapshot.h"
 #include "store/codec.h"
+#include "golden.h"
 
 /* When the catalog gets a new member its digest changes, and so may this line; the file never. */
 #define GOLDEN_DIGEST "b979334a73ea418e5274da1359674fd85fa20bf9cff14237c501cd4006fb33d6"
@@ -23,28 +24,11 @@ static uint64_t kinds;
 
 static void rows_read(void)
 {
-  static char line[1 << 16], path[512];
-  const char *file = __FILE__, *end = strstr(file, "test/unit/");
-  snprintf(path, sizeof path, "%.*stest/golden/ledger-3.jsonl", (int)(end - file), file);
-  FILE *rows = fopen(path, "re");
-  EXPECT(rows != NULL);
+  FILE *rows = golden_open("ledger-3.jsonl");
   arena_init(&arena, 16 << 20, NULL);
   n_events = 0;
-  while (rows && fgets(line, sizeof line, rows) && n_events < ROWS_MAX) {
-    struct slice text = slice_str(line);
-    struct event *event = &events[n_events++];
-    struct buf body, again;
-    if (text.len && line[text.len - 1] == '\n') text.len--;
-    EXPECT_INT(event_line_read(&arena, text, event, &err), OK);
-    kinds |= UINT64_C(1) << event->kind;
-    buf_init(&body, EVENT_LINE_MAX);
-    buf_init(&again, EVENT_LINE_MAX);
-    event_body_write(&body, event);
-    event_line_write(&again, event, EVENT_ENCODING, buf_lend(&body));
-    EXPECT(slice_eq(buf_lend(&again), text));
-    buf_deinit(&body);
-    buf_deinit(&again);
-  }
+  while (n_events < ROWS_MAX && golden_next(rows, &arena, &events[n_events]))
+    kinds |= UINT64_C(1) << events[n_events++].kind;
   if (rows) fclose(rows);
 }
 

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "control/release/decide.h"
 #include "store/codec.h"
+#include "golden.h"
 
 static const unsigned char hash_key[16] = {8};
 static struct catalog *catalog;
@@ -458,31 +459,18 @@ TEST(a_rehearsal_is_a_copy_of_what_serves_on_one_percent)
  * a new member. */
 #define GOLDEN_DIGEST "212a1feeb8baf13a0099bed3c57584646b5bc8d5683935488ac00046721cbb1c"
 
-static FILE *golden_open(void)
-{
-  char path[512];
-  const char *file = __FILE__, *end_of = strstr(file, "test/unit/");
-  snprintf(path, sizeof path, "%.*stest/golden/ledger-2.jsonl", (int)(end_of - file), file);
-  return fopen(path, "re");
-}
-
 TEST(the_second_golden_ledger_folds_for_ever)
 {
-  static char line[1 << 16];
   struct event event;
   uint32_t kinds = 0;
-  FILE *file = golden_open();
-  EXPECT(file != NULL);
+  FILE *file = golden_open("ledger-2.jsonl");
   if (!file) return;
   catalog = catalog_new(hash_key);
   arena_init(&arena, 16 << 20, NULL);
-  while (fgets(line, sizeof line, file)) {
-    struct slice text = slice_str(line);
-    if (text.len && line[text.len - 1] == '\n') text.len--;
-    arena_reset(&arena);
-    EXPECT_INT(event_line_read(&arena, text, &event, &err), OK);
+  while (golden_next(file, &arena, &event)) {
     EXPECT_INT(catalog_apply(catalog, &event, &err), OK);
     kinds |= 1u << event.kind;
+    arena_reset(&arena);
   }
   fclose(file);
   for (int kind = EVENT_RELEASE_STARTED; kind <= EVENT_FREEZE_LIFTED; kind++)
