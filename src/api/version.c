@@ -54,20 +54,6 @@ json_t *version_json(const struct version *version)
   return tree;
 }
 
-/* How many have a smaller number. */
-static uint32_t versions_below(const struct model *model, uint64_t number)
-{
-  uint32_t low = 0, high = model->n_versions;
-  while (low < high) {
-    uint32_t middle = low + (high - low) / 2;
-    if (model->versions[middle].number < number)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
-}
-
 enum desk_step version_list(struct ask *ask)
 {
   int64_t limit;
@@ -76,7 +62,7 @@ enum desk_step version_list(struct ask *ask)
   if (!model || !page_read_number(ask, VERSIONS_PAGE, VERSIONS_PAGE_MAX, &limit, &before))
     return ask_fail(ask);
   json_t *list = json_array();
-  uint32_t i = before ? versions_below(model, before) : model->n_versions;
+  uint32_t i = before ? model_versions_below(model, before) : model->n_versions;
   for (; i > 0 && limit > 0; i--, limit--)
     json_array_append_new(list, version_json(&model->versions[i - 1]));
   return ask_json(ask, 200,

@@ -9,7 +9,7 @@
 
 _Static_assert((int)WEIGHT_WHOLE == (int)ASSIGN_TOTAL, "one scale of weights");
 
-const struct version *model_version(const struct model *model, uint32_t number)
+uint32_t model_versions_below(const struct model *model, uint64_t number)
 {
   uint32_t low = 0, high = model->n_versions;
   while (low < high) {
@@ -19,8 +19,13 @@ const struct version *model_version(const struct model *model, uint32_t number)
     else
       high = middle;
   }
-  return low < model->n_versions && model->versions[low].number == number ? &model->versions[low]
-                                                                          : NULL;
+  return low;
+}
+
+const struct version *model_version(const struct model *model, uint32_t number)
+{
+  uint32_t i = model_versions_below(model, number);
+  return i < model->n_versions && model->versions[i].number == number ? &model->versions[i] : NULL;
 }
 
 const struct alias *model_alias(const struct model *model, struct slice name)

@@ -38,6 +38,8 @@ struct model {
   const struct allowance *allow; /* made of both by world_build; NULL: none of its own */
 };
 
+/* How many versions have a smaller number: where a page before that number ends. */
+uint32_t model_versions_below(const struct model *model, uint64_t number);
 /* NULL when there is none of that number. */
 const struct version *model_version(const struct model *model, uint32_t number);
 

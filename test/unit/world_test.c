@@ -56,6 +56,10 @@ TEST(a_world_is_a_deep_copy)
   EXPECT_INT(m->versions[0].n_seats, 0);
   EXPECT(model_version(m, 3) == m->stable && model_version(m, 1) == m->versions);
   EXPECT(!model_version(m, 2) && !model_version(m, 0) && !model_version(m, 4));
+  EXPECT_INT(model_versions_below(m, 1), 0);
+  EXPECT_INT(model_versions_below(m, 2), 1);
+  EXPECT_INT(model_versions_below(m, 3), 1);
+  EXPECT_INT(model_versions_below(m, UINT64_MAX), 2);
   world_free(world);
   EXPECT_INT(world_count_built() - built, 1);
   EXPECT_INT(world_count_freed() - freed, 1);
