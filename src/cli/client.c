@@ -11,12 +11,14 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cli/out.h"
 
 enum {
   CONNECT_SECONDS = 5,
   CALL_SECONDS = 30,
   CHANGE_SECONDS = 900,
   STALL_SECONDS = 60,
+  LIST_PAGE = 1000, /* the most that every list gives at once */
   WAIT_TOLD_US = 2000000
 };
 
@@ -306,6 +308,45 @@ int client_once(const struct cli *cli, const char *method, const char *path, jso
     rc = cli_fail(cli, &err);
   client_free(client);
   ungrab(text);
+  return rc;
+}
+
+/* Adds every page's items to the list. */
+static enum code pages_get(struct client *client, const char *path, const char *member,
+                           json_t *list, struct err *err)
+{
+  char page[CLIENT_PATH_MAX], more[CLIENT_PATH_MAX] = "";
+  enum code code = OK;
+  do {
+    struct answer answer = {0};
+    snprintf(page, sizeof page, "%s?limit=%d%s", path, LIST_PAGE, more);
+    code = client_call(client, "GET", page, SLICE_NONE, 0, &answer, err);
+    json_array_extend(list, json_object_get(answer.json, member));
+    const char *next = get_str(answer.json, "next");
+    more[0] = '\0';
+    if (!code && next[0]) code = client_path(more, err, "&page=%s", next);
+    answer_free(&answer);
+  } while (!code && more[0]);
+  return code;
+}
+
+int client_list(const struct cli *cli, const char *path, const char *member,
+                void (*print)(const json_t *list))
+{
+  struct err err;
+  struct client *client;
+  int rc = 0;
+  if (client_new(&client, cli, &err) != OK) return cli_fail(cli, &err);
+  json_t *list = json_array(), *tree = json_pack("{sO}", member, list);
+  if (pages_get(client, path, member, list, &err) != OK)
+    rc = cli_fail(cli, &err);
+  else if (cli->args.json)
+    out_json(tree);
+  else
+    print(list);
+  json_decref(tree);
+  json_decref(list);
+  client_free(client);
   return rc;
 }
 

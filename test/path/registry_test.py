@@ -385,4 +385,16 @@ def pages_are_sealed():
                 is_error(d.get("%s?page=%s" % (path, token)), 400, "INVALID_ARGUMENT", "page")
 
 
+@test
+def the_command_line_lists_all_pages():
+    with Daemon() as d:
+        with d.conn() as c:
+            for i in range(1001):  # one more than a page
+                expect_eq(c.ask("POST", "/api/v1/models", {"name": "m%04d" % i}).status, 201)
+        listed = d.cli("model", "list", "--json")
+        expect_eq(listed.returncode, 0, listed.stderr)
+        expect_eq([m["name"] for m in json.loads(listed.stdout)["models"]],
+                  ["m%04d" % i for i in range(1001)])
+
+
 main()

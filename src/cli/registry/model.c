@@ -64,34 +64,6 @@ static void models_print(const json_t *models)
   table_deinit(&table);
 }
 
-/* All pages, as one list. */
-static int model_list(struct cli *cli)
-{
-  char path[CLIENT_PATH_MAX] = "/api/v1/models?limit=1000";
-  json_t *all = json_array();
-  int rc = 0;
-  for (bool more = true; more;) {
-    struct answer answer;
-    struct err err;
-    rc = client_once(cli, "GET", path, NULL, &answer);
-    const char *next = rc ? "" : get_str(answer.json, "next");
-    more = next[0] != '\0';
-    if (!rc) json_array_extend(all, json_object_get(answer.json, "models"));
-    if (more && client_path(path, &err, "/api/v1/models?limit=1000&page=%s", next))
-      rc = cli_fail(cli, &err), more = false;
-    answer_free(&answer);
-  }
-  if (!rc && cli->args.json) {
-    json_t *tree = json_pack("{sO}", "models", all);
-    out_json(tree);
-    json_decref(tree);
-  } else if (!rc) {
-    models_print(all);
-  }
-  json_decref(all);
-  return rc;
-}
-
 static void line_print(const char *name, const json_t *value)
 {
   char text[256];
@@ -214,7 +186,7 @@ int command_model(struct cli *cli)
   const char *verb = cli->args.words[0];
   bool list = strcmp(verb, "list") == 0;
   if (cli->args.n_words != (list ? 1u : 2u)) verb = "";
-  if (list && verb[0]) return model_list(cli);
+  if (list && verb[0]) return client_list(cli, "/api/v1/models", "models", models_print);
   if (verb[0] && strcmp(verb, "add") == 0) return model_add(cli);
   if (verb[0] && path_make(cli->args.words[1], path, &version, &err)) return cli_fail(cli, &err);
   if (strcmp(verb, "show") == 0) return model_show(cli, path);

@@ -44,21 +44,6 @@ static void keys_print(const json_t *keys)
   table_deinit(&table);
 }
 
-static int key_list(struct cli *cli, struct client *client)
-{
-  struct err err;
-  struct answer answer = {0};
-  int rc = 0;
-  if (client_call(client, "GET", "/api/v1/keys", SLICE_NONE, 0, &answer, &err) != OK)
-    rc = cli_fail(cli, &err);
-  else if (cli->args.json)
-    out_json(answer.json);
-  else
-    keys_print(json_object_get(answer.json, "keys"));
-  answer_free(&answer);
-  return rc;
-}
-
 /* Takes the body. The key alone on stdout, so that `KEY=$(slipway key add ...)` works; the rest is
  * told beside. */
 static int key_post(struct cli *cli, struct client *client, const char *path, json_t *body)
@@ -170,10 +155,11 @@ int command_key(struct cli *cli)
                                    "list, slipway key rotate KEY, or slipway key revoke KEY");
     return cli_fail(cli, &err);
   }
+  if (list) return client_list(cli, "/api/v1/keys", "keys", keys_print);
   if (client_new(&client, cli, &err) != OK) return cli_fail(cli, &err);
   rc = revoke   ? key_revoke(cli, client)
        : rotate ? key_rotate(cli, client)
-       : list ? key_list(cli, client) : key_add(cli, client);
+                : key_add(cli, client);
   client_free(client);
   return rc;
 }

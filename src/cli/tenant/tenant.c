@@ -29,38 +29,15 @@ static void table_begin(struct table *table)
   table_init(table, heads);
 }
 
-/* Page by page, into one table. */
-static int tenant_list(struct cli *cli)
+static void tenants_print(const json_t *tenants)
 {
   struct table table;
-  json_t *all = json_array();
-  char path[CLIENT_PATH_MAX] = "/api/v1/tenants?limit=1000";
-  int rc = 0;
-  for (bool more = true; more;) {
-    struct answer answer;
-    struct err err;
-    rc = client_once(cli, "GET", path, NULL, &answer);
-    const char *next = rc ? "" : get_str(answer.json, "next");
-    more = next[0] != '\0';
-    if (!rc) json_array_extend(all, json_object_get(answer.json, "tenants"));
-    if (more && client_path(path, &err, "/api/v1/tenants?limit=1000&page=%s", next))
-      rc = cli_fail(cli, &err), more = false;
-    answer_free(&answer);
-  }
-  if (!rc && cli->args.json) {
-    json_t *tree = json_pack("{sO}", "tenants", all);
-    out_json(tree);
-    json_decref(tree);
-  } else if (!rc) {
-    size_t i;
-    json_t *tenant;
-    table_begin(&table);
-    json_array_foreach(all, i, tenant) row_print(&table, tenant);
-    table_print(&table);
-    table_deinit(&table);
-  }
-  json_decref(all);
-  return rc;
+  size_t i;
+  json_t *tenant;
+  table_begin(&table);
+  json_array_foreach(tenants, i, tenant) row_print(&table, tenant);
+  table_print(&table);
+  table_deinit(&table);
 }
 
 static void one_print(const json_t *tenant)
@@ -200,7 +177,8 @@ int command_tenant(struct cli *cli)
          "limits are set by: slipway tenant add NAME, or slipway tenant set NAME");
     return cli_fail(cli, &err);
   }
-  if (strcmp(verb, "list") == 0 && !named) return tenant_list(cli);
+  if (strcmp(verb, "list") == 0 && !named)
+    return client_list(cli, "/api/v1/tenants", "tenants", tenants_print);
   if (strcmp(verb, "show") == 0 && named) return tenant_one(cli, "GET", NULL);
   if (strcmp(verb, "remove") == 0 && named) return tenant_one(cli, "DELETE", NULL);
   fail(&err, E_INVALID_ARGUMENT,
