@@ -4,6 +4,7 @@
 #include "replay.h"
 
 #include "base/log.h"
+#include "store/held.h"
 #include "store/journal.h"
 #include "store/outbox.h"
 #include "store/snapshot.h"
@@ -40,10 +41,20 @@ static enum code looks_replay(struct ledger *ledger, struct control *control, st
   return OK;
 }
 
+/* Uploads that no version names yet: the files say, and no event does. */
+static void uploads_count(const struct datadir *dir, const struct control *control)
+{
+  struct slice tenant;
+  struct meter *meter;
+  uint32_t at = 0;
+  while (control_meter_at(control, &at, &tenant, &meter)) held_count(dir, tenant, meter);
+}
+
 enum code replay_all(const struct datadir *dir, struct ledger *ledger, struct control *control,
                      struct err *err)
 {
   if (events_replay(dir, ledger, control, err) || looks_replay(ledger, control, err))
     return err->code;
+  uploads_count(dir, control);
   return outbox_read(ledger, control_owed, control, err);
 }

@@ -1,5 +1,6 @@
 /* replay.h - what a start takes from the ledger before anything runs: the snapshot and the events
- * after it, the looks of releases that run, what webhooks are owed.
+ * after it, the looks of releases that run, what webhooks are owed; and from
+ * the files, what uploads wait.
  * Thread: main.
  * SPDX-License-Identifier: MIT */
 #ifndef REPLAY_H

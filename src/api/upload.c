@@ -65,13 +65,17 @@ static enum desk_step upload_end(struct ask *ask, struct put *upload)
   struct stage *stage = upload->stage;
   upload->stage = NULL; /* commit frees it in any case */
   if (stage_commit(stage, &digest, &bytes, &ask->err) != OK) return upload_failed(ask, upload);
+  if (held_wait(ask->desk->opts->datadir, ask->letter->tenant, &digest, bytes, quota_meter_of(ask),
+                &ask->err) != OK)
+    return ask_fail(ask);
   if (upload->has_wanted && memcmp(&digest, &upload->wanted, sizeof digest) != 0) {
     fail(&ask->err, E_INVALID_ARGUMENT, "the bytes are not those of ?sha256=; send them again");
     fail_at(&ask->err, "sha256");
     return ask_fail(ask);
   }
   if (held_add(ask->desk->opts->datadir, ask->letter->tenant, &digest,
-               ask->letter->headers[ASK_IDEMPOTENCY_KEY], &ask->err) != OK)
+               ask->letter->headers[ASK_IDEMPOTENCY_KEY], quota_meter_of(ask),
+               &ask->err) != OK)
     return ask_fail(ask);
   return ask_json(ask, 201,
                   json_pack("{so,so}", "sha256", json_digest(&digest), "bytes", json_u64(bytes)));

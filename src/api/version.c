@@ -184,9 +184,11 @@ static enum desk_step created(struct ask *ask)
     ask->err = command->err;
     return ask_fail(ask);
   }
-  uint64_t bytes = 0;
-  for (uint32_t i = 0; i < command->event.n_files; i++) bytes += command->event.files[i].bytes;
-  quota_upload_give(ask, bytes);
+  for (uint32_t i = 0; i < command->event.n_files; i++) {
+    const struct event_file *file = &command->event.files[i];
+    held_named(ask->desk->opts->datadir, ask->letter->tenant, &file->digest, file->bytes,
+               quota_meter_of(ask));
+  }
   struct digest digest = event_manifest(&command->event);
   return ask_json(ask, 201,
                   json_pack("{so,so,so,so,so*}", "model", json_slice(command->event.model),
@@ -195,9 +197,27 @@ static enum desk_step created(struct ask *ask)
                             inspected_json(ask)));
 }
 
+/* Bytes of the manifest that count already: a file that it names twice once. */
+static uint64_t bytes_waiting(const struct ask *ask)
+{
+  const struct event *event = &ask->command.event;
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < event->n_files; i++) {
+    const struct event_file *file = &event->files[i];
+    bool again = false;
+    for (uint32_t j = 0; j < i && !again; j++)
+      again = digest_same(&event->files[j].digest, &file->digest);
+    if (!again && held_waits(ask->desk->opts->datadir, ask->letter->tenant, &file->digest,
+                             file->bytes))
+      bytes += file->bytes;
+  }
+  return bytes;
+}
+
 static enum desk_step push(struct ask *ask)
 {
   ask->command.kind = COMMAND_PUSH;
+  ask->command.waiting = bytes_waiting(ask);
   return ask_command(ask, created);
 }
 

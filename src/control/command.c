@@ -150,7 +150,7 @@ static void push_decide(const struct catalog_tenant *tenant, const struct letter
   }
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < wish->n_files; i++) bytes += wish->files[i].bytes;
-  if (quota_stock_check(tenant, model, 1, bytes, err)) {
+  if (quota_stock_check(tenant, model, 1, bytes, command->waiting, err)) {
     decision_refuse(decision);
     return;
   }

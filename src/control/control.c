@@ -108,6 +108,16 @@ enum code control_look(void *arg, const struct journal_row *row, struct err *err
   return run_replay(control, row, err);
 }
 
+bool control_meter_at(const struct control *control, uint32_t *at, struct slice *tenant,
+                      struct meter **meter)
+{
+  if (*at >= control->catalog->n_tenants) return false;
+  const struct catalog_tenant *is = control->catalog->tenants[(*at)++];
+  *tenant = is->name;
+  *meter = is->meter;
+  return true;
+}
+
 bool control_release_at(const struct control *control, uint32_t *at, struct journal_row *of)
 {
   for (; *at < control->catalog->n_models; ++*at) {

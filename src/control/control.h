@@ -64,6 +64,9 @@ void control_first_key(struct control *control, const struct event *key);
 /* After the ledger: the next release from *at on that runs (names and number in *of), and each look
  * that the journal has of it, in order. What cannot be read ends that release's replay, not the
  * start. */
+/* The tenants that are or were, one after the other, from *at (0) on; false: no more. */
+bool control_meter_at(const struct control *control, uint32_t *at, struct slice *tenant,
+                      struct meter **meter);
 bool control_release_at(const struct control *control, uint32_t *at, struct journal_row *of);
 CHECKED enum code control_look(void *control, const struct journal_row *row, struct err *err);
 /* A message that somebody is owed from before; only before control_main. */

@@ -34,22 +34,6 @@ enum code quota_fold(struct catalog *catalog, struct quotas **said, enum quota_s
 
 /* --- stock ------------------------------------------------------------------------------------ */
 
-static enum code stock_check(const struct quotas *said, struct meter *meter, enum quota_id id,
-                             const char *scope, struct slice whose, uint64_t used, uint64_t more,
-                             struct err *err)
-{
-  const struct quota_row *row = quota_row(id);
-  uint64_t value = quota_value(said, id);
-  if (value == QUOTA_UNLIMITED || (used <= value && more <= value - used)) return OK;
-  if (meter) atomic_fetch_add_explicit(&meter->refused[id], 1, memory_order_relaxed);
-  fail(err, E_QUOTA_EXCEEDED,
-       "%s '%.*s' may have %" PRIu64 " %s (%s) and has %" PRIu64 "; with this it would be %" PRIu64
-       ": remove some first, or ask for more",
-       scope, SLICE_ARG(whose), value, strcmp(row->unit, "bytes") ? row->unit : "bytes stored",
-       row->name, used, used + more);
-  return fail_limit(err, row->name, scope, whose, value, used, -1);
-}
-
 static uint64_t model_bytes(const struct catalog_model *model)
 {
   uint64_t sum = 0;
@@ -59,8 +43,11 @@ static uint64_t model_bytes(const struct catalog_model *model)
 }
 
 enum code quota_stock_check(const struct catalog_tenant *tenant, const struct catalog_model *model,
-                            uint64_t versions, uint64_t bytes, struct err *err)
+                            uint64_t versions, uint64_t bytes, uint64_t waiting, struct err *err)
 {
+  uint64_t stored = tenant->bytes_live + (tenant->meter ? meter_pending(tenant->meter) : 0);
+
+  must(waiting <= bytes);
   const struct quotas *said = tenant->quotas;
   struct meter *meter = tenant->meter;
   const char *scope = "tenant";
@@ -69,8 +56,8 @@ enum code quota_stock_check(const struct catalog_tenant *tenant, const struct ca
     return err->code;
   if (stock_check(said, meter, QUOTA_versions, scope, tenant->name, tenant->n_versions_live,
                   versions, err) ||
-      stock_check(said, meter, QUOTA_stored_bytes, scope, tenant->name, tenant->bytes_live, bytes,
-                  err))
+      stock_check(said, meter, QUOTA_stored_bytes, scope, tenant->name, stored,
+                  bytes - waiting, err))
     return err->code;
   if (!model || !model->quotas) return OK;
   said = model->quotas;

@@ -25,11 +25,12 @@ CHECKED enum code quota_fold(struct catalog *catalog, struct quotas **said, enum
 /* The same question without the change: for commands. */
 CHECKED enum code quota_fact_check(const struct quotas *said, enum quota_scope scope,
                                    struct slice fact, struct err *err);
-/* Whether a version of these bytes still fits; model NULL or removed: it is the first of a new one.
+/* Whether a version of these bytes still fits beside what is stored and what pends, of which
+ * `waiting` are its own; model NULL or removed: it is the first of a new one.
  * E_QUOTA_EXCEEDED with the limit, which the meter counts. */
 CHECKED enum code quota_stock_check(const struct catalog_tenant *tenant,
                                     const struct catalog_model *model, uint64_t versions,
-                                    uint64_t bytes, struct err *err);
+                                    uint64_t bytes, uint64_t waiting, struct err *err);
 /* Whether a command has to wait for what that event adds: both take from one stock, which is only
  * counted once it is written. So a tenant with such a limit adds one thing after the other. */
 bool quota_in_line(const struct catalog *catalog, const struct letter_command *command,

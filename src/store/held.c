@@ -1,85 +1,157 @@
 /* held.c - marks of possession.
- * Thread: desks.
+ * Thread: desks; the janitor sweeps; main counts before they start.
  * SPDX-License-Identifier: MIT */
 #include "store/held.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "store/object_int.h"
 
-enum { KEY_HEX = 32, MARK_MAX = 2 + KEY_HEX + 1 + SHA256_HEX_LEN + 1 };
+enum { HALF = TENANT_FOLDER_LEN, MARK_MAX = 2 + SHA256_HEX_LEN + 1 + 20 + 1 };
 
-static void half_hex(struct slice text, char to[KEY_HEX + 1])
+static void half_hex(struct slice text, char to[HALF + 1])
 {
   char hex[SHA256_HEX_LEN + 1];
   struct digest digest = sha256_of(text);
   digest_hex(&digest, hex);
-  snprintf(to, KEY_HEX + 1, "%.32s", hex);
+  snprintf(to, HALF + 1, "%.32s", hex);
+}
+
+void tenant_folder_name(struct slice tenant, char name[TENANT_FOLDER_LEN + 1])
+{
+  half_hex(tenant, name);
 }
 
 int tenant_folder_open(int dir_fd, struct slice tenant, bool make)
 {
-  char name[KEY_HEX + 1];
+  char name[HALF + 1];
   half_hex(tenant, name);
   if (make && mkdirat(dir_fd, name, 0700) != 0 && errno != EEXIST) return -1;
   return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static enum code mark(int fd, const char *name, struct err *err)
+/* Made, or found and young again. */
+static enum code mark(int fd, const char *name, bool *made, struct err *err)
 {
-  int file = openat(fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (file < 0) return fail_errno(err, errno, "the upload's mark");
-  int rc = futimens(file, NULL), error = errno;
-  close(file);
-  return rc == 0 ? OK : fail_errno(err, error, "the upload's mark");
-}
-
-/* The bytes that came with the key before; false: it is new. */
-static bool key_met(int fd, const char *begin, char hex[SHA256_HEX_LEN + 1])
-{
-  size_t len = strlen(begin);
-  bool met = false;
-  int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *list = copy < 0 ? NULL : fdopendir(copy);
-  if (!list) {
-    if (copy >= 0) close(copy);
-    return false;
+  int file = openat(fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  *made = file >= 0;
+  if (file >= 0) {
+    close(file);
+    return OK;
   }
-  for (const struct dirent *entry; !met && (entry = readdir(list));) {
-    met = strncmp(entry->d_name, begin, len) == 0;
-    if (met) snprintf(hex, SHA256_HEX_LEN + 1, "%.64s", entry->d_name + len);
-  }
-  closedir(list);
-  return met;
+  if (errno != EEXIST) return fail_errno(err, errno, "the upload's mark");
+  if (utimensat(fd, name, NULL, AT_SYMLINK_NOFOLLOW) == 0) return OK;
+  return fail_errno(err, errno, "the upload's mark");
 }
 
-static enum code key_mark(int fd, struct slice key, const char *hex, struct err *err)
-{
-  char begin[MARK_MAX], name[MARK_MAX], half[KEY_HEX + 1], before[SHA256_HEX_LEN + 1];
-  half_hex(key, half);
-  snprintf(begin, sizeof begin, "k-%s-", half);
-  snprintf(name, sizeof name, "k-%s-%.64s", half, hex);
-  if (key_met(fd, begin, before) && strcmp(before, hex) != 0)
-    return fail(err, E_IDEMPOTENCY_MISMATCH,
-                "the Idempotency-Key was used for other bytes; use a fresh one");
-  return mark(fd, name, err);
-}
+/* --- bytes that wait -------------------------------------------------------------------------- */
 
-enum code held_add(const struct datadir *dir, struct slice tenant, const struct digest *digest,
-                   struct slice key, struct err *err)
+static void wait_name(const struct digest *digest, uint64_t bytes, char name[MARK_MAX])
 {
   char hex[SHA256_HEX_LEN + 1];
   digest_hex(digest, hex);
+  snprintf(name, MARK_MAX, "p-%.64s-%" PRIu64, hex, bytes);
+}
+
+static bool wait_read(const char *name, uint64_t *bytes)
+{
+  struct slice text = slice_str(name);
+  return slice_starts(text, SLICE("p-")) && text.len > 3 + SHA256_HEX_LEN &&
+         text_read_u64(slice_from(text, 3 + SHA256_HEX_LEN), UINT64_MAX, bytes);
+}
+
+enum code held_wait(const struct datadir *dir, struct slice tenant, const struct digest *digest,
+                    uint64_t bytes, struct meter *meter, struct err *err)
+{
+  char name[MARK_MAX];
+  bool made = false;
   int fd = tenant_folder_open(dir->held_fd, tenant, true);
   if (fd < 0) return fail_errno(err, errno, "the upload's mark");
-  enum code code = key.len ? key_mark(fd, key, hex, err) : OK;
-  if (!code) code = mark(fd, hex, err);
+  wait_name(digest, bytes, name);
+  enum code code = mark(fd, name, &made, err);
+  close(fd);
+  if (!code && !made && meter) meter_pending_give(meter, bytes);
+  return code;
+}
+
+bool held_waits(const struct datadir *dir, struct slice tenant, const struct digest *digest,
+                uint64_t bytes)
+{
+  struct stat st;
+  char name[MARK_MAX];
+  int fd = tenant_folder_open(dir->held_fd, tenant, false);
+  if (fd < 0) return false;
+  wait_name(digest, bytes, name);
+  bool waits = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+  close(fd);
+  return waits;
+}
+
+void held_named(const struct datadir *dir, struct slice tenant, const struct digest *digest,
+                uint64_t bytes, struct meter *meter)
+{
+  char name[MARK_MAX];
+  int fd = tenant_folder_open(dir->held_fd, tenant, false);
+  if (fd < 0) return;
+  wait_name(digest, bytes, name);
+  if (unlinkat(fd, name, 0) == 0 && meter) meter_pending_give(meter, bytes);
+  close(fd);
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+static enum code key_new(int fd, const char *name, const char *half, struct meter *meter,
+                         struct err *err)
+{
+  if (meter && !meter_key_add(meter, HELD_KEYS_MAX))
+    return fail(err, E_LIMIT_EXCEEDED,
+                "%d Idempotency-Keys of uploads are remembered, the most there may be; upload "
+                "without one, or wait until old ones are forgotten",
+                HELD_KEYS_MAX);
+  if (symlinkat(half, fd, name) == 0) return OK;
+  int error = errno;
+  if (meter) meter_key_give(meter);
+  if (error == EEXIST) return fail(err, E_CONFLICT, "this Idempotency-Key is in use; try again");
+  return fail_errno(err, error, "the upload's mark");
+}
+
+static enum code key_mark(int fd, struct slice key, const char *hex, struct meter *meter,
+                          struct err *err)
+{
+  char name[MARK_MAX], half[HALF + 1], now[HALF + 1], met[HALF + 1];
+  half_hex(key, half);
+  snprintf(name, sizeof name, "k-%s", half);
+  snprintf(now, sizeof now, "%.32s", hex);
+  ssize_t n = readlinkat(fd, name, met, HALF);
+  if (n < 0 && errno == ENOENT) return key_new(fd, name, now, meter, err);
+  if (n < 0) return fail_errno(err, errno, "the upload's mark");
+  if (n != HALF || memcmp(met, now, HALF) != 0)
+    return fail(err, E_IDEMPOTENCY_MISMATCH,
+                "the Idempotency-Key was used for other bytes; use a fresh one");
+  if (utimensat(fd, name, NULL, AT_SYMLINK_NOFOLLOW) == 0) return OK;
+  return fail_errno(err, errno, "the upload's mark");
+}
+
+/* --- who had what ----------------------------------------------------------------------------- */
+
+enum code held_add(const struct datadir *dir, struct slice tenant, const struct digest *digest,
+                   struct slice key, struct meter *meter, struct err *err)
+{
+  char hex[SHA256_HEX_LEN + 1];
+  bool made;
+  digest_hex(digest, hex);
+  int fd = tenant_folder_open(dir->held_fd, tenant, true);
+  if (fd < 0) return fail_errno(err, errno, "the upload's mark");
+  enum code code = key.len ? key_mark(fd, key, hex, meter, err) : OK;
+  if (!code) code = mark(fd, hex, &made, err);
   if (!code) code = file_sync(fd, "a folder of marks", err);
   if (!code) code = file_sync(dir->held_fd, "the folder of marks", err);
   close(fd);
@@ -87,13 +159,13 @@ enum code held_add(const struct datadir *dir, struct slice tenant, const struct 
 }
 
 enum code held_key(const struct datadir *dir, struct slice tenant, struct slice key,
-                   const struct digest *digest, struct err *err)
+                   const struct digest *digest, struct meter *meter, struct err *err)
 {
   char hex[SHA256_HEX_LEN + 1];
   digest_hex(digest, hex);
   int fd = tenant_folder_open(dir->held_fd, tenant, true);
   if (fd < 0) return fail_errno(err, errno, "the upload's mark");
-  enum code code = key_mark(fd, key, hex, err);
+  enum code code = key_mark(fd, key, hex, meter, err);
   close(fd);
   return code;
 }
@@ -112,4 +184,51 @@ enum code held_find(const struct datadir *dir, struct slice tenant, const struct
   if (rc == 0) return object_touch(dir, digest, bytes, err);
   if (error == ENOENT) return fail(err, E_NOT_FOUND, "there is no object %.12s...", hex);
   return fail_errno(err, error, "the upload's mark");
+}
+
+/* --- all marks of a tenant -------------------------------------------------------------------- */
+
+static DIR *folder_list(int fd)
+{
+  DIR *list = fd < 0 ? NULL : fdopendir(fd);
+  if (!list && fd >= 0) close(fd);
+  return list;
+}
+
+void held_count(const struct datadir *dir, struct slice tenant, struct meter *meter)
+{
+  struct stat st;
+  uint64_t bytes;
+  DIR *list = folder_list(tenant_folder_open(dir->held_fd, tenant, false));
+  for (const struct dirent *entry; list && (entry = readdir(list));) {
+    if (wait_read(entry->d_name, &bytes)) meter_pending_add(meter, bytes);
+    if (strncmp(entry->d_name, "k-", 2) == 0) (void)meter_key_add(meter, UINT32_MAX);
+  }
+  if (list) closedir(list);
+  list = folder_list(tenant_folder_open(dir->uploads_fd, tenant, false));
+  for (const struct dirent *entry; list && (entry = readdir(list));)
+    if (entry->d_name[0] != '.' &&
+        fstatat(dirfd(list), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+      meter_pending_add(meter, (uint64_t)st.st_size);
+  if (list) closedir(list);
+}
+
+uint64_t held_sweep(const struct datadir *dir, const char *folder, int64_t since_ms,
+                    struct meter *meter)
+{
+  struct stat st;
+  uint64_t n = 0, bytes;
+  DIR *list = folder_list(
+      openat(dir->held_fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  for (const struct dirent *entry; list && (entry = readdir(list));) {
+    const char *name = entry->d_name;
+    if (name[0] == '.' || fstatat(dirfd(list), name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        file_ms(&st) >= since_ms || unlinkat(dirfd(list), name, 0) != 0)
+      continue;
+    n++;
+    if (meter && wait_read(name, &bytes)) meter_pending_give(meter, bytes);
+    if (meter && strncmp(name, "k-", 2) == 0) meter_key_give(meter);
+  }
+  if (list) closedir(list);
+  return n;
 }

@@ -8,28 +8,59 @@
  * has the same bytes shows nowhere: an upload of them costs the same, and without a mark the answer
  * is the one for bytes that nobody has. Marks go when they are older than uploads are kept; then
  * the file is uploaded again.
- * An upload with an Idempotency-Key leaves a second mark, k-KEY-DIGEST: the same key with other
- * bytes is refused.
+ * p-DIGEST-BYTES: these bytes count as waiting to be named by a version (world/meter.h, pending).
+ * It is made once however often they come, and whoever takes it away gives them back: the version
+ * that names them, or the janitor. So the count is what the marks say, and is made again from them
+ * at a start.
+ * k-KEY, a symbolic link that leads nowhere: with which bytes an Idempotency-Key came (its text: 32
+ * digits of their digest); the same key with other bytes is refused. One step makes it whole, and
+ * one reads it. A tenant has at most HELD_KEYS_MAX of them, then a new key is refused until old
+ * ones are swept.
  * SPDX-License-Identifier: MIT */
 #ifndef STORE_HELD_H
 #define STORE_HELD_H
 
 #include "base/hash.h"
 #include "store/datadir.h"
+#include "world/meter.h"
 
+enum { HELD_KEYS_MAX = 100000, TENANT_FOLDER_LEN = 32 };
+
+/* The name of a tenant's folder, and a NUL. */
+void tenant_folder_name(struct slice tenant, char name[TENANT_FOLDER_LEN + 1]);
 /* Opens it below dir_fd, making it where that is asked for; -1 and errno. */
 int tenant_folder_open(int dir_fd, struct slice tenant, bool make);
 
+/* So many bytes came for the object and were counted: they wait from now on. Those that waited
+ * already are given back to the meter (NULL: nobody counts). On an error they stay counted.
+ * Durable with the held_add that follows. */
+CHECKED enum code held_wait(const struct datadir *dir, struct slice tenant,
+                            const struct digest *digest, uint64_t bytes, struct meter *meter,
+                            struct err *err);
+bool held_waits(const struct datadir *dir, struct slice tenant, const struct digest *digest,
+                uint64_t bytes);
+/* A version names them: they wait no longer. */
+void held_named(const struct datadir *dir, struct slice tenant, const struct digest *digest,
+                uint64_t bytes, struct meter *meter);
 /* Durable when it returns OK. key: the request's Idempotency-Key, or empty: E_IDEMPOTENCY_MISMATCH
- * when it came with other bytes before; then nothing is marked. */
+ * when it came with other bytes before, E_LIMIT_EXCEEDED when there are too many; then nothing is
+ * marked. */
 CHECKED enum code held_add(const struct datadir *dir, struct slice tenant,
-                           const struct digest *digest, struct slice key, struct err *err);
+                           const struct digest *digest, struct slice key, struct meter *meter,
+                           struct err *err);
 /* Marks the key alone, before the bytes are there. */
 CHECKED enum code held_key(const struct datadir *dir, struct slice tenant, struct slice key,
-                           const struct digest *digest, struct err *err);
+                           const struct digest *digest, struct meter *meter, struct err *err);
 /* The size of an object that the tenant has uploaded; it stays for as long as uploads are kept from
  * now. E_NOT_FOUND: never, or too long ago, or another tenant did. */
 CHECKED enum code held_find(const struct datadir *dir, struct slice tenant,
                             const struct digest *digest, uint64_t *bytes, struct err *err);
+
+/* At a start, main: what waits, which keys there are, uploads that resume: into the meter. */
+void held_count(const struct datadir *dir, struct slice tenant, struct meter *meter);
+/* The janitor's: marks of a tenant's folder that are older (Unix ms) go, and what they stood for is
+ * given back to the meter (NULL: nobody counted). How many went. */
+uint64_t held_sweep(const struct datadir *dir, const char *folder, int64_t since_ms,
+                    struct meter *meter);
 
 #endif

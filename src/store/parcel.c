@@ -271,10 +271,11 @@ enum code parcel_end(struct parcel *parcel, struct digest *digest, uint64_t *byt
 }
 
 enum code parcel_drop(const struct datadir *dir, struct slice tenant, struct slice id,
-                      struct err *err)
+                      uint64_t *bytes, struct err *err)
 {
   struct parcel *parcel;
   if (parcel_open(&parcel, dir, tenant, id, err)) return err->code;
+  *bytes = parcel->offset;
   int rc = unlinkat(parcel->folder_fd, parcel->name, 0), error = errno;
   parcel_close(parcel);
   return rc == 0 ? OK : fail_errno(err, error, "the upload");

@@ -45,8 +45,8 @@ CHECKED enum code parcel_sync(struct parcel *parcel, struct err *err);
  * (fewer than were said) it can go on; with E_INVALID_ARGUMENT (another digest) it is gone. */
 CHECKED enum code parcel_end(struct parcel *parcel, struct digest *digest, uint64_t *bytes,
                              struct err *err);
-/* Away. E_NOT_FOUND, E_CONFLICT. */
+/* Away, with so many bytes. E_NOT_FOUND, E_CONFLICT. */
 CHECKED enum code parcel_drop(const struct datadir *dir, struct slice tenant, struct slice id,
-                              struct err *err);
+                              uint64_t *bytes, struct err *err);
 
 #endif

@@ -207,6 +207,7 @@ struct letter_command {
   enum command_kind kind;
   /* tenant, actor, model, version (0: newest), engine, note, files, idempotency */
   struct event event;
+  uint64_t waiting;   /* PUSH: bytes of its files that count as pending (world/meter.h) */
   bool wait;          /* DEPLOY, ROLLBACK: home only when it serves or was refused */
   /* If-Match: the model's changed_seq must be one of these; n 0: whatever it is */
   uint64_t seqs_wanted[SEQS_WANTED_MAX];
@@ -309,6 +310,12 @@ struct ref {
   struct digest digest;
 };
 
+/* A tenant with uploads that wait, or with keys of uploads. */
+struct ref_meter {
+  struct slice tenant;
+  struct meter *meter;
+};
+
 struct letter_refs {
   struct mail mail;
   struct mailbox *home;
@@ -318,6 +325,8 @@ struct letter_refs {
   struct digest *digests; /* ALL: grabbed, the janitor's; in no order, one may come twice */
   struct ref *refs;       /* in `arena` */
   uint32_t n;
+  struct ref_meter *meters; /* ALL: in `arena`: those for which anything is counted */
+  uint32_t n_meters;
   struct arena arena;
 };
 

@@ -3,6 +3,9 @@
  * SPDX-License-Identifier: MIT */
 #include "world/meter.h"
 
+#include <inttypes.h>
+#include <string.h>
+
 static struct bucket bucket_for(const struct quotas *quotas, enum quota_id rate, int burst,
                                 uint64_t scale)
 {
@@ -84,38 +87,62 @@ uint64_t meter_used(const struct meter *meter, enum quota_id id, int64_t now_us)
 
 /* --- uploads ---------------------------------------------------------------------------------- */
 
-uint64_t meter_pending(const struct meter *meter, int64_t now_us)
+uint64_t meter_pending(const struct meter *meter)
 {
-  uint64_t copy[2] = {atomic_load_explicit(&meter->pending[0], memory_order_relaxed),
-                      atomic_load_explicit(&meter->pending[1], memory_order_relaxed)};
-  struct window window = window_read(copy, now_us, METER_DAY_US);
-  return window.now + window.before; /* whole: what was sent yesterday lies there today */
+  return atomic_load_explicit(&meter->pending, memory_order_relaxed);
 }
 
-void meter_pending_add(struct meter *meter, int64_t now_us, uint64_t bytes)
+void meter_pending_add(struct meter *meter, uint64_t bytes)
 {
-  uint32_t day = window_stretch(now_us, METER_DAY_US);
-  _Atomic uint64_t *slot = &meter->pending[day & 1];
-  uint64_t is = atomic_load_explicit(slot, memory_order_relaxed);
-  while (!atomic_compare_exchange_weak_explicit(slot, &is, window_add(is, day, bytes),
+  atomic_fetch_add_explicit(&meter->pending, bytes, memory_order_relaxed);
+}
+
+void meter_pending_give(struct meter *meter, uint64_t bytes)
+{
+  uint64_t is = atomic_load_explicit(&meter->pending, memory_order_relaxed);
+  while (!atomic_compare_exchange_weak_explicit(&meter->pending, &is, is < bytes ? 0 : is - bytes,
                                                 memory_order_relaxed, memory_order_relaxed)) {}
 }
 
-/* From what was sent before first; returns how much of it there was. */
-static uint64_t pending_take(struct meter *meter, uint32_t day, uint64_t bytes)
+bool meter_is_owed(const struct meter *meter)
 {
-  _Atomic uint64_t *slot = &meter->pending[day & 1];
-  uint64_t is = atomic_load_explicit(slot, memory_order_relaxed), next;
-  do {
-    next = window_sub(is, day, bytes);
-  } while (!atomic_compare_exchange_weak_explicit(slot, &is, next, memory_order_relaxed,
-                                                  memory_order_relaxed));
-  return (is & WINDOW_COUNT_MAX) - (next & WINDOW_COUNT_MAX);
+  return meter && (meter_pending(meter) ||
+                   atomic_load_explicit(&meter->upload_keys, memory_order_relaxed));
 }
 
-void meter_pending_give(struct meter *meter, int64_t now_us, uint64_t bytes)
+bool meter_key_add(struct meter *meter, uint32_t most)
 {
-  uint32_t day = window_stretch(now_us, METER_DAY_US);
-  bytes -= pending_take(meter, day - 1, bytes);
-  pending_take(meter, day, bytes);
+  uint32_t is = atomic_load_explicit(&meter->upload_keys, memory_order_relaxed);
+  do {
+    if (is >= most) return false;
+  } while (!atomic_compare_exchange_weak_explicit(&meter->upload_keys, &is, is + 1,
+                                                  memory_order_relaxed, memory_order_relaxed));
+  return true;
+}
+
+void meter_key_give(struct meter *meter)
+{
+  uint32_t is = atomic_load_explicit(&meter->upload_keys, memory_order_relaxed);
+  while (is && !atomic_compare_exchange_weak_explicit(&meter->upload_keys, &is, is - 1,
+                                                      memory_order_relaxed,
+                                                      memory_order_relaxed)) {}
+}
+
+/* --- stock ------------------------------------------------------------------------------------ */
+
+enum code stock_check(const struct quotas *said, struct meter *meter, enum quota_id id,
+                      const char *scope, struct slice whose, uint64_t used, uint64_t more,
+                      struct err *err)
+{
+  const struct quota_row *row = quota_row(id);
+  uint64_t value = quota_value(said, id);
+  if (value == QUOTA_UNLIMITED || (used <= value && more <= value - used)) return OK;
+  if (meter) atomic_fetch_add_explicit(&meter->refused[id], 1, memory_order_relaxed);
+  fail(err, E_QUOTA_EXCEEDED,
+       "%s '%.*s' may have %" PRIu64 " %s (%s) and has %" PRIu64
+       "%s; with this it would be %" PRIu64 ": remove some first, or ask for more",
+       scope, SLICE_ARG(whose), value, strcmp(row->unit, "bytes") ? row->unit : "bytes stored",
+       row->name, used, id == QUOTA_stored_bytes ? ", waiting uploads among them" : "",
+       used + more);
+  return fail_limit(err, row->name, scope, whose, value, used, -1);
 }

@@ -1,8 +1,9 @@
 /* meter.h - what a tenant, or a model with limits of its own, is using now. Exception 2 of what
  * threads share (docs/THREADS.md): every loop adds and takes away, relaxed, and reads no other
  * memory by it.
- * Thread: loops write (desks what is pending); any reads. Control makes one beside its catalog,
- * where it stays until the end: it outlives the worlds that lead to it, as `used_ms` of a key does.
+ * Thread: loops write (desks and the janitor what is pending); any reads. Control makes one beside
+ * its catalog, where it stays until the end: it outlives the worlds that lead to it, as `used_ms`
+ * of a key does.
  * Layout: what an inference request touches is the first cache line, and no two meters share one.
  * The arithmetic is stat/rate.h, the steps serve/quota/meter.h.
  * SPDX-License-Identifier: MIT */
@@ -32,9 +33,8 @@ struct meter {
   _Alignas(METER_LINE) _Atomic uint64_t day[2];
   _Atomic uint32_t asks; /* control requests in flight */
   _Atomic int64_t told_us; /* when a refusal was last logged */
-  /* Bytes of uploads that no version names yet, by day: uploads that nobody goes on with are swept
-   * after a day, and are forgotten here after one or two. Desks write. */
-  _Atomic uint64_t pending[2];
+  _Atomic uint64_t pending; /* bytes of uploads that no version names yet (store/held.h) */
+  _Atomic uint32_t upload_keys; /* Idempotency-Keys of uploads that are remembered */
   _Atomic uint64_t refused[QUOTAS]; /* since the start */
 };
 _Static_assert(offsetof(struct meter, second) == METER_LINE, "a request touches one line");
@@ -59,9 +59,22 @@ struct allowance allowance_of(const struct quotas *quotas, enum quota_scope scop
  * (what is in stock). Rates: of the last second. */
 uint64_t meter_used(const struct meter *meter, enum quota_id id, int64_t now_us);
 
-/* Uploads that are on their way, or wait to be named by a version. give: at most what is there. */
-uint64_t meter_pending(const struct meter *meter, int64_t now_us);
-void meter_pending_add(struct meter *meter, int64_t now_us, uint64_t bytes);
-void meter_pending_give(struct meter *meter, int64_t now_us, uint64_t bytes);
+/* Uploads that are on their way, or wait to be named by a version: what was added and not given
+ * back. Whoever adds gives back once: when nothing came of it, when a version names it, when it is
+ * swept. Made again from the files at a start. give: at most what is there. */
+uint64_t meter_pending(const struct meter *meter);
+void meter_pending_add(struct meter *meter, uint64_t bytes);
+void meter_pending_give(struct meter *meter, uint64_t bytes);
+bool meter_is_owed(const struct meter *meter); /* bytes pend, or keys are remembered */
+/* One key more, unless there are `most`; false then. */
+bool meter_key_add(struct meter *meter, uint32_t most);
+void meter_key_give(struct meter *meter);
+
+/* Whether `more` of a stock fit beside what is used of it: the one place where stock is judged.
+ * meter (may be NULL) counts a refusal: E_QUOTA_EXCEEDED, which says whose limit (scope: "tenant"
+ * or "model"), how much of it is used and what it would be. */
+CHECKED enum code stock_check(const struct quotas *said, struct meter *meter, enum quota_id id,
+                              const char *scope, struct slice whose, uint64_t used, uint64_t more,
+                              struct err *err);
 
 #endif

@@ -287,6 +287,40 @@ def uploads_count_before_they_are_a_versions():
         expect_eq(used(), 2 * stored + 600)
 
 
+def stored_used(who):
+    return who.get("/api/v1/quotas").json()["quotas"]["stored_bytes"]["used"]
+
+
+@test
+def bytes_count_once_and_are_given_back_once():
+    """a second version of an old file gives nothing back that others wait with; a restart forgets
+    nothing"""
+    with Daemon("--keys-only") as d:
+        acme = tenant(d, "acme")
+        size = len(MODEL["model.json"])
+        files = {"files": [{"name": "model.json",
+                            "sha256": models.upload(acme, MODEL["model.json"])}]}
+        expect_eq(acme.post("/api/v1/models/m/versions", files).status, 201)
+        stored = stored_used(acme)
+        for _ in range(3):  # the same bytes
+            expect_eq(acme.ask("PUT", "/api/v1/blobs", b"w" * 5000).status, 201)
+        expect_eq(stored_used(acme), stored + 5000)
+        for _ in range(3):  # nothing of these versions waits
+            expect_eq(acme.post("/api/v1/models/m/versions", files).status, 201)
+        expect_eq(stored_used(acme), stored + 3 * size + 5000)
+        reply = acme.ask("POST", "/api/v1/uploads", b"p" * 300, {"upload-complete": "?0"})
+        expect_eq(reply.status, 201, reply)
+        expect_eq(stored_used(acme), stored + 3 * size + 5300)
+        d.stop()
+        d.start()
+        expect_eq(stored_used(acme), stored + 3 * size + 5300)
+        limit(d, "acme", stored_bytes=stored + 4 * size + 5299)
+        refused(acme.post("/api/v1/models/m/versions", files), "QUOTA_EXCEEDED",
+                limit="stored_bytes", used=stored + 3 * size + 5300)
+        limit(d, "acme", stored_bytes=stored + 4 * size + 5300)
+        expect_eq(acme.post("/api/v1/models/m/versions", files).status, 201)
+
+
 @test
 def bytes_that_are_not_those_that_were_said_count_all_the_same():
     with Daemon("--keys-only") as d:

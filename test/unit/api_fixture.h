@@ -76,16 +76,36 @@ enum code artifact_size(const struct datadir *dir, const struct digest *digest, 
 }
 
 enum code held_add(const struct datadir *dir, struct slice tenant, const struct digest *digest,
-                   struct slice key, struct err *err)
+                   struct slice key, struct meter *meter, struct err *err)
 {
-  (void)dir, (void)tenant, (void)digest, (void)key, (void)err;
+  (void)dir, (void)tenant, (void)digest, (void)key, (void)meter, (void)err;
   return OK;
 }
 
 enum code held_key(const struct datadir *dir, struct slice tenant, struct slice key,
-                   const struct digest *digest, struct err *err)
+                   const struct digest *digest, struct meter *meter, struct err *err)
 {
-  return held_add(dir, tenant, digest, key, err);
+  return held_add(dir, tenant, digest, key, meter, err);
+}
+
+enum code held_wait(const struct datadir *dir, struct slice tenant, const struct digest *digest,
+                    uint64_t bytes, struct meter *meter, struct err *err)
+{
+  (void)dir, (void)tenant, (void)digest, (void)bytes, (void)meter, (void)err;
+  return OK;
+}
+
+bool held_waits(const struct datadir *dir, struct slice tenant, const struct digest *digest,
+                uint64_t bytes)
+{
+  (void)dir, (void)tenant, (void)digest, (void)bytes;
+  return false;
+}
+
+void held_named(const struct datadir *dir, struct slice tenant, const struct digest *digest,
+                uint64_t bytes, struct meter *meter)
+{
+  (void)dir, (void)tenant, (void)digest, (void)bytes, (void)meter;
 }
 
 enum code held_find(const struct datadir *dir, struct slice tenant, const struct digest *digest,

@@ -70,15 +70,88 @@ TEST(bytes_are_named_by_who_had_them)
   begin();
   struct digest digest = object("hello"), other = object("other");
   EXPECT_INT(held_find(&dir, ann, &digest, &bytes, &err), E_NOT_FOUND);
-  EXPECT_INT(held_add(&dir, ann, &digest, SLICE("k"), &err), OK);
+  EXPECT_INT(held_add(&dir, ann, &digest, SLICE("k"), NULL, &err), OK);
   EXPECT_INT(held_find(&dir, ann, &digest, &bytes, &err), OK);
   EXPECT_INT(bytes, 5);
   EXPECT_INT(held_find(&dir, bob, &digest, &bytes, &err), E_NOT_FOUND);
-  EXPECT_INT(held_add(&dir, ann, &digest, SLICE("k"), &err), OK);
-  EXPECT_INT(held_add(&dir, ann, &other, SLICE("k"), &err), E_IDEMPOTENCY_MISMATCH);
+  EXPECT_INT(held_add(&dir, ann, &digest, SLICE("k"), NULL, &err), OK);
+  EXPECT_INT(held_add(&dir, ann, &other, SLICE("k"), NULL, &err), E_IDEMPOTENCY_MISMATCH);
   EXPECT_INT(held_find(&dir, ann, &other, &bytes, &err), E_NOT_FOUND);
-  EXPECT_INT(held_add(&dir, bob, &other, SLICE("k"), &err), OK); /* another's key is another */
-  EXPECT_INT(held_key(&dir, ann, SLICE("k"), &other, &err), E_IDEMPOTENCY_MISMATCH);
+  EXPECT_INT(held_add(&dir, bob, &other, SLICE("k"), NULL, &err), OK); /* another's key is another */
+  EXPECT_INT(held_key(&dir, ann, SLICE("k"), &other, NULL, &err), E_IDEMPOTENCY_MISMATCH);
+  end();
+}
+
+/* As a desk does it: counted while it comes, then one mark. */
+static void put(struct meter *meter, const struct digest *digest, uint64_t bytes)
+{
+  meter_pending_add(meter, bytes);
+  EXPECT_INT(held_wait(&dir, ann, digest, bytes, meter, &err), OK);
+}
+
+TEST(bytes_that_wait_are_counted_once_and_given_back_once)
+{
+  struct meter meter = {0}, again = {0};
+  begin();
+  struct digest one = object("one"), two = object("two!");
+  put(&meter, &one, 3);
+  put(&meter, &two, 4);
+  put(&meter, &one, 3); /* the same bytes once more */
+  EXPECT_INT(meter_pending(&meter), 7);
+  EXPECT(held_waits(&dir, ann, &one, 3) && !held_waits(&dir, bob, &one, 3));
+  held_count(&dir, ann, &again); /* a start */
+  EXPECT_INT(meter_pending(&again), 7);
+  held_named(&dir, ann, &one, 3, &meter);
+  held_named(&dir, ann, &one, 3, &meter); /* a second version of the same bytes */
+  EXPECT_INT(meter_pending(&meter), 4);
+  EXPECT(!held_waits(&dir, ann, &one, 3));
+  put(&meter, &one, 3); /* and it waits again */
+  EXPECT_INT(meter_pending(&meter), 7);
+  end();
+}
+
+TEST(what_is_swept_is_given_back)
+{
+  struct collect collect;
+  struct meter meter = {0}, whose = {0};
+  struct parcel_want want = {.bytes = UINT64_MAX};
+  struct parcel *parcel;
+  char id[PARCEL_ID_LEN + 1];
+  begin();
+  struct digest one = object("one");
+  put(&meter, &one, 3);
+  EXPECT_INT(held_add(&dir, ann, &one, SLICE("key"), &meter, &err), OK);
+  EXPECT_INT(held_add(&dir, ann, &one, SLICE("key"), &meter, &err), OK);
+  EXPECT_INT(meter.upload_keys, 1);
+  EXPECT_INT(parcel_make(&dir, ann, &want, id, &err), OK);
+  EXPECT_INT(parcel_open(&parcel, &dir, ann, slice_str(id), &err), OK);
+  EXPECT_INT(parcel_add(parcel, SLICE("hello"), &err), OK);
+  parcel_close(parcel);
+  meter_pending_add(&meter, 5);
+  held_count(&dir, ann, &whose);
+  EXPECT(meter_pending(&whose) == 8 && whose.upload_keys == 1);
+  const struct ref_meter meters[] = {{ann, &meter}};
+  collect_begin(&collect, &dir, grab_zero(1, sizeof(struct digest)), 0, 1000);
+  collect_sweep(&collect, meters, 1); /* nothing is that old */
+  EXPECT(meter_pending(&meter) == 8 && collect.marks == 0 && collect.uploads == 0);
+  collect.since_ms = INT64_MAX;
+  collect_sweep(&collect, meters, 1);
+  EXPECT(collect.marks == 3 && collect.uploads == 1);
+  EXPECT(!meter_is_owed(&meter));
+  collect_end(&collect);
+  end();
+}
+
+TEST(a_tenant_has_so_many_keys_of_uploads)
+{
+  struct meter meter = {.upload_keys = HELD_KEYS_MAX - 1};
+  begin();
+  struct digest one = object("one");
+  EXPECT_INT(held_key(&dir, ann, SLICE("a"), &one, &meter, &err), OK);
+  EXPECT_INT(held_key(&dir, ann, SLICE("b"), &one, &meter, &err), E_LIMIT_EXCEEDED);
+  EXPECT(strstr(err.text, "100000 Idempotency-Keys") != NULL);
+  EXPECT_INT(held_key(&dir, ann, SLICE("a"), &one, &meter, &err), OK); /* it is known */
+  EXPECT_INT(held_key(&dir, bob, SLICE("b"), &one, NULL, &err), OK);
   end();
 }
 
@@ -114,7 +187,7 @@ TEST(an_upload_grows_and_ends)
   EXPECT_INT(parcel_open(&parcel, &dir, ann, slice_str(id), &err), OK);
   EXPECT_INT(parcel_add(parcel, SLICE("xxx"), &err), OK);
   EXPECT_INT(parcel_end(parcel, &digest, &bytes, &err), E_INVALID_ARGUMENT);
-  EXPECT_INT(parcel_drop(&dir, ann, slice_str(id), &err), E_NOT_FOUND);
+  EXPECT_INT(parcel_drop(&dir, ann, slice_str(id), &bytes, &err), E_NOT_FOUND);
   end();
 }
 
@@ -122,14 +195,15 @@ TEST(a_tenant_has_so_many_uploads)
 {
   char id[PARCEL_ID_LEN + 1];
   struct parcel_want want = {.bytes = UINT64_MAX};
+  uint64_t bytes;
   begin();
   for (int i = 0; i < PARCELS_MAX; i++) EXPECT_INT(parcel_make(&dir, ann, &want, id, &err), OK);
   EXPECT_INT(parcel_make(&dir, ann, &want, id, &err), E_LIMIT_EXCEEDED);
   EXPECT_INT(parcel_make(&dir, bob, &want, id, &err), OK);
   static const char *const bad[] = {"", "x", "../../lock", "0123456789abcdef0123456789abcdeF"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-    EXPECT_INT(parcel_drop(&dir, bob, slice_str(bad[i]), &err), E_NOT_FOUND);
-  EXPECT_INT(parcel_drop(&dir, bob, slice_str(id), &err), OK);
+    EXPECT_INT(parcel_drop(&dir, bob, slice_str(bad[i]), &bytes, &err), E_NOT_FOUND);
+  EXPECT_INT(parcel_drop(&dir, bob, slice_str(id), &bytes, &err), OK);
   end();
 }
 
@@ -144,7 +218,7 @@ TEST(a_collection_takes_what_is_old_and_not_needed)
   object_age(&needed);
   object_age(&old);
   object_age(&touched);
-  EXPECT_INT(held_add(&dir, ann, &touched, SLICE_NONE, &err), OK);
+  EXPECT_INT(held_add(&dir, ann, &touched, SLICE_NONE, NULL, &err), OK);
   uint64_t bytes;
   EXPECT_INT(held_find(&dir, ann, &touched, &bytes, &err), OK); /* a version is being made of it */
   struct digest *digests = grab_zero(3, sizeof *digests);
@@ -153,7 +227,7 @@ TEST(a_collection_takes_what_is_old_and_not_needed)
   digests[2] = needed;
   collect_begin(&collect, &dir, digests, 3, 1500000000000);
   for (uint32_t i = 0; i < OBJECT_FOLDERS; i++) collect_folder(&collect, i);
-  collect_sweep(&collect);
+  collect_sweep(&collect, NULL, 0);
   EXPECT_INT(collect.objects, 1);
   EXPECT_INT(collect.bytes, 3);
   EXPECT(there(&needed) && there(&young) && there(&touched) && !there(&old));

@@ -121,17 +121,38 @@ TEST(no_two_meters_share_a_line)
   EXPECT_INT(offsetof(struct meter, second), METER_LINE);
 }
 
-TEST(uploads_are_pending_until_they_are_named_or_two_days_old)
+TEST(uploads_are_pending_until_they_are_given_back)
 {
   memset(&meter, 0, sizeof meter);
-  meter_pending_add(&meter, 10 * METER_DAY_US + 5, 600);
-  meter_pending_add(&meter, 11 * METER_DAY_US, 300);
-  EXPECT_INT(meter_pending(&meter, 11 * METER_DAY_US + 7), 900);
-  meter_pending_give(&meter, 11 * METER_DAY_US + 7, 700); /* the elder ones first */
-  EXPECT_INT(meter_pending(&meter, 11 * METER_DAY_US + 7), 200);
-  meter_pending_give(&meter, 11 * METER_DAY_US + 7, 1 << 20); /* never below none */
-  EXPECT_INT(meter_pending(&meter, 11 * METER_DAY_US + 7), 0);
-  meter_pending_add(&meter, 11 * METER_DAY_US + 8, 50);
-  EXPECT_INT(meter_pending(&meter, 12 * METER_DAY_US + 8), 50);
-  EXPECT_INT(meter_pending(&meter, 13 * METER_DAY_US), 0);
+  EXPECT(!meter_is_owed(&meter) && !meter_is_owed(NULL));
+  meter_pending_add(&meter, 600);
+  meter_pending_add(&meter, 300);
+  EXPECT_INT(meter_pending(&meter), 900);
+  meter_pending_give(&meter, 700);
+  EXPECT_INT(meter_pending(&meter), 200);
+  EXPECT(meter_is_owed(&meter));
+  meter_pending_give(&meter, 1 << 20); /* never below none */
+  EXPECT_INT(meter_pending(&meter), 0);
+  EXPECT(meter_key_add(&meter, 2) && meter_is_owed(&meter) && meter_key_add(&meter, 2));
+  EXPECT(!meter_key_add(&meter, 2));
+  meter_key_give(&meter);
+  EXPECT(meter_key_add(&meter, 2));
+  for (int i = 0; i < 3; i++) meter_key_give(&meter);
+  EXPECT(!meter_is_owed(&meter));
+}
+
+TEST(stock_is_judged_with_what_waits)
+{
+  struct quotas said = {{0}};
+  struct err err;
+  memset(&meter, 0, sizeof meter);
+  EXPECT_INT(stock_check(&said, &meter, QUOTA_stored_bytes, "tenant", SLICE("a"), 1u << 30, 1, &err),
+             OK);
+  said.said[QUOTA_stored_bytes] = 100;
+  EXPECT_INT(stock_check(&said, &meter, QUOTA_stored_bytes, "tenant", SLICE("a"), 60, 40, &err), OK);
+  EXPECT_INT(stock_check(&said, &meter, QUOTA_stored_bytes, "tenant", SLICE("a"), 60, 41, &err),
+             E_QUOTA_EXCEEDED);
+  EXPECT_INT(stock_check(&said, NULL, QUOTA_stored_bytes, "tenant", SLICE("a"), 101, 0, &err),
+             E_QUOTA_EXCEEDED);
+  EXPECT_INT(meter.refused[QUOTA_stored_bytes], 1);
 }

@@ -97,9 +97,14 @@ static enum desk_step upload_ended(struct ask *ask, struct resume *resume)
   uint64_t bytes;
   struct parcel *upload = resume->upload;
   resume->upload = NULL; /* the end frees it in any case */
-  if (parcel_end(upload, &digest, &bytes, &ask->err) != OK ||
+  enum code code = parcel_end(upload, &digest, &bytes, &ask->err);
+  if (code == E_INVALID_ARGUMENT) quota_upload_give(ask, bytes); /* gone */
+  if (code ||
+      held_wait(ask->desk->opts->datadir, ask->letter->tenant, &digest, bytes, quota_meter_of(ask),
+                &ask->err) != OK ||
       held_add(ask->desk->opts->datadir, ask->letter->tenant, &digest,
-               ask->letter->headers[ASK_IDEMPOTENCY_KEY], &ask->err) != OK)
+               ask->letter->headers[ASK_IDEMPOTENCY_KEY], quota_meter_of(ask),
+               &ask->err) != OK)
     return ask_fail(ask);
   head_set(ask, resume->id, bytes, true, resume->begun);
   return ask_json(ask, 201,
@@ -119,7 +124,11 @@ static enum desk_step resume_chunk(struct ask *ask, const struct letter_chunk *c
     return ask_fail(ask);
   }
   if (!quota_upload(ask, chunk->len, 0)) return ask_fail(ask);
-  if (chunk->len && parcel_add(resume->upload, bytes, &ask->err) != OK) return ask_fail(ask);
+  uint64_t before = parcel_offset(resume->upload);
+  if (chunk->len && parcel_add(resume->upload, bytes, &ask->err) != OK) {
+    quota_upload_give(ask, chunk->len - (parcel_offset(resume->upload) - before));
+    return ask_fail(ask);
+  }
   if (!chunk->last) return DESK_LATER;
   if (resume->last) return upload_ended(ask, resume);
   if (parcel_sync(resume->upload, &ask->err) != OK) return ask_fail(ask);
@@ -150,7 +159,8 @@ enum desk_step upload_begin(struct ask *ask)
   struct slice key = ask->letter->headers[ASK_IDEMPOTENCY_KEY], tenant = ask->letter->tenant;
   struct parcel_want want;
   if (!complete_read(ask, true, &resume->last) || !want_read(ask, &want)) return ask_fail(ask);
-  if (key.len && want.has_digest && held_key(dir, tenant, key, &want.digest, &ask->err) != OK)
+  if (key.len && want.has_digest &&
+      held_key(dir, tenant, key, &want.digest, quota_meter_of(ask), &ask->err) != OK)
     return ask_fail(ask);
   resume->begun = true;
   if (!quota_upload(ask, 0, want.bytes == UINT64_MAX ? 0 : want.bytes)) return ask_fail(ask);
@@ -203,14 +213,8 @@ enum desk_step upload_show(struct ask *ask)
 
 enum desk_step upload_cancel(struct ask *ask)
 {
-  struct parcel *upload = NULL;
   uint64_t bytes = 0;
-  struct err ignored;
-  if (parcel_open(&upload, ask->desk->opts->datadir, ask->letter->tenant, ask->letter->params[0],
-                  &ignored) == OK)
-    bytes = parcel_offset(upload);
-  parcel_close(upload);
-  if (parcel_drop(ask->desk->opts->datadir, ask->letter->tenant, ask->letter->params[0],
+  if (parcel_drop(ask->desk->opts->datadir, ask->letter->tenant, ask->letter->params[0], &bytes,
                   &ask->err) != OK)
     return ask_fail(ask);
   quota_upload_give(ask, bytes);

@@ -27,7 +27,7 @@ static uint64_t tenant_used(const struct tenant *tenant, enum quota_id id, int64
     case QUOTA_models: return tenant->n_models;
     case QUOTA_versions: return tenant->n_stored;
     case QUOTA_stored_bytes:
-      return tenant->stored_bytes + (tenant->meter ? meter_pending(tenant->meter, now_us) : 0);
+      return tenant->stored_bytes + (tenant->meter ? meter_pending(tenant->meter) : 0);
     case QUOTA_resident_bytes:
       for (uint32_t i = 0; i < tenant->n_models; i++) sum += resident_of(&tenant->models[i]);
       return sum;
@@ -253,33 +253,29 @@ enum desk_step quota_model_set(struct ask *ask)
 
 /* ---- uploads ---- */
 
+/* Counted first and judged then: of two that come at once at most one finds the last room. */
 bool quota_upload(struct ask *ask, uint64_t n, uint64_t declared)
 {
   const struct tenant *tenant = ask->tenant;
-  const struct quota_row *row = quota_row(QUOTA_stored_bytes);
-  int64_t now_us = clock_us();
   if (!tenant || !tenant->meter) return true;
-  uint64_t most = quota_value(tenant->quotas, QUOTA_stored_bytes);
-  uint64_t used = tenant_used(tenant, QUOTA_stored_bytes, now_us);
-  uint64_t more = n > declared ? n : declared;
-  if (most == QUOTA_UNLIMITED || (used <= most && more <= most - used)) {
-    if (n) meter_pending_add(tenant->meter, now_us, n);
+  meter_pending_add(tenant->meter, n);
+  uint64_t used = tenant_used(tenant, QUOTA_stored_bytes, 0) - n;
+  if (stock_check(tenant->quotas, tenant->meter, QUOTA_stored_bytes, "tenant", tenant->name, used,
+                  n > declared ? n : declared, &ask->err) == OK)
     return true;
-  }
-  atomic_fetch_add_explicit(&tenant->meter->refused[QUOTA_stored_bytes], 1, memory_order_relaxed);
-  fail(&ask->err, E_QUOTA_EXCEEDED,
-       "tenant '%.*s' may store %" PRIu64 " bytes (stored_bytes) and has %" PRIu64
-       ", uploads that are no version's yet among them; with this it would be %" PRIu64
-       ": remove something first, or ask for more",
-       SLICE_ARG(tenant->name), most, used, used + more);
-  fail_limit(&ask->err, row->name, "tenant", tenant->name, most, used, -1);
+  meter_pending_give(tenant->meter, n);
   return false;
 }
 
 void quota_upload_give(struct ask *ask, uint64_t bytes)
 {
   if (ask->tenant && ask->tenant->meter && bytes)
-    meter_pending_give(ask->tenant->meter, clock_us(), bytes);
+    meter_pending_give(ask->tenant->meter, bytes);
+}
+
+struct meter *quota_meter_of(const struct ask *ask)
+{
+  return ask->tenant ? ask->tenant->meter : NULL;
 }
 
 /* ---- as metrics ---- */

@@ -21,7 +21,10 @@ bool quotas_fact_read(struct ask *ask, enum quota_scope scope, struct slice *fac
  * they fit beside what is stored and what other uploads wait to be named. Counts n. False with
  * E_QUOTA_EXCEEDED. */
 bool quota_upload(struct ask *ask, uint64_t n, uint64_t declared);
-/* They are named by a version now, or gone. */
+/* Nothing came of them, or they are gone. What was counted and lies there is a mark's to give back
+ * (store/held.h). */
 void quota_upload_give(struct ask *ask, uint64_t bytes);
+/* What counts them; NULL: nobody does. */
+struct meter *quota_meter_of(const struct ask *ask);
 
 #endif

@@ -113,7 +113,7 @@ static void add_decide(const struct catalog_tenant *tenant, const struct letter_
               : "model '%.*s' differs from one there is (or was) in case only",
          SLICE_ARG(wish->model));
     decision_refuse(decision);
-  } else if (quota_stock_check(tenant, NULL, 0, 0, err)) {
+  } else if (quota_stock_check(tenant, NULL, 0, 0, 0, err)) {
     decision_refuse(decision);
   } else {
     struct event *made = event_add(decision, command, EVENT_MODEL_CREATED);

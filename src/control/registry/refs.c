@@ -46,6 +46,22 @@ static void version_look(struct letter_refs *letter, const struct catalog_model 
   }
 }
 
+static void meters_list(const struct catalog *catalog, struct letter_refs *letter)
+{
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < catalog->n_tenants; i++)
+    if (meter_is_owed(catalog->tenants[i]->meter)) n++;
+  letter->n_meters = 0;
+  letter->meters = arena_zero(&letter->arena, n + 1, sizeof *letter->meters);
+  for (uint32_t i = 0; letter->meters && i < catalog->n_tenants && letter->n_meters < n; i++) {
+    const struct catalog_tenant *tenant = catalog->tenants[i];
+    if (!meter_is_owed(tenant->meter)) continue;
+    struct slice name = arena_copy(&letter->arena, tenant->name);
+    if (!name.at) return; /* the next collection has fewer */
+    letter->meters[letter->n_meters++] = (struct ref_meter){name, tenant->meter};
+  }
+}
+
 void refs_fill(const struct catalog *catalog, struct letter_refs *letter)
 {
   letter->n = 0;
@@ -53,6 +69,7 @@ void refs_fill(const struct catalog *catalog, struct letter_refs *letter)
     letter->digests = grab_zero(files_count(catalog) + 1, sizeof *letter->digests);
   else
     letter->refs = arena_zero(&letter->arena, REFS_MAX, sizeof *letter->refs);
+  if (letter->of == REFS_ALL) meters_list(catalog, letter);
   for (uint32_t m = 0; m < catalog->n_models && (letter->refs || letter->digests); m++) {
     const struct catalog_model *model = catalog->models[m];
     for (uint32_t v = 0; v < model->n_versions && !model->tenant->removed_seq; v++)

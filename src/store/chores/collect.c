@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/held.h"
 #include "store/object_int.h"
 
 static int digest_order(const void *a, const void *b)
@@ -94,7 +95,7 @@ bool collect_missing(const struct collect *collect, uint32_t *at, struct digest 
 /* --- uploads and marks ------------------------------------------------------------------------ */
 
 /* One that is being written has its lock taken and stays. */
-static bool file_drop(int folder_fd, const char *name, int64_t since_ms)
+static bool file_drop(int folder_fd, const char *name, int64_t since_ms, uint64_t *bytes)
 {
   struct stat st;
   bool gone = false;
@@ -103,35 +104,52 @@ static bool file_drop(int folder_fd, const char *name, int64_t since_ms)
   if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
       file_ms(&st) < since_ms)
     gone = unlinkat(folder_fd, name, 0) == 0;
+  if (gone) *bytes = (uint64_t)st.st_size;
   close(fd);
   return gone;
 }
 
-static uint64_t tenant_sweep(int parent_fd, const char *tenant, int64_t since_ms)
+static uint64_t uploads_sweep(int parent_fd, const char *tenant, int64_t since_ms,
+                              struct meter *meter)
 {
+  uint64_t bytes;
   uint64_t n = 0;
   int fd = openat(parent_fd, tenant, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   DIR *list = folder_list(fd);
   if (!list) return 0;
   for (const struct dirent *entry; (entry = readdir(list));)
-    if (entry->d_name[0] != '.') n += file_drop(dirfd(list), entry->d_name, since_ms);
+    if (entry->d_name[0] != '.' && file_drop(dirfd(list), entry->d_name, since_ms, &bytes)) {
+      n++;
+      if (meter) meter_pending_give(meter, bytes);
+    }
   closedir(list);
   return n;
 }
 
-static uint64_t folder_sweep(int parent_fd, int64_t since_ms)
+/* Those of tenants that something is counted for were swept before. */
+static uint64_t folder_sweep(struct collect *collect, int parent_fd)
 {
   uint64_t n = 0;
   DIR *list = folder_list(openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!list) return 0;
   for (const struct dirent *entry; (entry = readdir(list));)
-    if (entry->d_name[0] != '.') n += tenant_sweep(parent_fd, entry->d_name, since_ms);
+    if (entry->d_name[0] != '.')
+      n += parent_fd == collect->dir->held_fd
+               ? held_sweep(collect->dir, entry->d_name, collect->since_ms, NULL)
+               : uploads_sweep(parent_fd, entry->d_name, collect->since_ms, NULL);
   closedir(list);
   return n;
 }
 
-void collect_sweep(struct collect *collect)
+void collect_sweep(struct collect *collect, const struct ref_meter *meters, uint32_t n)
 {
-  collect->uploads = folder_sweep(collect->dir->uploads_fd, collect->since_ms);
-  collect->marks = folder_sweep(collect->dir->held_fd, collect->since_ms);
+  const struct datadir *dir = collect->dir;
+  for (uint32_t i = 0; i < n; i++) {
+    char folder[TENANT_FOLDER_LEN + 1];
+    tenant_folder_name(meters[i].tenant, folder);
+    collect->uploads += uploads_sweep(dir->uploads_fd, folder, collect->since_ms, meters[i].meter);
+    collect->marks += held_sweep(dir, folder, collect->since_ms, meters[i].meter);
+  }
+  collect->uploads += folder_sweep(collect, dir->uploads_fd);
+  collect->marks += folder_sweep(collect, dir->held_fd);
 }

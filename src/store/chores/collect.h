@@ -11,6 +11,7 @@
 #define STORE_CHORES_COLLECT_H
 
 #include "store/held.h"
+#include "world/letters.h"
 
 enum { OBJECT_FOLDERS = 256 };
 
@@ -29,8 +30,8 @@ void collect_begin(struct collect *collect, const struct datadir *dir, struct di
                    uint32_t n, int64_t since_ms);
 /* One of OBJECT_FOLDERS; what cannot be read is left alone. */
 void collect_folder(struct collect *collect, uint32_t folder);
-/* Uploads and marks of all tenants. */
-void collect_sweep(struct collect *collect);
+/* Uploads and marks of all tenants; of those n what goes is given back to their meters. */
+void collect_sweep(struct collect *collect, const struct ref_meter *meters, uint32_t n);
 /* After all folders: the next object from *at on that is needed and not there; false: none. */
 bool collect_missing(const struct collect *collect, uint32_t *at, struct digest *digest);
 void collect_end(struct collect *collect);

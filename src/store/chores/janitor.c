@@ -337,7 +337,7 @@ static void collect_go(struct janitor *janitor)
     collect_folder(&janitor->collect, janitor->folder++);
     return;
   }
-  collect_sweep(&janitor->collect);
+  collect_sweep(&janitor->collect, janitor->refs.meters, janitor->refs.n_meters);
   collect_ended(janitor);
 }
 
