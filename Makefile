@@ -149,6 +149,7 @@ bars: all               ## measure what releases promise, B1 to B12, in full: a 
 	@nice -n 10 $(BIN) simulate --bars
 lint: build/deps.mk     ## layers, budgets, banned calls, opening comments, tables
 	@python3 tools/lint
+	@tools/catalogue
 FORMATTED = $(wildcard src/*.[ch] src/*/*.[ch] src/*/*/*.[ch] src/*/*.cc test/*.h test/*/*.[ch])
 fmt:                    ## clang-format everything, wrap long comments
 	@clang-format-14 -i $(FORMATTED)
@@ -157,8 +158,9 @@ cover: deps-test        ## line coverage of each room, lowest first; fails under
 	@tools/cover 85
 demo: all               ## serve real models, predict real data, print URLs to try
 	@$(BIN) demo
-docs:                   ## write docs/TABLES.md from the tables in src
+docs:                   ## write docs/TABLES.md from the tables in src, and docs/CATALOGUE.md's tests
 	@python3 tools/docs
+	@tools/catalogue --write
 new-engine:             ## start a new engine from the template: make new-engine NAME=x
 	@tools/new-engine $(NAME)
 help:                   ## this list
