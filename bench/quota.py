@@ -25,22 +25,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "test", "lib"))
 from slipway import Daemon, expect_eq, request  # noqa: E402
 import models  # noqa: E402
+from tenants import As, auth, operator, tenant  # noqa: E402
 
 OTHERS, SLICE, CONNS, BURST = 20, 1.0, 20, 5
 BODY = {"inputs": [{"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [1]}]}
 MODEL = dict(models.echo([models.spec("x", shape=(-1, 1))], delay_us=1000),
              **{"slipway.yaml": b"limits: {instances: 4}\n"})
-
-
-class As:
-    def __init__(self, d, key):
-        self.d, self.headers = d, {"authorization": "Bearer " + key}
-
-    def ask(self, verb, path, body=None, headers=None):
-        return self.d.ask(verb, path, body, dict(self.headers, **(headers or {})))
-
-    def post(self, path, body=None, headers=None):
-        return self.ask("POST", path, body, headers)
 
 
 def connect(port):
@@ -77,7 +67,7 @@ def others(port, keys, rate, begin, slices, out):
     poll, due, got = selectors.DefaultSelector(), [], []
     for i, key in enumerate(keys):
         sock = connect(port)
-        ask = request("POST", "/v2/models/m/infer", BODY, {"authorization": "Bearer " + key})
+        ask = request("POST", "/v2/models/m/infer", BODY, auth(key))
         state = {"sock": sock, "ask": ask, "out": [], "answers": Answers()}
         poll.register(sock, selectors.EVENT_READ, state)
         heapq.heappush(due, (begin + (i + random.random()) / (rate * len(keys)), i, state))
@@ -103,7 +93,7 @@ def offender(doors, rate, begin, loud, out):
     """rate requests a second, spread over connections: to the first door in the slices that are
     loud, else to the second. Gives the times of its 200s there, and how many it sent and was
     refused."""
-    asks = [request("POST", "/v2/models/m/infer", BODY, {"authorization": "Bearer " + key})
+    asks = [request("POST", "/v2/models/m/infer", BODY, auth(key))
             for _, key in doors]
     socks = [[connect(port) for _ in range(CONNS)] for port, _ in doors]
     poll, served, sent, refused = selectors.DefaultSelector(), [], 0, 0
@@ -134,13 +124,9 @@ def quantile(values, q):
 
 
 def tenants(d, rate):
-    with open(os.path.join(d.data, "admin.key")) as f:
-        top = As(d, f.read().strip())
-    keys = []
+    top, keys = As(d, operator(d)), []
     for i in range(OTHERS + 1):
-        reply = top.post("/api/v1/tenants", {"name": "t%d" % i})
-        expect_eq(reply.status, 201, reply)
-        keys.append(reply.json()["key"])
+        keys.append(tenant(d, "t%d" % i))
         models.serve(As(d, keys[-1]), "m", MODEL)
         reply = top.ask("PATCH", "/api/v1/tenants/t%d" % i,
                         {"quotas": {"requests_per_second": rate, "requests_burst": BURST}})

@@ -24,6 +24,7 @@ from models import push, serve, want
 from releases import Load, begin, body, broken, files, reaches, release, say
 from slipway import (SANITIZED, SLOW, Daemon, Failed, expect, expect_eq, expect_in, main, skip,
                      test, wait_for)
+from tenants import auth, key_add
 
 # Times of microseconds on a busy machine are no matter of this test.
 REST = """on_inconclusive: advance
@@ -75,9 +76,7 @@ def prepared():
         atexit.register(shutil.rmtree, prepared.data, True)
         with Daemon(data=prepared.data) as d:
             for name in ("ann", "bob"):
-                made = want(d.post("/api/v1/keys", {"role": "approver", "person": name}), 201,
-                            "key")
-                PEOPLE[name] = {"authorization": "Bearer " + made["key"]}
+                PEOPLE[name] = auth(key_add(d, "approver", name)["key"])
             for model in [*PLANS, "now", "harm"]:
                 serve(d, model, files())
                 second = broken() if model == "harm" else files()

@@ -14,6 +14,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from models import linear, serve
 from slipway import BIN, Daemon, expect, expect_eq, expect_in, main, test
+from tenants import auth, key_add
 
 
 def folder():
@@ -37,12 +38,7 @@ def busy(d, n=12):
 
 
 def key_of(d, role):
-    with open(os.path.join(d.data, "admin.key")) as f:
-        admin = f.read().strip()
-    reply = d.post("/api/v1/keys", {"role": role, "person": "p-" + role},
-                   {"authorization": "Bearer " + admin})
-    expect_eq(reply.status, 201, reply)
-    return {"authorization": "Bearer " + reply.json()["key"]}
+    return auth(key_add(d, role, "p-" + role)["key"])
 
 
 @test

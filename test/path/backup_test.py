@@ -18,6 +18,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from models import linear, serve, want
 from slipway import BIN, Daemon, cases, expect, expect_eq, expect_in, main, test
+from tenants import auth, operator
 
 BODY = {"inputs": [{"name": "input", "shape": [1, 1], "datatype": "FP32", "data": [0]}]}
 FLAG = {"state": "ENABLED", "variants": {"on": True}, "defaultVariant": "on"}
@@ -68,15 +69,14 @@ def taken_while_changes_are_made():
         expect_eq(out.returncode, 0, out.stderr)
         expect_in("MiB/s", out.stdout)
         expect_eq(os.stat(path).st_mode & 0o777, 0o600)
-        key = open(os.path.join(d.data, "admin.key")).read()
+        said_key = auth(operator(d))
     expect_eq(slipway("restore", path, "--verify").returncode, 0)
     out = slipway("restore", path, "--data", again)
     expect_eq(out.returncode, 0, out.stderr)
     with Daemon("--keys-only", data=again) as d:  # the key of before still opens it
-        auth = {"authorization": "Bearer " + key.strip()}
         for name in said[:before]:
-            expect_eq(d.get("/api/v1/flags/" + name, auth).status, 200, name)
-        reply = want(d.post("/v2/models/m/infer", BODY, auth), 200, "predict")
+            expect_eq(d.get("/api/v1/flags/" + name, said_key).status, 200, name)
+        reply = want(d.post("/v2/models/m/infer", BODY, said_key), 200, "predict")
         expect_eq(reply["outputs"][0]["data"], [7.0])
     expect_eq(slipway("restore", path, "--data", again).returncode, 6)
     expect_eq(sorted(os.listdir(where)), ["again", "b.tar"], "left over")

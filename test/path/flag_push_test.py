@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from flags import ON_OFF, bulk, flag, put  # noqa: E402
 from slipway import (Daemon, Failed, SLOW, expect, expect_eq, expect_in, main,  # noqa: E402
                      request, test, wait_for)
+from tenants import auth, key_add, operator  # noqa: E402
 
 
 class Stream:
@@ -104,11 +105,8 @@ def streams_end_with_the_server_and_leave_nothing_behind():
 
 
 def with_key(d, role):
-    with open(os.path.join(d.data, "admin.key")) as f:
-        admin = {"Authorization": "Bearer " + f.read().strip()}
-    made = d.post("/api/v1/keys", {"role": role, "person": role}, admin)
-    expect_eq(made.status, 201, made)
-    return admin, made.json()["id"], {"X-API-Key": made.json()["key"]}
+    made = key_add(d, role)
+    return auth(operator(d)), made["id"], {"X-API-Key": made["key"]}
 
 
 @test

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import models  # noqa: E402
 from hostile import Bystander, check_error, infer_json, threads  # noqa: E402
 from slipway import (BIN, ROOT, SANITIZED, SLOW, Daemon, cases, expect, expect_eq,  # noqa: E402
                      expect_in, main, skip, test, wait_for)
+from tenants import As, auth, tenant  # noqa: E402
 
 MODEL = models.echo([models.spec("x", shape=(-1, 2))])
 PROBE = {"SLIPWAY_DEBUG": "probe"}
@@ -37,16 +37,6 @@ def push(d, files, model="m", headers=None, seconds=60):
     listed = [{"name": n, "sha256": models.upload(As(d, headers), b)} for n, b in files.items()]
     with d.conn(seconds) as c:
         return c.ask("POST", "/api/v1/models/%s/versions" % model, {"files": listed}, headers)
-
-
-class As:
-    """A daemon with the headers of somebody."""
-
-    def __init__(self, d, headers):
-        self.d, self.headers = d, headers
-
-    def ask(self, method, path, body=None):
-        return self.d.ask(method, path, body, self.headers)
 
 
 def probe(d, word, **more):
@@ -259,13 +249,7 @@ def a_stop_does_not_wait_for_it():
 @test
 def who_pushes_what_takes_long_keeps_nobody_else_waiting():
     with Daemon("--keys-only", "--inspect-timeout", "5s", env=PROBE) as d:
-        with open(os.path.join(d.data, "admin.key")) as f:
-            top = {"authorization": "Bearer " + f.read().strip()}
-        keys = []
-        for name in ("slow", "quick"):
-            reply = d.post("/api/v1/tenants", {"name": name}, top)
-            expect_eq(reply.status, 201, reply)
-            keys.append({"authorization": "Bearer " + reply.json()["key"]})
+        keys = [auth(tenant(d, name)) for name in ("slow", "quick")]
         jobs = [in_background(probe, d, "sleep", model="m%d" % i, headers=keys[0])
                 for i in range(2)]
         looking(d)

@@ -12,7 +12,6 @@ import os
 import random
 import re
 import string
-import struct
 import sys
 import time
 import threading
@@ -20,39 +19,23 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from slipway import Daemon, SLOW, expect, expect_eq, main, request, test  # noqa: E402
 import models  # noqa: E402
+from tenants import As, auth, operator, tenant  # noqa: E402
 
 N = int(os.environ.get("ISOLATION", "4000"))
 WORKERS = 4  # of each tenant
 
 
-def auth(key, **more):
-    return dict({"authorization": "Bearer " + key}, **more)
-
-
-def operator(d):
-    with open(os.path.join(d.data, "admin.key")) as f:
-        return f.read().strip()
-
-
-class Tenant:
+class Tenant(As):
     """One tenant and its canary: 32 bytes that are letters, a part of names, and eight floats."""
 
     def __init__(self, d, name, chance):
-        self.d, self.name = d, name
+        self.name = name
         self.canary = "".join(chance.choice(string.ascii_lowercase) for _ in range(32))
-        reply = d.post("/api/v1/tenants", {"name": name + "-" + self.canary[:32], "about":
-                                           "of " + self.canary, "person": "p" + self.canary},
-                       auth(operator(d)))
-        expect_eq(reply.status, 201, reply)
-        self.key = reply.json()["key"]
+        self.key = tenant(d, name + "-" + self.canary[:32], about="of " + self.canary,
+                          person="p" + self.canary)
+        super().__init__(d, self.key)
         self.model, self.floats = "m-" + self.canary, "f-" + self.canary
         self.errors, self.asked = [], 0
-
-    def ask(self, method, path, body=None, headers=None):
-        return self.d.ask(method, path, body, dict(auth(self.key), **(headers or {})))
-
-    def post(self, path, body=None, headers=None):
-        return self.ask("POST", path, b"" if body is None else body, headers)
 
     def furnish(self):
         c = self.canary
@@ -68,7 +51,7 @@ class Tenant:
         expect_eq(self.post("/api/v1/freezes", {"model": self.model, "until": int(time.time() * 1000) + 3600000,
                                                 "why": "why " + c}).status in (200, 201), True)
 
-    def headers(self, chance):
+    def marks(self, chance):
         c, nonce = self.canary, "%08x" % chance.getrandbits(32)
         return auth(self.key, **{"x-request-id": c + nonce, "user-agent": "agent " + c,
                                  "idempotency-key": c + nonce, "traceparent": c,
@@ -128,7 +111,7 @@ class Tenant:
                 if conn is None:
                     conn = self.d.conn(30 * SLOW)
                 method, path, body, more = chance.choice(kinds)(chance)
-                text = request(method, path, body, dict(self.headers(chance), **more))
+                text = request(method, path, body, dict(self.marks(chance), **more))
                 if i % 50 == 49:  # leaves in the middle: what it sent stays in some buffer
                     conn.send(text[:-5])
                     conn.sock.close()

@@ -18,22 +18,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from slipway import (BIN, Daemon, expect, expect_eq, expect_in, main, request,  # noqa: E402
                      skip, test)
 import models  # noqa: E402
+from tenants import auth, key_add, operator  # noqa: E402
 
 
-def admin(d):
-    with open(os.path.join(d.data, "admin.key")) as f:
-        return f.read().strip()
-
-
-def auth(key):
-    return {"authorization": "Bearer " + key}
-
-
-def add(d, role, person="ann", by=None, **more):
-    reply = d.post("/api/v1/keys", dict(role=role, person=person, **more),
-                   auth(by or admin(d)))
-    expect_eq(reply.status, 201, reply)
-    return reply.json()
+def add(d, role, person="ann", **more):
+    return key_add(d, role, person, **more)
 
 
 def keys_of(d, key):
@@ -54,7 +43,8 @@ def AU_101_the_matrix_of_every_route_and_role():
         keys = {role: add(d, role, role)["key"] for role in ROLES}
         expired = add(d, "operator", "late", expires="1s")["key"]
         gone = add(d, "operator", "gone")
-        expect_eq(d.ask("DELETE", "/api/v1/keys/" + gone["id"], None, auth(admin(d))).status, 200)
+        expect_eq(d.ask("DELETE", "/api/v1/keys/" + gone["id"], None,
+                        auth(operator(d))).status, 200)
         tree = d.get("/api/v1/openapi.json").json()
         # an event stream ends never: the test below is about those
         rows = [(verb.upper(), path.replace("{version}", "1").replace("{", "").replace("}", ""),
@@ -84,7 +74,7 @@ def AU_101_the_matrix_of_every_route_and_role():
 def AU_102_a_wrong_key_is_401_even_where_anonymous_would_do():
     """[AU-102] cut, one character changed, bad checksum, long, in the query string"""
     with Daemon() as d:
-        good = admin(d)
+        good = operator(d)
         bodies = set()
         for bad in (good[:-1], good + "0", good[:30] + "x" + good[31:], "slw_", "x",
                     good[:-8] + "00000000", good * 80, "slw_%s_%s_%s" % ("a" * 12, "0" * 64, "0" * 8)):
@@ -104,7 +94,8 @@ def AU_102_a_wrong_key_is_401_even_where_anonymous_would_do():
             expect_eq(c.reply().status, 400)
         expect_eq(d.get("/v2", {"x-api-key": "k" * (1 << 20)}).status, 431)
     with Daemon("--keys-only") as d:
-        expect_eq(d.get("/api/v1/models?key=%s&api_key=%s" % (admin(d), admin(d))).status, 401)
+        asked = "/api/v1/models?key=%s&api_key=%s" % (operator(d), operator(d))
+        expect_eq(d.get(asked).status, 401)
 
 
 @test
@@ -132,7 +123,7 @@ def AU_103_a_revoked_key_is_refused_within_a_second_on_open_connections_under_lo
         time.sleep(0.5)
         expect_eq((refused, errors), ([], []))
         began = time.monotonic()
-        reply = d.ask("DELETE", "/api/v1/keys/" + key["id"], None, auth(admin(d)))
+        reply = d.ask("DELETE", "/api/v1/keys/" + key["id"], None, auth(operator(d)))
         acknowledged = time.monotonic()
         expect_eq(reply.status, 200)
         for t in threads:
@@ -156,7 +147,7 @@ def AU_103_an_event_stream_ends_with_its_key():
             c.send(request("GET", "/ofrep/v1/events", headers=auth(key["key"])))
             expect_in(b"200 OK", c._until(b"\r\n\r\n"))
             conns.append(c)
-        d.ask("DELETE", "/api/v1/keys/" + gone["id"], None, auth(admin(d)))
+        d.ask("DELETE", "/api/v1/keys/" + gone["id"], None, auth(operator(d)))
         began = time.monotonic()
         while conns[0]._more():
             pass
@@ -177,7 +168,7 @@ def AU_103_an_event_stream_ends_with_its_key():
 def AU_108_the_last_admin_stays():
     """[AU-108]"""
     with Daemon() as d:
-        first = keys_of(d, admin(d))[0]["id"]
+        first = keys_of(d, operator(d))[0]["id"]
         reply = d.ask("DELETE", "/api/v1/keys/" + first)
         expect_eq((reply.status, reply.json()["code"]), (409, "CONFLICT"))
         add(d, "admin", "eve")
@@ -196,14 +187,14 @@ def AU_108_the_last_admin_stays():
 def a_rotated_key_and_its_follower_both_work_until_the_grace_is_over():
     with Daemon("--keys-only") as d:
         old = add(d, "deployer", "ci", cidrs="127.0.0.0/8,::1", note="pipeline")
-        reply = d.post("/api/v1/keys/%s/rotate" % old["id"], {"grace": "1s"}, auth(admin(d)))
+        reply = d.post("/api/v1/keys/%s/rotate" % old["id"], {"grace": "1s"}, auth(operator(d)))
         expect_eq(reply.status, 201, reply)
         new = reply.json()
         expect_eq([new[k] for k in ("role", "person", "cidrs", "note", "replaces")],
                   [old[k] for k in ("role", "person", "cidrs", "note", "id")])
         for key in (old, new):
             expect_eq(d.get("/api/v1/models", auth(key["key"])).status, 200)
-        again = d.post("/api/v1/keys/%s/rotate" % new["id"], {}, auth(admin(d)))
+        again = d.post("/api/v1/keys/%s/rotate" % new["id"], {}, auth(operator(d)))
         expect_eq((again.status, again.json()["code"]), (409, "CONFLICT"))
         time.sleep(1.1)
         expect_eq(d.get("/api/v1/models", auth(old["key"])).status, 401)
@@ -213,7 +204,7 @@ def a_rotated_key_and_its_follower_both_work_until_the_grace_is_over():
         expect_eq(d.get("/api/v1/models", auth(old["key"])).status, 401)
         expect_eq(d.get("/api/v1/models", auth(new["key"])).status, 200)
         out = cli(d, "key", "rotate", new["id"], "--grace", "0s", "--url", d.url(),
-                  SLIPWAY_KEY=admin(d))
+                  SLIPWAY_KEY=operator(d))
         expect_eq(out.returncode, 0, out.stderr)
         expect_eq(d.get("/api/v1/models", auth(out.stdout.strip())).status, 200)
         expect_eq(d.get("/api/v1/models", auth(new["key"])).status, 401)
@@ -245,7 +236,7 @@ def AU_111_another_spelling_of_a_route_is_the_same_route():
 def AU_107_a_page_may_not_use_a_key_and_a_proxy_with_one_may_call_us_by_any_name():
     """[AU-107] what a browser can send by itself changes nothing"""
     with Daemon() as d:
-        body, key = {"role": "viewer", "person": "ann"}, auth(admin(d))
+        body, key = {"role": "viewer", "person": "ann"}, auth(operator(d))
         evil = {"origin": "http://evil.example", "host": "evil.example"}
         expect_eq(d.post("/api/v1/keys", body, evil).status, 403)
         expect_eq(d.post("/api/v1/keys", body, {"host": "evil.example"}).status, 403)
@@ -270,10 +261,10 @@ def AU_112_look(d):
     for path in ("/healthz", "/readyz", "/v2/health/ready", "/v2"):
         expect_eq(d.get(path).status, 200, path)
     expect_eq(d.get("/v2/models/secret/ready").status, 404)  # as if it were not there
-    expect_eq(d.get("/v2/models/secret/ready", auth(admin(d))).status, 200)
+    expect_eq(d.get("/v2/models/secret/ready", auth(operator(d))).status, 200)
     rows = {"instances": [[1.0]]}
     expect_eq(d.post("/v1/models/secret:predict", rows).status, 401)
-    expect_eq(d.post("/v1/models/secret:predict", rows, auth(admin(d))).status, 200)
+    expect_eq(d.post("/v1/models/secret:predict", rows, auth(operator(d))).status, 200)
     viewer, app = add(d, "viewer")["key"], add(d, "invoker")["key"]
     expect_eq(d.post("/v1/models/secret:predict", rows, auth(viewer)).status, 403)
     expect_eq(d.post("/v1/models/secret:predict", rows, auth(app)).status, 200)
@@ -348,7 +339,7 @@ def AU_115_beyond_loopback_it_starts_with_keys_or_not_at_all():
 
     with Everywhere("--insecure") as d:
         expect_eq(d.get("/api/v1/models").status, 401)
-        expect_eq(d.get("/api/v1/models", auth(admin(d))).status, 200)
+        expect_eq(d.get("/api/v1/models", auth(operator(d))).status, 200)
         expect(any(line["event"] == "listening_in_the_clear" for line in d.log()))
     with Everywhere("--anonymous") as d:
         expect_eq(d.get("/api/v1/models").status, 200)
@@ -361,7 +352,7 @@ def nobody_grants_or_takes_more_than_they_hold():
         for role in ROLES:
             reply = d.post("/api/v1/keys", {"role": role, "person": "x"}, auth(boss))
             expect_eq(reply.status, 201 if role in HOLDS["admin"] else 403, role)
-        first = [k for k in keys_of(d, admin(d)) if k["role"] == "operator"][0]["id"]
+        first = [k for k in keys_of(d, operator(d)) if k["role"] == "operator"][0]["id"]
         reply = d.ask("DELETE", "/api/v1/keys/" + first, None, auth(boss))
         expect_eq((reply.status, reply.json()["code"]), (403, "DENIED"))
         deployer = add(d, "deployer")["key"]
@@ -407,14 +398,14 @@ def a_key_is_bound_to_its_networks_and_its_time():
         expect_eq(d.get("/api/v1/models", auth(soon["key"])).status, 200)
         time.sleep(1.1)
         expect_eq(d.get("/api/v1/models", auth(soon["key"])).status, 401)
-        states = {k["id"]: k["state"] for k in keys_of(d, admin(d))}
+        states = {k["id"]: k["state"] for k in keys_of(d, operator(d))}
         expect_eq((states[soon["id"]], states[here["id"]]), ("EXPIRED", "LIVE"))
         ever = add(d, "viewer", expires="never")
         expect_eq(ever["expires_at"], None)
-        checks = {c["name"]: c for c in d.get("/api/v1/doctor", auth(admin(d))).json()["checks"]}
+        checks = {c["name"]: c for c in d.get("/api/v1/doctor", auth(operator(d))).json()["checks"]}
         expect_eq(checks["keys"]["ok"], True, checks["keys"])
         add(d, "viewer", expires="6d")
-        checks = {c["name"]: c for c in d.get("/api/v1/doctor", auth(admin(d))).json()["checks"]}
+        checks = {c["name"]: c for c in d.get("/api/v1/doctor", auth(operator(d))).json()["checks"]}
         expect_eq(checks["keys"]["ok"], False, checks["keys"])
 
 
@@ -423,13 +414,13 @@ def who_did_it_is_the_key_and_keys_survive_a_kill():
     with tempfile.TemporaryDirectory() as data:
         d = Daemon("--keys-only", data=data)
         with d:
-            first = admin(d)
+            first = operator(d)
             made = add(d, "deployer")
             gone = add(d, "deployer")
             d.ask("DELETE", "/api/v1/keys/" + gone["id"], None, auth(first))
             d.kill(signal.SIGKILL)
             d.start()
-            expect_eq(admin(d), first)  # one first start, one first key
+            expect_eq(operator(d), first)  # one first start, one first key
             expect_eq(d.get("/api/v1/models", auth(first)).status, 200)
             expect_eq(d.get("/api/v1/models", auth(made["key"])).status, 200)
             expect_eq(d.get("/api/v1/models", auth(gone["key"])).status, 401)
@@ -445,7 +436,7 @@ def two_keys_live_side_by_side_for_rotation():
         old, new = add(d, "invoker", "app"), add(d, "invoker", "app")
         for key in (old, new):
             expect_eq(d.get("/api/v1/models", auth(key["key"])).status, 200)
-        d.ask("DELETE", "/api/v1/keys/" + old["id"], None, auth(admin(d)))
+        d.ask("DELETE", "/api/v1/keys/" + old["id"], None, auth(operator(d)))
         expect_eq(d.get("/api/v1/models", auth(old["key"])).status, 401)
         expect_eq(d.get("/api/v1/models", auth(new["key"])).status, 200)
 
@@ -470,7 +461,7 @@ def an_idempotency_key_adds_one_key_and_shows_it_once():
 def a_lost_pepper_stops_the_start_unless_it_is_said():
     with tempfile.TemporaryDirectory() as data:
         with Daemon(data=data) as d:
-            first = admin(d)
+            first = operator(d)
         os.remove(os.path.join(data, "pepper"))
         done = subprocess.run([BIN, "serve", "--data", data, "--listen", "127.0.0.1:0"],
                               capture_output=True, text=True, timeout=30)
@@ -529,7 +520,7 @@ def the_cli_adds_lists_and_revokes_and_uses_what_lies_on_this_machine():
                 expect_in("the id of 'slipway key list', 12 letters and digits", done.stderr)
         for word in ("/api/v1/keys/" + key, "/v2/models/" + key, "/api/v1/tenants/" + key):
             reply = d.ask("DELETE" if "keys" in word else "GET", word,
-                          None, {"authorization": "Bearer " + admin(d)})
+                          None, auth(operator(d)))
             expect(key[:30] not in str(reply.json()), word, reply)
         done = cli(d, "status", *url, SLIPWAY_KEY=key[:20] + ("1" if key[20] == "0" else "0") +
                    key[21:])

@@ -15,6 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from slipway import Daemon, expect, expect_eq, main, test, wait_for  # noqa: E402
 import models  # noqa: E402
+from tenants import As, auth, key_add, tenant  # noqa: E402
 
 ROLES = ["viewer", "auditor", "invoker", "deployer", "approver", "admin", "operator"]
 HOLDS = {"viewer": {"viewer"}, "auditor": {"viewer", "auditor"}, "invoker": {"viewer", "invoker"},
@@ -44,27 +45,6 @@ LEAST = {
 # What the parameters of a path stand for: nothing that is there.
 UNKNOWN = {"version": "7", "number": "7", "key": "zzzzzzzzzzzz", "request": "no-such-request",
            "tenant": "bonk", "sha256": "0" * 64, "digest": "0" * 64}
-
-
-def auth(key, **more):
-    return dict({"authorization": "Bearer " + key}, **more)
-
-
-def operator(d):
-    with open(os.path.join(d.data, "admin.key")) as f:
-        return f.read().strip()
-
-
-def key(d, by, role, **more):
-    reply = d.post("/api/v1/keys", dict(role=role, person=role, **more), by)
-    expect_eq(reply.status, 201, reply)
-    return reply.json()
-
-
-def tenant(d, name):
-    reply = d.post("/api/v1/tenants", {"name": name}, auth(operator(d)))
-    expect_eq(reply.status, 201, reply)
-    return auth(reply.json()["key"])
 
 
 def routes(d):
@@ -120,12 +100,11 @@ def result(reply):
 def AU_101_every_route_with_every_role_and_without():
     """[AU-101] the exact matrix"""
     with Daemon("--keys-only") as d:
-        top = auth(operator(d))
-        ann = tenant(d, "acme")
-        keys = {role: auth(key(d, ann, role)["key"]) for role in ROLES[:-1]}
-        keys["operator"] = auth(key(d, top, "operator")["key"], **{"x-slipway-tenant": "acme"})
-        expired = auth(key(d, ann, "admin", expires="1s")["key"])
-        gone = key(d, ann, "admin")
+        ann = auth(tenant(d, "acme"))
+        keys = {role: auth(key_add(d, role, by=ann)["key"]) for role in ROLES[:-1]}
+        keys["operator"] = auth(key_add(d, "operator")["key"], **{"x-slipway-tenant": "acme"})
+        expired = auth(key_add(d, "admin", by=ann, expires="1s")["key"])
+        gone = key_add(d, "admin", by=ann)
         expect_eq(d.ask("DELETE", "/api/v1/keys/" + gone["id"], None, ann).status, 200)
         gone = auth(gone["key"])
         time.sleep(1.1)
@@ -171,21 +150,12 @@ def AU_101_every_route_with_every_role_and_without():
 def TN_101_what_is_anothers_is_answered_as_what_is_not_there():
     """[TN-101] every route with a parameter: equal status, fields and bytes"""
     with Daemon("--keys-only") as d:
-        ann, bob = tenant(d, "acme"), tenant(d, "bank")
+        ann, bob = As(d, tenant(d, "acme")), auth(tenant(d, "bank"), **{"x-request-id": "same"})
         own = {"model": "fraud", "version": "1", "number": "1", "tenant": "acme",
-               "key": key(d, ann, "viewer")["id"], "request": "req-of-acme"}
-
-        class Ann:
-            @staticmethod
-            def ask(method, path, body=None, headers=None):
-                return d.ask(method, path, body, dict(ann, **(headers or {})))
-
-            @staticmethod
-            def post(path, body=None, headers=None):
-                return d.post(path, body, dict(ann, **(headers or {})))
-        models.serve(Ann, "fraud", models.linear([[1, 0]], [5]))
+               "key": key_add(d, "viewer", by=ann.headers)["id"], "request": "req-of-acme"}
+        models.serve(ann, "fraud", models.linear([[1, 0]], [5]))
         flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"}
-        expect_eq(Ann.ask("PUT", "/api/v1/flags/ghost", flag).status, 200)
+        expect_eq(ann.ask("PUT", "/api/v1/flags/ghost", flag).status, 200)
         caller, n = Caller(d), 0
         for method, pattern, operation in routes(d):
             names = re.findall(r"\{(\w+)\}", pattern)
@@ -195,7 +165,7 @@ def TN_101_what_is_anothers_is_answered_as_what_is_not_there():
             for values in (own, dict(own, model="freud", tenant="acne", key="z" * 12,
                                      request="req-of-acne", flag="ghust")):
                 path = filled(pattern, values)
-                reply = caller.ask(method, path, dict(bob, **{"x-request-id": "same"}), b"{}")
+                reply = caller.ask(method, path, bob, b"{}")
                 body = reply.body
                 for value in {values.get(name, "ghost") for name in names}:
                     if len(value) > 3:  # what the caller said itself may come back
@@ -213,21 +183,8 @@ def TN_101_what_is_anothers_is_answered_as_what_is_not_there():
 def TN_101_tokens_request_ids_and_queries_of_another_tell_nothing():
     """[TN-101] page tokens, request ids, Idempotency-Keys, names in the query"""
     with Daemon("--keys-only") as d:
-        ann, bob = tenant(d, "acme"), tenant(d, "bank")
-
-        class As:
-            def __init__(self, headers):
-                self.headers = headers
-
-            def ask(self, method, path, body=None, headers=None):
-                return d.ask(method, path, body, dict(self.headers, **(headers or {})))
-
-            def post(self, path, body=None, headers=None):
-                return self.ask("POST", path, b"" if body is None else body, headers)
-
-            def get(self, path):
-                return self.ask("GET", path, None, {"x-request-id": "same"})
-        one, two = As(ann), As(bob)
+        one, two = (As(d, auth(tenant(d, name), **{"x-request-id": "same"}))
+                    for name in ("acme", "bank"))
         for name in ("fraud", "loans"):
             files = dict(models.linear([[1, 0]], [5]), **{"slipway.yaml": b"feedback: {window: 1h}\n"})
             models.serve(one, name, files)
@@ -251,8 +208,8 @@ def TN_101_tokens_request_ids_and_queries_of_another_tell_nothing():
         wait_for(lambda: one.get("/api/v1/models/fraud/feedback/req-1").status == 200,
                  what="what is kept of ann's request")
         expect_eq(one.get("/api/v1/models/fraud/feedback/req-2").status, 404)
-        told = [two.post("/api/v1/feedback", {"model": "fraud", "request_id": name, "outcome": 1},
-                         {"x-request-id": "same"}) for name in ("req-1", "req-2")]
+        told = [two.post("/api/v1/feedback", {"model": "fraud", "request_id": name, "outcome": 1})
+                for name in ("req-1", "req-2")]
         expect_eq((told[0].status, told[0].body.replace(b"req-1", b"req-2")),
                   (told[1].status, told[1].body))
         # an Idempotency-Key is its tenant's own: no replay, no mismatch

@@ -13,30 +13,15 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from slipway import (BIN, SLOW, Conn, Daemon, expect, expect_eq, expect_in,  # noqa: E402
                      main, request, test, wait_for)
 import models  # noqa: E402
+import tenants  # noqa: E402
+from tenants import As, operator  # noqa: E402
 
 MODEL = models.echo([models.spec("x", shape=(-1, 1))])
 SLOW_MODEL = models.echo([models.spec("x", shape=(-1, 1))], delay_us=20000)
 
 
-def operator(d):
-    with open(os.path.join(d.data, "admin.key")) as f:
-        return f.read().strip()
-
-
-class As:
-    """A daemon as somebody sees it."""
-
-    def __init__(self, d, key):
-        self.d, self.headers = d, {"authorization": "Bearer " + key}
-
-    def ask(self, verb, path, body=None, headers=None):
-        return self.d.ask(verb, path, body, dict(self.headers, **(headers or {})))
-
-    def post(self, path, body=None, headers=None):
-        return self.ask("POST", path, body, headers)
-
-    def get(self, path):
-        return self.ask("GET", path)
+class Guest(As):
+    """An admin, who asks a model with n rows."""
 
     def infer(self, model="m", rows=1):
         return self.post("/v2/models/%s/infer" % model, body_of(rows))
@@ -48,9 +33,7 @@ def body_of(rows=1):
 
 def tenant(d, name, model=MODEL):
     """A new tenant with a model; its admin."""
-    reply = As(d, operator(d)).post("/api/v1/tenants", {"name": name})
-    expect_eq(reply.status, 201, reply)
-    admin = As(d, reply.json()["key"])
+    admin = Guest(d, tenants.tenant(d, name))
     models.serve(admin, "m", model)
     return admin
 

@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from slipway import Daemon, expect, expect_eq, expect_in, main, test  # noqa: E402
+from tenants import auth, key_add, operator  # noqa: E402
 
 
 def linear(scale):
@@ -286,10 +287,7 @@ def what_is_needed_is_not_removed():
 @test
 def holds_are_an_admins():
     with Daemon("--keys-only") as d:
-        with open(os.path.join(d.data, "admin.key")) as file:
-            admin = {"authorization": "Bearer " + file.read().strip()}
-        key = d.post("/api/v1/keys", {"role": "deployer", "person": "ann"}, admin).json()["key"]
-        ann = {"authorization": "Bearer " + key}
+        admin, ann = auth(operator(d)), auth(key_add(d, "deployer", "ann")["key"])
         d.post("/api/v1/models", {"name": "m"}, ann)
         is_error(d.ask("PATCH", "/api/v1/models/m", {"hold": "x"}, ann), 403, "DENIED", "hold")
         expect_eq(d.ask("PATCH", "/api/v1/models/m", {"hold": "x"}, admin).status, 200)

@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from models import push, want  # noqa: E402
 from releases import Load, begin, files, reaches, release, say, two, with_past  # noqa: E402
 from slipway import Daemon, expect, expect_eq, expect_in, main, test, wait_for  # noqa: E402
+from tenants import auth, key_add  # noqa: E402
 
 CANARY = "strategy: canary\nsteps:\n  - canary: {traffic: 50%, for: 60s}\nwarm_up: 0s\n"
 
@@ -137,8 +138,7 @@ def argo_cd_2180_words_are_audited_and_share_one_permission_check():
         two(d)
         keys = {}
         for role in ("viewer", "deployer", "approver"):
-            made = want(d.post("/api/v1/keys", {"role": role, "person": role}), 201, "key")
-            keys[role] = {"authorization": "Bearer " + made["key"]}
+            keys[role] = auth(key_add(d, role)["key"])
         begin(d, CANARY, headers=keys["deployer"])
         reaches(d, "running")
         for word in ("promote", "pause", "resume", "approve", "reject", "abort"):
@@ -157,8 +157,7 @@ def an_approval_is_another_person_s():
         two(d)
         keys = {}
         for name in ("ann", "bob"):
-            made = want(d.post("/api/v1/keys", {"role": "approver", "person": name}), 201, "key")
-            keys[name] = {"authorization": "Bearer " + made["key"]}
+            keys[name] = auth(key_add(d, "approver", name)["key"])
         with Load(d) as load:
             with_past(load)
             begin(d, "strategy: canary\nsteps:\n"

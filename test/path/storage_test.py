@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from slipway import Daemon, expect, expect_eq, expect_in, main, test, wait_for  # noqa: E402
+from tenants import auth, key_add, operator  # noqa: E402
 
 MODEL = json.dumps({"engine": "linear", "weights": [[2, 1]]}).encode()
 QUICK = ("--uploads-keep", "1s", "--scrub-rate", "1GiB")
@@ -199,14 +200,11 @@ def rot_is_found_told_and_mended():
 @test
 def only_an_operator_looks_after_the_store():
     with Daemon("--keys-only") as d:
-        with open(os.path.join(d.data, "admin.key")) as file:
-            operator = {"authorization": "Bearer " + file.read().strip()}
-        key = d.post("/api/v1/keys", {"role": "admin", "person": "ann"}, operator).json()["key"]
-        ann = {"authorization": "Bearer " + key}
+        ann = auth(key_add(d, "admin", "ann")["key"])
         expect_eq(d.get("/api/v1/storage", ann).status, 403)
         for path in ["scrub", "collect"]:
             expect_eq(d.post("/api/v1/storage/" + path, {}, ann).status, 403)
-        expect_eq(d.get("/api/v1/storage", operator).status, 200)
+        expect_eq(d.get("/api/v1/storage", auth(operator(d))).status, 200)
 
 
 main()

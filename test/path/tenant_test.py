@@ -13,57 +13,24 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from slipway import BIN, Daemon, expect, expect_eq, expect_in, main, request, test  # noqa: E402
 import models  # noqa: E402
-
-
-
-def auth(key, **more):
-    return dict({"authorization": "Bearer " + key}, **more)
-
-
-def operator(d):
-    with open(os.path.join(d.data, "admin.key")) as f:
-        return f.read().strip()
-
-
-def tenant(d, name, **more):
-    """A new tenant; the key of its admin."""
-    reply = d.post("/api/v1/tenants", dict(name=name, **more), auth(operator(d)))
-    expect_eq(reply.status, 201, reply)
-    return reply.json()["key"]
-
+from tenants import As, auth, operator, tenant  # noqa: E402
 
 def refused(reply, status, code):
     expect_eq((reply.status, reply.json()["code"]), (status, code), reply)
     return reply.json()["error"]
 
 
-class As:
-    """A daemon as somebody sees it: every call with these headers."""
-
-    def __init__(self, d, headers):
-        self.d, self.headers = d, headers
-
-    def ask(self, verb, path, body=None, headers=None):
-        return self.d.ask(verb, path, body, dict(self.headers, **(headers or {})))
-
-    def post(self, path, body=None, headers=None):
-        return self.d.post(path, body, dict(self.headers, **(headers or {})))
-
-    def get(self, path, headers=None):
-        return self.d.get(path, dict(self.headers, **(headers or {})))
-
-
 @test
 def a_tenant_is_added_listed_set_and_removed():
     with Daemon("--keys-only") as d:
-        top = As(d, auth(operator(d)))
+        top = As(d, operator(d))
         reply = top.post("/api/v1/tenants", {"name": "acme", "about": "fraud", "person": "ann"})
         expect_eq(reply.status, 201, reply)
         made = reply.json()
         expect_eq((made["name"], made["about"], made["keys"], made["models"]),
                   ("acme", "fraud", 1, 0))
         expect_eq((made["first_key"]["role"], made["first_key"]["person"]), ("admin", "ann"))
-        ann = As(d, auth(made["key"]))
+        ann = As(d, made["key"])
         who = ann.get("/api/v1/whoami").json()
         expect_eq((who["tenant"], who["role"], who["person"]), ("acme", "admin", "ann"))
         names = [t["name"] for t in top.get("/api/v1/tenants").json()["tenants"]]
@@ -87,7 +54,7 @@ def a_tenant_is_added_listed_set_and_removed():
 @test
 def two_tenants_have_models_of_one_name_and_see_their_own():
     with Daemon("--keys-only") as d:
-        ann, bob = (As(d, auth(tenant(d, name))) for name in ("acme", "bank"))
+        ann, bob = (As(d, tenant(d, name)) for name in ("acme", "bank"))
         models.serve(ann, "fraud", models.linear([[1, 0]], [5]))
         models.serve(bob, "fraud", models.linear([[1, 0]], [7]))
         models.serve(bob, "loans", models.linear([[1, 0]], [9]))
@@ -129,7 +96,7 @@ def an_operator_acts_in_a_tenant_it_names_and_nobody_else_does():
 def TN_101_a_tenant_sees_itself_and_another_as_if_it_were_not():
     """[TN-101] GET, DELETE and PATCH of a tenant"""
     with Daemon("--keys-only") as d:
-        ann = As(d, auth(tenant(d, "acme")))
+        ann = As(d, tenant(d, "acme"))
         tenant(d, "bank")
         expect_eq(ann.get("/api/v1/tenants/acme").json()["name"], "acme")
         for verb in ("GET", "DELETE"):
@@ -158,8 +125,8 @@ def AU_108_an_admin_does_not_remove_its_own_tenant():
 def TN_107_a_tenant_that_serves_goes_by_force_and_leaves_nothing():
     """[TN-107]"""
     with Daemon("--keys-only") as d:
-        key, top = tenant(d, "acme"), As(d, auth(operator(d)))
-        ann = As(d, auth(key))
+        key, top = tenant(d, "acme"), As(d, operator(d))
+        ann = As(d, key)
         models.serve(ann, "fraud", models.linear([[1, 0]], [5]))
         models.serve(top, "own", models.linear([[1, 0]], [5]))
         expect_in("serves", refused(top.ask("DELETE", "/api/v1/tenants/acme"), 409, "CONFLICT"))
@@ -179,8 +146,8 @@ def TN_107_a_tenant_that_serves_goes_by_force_and_leaves_nothing():
 def TN_107_what_is_under_way_is_answered_before_a_tenant_goes():
     """[TN-107] requests in flight, an event stream, a running release"""
     with Daemon("--keys-only") as d:
-        key, top = tenant(d, "acme"), As(d, auth(operator(d)))
-        ann = As(d, auth(key))
+        key, top = tenant(d, "acme"), As(d, operator(d))
+        ann = As(d, key)
         slow = models.echo([models.spec("x", "FP32", (-1, 1))], delay_us=700000)
         models.serve(ann, "slow", slow)
         body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [1]}]}
@@ -228,8 +195,8 @@ def TN_109_bad_names_are_400():
 def TN_105_logs_metrics_and_status_are_ones_own():
     """[TN-105] [AU-112]"""
     with Daemon("--keys-only", "--log-level", "debug") as d:
-        ann, bob = (As(d, auth(tenant(d, name))) for name in ("acme", "bank"))
-        top = As(d, auth(operator(d)))
+        ann, bob = (As(d, tenant(d, name)) for name in ("acme", "bank"))
+        top = As(d, operator(d))
         models.serve(bob, "canary-model", models.linear([[1, 0]], [5]))
         for _ in range(20):
             refused(bob.get("/api/v1/models/canary-path"), 404, "MODEL_NOT_FOUND")

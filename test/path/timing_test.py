@@ -17,25 +17,11 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from slipway import Daemon, SANITIZED, expect, expect_eq, main, request, skip, test  # noqa: E402
 import models  # noqa: E402
+from tenants import auth, tenant  # noqa: E402
 
 N = int(os.environ.get("TIMING", "5000"))
 ROUNDS = 40
 Z = 5.0  # of t, 39 degrees of freedom: by chance once in 80,000 comparisons
-
-
-def auth(key, **more):
-    return dict({"authorization": "Bearer " + key}, **more)
-
-
-def operator(d):
-    with open(os.path.join(d.data, "admin.key")) as f:
-        return f.read().strip()
-
-
-def tenant(d, name):
-    reply = d.post("/api/v1/tenants", {"name": name}, auth(operator(d)))
-    expect_eq(reply.status, 201, reply)
-    return reply.json()["key"]
 
 
 def times(d, first, second, n):

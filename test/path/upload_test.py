@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from slipway import Daemon, expect, expect_eq, expect_in, main, test, wait_for  # noqa: E402
+from tenants import auth, operator, tenant  # noqa: E402
 
 MODEL = json.dumps({"engine": "linear", "weights": [[2, 1]]}).encode()
 
@@ -170,21 +171,17 @@ def the_same_key_with_other_bytes():
 def bytes_are_named_by_who_had_them():
     """[TN-101] [RG-111]: a digest alone gets nobody another tenant's bytes, nor tells of them."""
     with Daemon("--keys-only") as d:
-        with open(os.path.join(d.data, "admin.key")) as file:
-            operator = {"authorization": "Bearer " + file.read().strip()}
-        other = d.post("/api/v1/tenants", {"name": "other"}, operator)
-        expect_eq(other.status, 201, other)
-        other = {"authorization": "Bearer " + other.json()["key"]}
+        top, other = auth(operator(d)), auth(tenant(d, "other"))
         mine = MODEL + b"   "
-        expect_eq(d.ask("PUT", "/api/v1/blobs", mine, operator).status, 201)
+        expect_eq(d.ask("PUT", "/api/v1/blobs", mine, top).status, 201)
         theirs = version(d, "m", mine, other)
         nobodys = version(d, "m", MODEL + b"    ", other)
         expect_eq(theirs.status, 400, theirs)
         strip = lambda r: {k: v for k, v in r.json().items() if k != "request_id"}  # noqa: E731
         expect_eq(strip(theirs), strip(nobodys))
-        expect_eq(version(d, "m", mine, operator).status, 201)
+        expect_eq(version(d, "m", mine, top).status, 201)
         is_error(version(d, "m", mine, other), 400, "INVALID_ARGUMENT")
-        where = begin(d, mine, headers=operator).headers["location"]
+        where = begin(d, mine, headers=top).headers["location"]
         for method in ["GET", "DELETE"]:
             is_error(d.ask(method, where, None, other), 404, "NOT_FOUND")
         is_error(append(d, where, 0, b"x", headers=other), 404, "NOT_FOUND")
