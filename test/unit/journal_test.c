@@ -6,37 +6,8 @@
 #include <sqlite3.h>
 
 #include "base/clock.h"
-#include "faultfs.h"
-#include "store.h"
+#include "scribe_rig.h"
 #include "store/history.h"
-#include "store/scribe.h"
-
-static struct datadir dir;
-static const char *temp;
-static struct err err;
-static struct mailbox home;
-static struct ledger *ledger;
-static struct scribe *scribe;
-
-static void begin(void)
-{
-  static const struct ledger_opts faulty = {.vfs = "fault"};
-  temp = temp_dir();
-  fault_start();
-  mailbox_init_bell(&home);
-  EXPECT_INT(datadir_open(&dir, temp, &err), OK);
-  EXPECT_INT(ledger_open(&ledger, &dir, &faulty, &err), OK);
-  scribe = scribe_new(ledger, NULL);
-}
-
-static void end(void)
-{
-  scribe_free(scribe);
-  ledger_close(ledger);
-  datadir_close(&dir);
-  mailbox_deinit(&home);
-  temp_remove(temp);
-}
 
 static struct journal_row row_made(const char *model, uint32_t release, uint64_t look,
                                    const char *bytes)
@@ -57,9 +28,7 @@ static enum code append(const struct journal_row *rows, uint32_t n_rows, uint32_
                                   .n_rows = n_rows,
                                   .n_events = n_events};
   letter.events[0] = event_made(EVENT_MODEL_CREATED, "m", 0);
-  mail_send(scribe_mailbox(scribe), &letter.mail);
-  scribe_turn(scribe);
-  EXPECT(mailbox_take(&home) == &letter.mail);
+  turn_with(&letter.mail);
   return letter.err.code;
 }
 

@@ -5,18 +5,11 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
-#include "faultfs.h"
-#include "store.h"
-#include "store/scribe.h"
+#include "scribe_rig.h"
 
 enum { N = 300 };
 
-static struct datadir dir;
-static const char *temp;
-static struct err err;
 static struct letter_append letters[N];
-static struct mailbox home;
-static const struct ledger_opts faulty = {.vfs = "fault"};
 
 static void letter_fill(struct letter_append *letter, enum event_kind kind)
 {
@@ -34,30 +27,9 @@ static int home_count(enum code code)
   return n;
 }
 
-static void begin(struct ledger **ledger, struct scribe **scribe)
-{
-  temp = temp_dir();
-  fault_start();
-  mailbox_init_bell(&home);
-  EXPECT_INT(datadir_open(&dir, temp, &err), OK);
-  EXPECT_INT(ledger_open(ledger, &dir, &faulty, &err), OK);
-  *scribe = scribe_new(*ledger, NULL);
-}
-
-static void end(struct ledger *ledger, struct scribe *scribe)
-{
-  scribe_free(scribe);
-  ledger_close(ledger);
-  datadir_close(&dir);
-  mailbox_deinit(&home);
-  temp_remove(temp);
-}
-
 TEST(waiting_letters_share_one_fsync)
 {
-  struct ledger *ledger;
-  struct scribe *scribe;
-  begin(&ledger, &scribe);
+  begin();
   for (int i = 0; i < 100; i++) {
     letter_fill(&letters[i], i == 50 ? EVENT_KINDS : EVENT_VERSION_PUSHED);
     mail_send(scribe_mailbox(scribe), &letters[i].mail);
@@ -75,7 +47,7 @@ TEST(waiting_letters_share_one_fsync)
   EXPECT_INT(fault_sync_count - before, 1);
   EXPECT_INT(home_count(OK), 100);
   EXPECT_INT(letters[99].events[0].seq, 199);
-  end(ledger, scribe);
+  end();
 }
 
 static int writes_left;
@@ -85,9 +57,7 @@ static bool full_while_reserved(void) { return faccessat(dir.fd, "reserve", F_OK
 TEST(a_disk_that_fills_up_costs_only_those_who_do_not_fit)
 {
   for (int room = 0; room < 60; room += 3) {
-    struct ledger *ledger;
-    struct scribe *scribe;
-    begin(&ledger, &scribe);
+    begin();
     for (int i = 0; i < 20; i++) {
       letter_fill(&letters[i], EVENT_VERSION_PUSHED);
       mail_send(scribe_mailbox(scribe), &letters[i].mail);
@@ -107,15 +77,13 @@ TEST(a_disk_that_fills_up_costs_only_those_who_do_not_fit)
     EXPECT_INT(fine + refused, 20);
     EXPECT_INT(ledger_last_seq(ledger), fine);
     EXPECT_INT(ledger_verify(ledger, &bad, &err), OK);
-    end(ledger, scribe);
+    end();
   }
 }
 
 TEST(on_a_full_disk_rollbacks_pass_and_pushes_wait)
 {
-  struct ledger *ledger;
-  struct scribe *scribe;
-  begin(&ledger, &scribe);
+  begin();
   letter_fill(&letters[0], EVENT_VERSION_PUSHED);
   letter_fill(&letters[1], EVENT_ROLLED_BACK);
   mail_send(scribe_mailbox(scribe), &letters[0].mail);
@@ -126,16 +94,14 @@ TEST(on_a_full_disk_rollbacks_pass_and_pushes_wait)
   EXPECT_INT(letters[0].err.code, E_STORAGE_FULL);
   EXPECT_INT(letters[1].err.code, OK);
   EXPECT_INT(home_count(OK), 1);
-  end(ledger, scribe);
+  end();
 }
 
 TEST(the_thread_writes_what_came_before_stop)
 {
-  struct ledger *ledger;
-  struct scribe *scribe;
   struct thread thread;
   struct letter_note stop = {.mail.kind = LETTER_STOP};
-  begin(&ledger, &scribe);
+  begin();
   thread_start(&thread, "scribe", THREAD_STACK_PARSER, scribe_main, scribe);
   for (int i = 0; i < N; i++) {
     letter_fill(&letters[i], EVENT_VERSION_PUSHED);
@@ -145,7 +111,7 @@ TEST(the_thread_writes_what_came_before_stop)
   thread_join(&thread);
   EXPECT_INT(home_count(OK), N);
   EXPECT_INT(ledger_last_seq(ledger), N);
-  end(ledger, scribe);
+  end();
 }
 
 /* --- outcomes --------------------------------------------------------------------------------- */
@@ -178,10 +144,8 @@ static struct feedback told(const char *id)
 TEST(predictions_wait_for_changes_and_outcomes_are_durable_when_home)
 {
   static struct prediction rows[600];
-  struct ledger *ledger;
-  struct scribe *scribe;
   struct outcomes *outcomes;
-  begin(&ledger, &scribe);
+  begin();
   scribe_free(scribe);
   EXPECT_INT(outcomes_open(&outcomes, &dir, "fault", true, &err), OK);
   scribe = scribe_new(ledger, outcomes);
@@ -235,14 +199,12 @@ TEST(predictions_wait_for_changes_and_outcomes_are_durable_when_home)
   EXPECT(one_home() == &first.mail);
   EXPECT_INT(first.err.code, E_VALUE_OUT_OF_RANGE);
   outcomes_close(outcomes);
-  end(ledger, scribe);
+  end();
 }
 
 TEST(where_outcomes_cannot_be_kept_that_is_said)
 {
-  struct ledger *ledger;
-  struct scribe *scribe;
-  begin(&ledger, &scribe);
+  begin();
   struct prediction row = {.id = "r", .id_len = 1};
   struct feedback item = told("r");
   struct letter_predictions sent = {
@@ -258,5 +220,5 @@ TEST(where_outcomes_cannot_be_kept_that_is_said)
   EXPECT_INT(sent.dropped, 1);
   EXPECT_INT(first.err.code, E_UNAVAILABLE);
   mailbox_take(&home);
-  end(ledger, scribe);
+  end();
 }
