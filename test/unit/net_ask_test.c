@@ -7,8 +7,6 @@
 static struct rig rig;
 static struct client client, other;
 
-#define HEALTH "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-
 static bool wait_for(_Atomic uint64_t *counter, uint64_t value)
 {
   for (int i = 0; i < 500 && atomic_load(counter) != value; i++) usleep(10000);

@@ -160,7 +160,23 @@ __attribute__((unused)) static size_t rig_post(char *to, size_t cap, const char 
                           path, extra, strlen(body), body);
 }
 
-#define ROW16 "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16.5"
+/* That POST sent; client_infer waits for the answer, too, and gives its status. */
+__attribute__((unused)) static void client_post(struct client *client, const char *path,
+                                                const char *extra, const char *body)
+{
+  static char text[16384];
+  client_send(client, text, rig_post(text, sizeof text, path, extra, body));
+}
+
+__attribute__((unused)) static int client_infer(struct client *client, const char *path,
+                                                const char *extra, const char *body)
+{
+  client_post(client, path, extra, body);
+  return client_read(client);
+}
+
+#define HEALTH "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+#define ROW16  "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16.5"
 #define INFER16 \
   "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,16],\"datatype\":\"FP32\",\"data\":[" ROW16 "]}]}"
 #define INFER1 "{\"inputs\":[{\"name\":\"x\",\"shape\":[2],\"datatype\":\"FP32\",\"data\":[1,2]}]}"

@@ -7,34 +7,20 @@
 static struct rig rig;
 static struct client client, other;
 
-#define HEALTH "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-
-static void post(struct client *to, const char *path, const char *extra, const char *body)
-{
-  static char text[16384];
-  client_send(to, text, rig_post(text, sizeof text, path, extra, body));
-}
-
-static int infer(struct client *from, const char *path, const char *extra, const char *body)
-{
-  post(from, path, extra, body);
-  return client_read(from);
-}
-
 /* ---- worlds and tallies */
 
 TEST(worlds_come_and_go_under_calls)
 {
   rig_start(&rig, 1, NULL);
   client_open(&client, &rig);
-  EXPECT_INT(infer(&client, "/v2/models/big/infer", "", INFER1), 503);
+  EXPECT_INT(client_infer(&client, "/v2/models/big/infer", "", INFER1), 503);
   EXPECT(client_says_code(&client, "NOT_READY"));
   rig_publish(&rig, RIG_MODELS);
   rig_pulse(&rig); /* mail keeps its order: the world is there */
   for (int i = 0; i < 50; i++) {
     rig_publish(&rig, RIG_MODELS);
-    post(&client, i % 10 ? "/v2/models/hop/infer" : "/v2/models/slow/infer", "",
-         i % 10 ? INFER16 : INFER1);
+    client_post(&client, i % 10 ? "/v2/models/hop/infer" : "/v2/models/slow/infer", "",
+                i % 10 ? INFER16 : INFER1);
     if (i % 10 == 0) { /* a call on an old world keeps it */
       usleep(50000);
       rig_publish(&rig, RIG_MODELS);
@@ -56,11 +42,11 @@ TEST(slots_newer_than_the_tally_are_counted_too)
   rig_start(&rig, 1, NULL);
   rig_publish(&rig, 1);
   client_open(&client, &rig);
-  for (int i = 0; i < 100 && infer(&client, "/v2/models/hop/infer", "", INFER16) != 200; i++)
+  for (int i = 0; i < 100 && client_infer(&client, "/v2/models/hop/infer", "", INFER16) != 200; i++)
     usleep(1000);
   rig_publish(&rig, RIG_MODELS);
   for (int i = 0; i < 10; i++) {
-    EXPECT_INT(infer(&client, "/v2/models/hop/infer", "", INFER16), 200);
+    EXPECT_INT(client_infer(&client, "/v2/models/hop/infer", "", INFER16), 200);
     usleep(1000);
   }
   rig_pulse(&rig);
@@ -83,7 +69,7 @@ TEST(draining_answers_what_is_in_work_and_nothing_is_left)
   client_open(&idle, &rig);
   client_open(&slow, &rig);
   EXPECT_INT(client_ask(&idle, HEALTH), 200);
-  post(&slow, "/v2/models/slow/infer", "", INFER1);
+  client_post(&slow, "/v2/models/slow/infer", "", INFER1);
   usleep(50000);
   int64_t began_us = clock_us();
   EXPECT(rig_drain(&rig, 5000000));
@@ -125,7 +111,7 @@ TEST(with_a_delay_the_door_stays_open_but_readiness_is_gone)
   usleep(50000);
   client_open(&other, &rig);
   EXPECT_INT(client_ask(&other, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"), 503);
-  EXPECT_INT(infer(&client, "/v2/models/big/infer", "", INFER1), 200);
+  EXPECT_INT(client_infer(&client, "/v2/models/big/infer", "", INFER1), 200);
   EXPECT(client_field(&client, "Connection") == NULL);
   EXPECT(mailbox_wait(&rig.home, INT64_MAX) == &note.mail);
   EXPECT(client_is_closed(&client, 100) && client_is_closed(&other, 100));
@@ -139,7 +125,7 @@ TEST(stopping_without_draining_cuts_and_returns)
   rig_up(&rig);
   client_open(&client, &rig);
   client_open(&other, &rig);
-  post(&client, "/v2/models/slow/infer", "", INFER1);
+  client_post(&client, "/v2/models/slow/infer", "", INFER1);
   EXPECT_INT(client_ask(&other, HEALTH), 200);
   usleep(20000);
   rig_down(&rig);

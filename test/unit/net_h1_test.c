@@ -9,7 +9,6 @@
 static struct rig rig;
 static struct client client;
 
-#define HEALTH     "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 #define INFER_HEAD "POST /v2/models/digits/infer HTTP/1.1\r\nHost: x\r\n"
 
 /* Sends text, expects this refusal and that the connection ends with nothing more on it. */

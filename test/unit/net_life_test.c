@@ -10,20 +10,6 @@
 static struct rig rig;
 static struct client client, other;
 
-#define HEALTH "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-
-static void post(struct client *to, const char *path, const char *extra, const char *body)
-{
-  static char text[16384];
-  client_send(to, text, rig_post(text, sizeof text, path, extra, body));
-}
-
-static int infer(struct client *from, const char *path, const char *extra, const char *body)
-{
-  post(from, path, extra, body);
-  return client_read(from);
-}
-
 /* ---- deadlines */
 
 TEST(a_late_answer_is_replaced_by_504_at_the_deadline)
@@ -31,17 +17,19 @@ TEST(a_late_answer_is_replaced_by_504_at_the_deadline)
   rig_up(&rig);
   client_open(&client, &rig);
   int64_t began_us = clock_us();
-  EXPECT_INT(infer(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 50\r\n", INFER1), 504);
+  EXPECT_INT(
+      client_infer(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 50\r\n", INFER1), 504);
   EXPECT(client_says_code(&client, "DEADLINE_EXCEEDED"));
   EXPECT(clock_us() - began_us >= 50000 && clock_us() - began_us < 190000);
   /* The connection goes on while the task is still out. */
-  EXPECT_INT(infer(&client, "/v2/models/big/infer", "", INFER1), 200);
-  EXPECT_INT(infer(&client, "/v2/models/slow/infer", "",
+  EXPECT_INT(client_infer(&client, "/v2/models/big/infer", "", INFER1), 200);
+  EXPECT_INT(
+      client_infer(&client, "/v2/models/slow/infer", "",
                    "{\"parameters\":{\"timeout\":30000},\"inputs\":[{\"name\":\"x\",\"shape\":[1],"
                    "\"datatype\":\"FP32\",\"data\":[1]}]}"),
-             504);
+      504);
   usleep(250000);
-  EXPECT_INT(infer(&client, "/v2/models/slow/infer", "", INFER1), 200);
+  EXPECT_INT(client_infer(&client, "/v2/models/slow/infer", "", INFER1), 200);
   client_close(&client);
   rig_pulse(&rig);
   EXPECT_INT(rig.sums->slots[5].failed[FAIL_REJECTED], 2);
@@ -59,7 +47,7 @@ TEST(many_deadlines_each_fire)
   for (int i = 0; i < N; i++) {
     client_open(&many[i], &rig);
     snprintf(extra, sizeof extra, "x-slipway-deadline-ms: %d\r\n", 20 + 15 * (N - i));
-    post(&many[i], "/v2/models/slow/infer", extra, INFER1);
+    client_post(&many[i], "/v2/models/slow/infer", extra, INFER1);
   }
   for (int i = N - 1; i >= 0; i--) EXPECT_INT(client_read(&many[i]), 504);
   for (int i = 0; i < N; i++) client_close(&many[i]);
@@ -73,8 +61,9 @@ TEST(a_client_gets_no_more_time_than_it_may_have)
   rig_publish(&rig, RIG_MODELS);
   client_open(&client, &rig);
   int64_t began_us = clock_us();
-  EXPECT_INT(infer(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 86400000\r\n", INFER1),
-             504);
+  EXPECT_INT(
+      client_infer(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 86400000\r\n", INFER1),
+      504);
   EXPECT(clock_us() - began_us >= 50000 && clock_us() - began_us < 190000);
   client_close(&client);
   rig_down(&rig);
@@ -83,8 +72,9 @@ TEST(a_client_gets_no_more_time_than_it_may_have)
   rig_start(&rig, 1, &opts);
   rig_publish(&rig, RIG_MODELS);
   client_open(&client, &rig);
-  EXPECT_INT(infer(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 86400000\r\n", INFER1),
-             200);
+  EXPECT_INT(
+      client_infer(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 86400000\r\n", INFER1),
+      200);
   client_close(&client);
   rig_down(&rig);
 }
@@ -119,7 +109,7 @@ TEST(disconnects_at_every_stage_leave_nothing_behind)
   reset_on_close(&client);
   client_open(&client, &rig);
   for (int i = 0; i < 100; i++) {
-    EXPECT_INT(infer(&client, "/v2/models/big/infer", "", INFER1), 200);
+    EXPECT_INT(client_infer(&client, "/v2/models/big/infer", "", INFER1), 200);
     rig_pulse(&rig);
     if (rig.sums->slots[5].lent == rig.sums->slots[5].returned) break;
     usleep(20000);
@@ -153,14 +143,14 @@ TEST(a_slow_reader_holds_no_call_and_is_dropped)
   client_send(&client, values, sizeof values);
   usleep(200000);
   client_open(&other, &rig); /* the one call of this loop is free again */
-  EXPECT_INT(infer(&other, "/v2/models/big/infer", "", INFER1), 200);
+  EXPECT_INT(client_infer(&other, "/v2/models/big/infer", "", INFER1), 200);
   usleep(3500000);
   static char sink[1 << 20];
   size_t got = 0;
   for (ssize_t more; (more = recv(client.fd, sink, sizeof sink, 0)) > 0;) got += (size_t)more;
   EXPECT(got < sizeof values); /* it was cut off */
   client_close(&client);
-  EXPECT_INT(infer(&other, "/v2/models/big/infer", "", INFER1), 200);
+  EXPECT_INT(client_infer(&other, "/v2/models/big/infer", "", INFER1), 200);
   client_close(&other);
   rig_down(&rig);
 }
@@ -192,14 +182,14 @@ TEST(no_free_call_is_503_and_health_still_answers)
   rig_publish(&rig, RIG_MODELS);
   client_open(&client, &rig);
   client_open(&other, &rig);
-  post(&client, "/v2/models/slow/infer", "", INFER1);
+  client_post(&client, "/v2/models/slow/infer", "", INFER1);
   usleep(50000);
-  EXPECT_INT(infer(&other, "/v2/models/big/infer", "", INFER1), 503);
+  EXPECT_INT(client_infer(&other, "/v2/models/big/infer", "", INFER1), 503);
   EXPECT(client_says_code(&other, "OVERLOADED"));
   EXPECT_STR(client_field(&other, "Retry-After"), "1");
   EXPECT_INT(client_ask(&other, HEALTH), 200);
   EXPECT_INT(client_read(&client), 200);
-  EXPECT_INT(infer(&other, "/v2/models/big/infer", "", INFER1), 200);
+  EXPECT_INT(client_infer(&other, "/v2/models/big/infer", "", INFER1), 200);
   client_close(&client);
   client_close(&other);
   rig_down(&rig);
@@ -224,7 +214,7 @@ TEST(body_bytes_in_work_are_bounded)
   EXPECT_INT(client_ask(&other, HEALTH), 200); /* short enough to be drained */
   client_send(&client, blob, 1);
   EXPECT_INT(client_read(&client), 400);
-  EXPECT_INT(infer(&other, "/v2/models/big/infer", "", INFER1), 200);
+  EXPECT_INT(client_infer(&other, "/v2/models/big/infer", "", INFER1), 200);
   client_close(&client);
   client_close(&other);
   rig_down(&rig);
@@ -251,7 +241,7 @@ TEST(body_bytes_are_counted_as_they_arrive)
     if (i < 2) client_say(&client, "\r\n0\r\n\r\n");
     EXPECT_INT(client_read(&client), 503);
     EXPECT(client_says_code(&client, "OVERLOADED"));
-    EXPECT_INT(infer(&other, "/v2/models/big/infer", "", INFER1), 200); /* all given back */
+    EXPECT_INT(client_infer(&other, "/v2/models/big/infer", "", INFER1), 200); /* all given back */
     client_close(&client);
     client_close(&other);
   }
@@ -357,10 +347,10 @@ TEST(what_was_sent_ahead_of_a_late_answer_does_not_wait)
   client_open(&client, &rig);
   client_open(&other, &rig);
   int64_t began_us = clock_us();
-  post(&other, "/v2/models/slow/infer", "", INFER1); /* keeps the worker for 200 ms */
+  client_post(&other, "/v2/models/slow/infer", "", INFER1); /* keeps the worker for 200 ms */
   usleep(10000);
-  post(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 20\r\n", INFER1);
-  post(&client, "/v2/models/big/infer", "", INFER1);
+  client_post(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 20\r\n", INFER1);
+  client_post(&client, "/v2/models/big/infer", "", INFER1);
   EXPECT_INT(client_read(&client), 504);
   EXPECT_INT(client_read(&client), 200);
   EXPECT(clock_us() - began_us < 150000); /* nothing else woke the loop */

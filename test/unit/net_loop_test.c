@@ -10,8 +10,6 @@
 #include "version_table.h"
 #include "wire/zip.h"
 
-#define HEALTH "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-
 static struct rig rig;
 static struct client client;
 
@@ -59,9 +57,7 @@ TEST(a_request_to_a_resident_is_answered)
 
 static int infer(const char *path, const char *extra, const char *body)
 {
-  static char text[16384];
-  client_send(&client, text, rig_post(text, sizeof text, path, extra, body));
-  return client_read(&client);
+  return client_infer(&client, path, extra, body);
 }
 
 TEST(a_request_to_another_thread_is_answered)
