@@ -11,6 +11,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/io/fd.h"
 #include "base/ip.h"
 #include "base/text.h"
 #include "wire/yaml.h"
@@ -95,7 +96,7 @@ static enum code private_read(const char *path, char to[FILE_BYTES_MAX], size_t 
     return fail(err, errno == ENOENT ? E_NOT_FOUND : E_DENIED, "cannot read '%.128s': %s", path,
                 strerror(errno));
   enum code code = OK;
-  ssize_t n = read(fd, to, FILE_BYTES_MAX);
+  ssize_t n = fd_read(fd, to, FILE_BYTES_MAX);
   if (fstat(fd, &info) != 0 || (S_ISREG(info.st_mode) && (info.st_mode & 077)))
     code = fail(err, E_DENIED, "'%.128s' may be read by others; say: chmod 600 %.128s", path, path);
   else if (n < 0 || n == FILE_BYTES_MAX)
@@ -115,7 +116,12 @@ static enum code input_read(char to[FILE_BYTES_MAX], size_t *len, struct err *er
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
     fputs("key: ", stderr);
   }
-  ssize_t n = read(STDIN_FILENO, to, FILE_BYTES_MAX);
+  ssize_t n = 0, got; /* one line: what a pipe brings may come in pieces */
+  do {
+    got = read(STDIN_FILENO, to + n, FILE_BYTES_MAX - (size_t)n);
+    if (got > 0) n += got;
+  } while ((got > 0 && !memchr(to, '\n', (size_t)n) && n < FILE_BYTES_MAX) ||
+           (got < 0 && errno == EINTR));
   if (terminal) {
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
     fputc('\n', stderr);
@@ -246,7 +252,7 @@ enum code settings_write(const struct settings *settings, struct err *err)
   snprintf(fresh, sizeof fresh, "%s.new", path);
   unlink(fresh);
   int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  bool good = fd >= 0 && write(fd, text, (size_t)len) == len && fsync(fd) == 0;
+  bool good = fd >= 0 && fd_write(fd, slice_of(text, (size_t)len)) && fsync(fd) == 0;
   int error = errno;
   explicit_bzero(text, sizeof text);
   if (fd >= 0) close(fd);

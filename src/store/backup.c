@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/io/fd.h"
 #include "base/mem.h"
 #include "store/artifact.h"
 #include "store/ledger.h"
@@ -51,15 +52,7 @@ struct out {
 
 static enum code out_bytes(struct out *out, const void *bytes, size_t n, struct err *err)
 {
-  const char *at = bytes;
-  while (n) {
-    ssize_t done = write(out->fd, at, n);
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return fail_errno(err, done < 0 ? errno : ENOSPC, "the backup");
-    at += done;
-    n -= (size_t)done;
-  }
-  return OK;
+  return fd_write(out->fd, slice_of(bytes, n)) ? OK : fail_errno(err, errno, "the backup");
 }
 
 static enum code out_head(struct out *out, const char *name, uint64_t bytes, struct err *err)
@@ -265,16 +258,9 @@ static enum code broken(struct err *err, const char *why)
 
 static enum code in_bytes(struct in *in, void *to, size_t n, struct err *err)
 {
-  char *at = to;
-  while (n) {
-    ssize_t done = read(in->fd, at, n);
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return fail_errno(err, errno, "the backup");
-    if (done == 0) return broken(err, "it was cut");
-    at += done;
-    n -= (size_t)done;
-  }
-  return OK;
+  ssize_t done = fd_read(in->fd, to, n);
+  if (done < 0) return fail_errno(err, errno, "the backup");
+  return (size_t)done == n ? OK : broken(err, "it was cut");
 }
 
 /* Names that a backup has, and no others: nothing in it leads out of the folder. */
@@ -330,8 +316,8 @@ static enum code member_copy(struct in *in, int fd, uint64_t left, struct digest
       broken(err, "its manifest is too long");
       break;
     }
-    if (fd >= 0 && write(fd, in->chunk, n) != (ssize_t)n) {
-      fail_errno(err, errno ? errno : ENOSPC, "the data directory");
+    if (fd >= 0 && !fd_write(fd, slice_of(in->chunk, n))) {
+      fail_errno(err, errno, "the data directory");
       break;
     }
     left -= n;

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io/fd.h"
+
 enum code fail_errno(struct err *err, int error, const char *what)
 {
   switch (error) {
@@ -81,8 +83,10 @@ static enum code lock_take(struct datadir *dir, struct err *err)
   char pid[24] = "";
   dir->lock_fd = openat(dir->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (dir->lock_fd < 0) return fail_errno(err, errno, "the data directory's lock");
-  if (flock(dir->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-    ssize_t n = pread(dir->lock_fd, pid, sizeof pid - 1, 0);
+  bool ours = fd_lock(dir->lock_fd, LOCK_EX | LOCK_NB);
+  if (!ours && errno != EWOULDBLOCK) return fail_errno(err, errno, "the data directory's lock");
+  if (!ours) {
+    ssize_t n = fd_read_at(dir->lock_fd, pid, sizeof pid - 1, 0);
     if (n > 0) pid[strspn(pid, "0123456789")] = '\0';
     return fail(
         err, E_CONFLICT,
@@ -90,7 +94,7 @@ static enum code lock_take(struct datadir *dir, struct err *err)
         pid[0] ? ", process " : "", pid);
   }
   int len = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
-  if (ftruncate(dir->lock_fd, 0) != 0 || pwrite(dir->lock_fd, pid, (size_t)len, 0) != len)
+  if (ftruncate(dir->lock_fd, 0) != 0 || !fd_write_at(dir->lock_fd, slice_of(pid, (size_t)len), 0))
     pid[0] = '\0'; /* only for the other one's message */
   return OK;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io/fd.h"
 #include "base/log.h"
 #include "store/datadir.h"
 
@@ -35,7 +36,7 @@ static void records_read(struct head *head)
 {
   for (uint32_t i = 0; i < RECORDS; i++) {
     struct record record = {.seq = 0};
-    ssize_t n = pread(head->fd, &record, sizeof record, (off_t)i * RECORD_STEP);
+    ssize_t n = fd_read_at(head->fd, &record, sizeof record, (off_t)i * RECORD_STEP);
     if (n <= 0 || memcmp(&record, &blank, sizeof record) == 0) continue;
     if (n != (ssize_t)sizeof record || memcmp(record.magic, "SLPWHEAD", 8) != 0 ||
         record.sum != record_sum(&record)) {
@@ -74,7 +75,7 @@ static bool record_write(struct head *head, uint64_t seq, const struct digest *h
   struct record record = {.magic = "SLPWHEAD", .seq = seq, .hash = *hash};
   record.sum = record_sum(&record);
   off_t at = (off_t)(head->turn++ % RECORDS) * RECORD_STEP;
-  return pwrite(head->fd, &record, sizeof record, at) == (ssize_t)sizeof record;
+  return fd_write_at(head->fd, slice_of((const char *)&record, sizeof record), at);
 }
 
 void head_write(struct head *head, uint64_t seq, const struct digest *hash)

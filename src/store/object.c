@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io/fd.h"
+
 _Noreturn static void sync_die(const char *what, int error)
 {
   dprintf(
@@ -47,7 +49,7 @@ int object_folder(const struct datadir *dir, const char *path, int flags)
 /* Held for a rename, an unlink, a change of times: never for long. */
 static void folder_lock(int fd)
 {
-  while (flock(fd, LOCK_EX) != 0) must(errno == EINTR);
+  must(fd_lock(fd, LOCK_EX));
 }
 
 enum code object_place(const struct datadir *dir, int from_fd, const char *name, const char *path,

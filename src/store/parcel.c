@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io/fd.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/text.h"
@@ -117,7 +118,7 @@ enum code parcel_make(const struct datadir *dir, struct slice tenant,
                 want->bytes, ARTIFACT_BYTES_MAX);
   int fd = tenant_folder_open(dir->uploads_fd, tenant, true);
   if (fd < 0) return fail_errno(err, errno, "the upload");
-  while (flock(fd, LOCK_EX) != 0) must(errno == EINTR); /* two at once: counted one by one */
+  must(fd_lock(fd, LOCK_EX)); /* two at once: counted one by one */
   if (!name_find(fd, SLICE_NONE, want, name, &n)) {
     if (n >= PARCELS_MAX)
       code = fail(err, E_LIMIT_EXCEEDED,
@@ -154,7 +155,7 @@ static enum code file_open(struct parcel *parcel, struct err *err)
                       O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   if (parcel->fd < 0 && errno == ENOENT) return no_upload(err);
   if (parcel->fd < 0) return fail_errno(err, errno, "the upload");
-  if (flock(parcel->fd, LOCK_EX | LOCK_NB) != 0)
+  if (!fd_lock(parcel->fd, LOCK_EX | LOCK_NB))
     return fail(err, E_CONFLICT, "this upload is being written; wait, then ask for its offset");
   if (fstat(parcel->fd, &st) != 0) return fail_errno(err, errno, "the upload");
   if (!S_ISREG(st.st_mode)) return fail(err, E_DENIED, "an upload is not a file");

@@ -7,8 +7,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
+
+#include "base/io/fd.h"
 
 static enum code file_check(int fd, const char *name, struct err *err)
 {
@@ -27,14 +28,10 @@ enum code secret_read(const struct datadir *dir, const char *name, char *to, siz
   if (fd < 0 && errno == ENOENT) return fail(err, E_NOT_FOUND, "there is no file '%s'", name);
   if (fd < 0) return fail_errno(err, errno, "a secret");
   enum code code = file_check(fd, name, err);
-  size_t n = 0;
-  for (ssize_t got = 1; !code && got > 0 && n < cap; n += (size_t)got) {
-    got = read(fd, to + n, cap - n);
-    if (got >= 0) continue;
-    got = 0;
-    code = fail_errno(err, errno, "a secret");
-  }
+  ssize_t got = code ? 0 : fd_read(fd, to, cap);
+  if (got < 0) code = fail_errno(err, errno, "a secret");
   close(fd);
+  size_t n = code ? 0 : (size_t)got;
   if (!code && n == cap) code = fail(err, E_BAD_CONFIG, "'%s' is too long for a secret", name);
   while (!code && n && (to[n - 1] == '\n' || to[n - 1] == '\r')) n--;
   if (!code && n == 0) code = fail(err, E_BAD_CONFIG, "'%s' is empty", name);
@@ -47,13 +44,12 @@ enum code secret_write(const struct datadir *dir, const char *name, struct slice
                        struct err *err)
 {
   char fresh[64];
-  struct iovec parts[2] = {{(void *)(uintptr_t)text.at, text.len}, {"\n", 1}};
   must((size_t)snprintf(fresh, sizeof fresh, "%s.new", name) < sizeof fresh);
   if (unlinkat(dir->fd, fresh, 0) != 0 && errno != ENOENT)
     return fail_errno(err, errno, "a secret");
   int fd = openat(dir->fd, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return fail_errno(err, errno, "a secret");
-  bool good = writev(fd, parts, 2) == (ssize_t)(text.len + 1) && fsync(fd) == 0;
+  bool good = fd_write(fd, text) && fd_write(fd, SLICE("\n")) && fsync(fd) == 0;
   int error = errno;
   close(fd);
   if (good) good = renameat(dir->fd, fresh, dir->fd, name) == 0 && fsync(dir->fd) == 0;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io/fd.h"
 #include "store/codec.h"
 #include "store/ledger_int.h"
 
@@ -34,22 +35,11 @@ static struct digest sum_of(const struct snapshot_head *head, struct slice bytes
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-static bool all_write(int fd, struct slice bytes)
-{
-  while (bytes.len) {
-    ssize_t n = write(fd, bytes.at, bytes.len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    bytes = slice_from(bytes, (size_t)n);
-  }
-  return true;
-}
-
 static bool file_write(int fd, const struct snapshot_head *head, struct slice bytes)
 {
   struct digest sum = sum_of(head, bytes);
-  return all_write(fd, slice_of((const char *)head, sizeof *head)) && all_write(fd, bytes) &&
-         all_write(fd, slice_of((const char *)sum.at, SHA256_LEN)) && fsync(fd) == 0;
+  return fd_write(fd, slice_of((const char *)head, sizeof *head)) && fd_write(fd, bytes) &&
+         fd_write(fd, slice_of((const char *)sum.at, SHA256_LEN)) && fsync(fd) == 0;
 }
 
 /* Unlike the ledger's, a sync that fails here costs nothing: the one before stays. */
@@ -64,7 +54,6 @@ enum code snapshot_keep(const struct datadir *dir, struct ledger *ledger, uint64
   int fd = openat(dir->fd, "snapshot.new", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                   0600);
   if (fd < 0) return fail_errno(err, errno, "the snapshot");
-  errno = ENOSPC; /* a write of nothing says no more */
   bool good = file_write(fd, &head, bytes);
   int error = errno;
   close(fd);
@@ -79,17 +68,9 @@ enum code snapshot_keep(const struct datadir *dir, struct ledger *ledger, uint64
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static bool all_read(int fd, void *to, size_t len)
+static bool whole_read(int fd, void *to, size_t len)
 {
-  char *at = to;
-  while (len) {
-    ssize_t n = read(fd, at, len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    at += n;
-    len -= (size_t)n;
-  }
-  return true;
+  return fd_read(fd, to, len) == (ssize_t)len;
 }
 
 static enum code file_read(int fd, uint64_t form, struct snapshot_head *head, struct blob **bytes,
@@ -99,12 +80,12 @@ static enum code file_read(int fd, uint64_t form, struct snapshot_head *head, st
   struct digest sum, want;
   if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
     return fail(err, E_UNAVAILABLE, "it is not a plain file");
-  if (!all_read(fd, head, sizeof *head) || memcmp(head->magic, magic, sizeof magic) != 0 ||
+  if (!whole_read(fd, head, sizeof *head) || memcmp(head->magic, magic, sizeof magic) != 0 ||
       head->len != (uint64_t)st.st_size - sizeof *head - SHA256_LEN)
     return fail(err, E_UNAVAILABLE, "it is cut or none");
   if (head->form != form) return fail(err, E_UNAVAILABLE, "another slipway wrote it");
   *bytes = blob_new(head->len);
-  bool whole = all_read(fd, (*bytes)->bytes, head->len) && all_read(fd, &want, sizeof want);
+  bool whole = whole_read(fd, (*bytes)->bytes, head->len) && whole_read(fd, &want, sizeof want);
   if (whole) sum = sum_of(head, blob_lend(*bytes));
   if (whole && digest_same(&sum, &want)) return OK;
   return fail(err, E_UNAVAILABLE, "its bytes are damaged");

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/io/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -70,7 +71,7 @@ static enum code tail_read(struct witness *witness, struct err *err)
     return fail_errno(err, errno ? errno : ELOOP, "the file of checkpoints");
   off_t from = st.st_size > TAIL_BYTES ? st.st_size - TAIL_BYTES : 0;
   char *bytes = grab(TAIL_BYTES);
-  ssize_t n = pread(witness->fd, bytes, TAIL_BYTES, from);
+  ssize_t n = fd_read_at(witness->fd, bytes, TAIL_BYTES, from);
   struct slice text = slice_of(bytes, n > 0 ? (size_t)n : 0);
   witness->torn = text.len && text.at[text.len - 1] != '\n';
   const char *found, *number;
@@ -136,10 +137,10 @@ static enum code lines_make(struct witness *witness, struct buf *lines, uint64_t
 
 static enum code lines_write(struct witness *witness, struct slice lines, struct err *err)
 {
-  if (witness->torn && write(witness->fd, "\n", 1) != 1)
+  if (witness->torn && !fd_write(witness->fd, SLICE("\n")))
     return fail_errno(err, errno, "the file of checkpoints");
   witness->torn = false;
-  while (lines.len) {
+  while (lines.len) { /* by hand: how much of them is there decides */
     ssize_t n = write(witness->fd, lines.at, lines.len);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return fail_errno(err, n < 0 ? errno : ENOSPC, "the file of checkpoints");

@@ -139,7 +139,7 @@ TEST(a_read_past_its_deadline_is_given_up)
 
 /* SQLite 3.40 can lose commits when one connection checkpoints while another writes: so readers
  * must never touch the file, not even when they are closed last. */
-TEST(readers_never_checkpoint)
+TEST(ST_109_readers_never_checkpoint)
 {
   const char *temp = temp_dir();
   struct datadir dir;

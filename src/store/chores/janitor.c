@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -103,7 +104,7 @@ static void state_read(struct janitor *janitor)
   char text[128];
   uint64_t numbers[4] = {0};
   int fd = openat(janitor->dir->fd, "scrub", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-  ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
+  ssize_t n = fd < 0 ? 0 : fd_read(fd, text, sizeof text);
   struct slice rest = slice_of(text, n > 0 ? (size_t)n : 0);
   if (fd >= 0) close(fd);
   for (int i = 0; i < 4; i++) {
@@ -129,7 +130,7 @@ static void state_write(const struct janitor *janitor)
   int fd = openat(janitor->dir->fd, "scrub", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
                   0600);
   if (fd < 0) return;
-  if (write(fd, text, (size_t)len) != len)
+  if (!fd_write(fd, slice_of(text, (size_t)len)))
     log_event(LOG_WARN, "scrub_state_lost", NULL);
   close(fd);
 }

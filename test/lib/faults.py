@@ -1,0 +1,71 @@
+"""faults.py - a daemon whose system calls come back short, interrupted, refused or late, by way of
+test/fault/faults.c. Standard library only.
+
+    with Faulty() as d:
+        with d.faults(halve=READ | WRITE):
+            ...
+        d.faulted > 0
+SPDX-License-Identifier: MIT
+"""
+import contextlib
+import mmap
+import os
+import shutil
+import struct
+import subprocess
+import tempfile
+
+from slipway import ROOT, SANITIZED, Daemon, expect, skip
+
+OPEN, READ, WRITE, SYNC, PLACE, CUT, WAIT = (1 << i for i in range(7))
+FIELDS = ("halve", "interrupt", "refuse", "error", "from", "many", "delay_ms", "seen", "done",
+          "turn")
+
+
+class Faulty(Daemon):
+    """A daemon with the library loaded, and nothing wrong yet. faults=dict(...): from its first
+    call on."""
+
+    def __init__(self, *args, faults=None, **kw):
+        if SANITIZED:
+            skip("a sanitizer's own library does not stand another one before it")
+        if not shutil.which("cc"):
+            skip("no C compiler here")
+        self.folder = tempfile.mkdtemp(prefix="slipway-faults-")
+        super().__init__(*args, **kw)
+        self.data = os.path.realpath(self.data)
+        library, page = os.path.join(self.folder, "faults.so"), os.path.join(self.folder, "page")
+        made = subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", "-o",
+                               library, os.path.join(ROOT, "test", "fault", "faults.c"), "-ldl"],
+                              stderr=subprocess.PIPE, text=True)
+        expect(made.returncode == 0, made.stderr)
+        with open(page, "wb") as f:
+            f.write(bytes(4096))
+        with open(page, "r+b") as f:
+            self.page = mmap.mmap(f.fileno(), 4096)
+        self.env = dict(self.env, LD_PRELOAD=library, FAULTS_PAGE=page, FAULTS_ROOT=self.data)
+        self.set(**(faults or {}))
+
+    def set(self, **fields):
+        """These faults and no others from now on; counting begins anew."""
+        fields = {"from": fields.pop("first", 1), "many": 1 << 30, **fields}
+        self.page[:4 * len(FIELDS)] = struct.pack("%dI" % len(FIELDS),
+                                                  *(fields.pop(name, 0) for name in FIELDS))
+        assert not fields, fields
+
+    def count(self, field):
+        return struct.unpack_from("I", self.page, 4 * FIELDS.index(field))[0]
+
+    @contextlib.contextmanager
+    def faults(self, **fields):
+        """first: the call that is the first to be refused; many: how many are."""
+        self.set(**fields)
+        try:
+            yield self
+        finally:
+            self.faulted = self.count("done")
+            self.set()
+
+    def clean(self):
+        super().clean()
+        shutil.rmtree(self.folder, ignore_errors=True)
