@@ -147,6 +147,21 @@ static void add_prediction(struct text *text, const struct trial *trial,
     add(text, "answers shifted by psi %.2g, limit %.2g", result->effect, max);
 }
 
+/* "scores from 0.7 to 0.8: 50% of 100 came true, gap -0.25 [-0.36, -0.12], limit 0.05" */
+static void add_calibration(struct text *text, const struct trial *trial,
+                            const struct gate_result *result)
+{
+  const struct mean_arm *b = &trial->calibration[ARM_STABLE].at[result->row];
+  double lower, upper, n = (double)result->n_c, gap_b = calibration_gap(b);
+  add(text, "scores from %.1f to %.1f: %.3g%% of %" PRIu64 " came true, gap %+.2g",
+      calibration_low(result->row), calibration_low(result->row + 1),
+      (double)result->x_c / n * 100, result->n_c, result->effect);
+  if (result_interval(trial, result, &lower, &upper)) add(text, " [%+.2g, %+.2g]", lower, upper);
+  add(text, ", limit %.2g",
+      (double)trial->plan.gates[GATE_CALIBRATION].max_e8 / PLAN_WHOLE);
+  if (!m_is_nan(gap_b)) add(text, "; stable's %+.2g", gap_b);
+}
+
 static void gate_add(struct text *text, const struct trial *trial, const struct gate_result *result)
 {
   const struct slow *slow = &trial->baseline.slow;
@@ -190,6 +205,7 @@ static void gate_add(struct text *text, const struct trial *trial, const struct 
       add(text, "segment %u: bad answers ", result->row);
       add_ratio(text, trial, result);
       break;
+    case GATE_CALIBRATION: add_calibration(text, trial, result); break;
     case GATE_BUDGET:
       add(text, "harmed %.0f of %" PRIu64 " answers", result->effect, trial->plan.harm_budget);
       break;

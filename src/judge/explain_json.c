@@ -43,7 +43,7 @@ static void put_effect(const struct trial *trial, const struct gate_result *resu
                        struct json_out *out)
 {
   static const char *const kinds[] = {"",       "ratio",      "share",  "psi",
-                                      "growth", "difference", "answers"};
+                                      "growth", "difference", "answers", "gap"};
   double lower = M_NAN, upper = M_NAN;
   json_out_key(out, "effect");
   if (result->effect_kind == EFFECT_NONE || m_is_nan(result->effect)) {

@@ -142,6 +142,9 @@ bool result_interval(const struct trial *trial, const struct gate_result *result
       *lower = at.lower, *upper = at.upper;
       return at.enough && !m_is_nan(at.lower);
     }
+    case EFFECT_GAP: /* the bin was chosen among all */
+      return calibration_interval(&trial->calibration[result->arm], result->row,
+                                  SHOWN_ALPHA / CALIBRATION_BINS, lower, upper);
     default: return false;
   }
 }

@@ -250,7 +250,8 @@ static bool holds_without_data(const struct trial *trial, enum gate_id gate)
   if (trial->results[gate].state != GATE_NO_DATA) return false;
   if (is_alone(trial) && trial->results[gate].reason == WITHOUT_QUANTILE_WITHOUT_HISTORY)
     return false;
-  if (gate == GATE_METRIC) return trial->plan.final_step_needs_labels && last;
+  if (gate == GATE_METRIC || gate == GATE_CALIBRATION)
+    return trial->plan.final_step_needs_labels && last;
   return is_active(trial, gate) && trial->results[gate].act != ACT_NOTHING;
 }
 

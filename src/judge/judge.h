@@ -96,7 +96,8 @@ enum effect_kind {
   EFFECT_PSI,    /* of the prediction shift */
   EFFECT_GROWTH, /* memory over stable's: 1.1 is 10 % more */
   EFFECT_DIFF,   /* of means, in the metric's unit */
-  EFFECT_ANSWERS /* harm budget spent */
+  EFFECT_ANSWERS, /* harm budget spent */
+  EFFECT_GAP,     /* mean outcome minus mean score, of a bin */
 };
 
 /* Evidence that speaks by e-values has log_e against bar = ln(1/alpha). Blocks speak by a bound:
@@ -219,6 +220,7 @@ struct trial {
   struct trial_window windows[ARMS_MAX];
   uint64_t arm_requests[ARMS_MAX];  /* of the release */
   struct mean_arm metric[ARMS_MAX]; /* of the release */
+  struct calibration calibration[ARMS_MAX];
 
   double harmed;   /* running sum, may be below zero */
   uint32_t killed; /* bit per arm */

@@ -291,6 +291,7 @@ void trial_count(struct trial *trial, const struct look *look)
   for (uint32_t arm = 0; arm < trial->n_arms; arm++) {
     look_arm_add(&trial->totals[arm], &look->arms[arm]);
     mean_merge(&trial->metric[arm], &look->arms[arm].metric);
+    calibration_merge(&trial->calibration[arm], &look->arms[arm].calibration);
   }
   for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1)) {
     detectors_step(trial, look, arm);

@@ -13,7 +13,7 @@ struct coder {
   struct slice bytes;
   uint64_t zeros; /* writing: seen and not yet written; reading: still to hand out */
   bool after_zeros, bad;
-  bool all_costed; /* reading version 1 */
+  uint64_t version; /* LOOK_VERSION, or the one that is read */
 };
 
 static void zeros_put(struct coder *coder)
@@ -91,6 +91,16 @@ static void signed_number(struct coder *coder, int64_t *value)
   if (bits & 1) *value = ~*value;
 }
 
+static void mean_walk(struct coder *coder, struct mean_arm *mean)
+{
+  number(coder, &mean->n);
+  signed_number(coder, &mean->y);
+  signed_number(coder, &mean->x);
+  wide_number(coder, &mean->yy);
+  wide_number(coder, &mean->xx);
+  wide_number(coder, &mean->xy);
+}
+
 static void arm_walk(struct coder *coder, struct look_arm *arm)
 {
   number(coder, &arm->requests);
@@ -99,7 +109,7 @@ static void arm_walk(struct coder *coder, struct look_arm *arm)
   number(coder, &arm->timed);
   for (int i = 0; i < SLOW_ROWS; i++) number(coder, &arm->slow[i]);
   number(coder, &arm->units);
-  if (coder->all_costed)
+  if (coder->version == 1)
     arm->costed = arm->errors < arm->requests ? arm->requests - arm->errors : 0;
   else
     number(coder, &arm->costed);
@@ -108,12 +118,9 @@ static void arm_walk(struct coder *coder, struct look_arm *arm)
   number(coder, &arm->peak_bytes);
   for (int i = 0; i < LOOK_BINS_MAX; i++) number(coder, &arm->bins[i]);
   for (int i = 0; i < LOOK_BINS_MAX; i++) number(coder, &arm->inputs[i]);
-  number(coder, &arm->metric.n);
-  signed_number(coder, &arm->metric.y);
-  signed_number(coder, &arm->metric.x);
-  wide_number(coder, &arm->metric.yy);
-  wide_number(coder, &arm->metric.xx);
-  wide_number(coder, &arm->metric.xy);
+  mean_walk(coder, &arm->metric);
+  for (int i = 0; i < CALIBRATION_BINS && coder->version > 2; i++)
+    mean_walk(coder, &arm->calibration.at[i]);
 }
 
 static void look_walk(struct coder *coder, struct look *look)
@@ -182,6 +189,7 @@ static void arm_merge(struct look_arm *into, const struct look_arm *from)
   into->steady_bytes = larger(into->steady_bytes, from->steady_bytes);
   into->peak_bytes = larger(into->peak_bytes, from->peak_bytes);
   mean_merge(&into->metric, &from->metric);
+  calibration_merge(&into->calibration, &from->calibration);
 }
 
 void look_merge(struct look *into, const struct look *from)
@@ -258,8 +266,13 @@ static enum code arm_check(const struct look_arm *arm, uint32_t i, struct err *e
     snprintf(at, sizeof at, "arms[%u].bins[%d]", i, j);
     return refuse(err, at, "is more than it can be");
   }
+  bool fits = metric_fits(&arm->metric);
   snprintf(at, sizeof at, "arms[%u].metric", i);
-  return metric_fits(&arm->metric) ? OK : refuse(err, at, "has sums that its count cannot have");
+  for (int j = 0; fits && j < CALIBRATION_BINS; j++) {
+    fits = metric_fits(&arm->calibration.at[j]);
+    if (!fits) snprintf(at, sizeof at, "arms[%u].calibration[%d]", i, j);
+  }
+  return fits ? OK : refuse(err, at, "has sums that its count cannot have");
 }
 
 static enum code segment_check(const struct look_segment *segment, uint32_t i, struct err *err)
@@ -304,7 +317,7 @@ enum code look_check(const struct look *look, struct err *err)
 void look_write(const struct look *look, struct varint_out *out)
 {
   struct look copy = *look; /* the walk is one for both ways, so it wants to write */
-  struct coder coder = {.out = out};
+  struct coder coder = {.out = out, .version = LOOK_VERSION};
   varint_put(out, LOOK_VERSION);
   look_walk(&coder, &copy);
   zeros_put(&coder);
@@ -313,12 +326,11 @@ void look_write(const struct look *look, struct varint_out *out)
 enum code look_read(struct look *look, struct slice *bytes, struct err *err)
 {
   struct coder coder = {.bytes = *bytes};
-  uint64_t version;
   memset(look, 0, sizeof *look);
-  if (!varint_get(&coder.bytes, &version) || version < 1 || version > LOOK_VERSION)
+  if (!varint_get(&coder.bytes, &coder.version) || coder.version < 1 ||
+      coder.version > LOOK_VERSION)
     return fail(err, E_INVALID_ARGUMENT, "these bytes are no look of a version up to %d",
                 LOOK_VERSION);
-  coder.all_costed = version == 1;
   look_walk(&coder, look);
   if (coder.bad || coder.zeros)
     return fail(err, E_INVALID_ARGUMENT, "these bytes are no whole look");

@@ -1,5 +1,5 @@
 /* look.h - one pulse as the judge sees it: whole numbers, nothing else, and their journal form.
- * Thread: any, pure; a look belongs to whoever fills it. About 10 KiB in memory, some 100 bytes at
+ * Thread: any, pure; a look belongs to whoever fills it. About 17 KiB in memory, some 100 bytes at
  * rest when little happened.
  *
  * Filled by control from merged tallies (and by the simulator): sums over loops and nodes, so any
@@ -16,18 +16,19 @@
  *
  * Journal form: a version byte, then varints; zero stretches cost two bytes. Reading takes bytes
  * from anywhere: E_INVALID_ARGUMENT for what look_write would not have written, now or in an older
- * version; nothing is allocated. Version 1 had no `costed`: every answer was.
+ * version; nothing is allocated. Version 1 had no `costed`: every answer was. Version 2
+ * had no calibration.
  * SPDX-License-Identifier: MIT */
 #ifndef JUDGE_LOOK_H
 #define JUDGE_LOOK_H
 
 #include "judge/plan.h"
 #include "stat/agree.h"
-#include "stat/mean.h"
+#include "stat/calibration.h"
 #include "stat/slow.h"
 
-enum { LOOK_VERSION = 2, LOOK_BINS_MAX = 32 };
-enum { LOOK_BYTES_MAX = 12 << 10 }; /* no look is longer at rest: 1,150 numbers of ten bytes */
+enum { LOOK_VERSION = 3, LOOK_BINS_MAX = 32 };
+enum { LOOK_BYTES_MAX = 20 << 10 }; /* no look is longer at rest: 1,900 numbers of ten bytes */
 
 struct look_arm {
   uint64_t requests; /* answers that count */
@@ -43,6 +44,7 @@ struct look_arm {
   uint64_t bins[LOOK_BINS_MAX];      /* answers by frozen bin or label */
   uint64_t inputs[LOOK_BINS_MAX];    /* inputs by frozen bin */
   struct mean_arm metric;            /* outcomes that matured in this look */
+  struct calibration calibration;    /* scores of units whose outcome did */
 };
 
 /* Errors and slow-at-p99 of one segment (a value of a declared field); [ARM_CANDIDATE] all
@@ -74,7 +76,7 @@ void look_init(struct look *look, uint64_t number, uint32_t n_arms); /* all zero
 /* Fills timed and slow from the sketch of successes of this look, adding the timeouts that
  * `arm->timeouts` already says. */
 void look_latency(struct look_arm *arm, const struct slow *slow, const struct sketch *seen);
-/* Adds what is a sum; memory, which is a maximum, and the metric stay as they are. */
+/* Adds what is a sum of answers; memory, which is a maximum, and outcomes stay as they are. */
 void look_arm_add(struct look_arm *into, const struct look_arm *from);
 /* Adds the counts of `from`; both are of the same look (nodes), or `from` is the next one (then
  * elapsed_ms adds up, which a merge of nodes must set itself). Numbers, weights stay into's. */

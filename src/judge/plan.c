@@ -51,6 +51,7 @@ const struct plan_gate_words plan_gate_words[GATE_COUNT] = {
     [GATE_SEGMENTS] = {.sets = SET_MARGIN | SET_ALPHA | SET_ACT},
     [GATE_BUDGET] = {.sets = SET_ACT},
     [GATE_PERSON] = {.sets = 0},
+    [GATE_CALIBRATION] = {.sets = SET_MAX | SET_ALPHA | SET_ACT, .max_key = "max"},
 };
 
 const char *strategy_name(enum strategy strategy) { return plan_strategy_words[strategy]; }
@@ -83,6 +84,8 @@ static void gates_default(struct plan *plan)
   plan->gates[GATE_SAMPLE_RATIO].floor_e8 = PLAN_WHOLE / 100;
   plan->gates[GATE_MEMORY].max_e8 = PLAN_WHOLE / 10;
   plan->gates[GATE_METRIC].max_e8 = PLAN_WHOLE / 50;
+  plan->gates[GATE_CALIBRATION].max_e8 = PLAN_WHOLE / 20;
+  plan->gates[GATE_CALIBRATION].off = true; /* a score need not be a probability: the plan says */
 }
 
 static struct plan_step *step_add(struct plan *plan, enum step_kind kind, uint32_t weight,
@@ -161,7 +164,7 @@ struct digest plan_hash(const struct plan *plan, struct arena *arena)
 bool plan_gate_acts(const struct plan *plan, enum gate_id gate, enum step_kind kind)
 {
   if (plan->gates[gate].off || !gate_judges_step(gate, kind)) return false;
-  if (gate == GATE_METRIC) return plan->metric.name[0] != '\0';
+  if (gate == GATE_METRIC || gate == GATE_CALIBRATION) return plan->metric.name[0] != '\0';
   if (gate == GATE_SEGMENTS) return plan->n_segments > 0;
   return true;
 }
@@ -228,7 +231,8 @@ bool plan_is_risky(const struct plan *plan, const char **why)
   else if (plan->alpha_total_e9 > usual.alpha_total_e9)
     found = "it raises alpha_total";
   for (int i = 0; i < GATE_COUNT && !found; i++)
-    if (plan->gates[i].off || plan->gates[i].dry_run) found = "it switches a gate off";
+    if ((plan->gates[i].off && !usual.gates[i].off) || plan->gates[i].dry_run)
+      found = "it switches a gate off";
   if (why) *why = found;
   return found != NULL;
 }

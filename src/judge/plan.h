@@ -27,6 +27,8 @@
  *     cost:         {margin: 1.25}
  *     metric:       {max_loss: 2%}        # of stable's mean; needs `metric`
  *     segments:     {margin: 1.25}        # needs `segments`
+ *     calibration:  {max: 5%}             # off unless named; gap between scores and outcomes;
+ *                                         # needs `metric`, for its maturity
  *   metric:   {name: revenue, cap: 1000, better: more, users_expected: 5000, maturity: 7d}
  *   segments: [tenant, header:x-country]  # at most 4 fields of a request, as sticky_by
  *   ab:       {arms: [{name: candidate, traffic: 50%}, {name: stable, traffic: 50%}],
@@ -108,7 +110,8 @@ struct gate_spec {
   enum gate_lanes lanes;
   uint32_t margin_e6; /* r_0 = 1 + m: errors, latency, cost, segments */
   uint32_t floor_e8;  /* errors: a rate proven below this passes too; sample_ratio: drift */
-  uint32_t max_e8;    /* disagreement q; prediction psi; memory growth; metric loss */
+  uint32_t max_e8;    /* disagreement q; prediction psi; memory growth; metric loss;
+                       * calibration gap */
   uint32_t alpha_e9;  /* both ordinary lanes together; half each */
   uint32_t quantiles; /* latency: bit j is row j of stat/slow.h */
   uint32_t slack_us;  /* latency: added to the thresholds */

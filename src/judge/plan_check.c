@@ -104,6 +104,8 @@ static enum code gate_check(const struct plan *plan, int i, struct err *err)
     return gate_bad(err, i, plan_gate_words[i].max_key, "is 0: nothing could ever pass");
   if (i == GATE_DISAGREEMENT && !agree_limit_is_fit((double)gate->max_e8 / PLAN_WHOLE))
     return gate_bad(err, i, "max", "should be below 70%");
+  if (i == GATE_CALIBRATION && gate->max_e8 >= PLAN_WHOLE / 2)
+    return gate_bad(err, i, "max", "should be below 50%");
   return OK;
 }
 
@@ -184,6 +186,9 @@ enum code plan_check(const struct plan *plan, struct err *err)
   if (!plan->unjudged_max)
     return BAD(err, "unjudged_max",
                "'unjudged_max' is 0: no candidate answer could ever be judged");
+  if (!plan->gates[GATE_CALIBRATION].off && !plan->metric.name[0])
+    return BAD(err, "gates.calibration",
+               "'gates.calibration' needs a 'metric': its maturity says when an outcome is final");
   if (plan->final_step_needs_labels && !plan->metric.name[0])
     return BAD(err, "final_step_needs_labels", "'final_step_needs_labels' needs a 'metric'");
   if (plan->compare.by == ALIKE_OVERLAP && !plan->compare.k)

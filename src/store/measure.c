@@ -37,7 +37,7 @@ enum code measure_prepare(struct outcomes *outcomes, struct err *err)
 struct unit {
   int64_t key, first_ms;
   int group, arm; /* arm: its place among the sums */
-  bool begun;
+  bool begun, first; /* first: no row of it has been added */
   double sum, weight;
 };
 
@@ -49,11 +49,10 @@ static void unit_end(struct unit *unit, struct outcome_sums *arms, double cap)
   unit->sum = unit->weight = 0;
 }
 
-static void calibration_add(struct outcome_sums *sums, double p, double y)
+static void reliability_add(struct outcome_sums *sums, double p, double y)
 {
   if (!(p >= 0 && p <= 1 && y >= 0 && y <= 1)) return;
-  int bin = (int)(p * CALIBRATION_BINS);
-  struct calibration_bin *to = &sums->bins[bin < CALIBRATION_BINS ? bin : CALIBRATION_BINS - 1];
+  struct calibration_bin *to = &sums->bins[calibration_bin(p)];
   to->n++;
   to->p += p;
   to->y += y;
@@ -69,33 +68,44 @@ static bool is_label(sqlite3_stmt *row, double cap)
   return !amount || sqlite3_column_double(row, 5) != (double)sqlite3_column_int64(row, 6);
 }
 
+/* The score of the answer, and what came of it: whether its label was right, or without labels the
+ * outcome. False: one of the two is not there. */
+static bool scored(sqlite3_stmt *row, double cap, double *p, double *y)
+{
+  bool label = sqlite3_column_type(row, 2) != SQLITE_NULL, told = is_label(row, cap);
+  bool value = sqlite3_column_type(row, 5) != SQLITE_NULL;
+  if (sqlite3_column_type(row, 3) == SQLITE_NULL) return false;
+  *p = sqlite3_column_double(row, 3);
+  if (label && told)
+    *y = sqlite3_column_int64(row, 2) == sqlite3_column_int64(row, 6);
+  else
+    *y = sqlite3_column_double(row, 5);
+  return (label && told) || (!label && value && cap <= 1);
+}
+
 /* An outcome is there; columns as measure_text has them. */
 static void outcome_add(struct outcome_sums *sums, sqlite3_stmt *row, double cap)
 {
   int64_t age_ms = sqlite3_column_int64(row, 4);
   bool label = sqlite3_column_type(row, 2) != SQLITE_NULL;
-  bool score = sqlite3_column_type(row, 3) != SQLITE_NULL;
-  bool value = sqlite3_column_type(row, 5) != SQLITE_NULL;
   bool told = is_label(row, cap);
+  double p, y;
   sums->labelled++;
   for (int i = 0; i < AGES; i++) sums->ages[i] += age_ms <= (int64_t)1000 << i;
   bool right = label && told && sqlite3_column_int64(row, 2) == sqlite3_column_int64(row, 6);
   sums->judged += label && told;
   sums->right += right;
-  if (!score) return;
-  double p = sqlite3_column_double(row, 3);
-  if (label && told)
-    calibration_add(sums, p, right);
-  else if (!label && value && cap <= 1)
-    calibration_add(sums, p, sqlite3_column_double(row, 5));
+  if (scored(row, cap, &p, &y)) reliability_add(sums, p, y);
 }
 
 static void unit_add(struct unit *unit, sqlite3_stmt *row, const struct outcome_question *of,
-                     int64_t wall_ms)
+                     int64_t wall_ms, struct calibration *calibration)
 {
   int64_t age_ms = wall_ms + sqlite3_column_int64(row, 4) - unit->first_ms;
   double weight = sqlite3_column_double(row, 7);
+  double p, y;
   if (unit->first_ms <= of->since_ms || unit->first_ms > of->mature_ms) return;
+  if (unit->first && scored(row, of->cap, &p, &y)) calibration_add(calibration, p, y);
   if (sqlite3_column_type(row, 5) == SQLITE_NULL || age_ms > of->maturity_ms) return;
   unit->sum += weight * fmin(of->cap, fmax(-of->cap, sqlite3_column_double(row, 5)));
   unit->weight += weight;
@@ -125,11 +135,12 @@ static void row_add(struct outcome_sums *arms, struct unit *unit, sqlite3_stmt *
     unit_end(unit, arms, of->cap);
     int arm = of->release ? group : version_place(arms, version);
     *unit = (struct unit){.key = key, .first_ms = wall_ms, .group = group, .arm = arm,
-                          .begun = true};
+                          .begun = true, .first = true};
   }
   bool late = told && sqlite3_column_int64(row, 4) > of->maturity_ms;
-  if (told && !late) unit_add(unit, row, of, wall_ms);
   struct outcome_sums *sums = &arms[unit->arm];
+  if (told && !late) unit_add(unit, row, of, wall_ms, &sums->calibration);
+  unit->first = false;
   sums->version = version;
   if (wall_ms > of->mature_ms) return;
   sums->requests++;

@@ -15,7 +15,7 @@
 #define WORLD_OUTCOME_H
 
 #include "base/hash.h"
-#include "stat/mean.h"
+#include "stat/calibration.h"
 #include "world/release.h"
 
 enum {
@@ -27,7 +27,6 @@ enum {
   INPUTS_KEPT = 64, /* of a loop in a pulse */
   PENDING_MS = 86400000,   /* how long an outcome waits for its prediction */
   AGES = 22,               /* points of the curve: share of requests with an outcome, by age */
-  CALIBRATION_BINS = 10,   /* of scores, equal parts of [0, 1] */
 };
 #define OUTCOME_KEEP_MS INT64_C(2592000000) /* 30 days: how long predictions are kept at least */
 #define LABEL_NONE INT64_MIN
@@ -92,6 +91,7 @@ struct outcome_sums {
   uint64_t late;          /* of them with one that happened after the maturity: it counts nowhere */
   uint64_t judged, right; /* both said a label; the same one */
   struct mean_arm metric; /* of units that matured since: each one's value, in parts of the cap */
+  struct calibration calibration; /* of the same units: the first answer of each, if told */
   struct calibration_bin bins[CALIBRATION_BINS];
   double brier;            /* sum of (p - y)^2 over the bins' answers */
   uint64_t ages[AGES];     /* labelled within 2^i seconds of the prediction, i = 0, 1, ... */

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT */
 #include "test.h"
 
+#include "judge/explain.h"
 #include "judge_rig.h"
 #include "stat/mean.h"
 
@@ -383,6 +384,51 @@ TEST(metric_of_the_golden_file)
   EXPECT_INT(verdict.kind, VERDICT_HARM);
   clicks(300, 700, 50000, true);
   EXPECT_INT(gate->state, GATE_NON_INFERIOR);
+}
+
+static void scores(struct look_arm *arm, double score, int n, int came_true)
+{
+  for (int i = 0; i < n; i++) EXPECT(calibration_add(&arm->calibration, score, i < came_true));
+}
+
+/* The candidate says 75 % and stable 25 %, of as many answers; so many came true. */
+static void calibrated(int c, int b, bool off)
+{
+  struct plan plan = half_hour(STEP_CANARY, 5000000);
+  memcpy(plan.metric.name, "clicks", 7);
+  plan.gates[GATE_CALIBRATION].off = off;
+  begin(&plan);
+  look_begin(0.05);
+  scores(&look.arms[0], 0.75, 2000, c);
+  scores(&look.arms[1], 0.25, 2000, b);
+  trial_look(&trial, &look, &verdict);
+}
+
+TEST(scores_are_judged_by_what_they_say_and_not_by_stable)
+{
+  const struct gate_result *gate = &verdict.gates[GATE_CALIBRATION];
+  char text[EXPLAIN_TEXT_MAX];
+  double lower, upper;
+  calibrated(1500, 500, false);
+  EXPECT_INT(gate->state, GATE_NON_INFERIOR);
+  calibrated(1500, 1500, false); /* stable's own gap is no harm of the candidate's */
+  EXPECT_INT(gate->state, GATE_NON_INFERIOR);
+  calibrated(1000, 500, false);
+  EXPECT_INT(gate->state, GATE_HARM);
+  EXPECT_INT(gate->act, ACT_PAUSE);
+  EXPECT_INT(gate->row, 7);
+  EXPECT_INT(gate->x_c, 1000);
+  EXPECT_INT(gate->n_c, 2000);
+  EXPECT_NEAR(gate->effect, -0.25);
+  EXPECT_NEAR(gate->bar, log(10 / 0.001));
+  EXPECT(result_interval(&trial, gate, &lower, &upper));
+  EXPECT(lower < -0.25 && -0.25 < upper && upper < -0.15);
+  EXPECT_INT(verdict.kind, VERDICT_PAUSE);
+  gate_sentence(&trial, gate, text);
+  EXPECT_STR(text, "scores from 0.7 to 0.8: 50% of 2000 came true, gap -0.25 [-0.3, -0.2], "
+                   "limit 0.05");
+  calibrated(1000, 500, true);
+  EXPECT_INT(gate->state, GATE_IDLE);
 }
 
 TEST(immature_outcomes_hold_the_last_step_only_if_asked)

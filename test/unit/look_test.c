@@ -124,6 +124,29 @@ TEST(a_look_of_version_1_is_read_as_it_was_meant)
   EXPECT_INT(one.arms[1].peak_bytes, 4096);
 }
 
+/* Version 2 had no calibration: what follows the metric is the next arm. */
+TEST(a_look_of_version_2_is_read_as_it_was_meant)
+{
+  static const unsigned char old[] = {0x02, 0x07, 0xe8, 0x07, 0x88, 0x27, 0x02, 0x00, 0x00, 0xc0,
+                                      0x96, 0xb1, 0x02, 0xc0, 0xab, 0xa6, 0x2d, 0x00, 0x03, 0x0a,
+                                      0x00, 0x01, 0x0a, 0x00, 0x03, 0x0a, 0x00, 0x43, 0x03, 0x80,
+                                      0x80, 0x80, 0x80, 0x10, 0x00, 0x00, 0x80, 0x80, 0x80, 0x80,
+                                      0x80, 0x80, 0x80, 0x80, 0x40, 0x00, 0x04, 0x1e, 0x00, 0x01,
+                                      0x1e, 0x0f, 0x00, 0x47, 0x05, 0x80, 0x80, 0x80, 0x80, 0x10,
+                                      0x00, 0x00, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+                                      0x40, 0x00, 0x46, 0x09};
+  struct slice text = {(const char *)old, sizeof old};
+  EXPECT_INT(look_read(&one, &text, NULL), OK);
+  EXPECT_INT(text.len, 0);
+  EXPECT_INT(one.number, 7);
+  EXPECT_INT(one.arms[0].requests, 10);
+  EXPECT_INT(one.arms[0].metric.n, 3);
+  EXPECT_INT(one.arms[1].requests, 30);
+  EXPECT_INT(one.arms[1].metric.n, 5);
+  EXPECT_INT((int64_t)calibration_count(&one.arms[0].calibration), 0);
+  EXPECT_INT(one.copies_shed, 9);
+}
+
 TEST(random_bytes_are_refused_or_are_a_look)
 {
   struct rand rand;

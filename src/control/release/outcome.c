@@ -76,7 +76,10 @@ static void mean_take_off(struct mean_arm *from, const struct mean_arm *what)
 {
   from->n -= what->n;
   from->y -= what->y;
+  from->x -= what->x;
   from->yy -= what->yy;
+  from->xx -= what->xx;
+  from->xy -= what->xy;
 }
 
 /* What is new of all that has matured, after a restart. An outcome that was told too late, or was
@@ -85,7 +88,20 @@ static bool mean_is_sum(const struct mean_arm *arm)
 {
   mean_wide n = (mean_wide)arm->n << MEAN_PARTS_BITS, yy = n << MEAN_PARTS_BITS;
   return arm->n <= UINT32_MAX && arm->y <= n && -(mean_wide)arm->y <= n && arm->yy >= 0 &&
-         arm->yy <= yy;
+         arm->yy <= yy && arm->x <= n && -(mean_wide)arm->x <= n && arm->xx >= 0 && arm->xx <= yy &&
+         arm->xy <= yy && -arm->xy <= yy;
+}
+
+/* Only where the plan asks for it: looks are kept. */
+static void calibration_take(struct run *run, uint32_t arm, const struct calibration *seen)
+{
+  struct run_outcomes *of = &run->outcomes;
+  if (!plan_gate_acts(&run->plan, GATE_CALIBRATION, STEP_CANARY)) return;
+  for (int i = 0; i < CALIBRATION_BINS; i++) {
+    struct mean_arm scored = seen->at[i];
+    if (!of->measured) mean_take_off(&scored, &run->trial.calibration[arm].at[i]);
+    if (mean_is_sum(&scored)) mean_merge(&of->scored[arm].at[i], &scored);
+  }
 }
 
 static void answer_take(struct run *run, const struct letter_measure *letter)
@@ -95,6 +111,7 @@ static void answer_take(struct run *run, const struct letter_measure *letter)
     struct mean_arm matured = letter->arms[arm].metric;
     if (!of->measured) mean_take_off(&matured, &run->trial.metric[arm]);
     if (mean_is_sum(&matured)) mean_merge(&of->matured[arm], &matured);
+    calibration_take(run, arm, &letter->arms[arm].calibration);
     of->arms[arm] = letter->arms[arm];
   }
   of->measured = true;
@@ -126,7 +143,9 @@ void outcomes_fill(struct run *run, struct look *look)
   struct run_outcomes *of = &run->outcomes;
   for (uint32_t arm = 0; arm < look->n_arms; arm++) {
     look->arms[arm].metric = of->matured[arm];
+    look->arms[arm].calibration = of->scored[arm];
     of->matured[arm] = (struct mean_arm){0};
+    of->scored[arm] = (struct calibration){0};
   }
 }
 
@@ -162,6 +181,25 @@ static void number_put(struct json_out *out, const char *key, double value)
 
 static double ratio(double part, uint64_t of) { return of ? part / (double)of : NAN; }
 
+/* Bins that hold any answer: what scores said, and what came of it. */
+static void reliability_put(const struct outcome_sums *sums, struct json_out *out)
+{
+  json_out_key(out, "reliability");
+  json_out_open(out, '[');
+  for (uint32_t i = 0; i < CALIBRATION_BINS; i++) {
+    const struct calibration_bin *bin = &sums->bins[i];
+    if (!bin->n) continue;
+    json_out_open(out, '{');
+    number_put(out, "from", calibration_low(i));
+    number_put(out, "to", calibration_low(i + 1));
+    json_out_key_u64(out, "answers", bin->n);
+    number_put(out, "score", bin->p / (double)bin->n);
+    number_put(out, "happened", bin->y / (double)bin->n);
+    json_out_close(out, '}');
+  }
+  json_out_close(out, ']');
+}
+
 static void arm_put(const struct run *run, uint32_t arm, struct json_out *out)
 {
   const struct outcome_sums *sums = &run->outcomes.arms[arm];
@@ -179,6 +217,7 @@ static void arm_put(const struct run *run, uint32_t arm, struct json_out *out)
   number_put(out, "mean", ratio((double)metric->y, metric->n) * part);
   number_put(out, "accuracy", ratio((double)sums->right, sums->judged));
   number_put(out, "ece", outcome_ece(sums));
+  reliability_put(sums, out);
   json_out_close(out, '}');
 }
 

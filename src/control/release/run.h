@@ -53,6 +53,7 @@ struct run_outcomes {
   int64_t next_us;                         /* when to ask again */
   struct outcome_sums arms[ARMS_MAX]; /* as of the last answer */
   struct mean_arm matured[ARMS_MAX];  /* for the next look */
+  struct calibration scored[ARMS_MAX]; /* the same */
 };
 
 struct run {
