@@ -247,6 +247,42 @@ TEST(scores_are_held_against_what_happened)
   closed(outcomes, &dir);
 }
 
+/* What later answers of a unit come to hangs on the first: one enters a bin, once, at one age. */
+TEST(the_first_answer_of_a_unit_is_what_calibration_is_judged_by)
+{
+  struct datadir dir;
+  struct err err = {0};
+  struct outcome_sums arms[ARMS_MAX];
+  struct calibration sum = {0};
+  struct outcomes *outcomes = opened(&dir, NULL);
+  for (int i = 0; i < 60; i++) { /* 20 units ask three times; the first of each fourth untold */
+    struct prediction row = predicted(i, 0, now_ms - 60000 + i * 100);
+    char id[16];
+    row.unit = (uint64_t)i % 20;
+    row.label = 1;
+    row.score = i < 20 ? 0.75f : 0.25f;
+    snprintf(id, sizeof id, "r-%d", i);
+    predict(outcomes, &row, 1);
+    if (i >= 20 || i % 4) tell(outcomes, told(id, i % 2, row.wall_ms + 1000));
+  }
+  struct outcome_question of = {.tenant = owner.tenant,
+                                .model = owner.model,
+                                .release = 3,
+                                .maturity_ms = 10000,
+                                .since_ms = INT64_MIN,
+                                .cap = 1};
+  for (int64_t at_ms = now_ms - 60500; at_ms <= now_ms; at_ms += 700) {
+    of.mature_ms = at_ms - of.maturity_ms;
+    EXPECT_INT(outcomes_measured(outcomes, &of, arms, &err), OK);
+    calibration_merge(&sum, &arms[0].calibration);
+    of.since_ms = of.mature_ms;
+  }
+  EXPECT_INT(calibration_count(&sum), 15);
+  EXPECT_INT(sum.at[7].n, 15);
+  EXPECT(fabs(calibration_gap(&sum.at[7]) - (10 / 15.0 - 0.75)) < 1e-9);
+  closed(outcomes, &dir);
+}
+
 TEST(a_batch_is_told_whole_or_not_at_all)
 {
   struct datadir dir;
