@@ -130,7 +130,7 @@ void outcomes_close(struct outcomes *outcomes)
 {
   if (!outcomes) return;
   sqlite3_stmt *stmt;
-  while ((stmt = sqlite3_next_stmt(outcomes->db, NULL))) sqlite3_finalize(stmt);
+  while (outcomes->db && (stmt = sqlite3_next_stmt(outcomes->db, NULL))) sqlite3_finalize(stmt);
   must(sqlite3_close(outcomes->db) == SQLITE_OK);
   ungrab(outcomes);
 }

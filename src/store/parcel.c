@@ -65,18 +65,19 @@ static bool want_same(const struct parcel_want *a, const struct parcel_want *b)
          a->bytes == b->bytes;
 }
 
-/* The tenant's upload that begins with the id, or, id NULL, is of the same bytes. How many there
- * are is counted on the way. */
-static bool name_find(int folder_fd, struct slice id, const struct parcel_want *want,
-                      char name[NAME_MAX_LEN], uint32_t *n)
+/* The tenant's upload that begins with the id, or, id NULL, is of the same bytes; an empty name
+ * when there is none. How many there are is counted on the way. */
+static enum code name_find(int folder_fd, struct slice id, const struct parcel_want *want,
+                           char name[NAME_MAX_LEN], uint32_t *n, struct err *err)
 {
-  bool found = false;
   int copy = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *list = copy < 0 ? NULL : fdopendir(copy);
   *n = 0;
+  name[0] = '\0';
   if (!list) {
+    int error = errno;
     if (copy >= 0) close(copy);
-    return false;
+    return fail_errno(err, error, "a folder of uploads");
   }
   for (const struct dirent *entry; (entry = readdir(list));) {
     struct parcel_want has;
@@ -84,11 +85,11 @@ static bool name_find(int folder_fd, struct slice id, const struct parcel_want *
     ++*n;
     bool fits = want ? want_same(want, &has)
                      : slice_eq(slice_of(entry->d_name, PARCEL_ID_LEN), id);
-    if (found || !fits) continue;
-    found = snprintf(name, NAME_MAX_LEN, "%s", entry->d_name) < NAME_MAX_LEN;
+    if (name[0] || !fits) continue;
+    if (snprintf(name, NAME_MAX_LEN, "%s", entry->d_name) >= NAME_MAX_LEN) name[0] = '\0';
   }
   closedir(list);
-  return found;
+  return OK;
 }
 
 /* --- making ----------------------------------------------------------------------------------- */
@@ -112,14 +113,14 @@ enum code parcel_make(const struct datadir *dir, struct slice tenant,
 {
   char name[NAME_MAX_LEN];
   uint32_t n;
-  enum code code = OK;
   if (want->bytes != UINT64_MAX && want->bytes > ARTIFACT_BYTES_MAX)
     return fail(err, E_BODY_TOO_LARGE, "the file has %" PRIu64 " bytes, the most is %" PRIu64,
                 want->bytes, ARTIFACT_BYTES_MAX);
   int fd = tenant_folder_open(dir->uploads_fd, tenant, true);
   if (fd < 0) return fail_errno(err, errno, "the upload");
   must(fd_lock(fd, LOCK_EX)); /* two at once: counted one by one */
-  if (!name_find(fd, SLICE_NONE, want, name, &n)) {
+  enum code code = name_find(fd, SLICE_NONE, want, name, &n, err);
+  if (!code && !name[0]) {
     if (n >= PARCELS_MAX)
       code = fail(err, E_LIMIT_EXCEEDED,
                   "%u uploads are open, the most there may be; finish or delete one", n);
@@ -174,10 +175,13 @@ enum code parcel_open(struct parcel **out, const struct datadir *dir, struct sli
   parcel->fd = -1;
   parcel->folder_fd = tenant_folder_open(dir->uploads_fd, tenant, false);
   enum code code = OK;
-  if (!id_is_one(id) || parcel->folder_fd < 0 ||
-      !name_find(parcel->folder_fd, id, NULL, parcel->name, &n) ||
-      !name_read(parcel->name, &parcel->want))
+  if (parcel->folder_fd < 0 && errno != ENOENT)
+    code = fail_errno(err, errno, "a folder of uploads");
+  else if (!id_is_one(id) || parcel->folder_fd < 0)
     code = no_upload(err);
+  else
+    code = name_find(parcel->folder_fd, id, NULL, parcel->name, &n, err);
+  if (!code && !name_read(parcel->name, &parcel->want)) code = no_upload(err);
   if (!code) code = file_open(parcel, err);
   parcel->hashed = !code && parcel->offset == 0;
   if (parcel->hashed) sha256_init(&parcel->sha);

@@ -41,6 +41,10 @@ enum code sql_fail(sqlite3 *db, int rc, struct err *err)
   if (sql_full(db, rc))
     return fail(err, E_STORAGE_FULL, "no space is left for the ledger; free some, then try again");
   switch (rc & 0xff) {
+    case SQLITE_CANTOPEN:
+      if (db && sqlite3_system_errno(db))
+        return fail_errno(err, sqlite3_system_errno(db), "the ledger");
+      return fail(err, E_UNAVAILABLE, "the ledger cannot be opened");
     case SQLITE_PERM:
     case SQLITE_READONLY: return fail(err, E_DENIED, "the ledger may not be written");
     case SQLITE_INTERRUPT:
@@ -65,6 +69,23 @@ void sql_die(sqlite3 *db, int rc, const char *doing)
 }
 
 /* --- connections ------------------------------------------------------------------------------ */
+
+/* A used-up quota is a full disk. SQLite takes it for a broken one, and forgets which error a
+ * COMMIT met: so it is told in the one word that it knows. */
+static ssize_t pwrite_or_full(int fd, const void *bytes, size_t n, off_t to)
+{
+  ssize_t done = pwrite(fd, bytes, n, to);
+  if (done < 0 && errno == EDQUOT) errno = ENOSPC;
+  return done;
+}
+
+static void quota_is_full(void)
+{
+  sqlite3_vfs *vfs = sqlite3_vfs_find("unix");
+  if (!vfs || vfs->iVersion < 3 || !vfs->xSetSystemCall) return;
+  vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)pwrite_or_full);
+  vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)pwrite_or_full);
+}
 
 /* The file is ours before SQLite opens it by name: no link, no stranger's mode. */
 static enum code file_check(const struct datadir *dir, const char *name, bool writer,
@@ -113,6 +134,7 @@ enum code sql_open(sqlite3 **db, const struct datadir *dir, const char *name, co
   char path[PATH_MAX + 32];
   *db = NULL;
   if (file_check(dir, name, writer, err)) return err->code;
+  if (writer) quota_is_full();
   snprintf(path, sizeof path, "%s/%s.db", dir->path, name);
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE |
               (writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);

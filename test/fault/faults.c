@@ -60,32 +60,34 @@ static bool is_ours(const char *path)
   return strncmp(path, root, root_len) == 0 && (path[root_len] == '/' || !path[root_len]);
 }
 
-/* Whether calls on this descriptor are meddled with. */
-static bool meddles(int fd)
+/* Whether calls on this descriptor are meddled with, and as what. */
+enum what { ALONE, SOCKET, BELOW };
+static enum what meddles(int fd)
 {
   struct stat st;
-  if (!page || fstat(fd, &st) != 0) return false;
+  if (!page || fstat(fd, &st) != 0) return ALONE;
   if (S_ISSOCK(st.st_mode)) {
     int type = 0;
     socklen_t len = sizeof type;
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+    bool stream = getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+    return stream ? SOCKET : ALONE;
   }
   char link[64], path[4096];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   ssize_t n = readlink(link, path, sizeof path - 1);
-  if (n <= 0) return false;
+  if (n <= 0) return ALONE;
   path[n] = '\0';
-  return is_ours(path);
+  return is_ours(path) ? BELOW : ALONE;
 }
 
 /* The errno that this call ends with instead of being made; 0: it is made. */
-static int fault(uint32_t kind)
+static int fault(uint32_t kind, enum what of)
 {
   if (page->interrupt & kind && ++page->turn % 3 == 0) {
     page->done++;
     return EINTR;
   }
-  if (!(page->refuse & kind)) return 0;
+  if (!(page->refuse & kind) || of == SOCKET) return 0;
   uint32_t at = ++page->seen;
   if (at < page->from || at - page->from >= page->many) return 0;
   page->done++;
@@ -102,12 +104,12 @@ static size_t shortened(uint32_t kind, size_t n)
 #define REAL(name)                      \
   static __typeof__(name) *real_##name; \
   if (!real_##name) real_##name = dlsym(RTLD_NEXT, #name)
-#define FAIL_OR(kind, fd)                \
-  bool meddled = meddles(fd);            \
-  int error = meddled ? fault(kind) : 0; \
-  if (error) {                           \
-    errno = error;                       \
-    return -1;                           \
+#define FAIL_OR(kind, fd)                         \
+  enum what meddled = meddles(fd);                \
+  int error = meddled ? fault(kind, meddled) : 0; \
+  if (error) {                                    \
+    errno = error;                                \
+    return -1;                                    \
   }
 
 /* A transfer of n bytes: name(fd, at, n, ...). */
@@ -196,14 +198,14 @@ CUTS(ftruncate64, off64_t)
 /* Below root? The folder's own path and the name. */
 static bool named_meddles(int folder, const char *name)
 {
-  return page && (*name == '/' ? is_ours(name) : folder == AT_FDCWD || meddles(folder));
+  return page && (*name == '/' ? is_ours(name) : folder == AT_FDCWD || meddles(folder) == BELOW);
 }
 
-#define FAIL_OR_NAMED(kind, folder, name)                    \
-  int error = named_meddles(folder, name) ? fault(kind) : 0; \
-  if (error) {                                               \
-    errno = error;                                           \
-    return -1;                                               \
+#define FAIL_OR_NAMED(kind, folder, name)                           \
+  int error = named_meddles(folder, name) ? fault(kind, BELOW) : 0; \
+  if (error) {                                                      \
+    errno = error;                                                  \
+    return -1;                                                      \
   }
 
 #define MODE_OF(flags)                     \
@@ -250,11 +252,11 @@ int mkdirat(int folder, const char *name, mode_t mode)
 }
 
 /* Waiting is interrupted whatever is waited for. */
-#define WAIT_OR_FAIL                  \
-  int error = page ? fault(WAIT) : 0; \
-  if (error) {                        \
-    errno = error;                    \
-    return -1;                        \
+#define WAIT_OR_FAIL                         \
+  int error = page ? fault(WAIT, BELOW) : 0; \
+  if (error) {                               \
+    errno = error;                           \
+    return -1;                               \
   }
 int epoll_wait(int fd, struct epoll_event *events, int n, int ms)
 {
