@@ -4,7 +4,9 @@
 #include "sim/crowd.h"
 
 #include <math.h>
+#include <stdio.h>
 
+#include "base/hash.h"
 #include "sim/tape.h"
 
 enum { CROWD_CPU_US = 5000, CROWD_BINS = 10, CROWD_BIN_S = 10 };
@@ -12,15 +14,27 @@ enum { CROWD_CPU_US = 5000, CROWD_BINS = 10, CROWD_BIN_S = 10 };
 /* Buckets are drawn one by one while this many requests are expected at or beyond them. */
 #define CROWD_TAIL 1e-3
 
+/* By names, so that neither an order here nor the numbers of arms mean anything. */
+static uint64_t chance_name(uint32_t arm, enum crowd_chance of)
+{
+  static const char *const names[] = {"past",      "mood",     "errors", "counts",
+                                      "latencies", "answers",  "inputs", "cpu",
+                                      "memory",    "outcomes", "pairs",  "tape"};
+  static const unsigned char key[16] = "slipway simulate";
+  char text[48];
+  int len = snprintf(text, sizeof text, "%s/%s", arm_name(arm), names[of]);
+  return siphash(key, slice_of(text, (size_t)len));
+}
+
 void crowd_init(struct crowd *crowd, const struct model *model, double rps, uint64_t seed,
                 uint64_t run)
 {
   must(rps > 0 && rps <= 1e6);
-  *crowd = (struct crowd){
-      .model = model, .rps = rps, .second = -CROWD_HISTORY_S, .n_arms = CROWD_ARMS};
-  draw_seed(&crowd->rand, seed, run);
-  draw_seed(&crowd->detail, ~seed, run);
-  draw_seed(&crowd->fate, seed ^ UINT64_C(0x6f7574636f6d6573), run);
+  *crowd =
+      (struct crowd){.model = model, .rps = rps, .second = -CROWD_HISTORY_S, .n_arms = CROWD_ARMS};
+  for (uint32_t arm = 0; arm < ARMS_MAX; arm++)
+    for (int of = 0; of < CHANCES; of++)
+      draw_seed(&crowd->rand[arm][of], seed ^ chance_name(arm, (enum crowd_chance)of), run);
   crowd_cut(crowd, &crowd->slow);
 }
 
@@ -28,11 +42,13 @@ void crowd_play(struct crowd *crowd, const struct tape *tape) { crowd->tape = ta
 
 /* ---- bursts and load ---- */
 
-static enum model_mood arm_mood(struct crowd *crowd, struct crowd_arm *arm)
+static enum model_mood arm_mood(struct crowd *crowd, uint32_t which)
 {
+  struct crowd_arm *arm = &crowd->arms[which];
+  struct rand *rand = &crowd->rand[which][CHANCE_MOOD];
   const struct burst *burst = &BURST[crowd->model->scenario.burst];
   if (!burst->seconds) return MOOD_CALM;
-  if (!arm->burst_left && rand_unit(&crowd->rand) < burst->start) arm->burst_left = burst->seconds;
+  if (!arm->burst_left && rand_unit(rand) < burst->start) arm->burst_left = burst->seconds;
   if (!arm->burst_left) return MOOD_CALM;
   arm->burst_left--;
   return MOOD_BURST;
@@ -80,18 +96,19 @@ static void block_draw(struct crowd *crowd, const double mean[MOODS], struct ske
   const double *calm = crowd->model->above[WHO_STABLE][MOOD_CALM];
   const double *burst = crowd->model->above[WHO_STABLE][MOOD_BURST];
   double all = mean[MOOD_CALM] + mean[MOOD_BURST];
+  struct rand *rand = &crowd->rand[ARM_STABLE][CHANCE_PAST];
   for (uint32_t i = 0; i < SKETCH_BUCKETS && all > 0; i++) {
     double here =
         mean[MOOD_CALM] * (calm[i] - calm[i + 1]) + mean[MOOD_BURST] * (burst[i] - burst[i + 1]);
-    uint64_t k = here > 0 ? draw_poisson(&crowd->rand, here) : 0;
+    uint64_t k = here > 0 ? draw_poisson(rand, here) : 0;
     into->at[i] += k;
     into->count += k;
     double rest = mean[MOOD_CALM] * calm[i + 1] + mean[MOOD_BURST] * burst[i + 1];
     if (rest >= CROWD_TAIL) continue;
     for (int mood = 0; mood < MOODS; mood++) {
       const double *above = crowd->model->above[WHO_STABLE][mood];
-      uint64_t beyond = draw_poisson(&crowd->rand, mean[mood] * above[i + 1]);
-      spread(&crowd->rand, above, i + 1, SKETCH_BUCKETS, beyond, into);
+      uint64_t beyond = draw_poisson(rand, mean[mood] * above[i + 1]);
+      spread(rand, above, i + 1, SKETCH_BUCKETS, beyond, into);
     }
     return;
   }
@@ -108,14 +125,14 @@ void crowd_history(struct crowd *crowd, struct past *past)
   while (crowd->second < 0) {
     double mean[MOODS] = {0}, failing = 0;
     for (int i = 0; i < PAST_BLOCK_MS / 1000; i++, crowd->second++) {
-      enum model_mood mood = arm_mood(crowd, &crowd->arms[ARM_STABLE]);
+      enum model_mood mood = arm_mood(crowd, ARM_STABLE);
       double rate = rate_now(crowd), error = model->error[WHO_STABLE][mood];
       mean[mood] += rate * (1 - error);
       failing += rate * error;
     }
     memset(&sketch, 0, sizeof sketch);
     block_draw(crowd, mean, &sketch);
-    uint64_t errors = draw_poisson(&crowd->rand, failing);
+    uint64_t errors = draw_poisson(&crowd->rand[ARM_STABLE][CHANCE_PAST], failing);
     past_add(past, &sketch, sketch.count + errors, errors, 0, PLAN_WHOLE, PAST_BLOCK_MS);
   }
   if (model->scenario.shared)
@@ -150,21 +167,21 @@ void crowd_second(struct crowd *crowd, const double *part, struct crowd_seen *se
   bool changed = crowd->second >= (int64_t)model->scenario.onset_s;
   double rate = rate_now(crowd);
   enum model_mood mood[ARMS_MAX];
-  mood[ARM_STABLE] = arm_mood(crowd, &crowd->arms[ARM_STABLE]);
-  mood[ARM_CANDIDATE] =
-      model->scenario.shared ? mood[ARM_STABLE] : arm_mood(crowd, &crowd->arms[ARM_CANDIDATE]);
+  mood[ARM_STABLE] = arm_mood(crowd, ARM_STABLE);
+  mood[ARM_CANDIDATE] = model->scenario.shared ? mood[ARM_STABLE] : arm_mood(crowd, ARM_CANDIDATE);
   for (uint32_t arm = ARM_MORE; arm < crowd->n_arms; arm++)
-    mood[arm] = model->scenario.shared ? mood[ARM_STABLE] : arm_mood(crowd, &crowd->arms[arm]);
+    mood[arm] = model->scenario.shared ? mood[ARM_STABLE] : arm_mood(crowd, arm);
   for (uint32_t arm = 0; arm < crowd->n_arms; arm++) {
     enum model_who who = arm == ARM_CANDIDATE && changed ? WHO_CHANGED : WHO_STABLE;
     const double *above = model->above[who][mood[arm]];
     double mean = rate * part[arm];
     double error = model->error[who][mood[arm]];
     struct crowd_seen *to = &seen[arm];
-    *to = (struct crowd_seen){.errors = draw_poisson(&crowd->rand, mean * error)};
+    struct rand *rand = crowd->rand[arm];
+    *to = (struct crowd_seen){.errors = draw_poisson(&rand[CHANCE_ERRORS], mean * error)};
     for (uint32_t k = CROWD_CLASSES; k-- > 0;) {
       double p = above[crowd->cut[k]] - above[crowd->cut[k + 1]];
-      uint64_t n = p > 0 ? draw_poisson(&crowd->rand, mean * (1 - error) * p) : 0;
+      uint64_t n = p > 0 ? draw_poisson(&rand[CHANCE_COUNTS], mean * (1 - error) * p) : 0;
       crowd->arms[arm].pending[who][mood[arm]][k] += n;
       to->timed += n;
       if (k > 0 && crowd->slow.used[k - 1]) to->slow[k - 1] = to->timed;
@@ -186,8 +203,8 @@ void crowd_drain(struct crowd *crowd, uint32_t arm, struct sketch *into)
       for (uint32_t k = 0; k < CROWD_CLASSES; k++) {
         uint64_t *pending = &crowd->arms[arm].pending[who][mood][k];
         if (*pending)
-          spread(&crowd->detail, crowd->model->above[who][mood], crowd->cut[k], crowd->cut[k + 1],
-                 *pending, into);
+          spread(&crowd->rand[arm][CHANCE_LATENCIES], crowd->model->above[who][mood], crowd->cut[k],
+                 crowd->cut[k + 1], *pending, into);
         *pending = 0;
       }
 }
@@ -203,7 +220,7 @@ static void deciles(struct rand *rand, uint64_t n, uint64_t *bins)
 void crowd_fill(struct crowd *crowd, uint32_t which, const struct crowd_seen *seen,
                 struct look_arm *arm)
 {
-  struct rand *rand = &crowd->rand;
+  struct rand *rand = crowd->rand[which];
   struct crowd_arm *own = &crowd->arms[which];
   arm->requests = seen->requests;
   arm->errors = seen->errors;
@@ -213,16 +230,16 @@ void crowd_fill(struct crowd *crowd, uint32_t which, const struct crowd_seen *se
   own->answers += seen->timed;
   own->inputs += seen->requests;
   if (++own->unbinned_s == CROWD_BIN_S) {
-    deciles(rand, own->answers, arm->bins);
-    deciles(rand, own->inputs, arm->inputs);
+    deciles(&rand[CHANCE_ANSWERS], own->answers, arm->bins);
+    deciles(&rand[CHANCE_INPUTS], own->inputs, arm->inputs);
     own->answers = own->inputs = own->unbinned_s = 0;
   }
   /* Times of single answers are exponential; their sum is near enough to normal. */
   double n = (double)seen->requests;
-  double cpu = CROWD_CPU_US * (n + sqrt(n) * draw_normal(rand));
+  double cpu = CROWD_CPU_US * (n + sqrt(n) * draw_normal(&rand[CHANCE_CPU]));
   arm->costed = seen->requests - seen->errors;
   arm->cpu_us = cpu > 0 && arm->costed ? (uint64_t)cpu : 0;
-  arm->steady_bytes = CROWD_STEADY_BYTES + (rand_u64(rand) >> 44);
+  arm->steady_bytes = CROWD_STEADY_BYTES + (rand_u64(&rand[CHANCE_MEMORY]) >> 44);
   arm->peak_bytes = arm->steady_bytes + (UINT64_C(8) << 20);
 }
 
@@ -230,7 +247,8 @@ void crowd_outcomes(struct crowd *crowd, uint32_t which, struct look_arm *arm)
 {
   bool changed = crowd->second > (int64_t)crowd->model->scenario.onset_s;
   enum model_who who = which == ARM_CANDIDATE && changed ? WHO_CHANGED : WHO_STABLE;
-  uint64_t k = draw_binomial(&crowd->fate, arm->units, crowd->model->outcome[who]);
+  uint64_t k =
+      draw_binomial(&crowd->rand[which][CHANCE_OUTCOMES], arm->units, crowd->model->outcome[who]);
   arm->metric.n = arm->units;
   arm->metric.y = (int64_t)k << MEAN_PARTS_BITS;
   arm->metric.yy = (mean_wide)k << 2 * MEAN_PARTS_BITS;

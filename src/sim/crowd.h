@@ -25,15 +25,31 @@ struct crowd_arm {
   uint64_t pending[WHOS][MOODS][CROWD_CLASSES];
 };
 
+/* What happens by chance, each thing of each arm with a generator of its own: what draws more, less
+ * or not at all moves nothing else, and an arm meets the same whatever number it has. */
+enum crowd_chance {
+  CHANCE_PAST, /* stable's half hour */
+  CHANCE_MOOD,
+  CHANCE_ERRORS,
+  CHANCE_COUNTS,
+  CHANCE_LATENCIES,
+  CHANCE_ANSWERS,
+  CHANCE_INPUTS,
+  CHANCE_CPU,
+  CHANCE_MEMORY,
+  CHANCE_OUTCOMES,
+  CHANCE_PAIRS,
+  CHANCE_TAPE,
+  CHANCES,
+};
+
 struct tape;
 
 struct crowd {
   const struct model *model;
   const struct tape *tape; /* not NULL: recorded requests instead of drawn ones (tape.h) */
   uint32_t lag;
-  struct rand rand;
-  struct rand fate;   /* for outcomes: whether a plan has a metric does not change the counts */
-  struct rand detail; /* for latencies: whether they are asked for does not change the counts */
+  struct rand rand[ARMS_MAX][CHANCES];
   double rps;
   int64_t second; /* of the release; history is below 0 */
   struct slow slow;

@@ -123,7 +123,8 @@ static void look_fill(struct bench *bench, const struct crowd_seen *seen, uint32
   if (!copied) return;
   uint64_t pairs = seen[ARM_CANDIDATE].timed < seen[ARM_STABLE].timed ? seen[ARM_CANDIDATE].timed
                                                                       : seen[ARM_STABLE].timed;
-  uint64_t differ = draw_binomial(&bench->crowd.rand, pairs, PAIRS_DIFFER);
+  uint64_t differ =
+      draw_binomial(&bench->crowd.rand[ARM_CANDIDATE][CHANCE_PAIRS], pairs, PAIRS_DIFFER);
   look->agree.at[0] = pairs - differ;
   look->agree.at[AGREE_PARTS] = differ;
 }

@@ -169,7 +169,8 @@ void tape_history(struct crowd *crowd, struct past *past)
   }
   ungrab(sketch);
   crowd->second = 0;
-  crowd->lag = 1 + (uint32_t)(rand_unit(&crowd->rand) * (tape->seconds - 1));
+  crowd->lag =
+      1 + (uint32_t)(rand_unit(&crowd->rand[ARM_CANDIDATE][CHANCE_TAPE]) * (tape->seconds - 1));
 }
 
 static void success(struct crowd *crowd, uint32_t arm, uint64_t us, struct crowd_seen *seen)
@@ -215,14 +216,15 @@ static void play_candidate(struct crowd *crowd, uint64_t at, uint64_t n, struct 
 {
   const struct tape_second *met = second_met(crowd->tape, at);
   const struct scenario *scenario = &crowd->model->scenario;
+  struct rand *rand = &crowd->rand[ARM_CANDIDATE][CHANCE_TAPE];
   uint64_t all = (uint64_t)met->timed[ARM_STABLE] + met->errors[ARM_STABLE];
   bool bad = crowd->second >= (int64_t)scenario->onset_s;
   double rate = all ? met->errors[ARM_STABLE] / (double)all : crowd->tape->error_rate;
   double more = bad && scenario->errors > 1 ? (scenario->errors - 1) * crowd->tape->error_rate : 0;
-  seen->errors = draw_binomial(&crowd->rand, n, fmin(fmax(0.9, rate), rate + more));
+  seen->errors = draw_binomial(rand, n, fmin(fmax(0.9, rate), rate + more));
   const uint32_t *us = crowd->tape->us + met->first[ARM_STABLE];
   for (uint64_t i = seen->errors; i < n && met->timed[ARM_STABLE]; i++) {
-    uint64_t which = (uint64_t)(rand_unit(&crowd->rand) * met->timed[ARM_STABLE]);
+    uint64_t which = (uint64_t)(rand_unit(rand) * met->timed[ARM_STABLE]);
     success(crowd, ARM_CANDIDATE, changed(crowd, us[which]), seen);
   }
 }
@@ -238,14 +240,14 @@ void tape_play(struct crowd *crowd, const double part[CROWD_ARMS],
     play_recorded(crowd, now, seen);
   } else {
     uint64_t here = (uint64_t)now->timed[ARM_STABLE] + now->errors[ARM_STABLE];
-    uint64_t n = draw_binomial(&crowd->rand, here, part[ARM_CANDIDATE]);
+    uint64_t n = draw_binomial(&crowd->rand[ARM_CANDIDATE][CHANCE_TAPE], here, part[ARM_CANDIDATE]);
     const uint32_t *us = tape->us + now->first[ARM_STABLE];
     /* Each request stays at stable with probability part: which of them does not matter. */
     for (uint32_t i = 0; i < now->timed[ARM_STABLE]; i++)
-      if (rand_unit(&crowd->rand) < part[ARM_STABLE])
+      if (rand_unit(&crowd->rand[ARM_STABLE][CHANCE_TAPE]) < part[ARM_STABLE])
         success(crowd, ARM_STABLE, us[i], &seen[ARM_STABLE]);
-    seen[ARM_STABLE].errors =
-        draw_binomial(&crowd->rand, now->errors[ARM_STABLE], part[ARM_STABLE]);
+    seen[ARM_STABLE].errors = draw_binomial(&crowd->rand[ARM_STABLE][CHANCE_TAPE],
+                                            now->errors[ARM_STABLE], part[ARM_STABLE]);
     play_candidate(crowd, at + crowd->lag, n, &seen[ARM_CANDIDATE]);
   }
   for (int arm = 0; arm < CROWD_ARMS; arm++)

@@ -6,11 +6,14 @@
 const double SLOW_Q[SLOW_ROWS] = {0.5, 0.9, 0.99, 0.999};
 static const uint64_t requests_min[SLOW_ROWS] = {20, 100, 1000, 10000}; /* 10 / (1 - q) */
 
-/* An edge, so much later, as an edge again. */
+/* So much after the middle of the bucket below an edge, as an edge again. Its last value instead
+ * would move every threshold above 13 ms by a whole bucket, however small the slack. */
 static uint64_t edge_after(uint64_t edge, uint64_t slack_us)
 {
-  if (!slack_us || edge == UINT64_MAX) return edge;
-  return sketch_edge(sketch_bucket(edge - 1 + slack_us));
+  if (!slack_us || edge == 0 || edge == UINT64_MAX) return edge;
+  uint32_t bucket = sketch_bucket(edge - 1);
+  uint64_t low = bucket ? sketch_edge(bucket - 1) : 0;
+  return sketch_edge(sketch_bucket(low + (edge - 1 - low) / 2 + slack_us));
 }
 
 void slow_freeze(struct slow *slow, const struct sketch *stable)

@@ -219,3 +219,42 @@ TEST(what_fills_a_look_adds_up)
   EXPECT_INT(bins, 20000);
   EXPECT_INT(inputs, 20200);
 }
+
+/* Plays 200 seconds: sums of all counts of each arm. */
+static void played(const char *text, uint32_t n_arms, bool filled, uint64_t sums[ARMS_MAX])
+{
+  const double part[ARMS_MAX] = {0.2, 0.5, 0.3};
+  struct crowd_seen seen[ARMS_MAX];
+  struct look_arm arm;
+  struct slow slow = slow_at(20480, 49152, 100352, 163840);
+  memset(sums, 0, sizeof *sums * ARMS_MAX);
+  crowd_of(text, 300, 9);
+  crowd.n_arms = n_arms;
+  crowd.second = 0;
+  crowd_cut(&crowd, &slow);
+  for (int s = 0; s < 200; s++) {
+    crowd_second(&crowd, part, seen);
+    for (uint32_t i = 0; i < n_arms; i++) {
+      sums[i] = sums[i] * 31 + seen[i].requests * 7 + seen[i].errors * 3 + seen[i].slow[SLOW_P99];
+      memset(&arm, 0, sizeof arm);
+      if (filled) crowd_fill(&crowd, i, &seen[i], &arm), crowd_outcomes(&crowd, i, &arm);
+    }
+  }
+}
+
+/* What draws more or nothing leaves the counts of everybody else as they were. */
+TEST(chance_of_one_thing_is_not_that_of_another)
+{
+  uint64_t plain[ARMS_MAX], filled[ARMS_MAX], three[ARMS_MAX], worse[ARMS_MAX], bursts[ARMS_MAX];
+  played("null", 2, false, plain);
+  played("null", 2, true, filled);
+  played("null", 3, true, three);
+  played("tail:3", 3, true, worse);
+  played("b1", 3, true, bursts);
+  EXPECT(plain[ARM_CANDIDATE] == filled[ARM_CANDIDATE] && plain[ARM_STABLE] == filled[ARM_STABLE]);
+  EXPECT(plain[ARM_CANDIDATE] == three[ARM_CANDIDATE] && plain[ARM_STABLE] == three[ARM_STABLE]);
+  EXPECT(three[ARM_MORE] && three[ARM_MORE] != three[ARM_STABLE]);
+  EXPECT(worse[ARM_CANDIDATE] != three[ARM_CANDIDATE]);
+  EXPECT(worse[ARM_STABLE] == three[ARM_STABLE] && worse[ARM_MORE] == three[ARM_MORE]);
+  EXPECT(bursts[ARM_STABLE] != three[ARM_STABLE]);
+}

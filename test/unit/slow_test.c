@@ -71,3 +71,23 @@ TEST(slack_moves_thresholds_to_later_edges)
   slow_freeze_some(&slack, &late, 1, 200);
   EXPECT(slack.us[0] == UINT64_MAX);
 }
+
+/* A threshold that a small slack moved by a whole bucket cost a twentieth of the evidence. */
+TEST(slack_below_half_a_bucket_moves_nothing)
+{
+  struct sketch stable = {0};
+  struct slow plain, slack, more;
+  for (uint64_t i = 0; i < 100000; i++) sketch_add(&stable, 100000 + i);
+  slow_freeze_some(&plain, &stable, 15, 0);
+  slow_freeze_some(&slack, &stable, 15, 200); /* buckets are 1024 and 2048 us wide */
+  slow_freeze_some(&more, &stable, 15, 4096);
+  for (int j = 0; j < SLOW_ROWS; j++) {
+    EXPECT(slack.us[j] == plain.us[j]);
+    EXPECT(more.us[j] > plain.us[j] + 2048 && more.us[j] <= plain.us[j] + 6144);
+    EXPECT(sketch_is_edge(more.us[j]));
+  }
+  struct sketch none = {0};
+  for (int i = 0; i < 100; i++) sketch_add(&none, 0); /* the first bucket: 0 us */
+  slow_freeze_some(&slack, &none, 1, 1);
+  EXPECT(slack.us[0] == 2);
+}
