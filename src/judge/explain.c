@@ -135,6 +135,8 @@ static void add_diff(struct text *text, const struct trial *trial, const struct 
   add(text, "%s %+.3g", trial->plan.metric.name, result->effect);
   if (result_interval(trial, result, &lower, &upper)) add(text, " [%+.3g, %+.3g]", lower, upper);
   add(text, " beside stable");
+  if (metric_relief(trial, result->arm, &lower, &upper))
+    add(text, ", %.0f%% less variance by %s", lower * 100, trial->plan.metric.covariate.name);
 }
 
 static void add_prediction(struct text *text, const struct trial *trial,

@@ -120,9 +120,7 @@ static bool share_interval(const struct gate_result *result, double *lower, doub
 static struct mean_interval difference(const struct trial *trial, uint32_t arm, uint32_t other,
                                        double alpha)
 {
-  struct mean_spec spec = {.cap = (double)trial->plan.metric.cap_e6 / PLAN_MILLION,
-                           .alpha = alpha,
-                           .n_star = (double)trial->plan.metric.users_expected};
+  struct mean_spec spec = metric_spec(trial, alpha);
   return mean_difference(&trial->metric[arm], &trial->metric[other], &spec);
 }
 
@@ -156,6 +154,22 @@ bool metric_interval(const struct trial *trial, uint32_t arm, double *diff, doub
       difference(trial, arm, ARM_STABLE, SHOWN_ALPHA / (double)trial_treated(trial));
   *diff = at.diff, *lower = at.lower, *upper = at.upper;
   return at.enough && !m_is_nan(at.lower);
+}
+
+bool metric_relief(const struct trial *trial, uint32_t arm, double *share, double *theta)
+{
+  struct mean_spec spec = metric_spec(trial, SHOWN_ALPHA), plain = spec;
+  double ratio = (double)trial->plan.metric.cap_e6 / (double)trial->plan.metric.covariate_cap_e6;
+  plain.cuped = false;
+  if (!spec.cuped) return false;
+  struct mean_interval with = mean_difference(&trial->metric[arm], &trial->metric[ARM_STABLE],
+                                              &spec),
+                       without = mean_difference(&trial->metric[arm], &trial->metric[ARM_STABLE],
+                                                 &plain);
+  if (!(without.se > 0)) return false;
+  *share = 1 - with.se * with.se / (without.se * without.se);
+  *theta = with.theta * ratio;
+  return true;
 }
 
 /* An arm would have to beat each other open one. Alpha is split over the candidates, so that naming

@@ -253,6 +253,10 @@ bool result_interval(const struct trial *trial, const struct gate_result *result
  * look for all arms at once (95 %). False: not enough units yet. */
 bool metric_interval(const struct trial *trial, uint32_t arm, double *diff, double *lower,
                      double *upper);
+/* What the covariate takes off the variance of that difference: 0.4 is as much as 40 % of it, as if
+ * there were 1 / 0.6 times the units; theta in the metric's unit per the covariate's. False: the
+ * plan names none, or nothing varies yet. */
+bool metric_relief(const struct trial *trial, uint32_t arm, double *share, double *theta);
 /* A/B: the arm whose metric is better than every other open one's by an interval clear of zero,
  * once users, whole weeks and time are reached; ARM_NONE: none. Over all arms and looks a plan
  * without a best arm names one with a chance of at most 5 %. */

@@ -12,6 +12,14 @@ void trial_count(struct trial *trial, const struct look *look);
 void trial_recent(struct trial *trial, const struct look *look);
 /* Bad answers of an arm in a look: failures, or slow at p99 where that row is used. */
 uint64_t arm_bad(const struct trial *trial, const struct look_arm *arm);
+/* How the metric is compared: CUPED where the plan names a covariate. */
+static inline struct mean_spec metric_spec(const struct trial *trial, double alpha)
+{
+  return (struct mean_spec){.cap = (double)trial->plan.metric.cap_e6 / PLAN_MILLION,
+                            .alpha = alpha,
+                            .n_star = (double)trial->plan.metric.users_expected,
+                            .cuped = trial->plan.metric.covariate.kind != BY_REQUEST};
+}
 /* Whether requests of the current step are copied, not split. */
 static inline bool trial_in_shadow(const struct trial *trial)
 {

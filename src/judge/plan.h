@@ -29,7 +29,10 @@
  *     segments:     {margin: 1.25}        # needs `segments`
  *     calibration:  {max: 5%}             # off unless named; gap between scores and outcomes;
  *                                         # needs `metric`, for its maturity
- *   metric:   {name: revenue, cap: 1000, better: more, users_expected: 5000, maturity: 7d}
+ *   metric:   {name: revenue, cap: 1000, better: more, users_expected: 5000, maturity: 7d,
+ *              covariate: parameter:spent, covariate_cap: 2000}   # header: or parameter:, a number
+ *                                         # known before the request, of which the metric is
+ *                                         # relieved (CUPED); absent counts as 0
  *   segments: [tenant, header:x-country]  # at most 4 fields of a request, as sticky_by
  *   ab:       {arms: [{name: candidate, traffic: 50%}, {name: stable, traffic: 50%}],
  *              users_min: 10000, weeks_min: 2}   # the first is the version deployed; more
@@ -149,6 +152,8 @@ struct plan {
     uint64_t cap_e6;          /* millionths of the metric's unit: a value beyond it counts as it */
     bool less;                /* less is better */
     uint64_t users_expected;  /* n_star */
+    struct plan_key covariate; /* BY_REQUEST: none */
+    uint64_t covariate_cap_e6; /* as cap_e6, and the same where nothing is said */
     uint64_t maturity_ms;     /* outcomes of younger requests wait; 60 s where nothing is said */
   } metric;
   uint32_t n_segments; /* fields; each value of one is a segment, at most PLAN_SEGMENTS_MAX */

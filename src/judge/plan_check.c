@@ -189,6 +189,9 @@ enum code plan_check(const struct plan *plan, struct err *err)
   if (!plan->gates[GATE_CALIBRATION].off && !plan->metric.name[0])
     return BAD(err, "gates.calibration",
                "'gates.calibration' needs a 'metric': its maturity says when an outcome is final");
+  if (plan->metric.covariate.kind == BY_TENANT)
+    return BAD(err, "metric.covariate",
+               "'metric.covariate' should be header:NAME or parameter:NAME: it is a number");
   if (plan->final_step_needs_labels && !plan->metric.name[0])
     return BAD(err, "final_step_needs_labels", "'final_step_needs_labels' needs a 'metric'");
   if (plan->compare.by == ALIKE_OVERLAP && !plan->compare.k)

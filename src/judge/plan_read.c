@@ -362,7 +362,8 @@ static enum code gates(const struct yaml *node, struct plan *plan, struct err *e
 
 static enum code metric(const struct yaml *node, struct plan *plan, struct err *err)
 {
-  static const char *const keys[] = {"name", "cap", "better", "users_expected", "maturity", NULL};
+  static const char *const keys[] = {"name",     "cap",       "better",        "users_expected",
+                                     "maturity", "covariate", "covariate_cap", NULL};
   static const char *const better[] = {"more", "less", NULL};
   if (absent(node)) return OK;
   TRY(map_check(node, keys, err));
@@ -376,6 +377,11 @@ static enum code metric(const struct yaml *node, struct plan *plan, struct err *
   uint64_t usual_ms = plan->metric.maturity_ms;
   TRY(duration(yaml_get(node, "maturity"), &plan->metric.maturity_ms, err));
   if (!plan->metric.maturity_ms) plan->metric.maturity_ms = usual_ms; /* plans from before had 0 */
+  plan->metric.covariate_cap_e6 = plan->metric.cap_e6;
+  TRY(key(yaml_get(node, "covariate"), &plan->metric.covariate, err));
+  const struct yaml *most = yaml_get(node, "covariate_cap");
+  TRY(decimal64(most, 6, CAP_MAX_E6, &plan->metric.covariate_cap_e6, err));
+  if (!plan->metric.covariate_cap_e6) return yaml_fail(err, most, "should be above 0");
   plan->metric.less = less != 0;
   return OK;
 }

@@ -167,6 +167,10 @@ static void about_write(const struct plan *plan, struct json_out *out)
     put_str(out, "better", plan->metric.less ? "less" : "more");
     json_out_key_u64(out, "users_expected", plan->metric.users_expected);
     put_time(out, "maturity", plan->metric.maturity_ms);
+    if (plan->metric.covariate.kind != BY_REQUEST) {
+      put_key(out, "covariate", &plan->metric.covariate);
+      put_decimal(out, "covariate_cap", plan->metric.covariate_cap_e6, 6);
+    }
     json_out_close(out, '}');
   }
   json_out_key(out, "segments");

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include <math.h>
 
+#include "base/text.h"
 #include "serve/shadow/reading.h"
 #include "serve/release_int.h"
 
@@ -75,6 +76,15 @@ static void inputs_note(const struct call *call, struct tally *tally, uint32_t r
   memcpy(sample->text, text.at, sample->len);
 }
 
+static float covariate_of(const struct call *call)
+{
+  struct slice text = call->split->covariate;
+  float value;
+  bool over;
+  if (text.len) text = release_field(call, text);
+  return text.len && text_read_f32(text.at, text.len, &value, &over) ? value : NAN;
+}
+
 /* Remembers what was answered, for the day its outcome is told. Only evidence is a release's: what
  * else its arms answered would not be comparable. */
 static void prediction_note(struct call *call, const struct reading *reading, bool of_release)
@@ -95,6 +105,7 @@ static void prediction_note(struct call *call, const struct reading *reading, bo
   row->version = call->version->number;
   row->weight = call->arm ? call->arm->weight : WEIGHT_WHOLE;
   row->score = reading->has_score ? (float)reading->score : NAN;
+  row->covariate = of_release ? covariate_of(call) : NAN;
   row->label = label_of(reading);
   row->wall_ms = (serve->now_us + serve->wall_us) / 1000;
   row->unit = of_release ? call->unit : unit_hash(id);

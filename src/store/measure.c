@@ -8,7 +8,7 @@
 /* By arm and unit, so that a unit's mean is formed in one walk and always in the same order. */
 static const char measure_text[] =
     "SELECT p.arm, p.unit, p.label, p.score, o.at_ms - p.wall_ms, o.value, o.label, o.weight,"
-    "  p.wall_ms, p.version"
+    "  p.wall_ms, p.version, p.covariate"
     " FROM predictions p LEFT JOIN outcomes o ON o.model = p.model AND o.request = p.request"
     " WHERE p.model = ?1 AND p.wall_ms BETWEEN ?3 AND ?4 + ?5 AND p.release = ?2"
     " ORDER BY CASE ?2 WHEN 0 THEN p.version ELSE p.arm END, p.unit, p.wall_ms, p.seq";
@@ -39,13 +39,14 @@ struct unit {
   int group, arm; /* arm: its place among the sums */
   bool begun, first; /* first: no row of it has been added */
   double sum, weight;
+  int64_t covariate; /* in parts of its cap */
 };
 
 static void unit_end(struct unit *unit, struct outcome_sums *arms, double cap)
 {
   int64_t parts;
   if (unit->weight > 0 && mean_parts(unit->sum / unit->weight, cap, &parts))
-    mean_add(&arms[unit->arm].metric, parts, 0);
+    mean_add(&arms[unit->arm].metric, parts, unit->covariate);
   unit->sum = unit->weight = 0;
 }
 
@@ -136,6 +137,8 @@ static void row_add(struct outcome_sums *arms, struct unit *unit, sqlite3_stmt *
     int arm = of->release ? group : version_place(arms, version);
     *unit = (struct unit){.key = key, .first_ms = wall_ms, .group = group, .arm = arm,
                           .begun = true, .first = true};
+    if (!mean_parts(sqlite3_column_double(row, 10), of->covariate_cap, &unit->covariate))
+      unit->covariate = 0;
   }
   bool late = told && sqlite3_column_int64(row, 4) > of->maturity_ms;
   struct outcome_sums *sums = &arms[unit->arm];

@@ -20,7 +20,8 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS predictions (seq INTEGER PRIMARY KEY, model INTEGER NOT NULL,"
     " request TEXT NOT NULL, wall_ms INTEGER NOT NULL, release INTEGER NOT NULL,"
     " version INTEGER NOT NULL, arm INTEGER NOT NULL, weight INTEGER NOT NULL,"
-    " unit INTEGER NOT NULL, label INTEGER, score REAL, UNIQUE (model, request)) STRICT;"
+    " unit INTEGER NOT NULL, label INTEGER, score REAL, covariate REAL,"
+    " UNIQUE (model, request)) STRICT;"
     "CREATE TABLE IF NOT EXISTS inputs (model INTEGER NOT NULL, request TEXT NOT NULL,"
     " beginning TEXT NOT NULL, PRIMARY KEY (model, request)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS predictions_age ON predictions (model, wall_ms);"
@@ -50,7 +51,7 @@ static enum code writer_prepare(struct outcomes *outcomes, struct err *err)
        "SELECT id, keep_ms, tenant FROM models ORDER BY id <= ?1, id LIMIT 1"},
       {&outcomes->predict,
        "INSERT OR IGNORE INTO predictions (model, request, wall_ms, release, version, arm, weight,"
-       " unit, label, score) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"},
+       " unit, label, score, covariate) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"},
       {&outcomes->sample, "INSERT OR IGNORE INTO inputs VALUES (?1, ?2, ?3)"},
       {&outcomes->known, "SELECT 1 FROM predictions WHERE model = ?1 AND request = ?2"},
       {&outcomes->told, "SELECT outcome, weight FROM outcomes WHERE model = ?1 AND request = ?2"},
@@ -96,6 +97,20 @@ enum code outcomes_limit(struct outcomes *outcomes, int64_t bytes, struct err *e
   return sql_run(outcomes->db, size, err);
 }
 
+/* Files of before there were covariates lack the column. */
+static enum code column_add(struct outcomes *outcomes, struct err *err)
+{
+  sqlite3_stmt *stmt;
+  bool row = false;
+  if (sql_prepare(outcomes->db,
+                  "SELECT 1 FROM pragma_table_info('predictions') WHERE name = 'covariate'", &stmt,
+                  err) ||
+      outcomes_step(outcomes, stmt, &row, err))
+    return err->code;
+  sqlite3_reset(stmt);
+  return row ? OK : sql_run(outcomes->db, "ALTER TABLE predictions ADD COLUMN covariate REAL", err);
+}
+
 static enum code handle_open(struct outcomes *outcomes, const struct datadir *dir, const char *vfs,
                              bool writer, struct err *err)
 {
@@ -103,7 +118,7 @@ static enum code handle_open(struct outcomes *outcomes, const struct datadir *di
   if (writer) {
     if (sql_run(outcomes->db, "PRAGMA page_size=4096; PRAGMA journal_mode=WAL;", err) ||
         outcomes_limit(outcomes, OUTCOME_BYTES_MAX, err) || sql_run(outcomes->db, schema, err) ||
-        writer_prepare(outcomes, err))
+        column_add(outcomes, err) ||        writer_prepare(outcomes, err))
       return err->code;
     sqlite3_wal_hook(outcomes->db, pages_logged, outcomes);
   }
@@ -256,6 +271,7 @@ static enum code prediction_add(struct outcomes *outcomes, int64_t model,
   sqlite3_bind_int64(stmt, 8, (int64_t)row->unit);
   label_bind(stmt, 9, row->label);
   number_bind(stmt, 10, (double)row->score);
+  number_bind(stmt, 11, (double)row->covariate);
   return once(outcomes, stmt, err);
 }
 

@@ -74,13 +74,15 @@ void outcomes_tidy(struct outcomes *outcomes, bool busy);
  * The metric is of those units alone whose first prediction of the arm was made after since_ms and
  * up to mature_ms, so that what is measured one after the other adds up and each unit enters once,
  * at one age: its value is the mean, by weight, of what happened within maturity_ms of that first
- * prediction, cut to +-cap (not above 0: no metric). arms has ARMS_MAX.
+ * prediction, cut to +-cap (not above 0: no metric). Beside it stands the covariate of that first
+ * prediction, cut to +-covariate_cap, 0 where it had none. arms has ARMS_MAX.
  * Release 0: what was answered while none ran; the newest versions stand in the place of arms. */
 struct outcome_question {
   struct slice tenant, model;
   uint32_t release;
   int64_t from_ms, since_ms, mature_ms, maturity_ms; /* since_ms below from_ms: from the first on */
   double cap;
+  double covariate_cap; /* 0: what predictions say of a covariate is left out */
 };
 CHECKED enum code outcomes_measured(struct outcomes *outcomes, const struct outcome_question *of,
                                     struct outcome_sums arms[ARMS_MAX], struct err *err);

@@ -399,7 +399,7 @@ struct letter_measure {
   struct slice tenant, model; /* of control's catalog */
   uint32_t release;
   int64_t from_ms, since_ms, mature_ms, maturity_ms;
-  double cap;
+  double cap, covariate_cap;
   /* Home: */
   struct err err;
   int64_t took_us;

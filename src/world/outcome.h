@@ -40,6 +40,7 @@ struct prediction {
   uint32_t version;
   uint32_t weight; /* of WEIGHT_WHOLE: the propensity */
   float score;     /* or NaN */
+  float covariate; /* what the plan's says of this request; or NaN */
   int64_t label;   /* or LABEL_NONE */
   int64_t wall_ms;
   uint64_t unit; /* hash of the unit of assignment */

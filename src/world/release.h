@@ -63,6 +63,9 @@ struct split {
   uint32_t unjudged_max;
   bool remember; /* answers that are evidence become predictions (outcome.h): the plan has a metric,
                   * or the model a window for feedback */
+  /* Of those predictions: "header:NAME" or "parameter:NAME" of a number known before the lot was
+   * drawn; empty: none. */
+  struct slice covariate;
   enum compare compare;
   double distance;             /* COMPARE_SCORE: further apart is a disagreement */
   uint32_t overlap_k;          /* COMPARE_OVERLAP */

@@ -120,6 +120,7 @@ static const struct split *release_lay(struct arena *arena, const struct model *
   to->seed = text_copy(arena, to->seed);
   to->sticky_name = text_copy(arena, to->sticky_name);
   to->selector = text_copy(arena, to->selector);
+  to->covariate = text_copy(arena, to->covariate);
   to->shadow = version_moved(from, copies, to->shadow);
   must(!to->shadow || to->shadow->state == VERSION_READY);
   for (uint32_t i = 0; i < to->n_segments; i++)

@@ -431,6 +431,47 @@ TEST(scores_are_judged_by_what_they_say_and_not_by_stable)
   EXPECT_INT(gate->state, GATE_IDLE);
 }
 
+/* Spending follows what was spent before; the candidate's users spend a tenth of the cap less. */
+static void spending(bool relieved)
+{
+  struct plan plan = half_hour(STEP_CANARY, 5000000);
+  struct rand rand;
+  rand_seed(&rand, 21);
+  memcpy(plan.metric.name, "spent", 6);
+  plan.metric.covariate_cap_e6 = plan.metric.cap_e6;
+  if (relieved) plan.metric.covariate = (struct plan_key){BY_PARAMETER, "before"};
+  begin(&plan);
+  look_begin(0.05);
+  for (int i = 0; i < 600; i++) {
+    int64_t x, y;
+    double before = rand_unit(&rand), noise = rand_unit(&rand) / 10;
+    EXPECT(mean_parts(before, 1, &x));
+    EXPECT(mean_parts(0.1 + 0.8 * before + noise - (i % 2 ? 0.1 : 0), 1, &y));
+    mean_add(&look.arms[i % 2 ? ARM_CANDIDATE : ARM_STABLE].metric, y, x);
+  }
+  trial_look(&trial, &look, &verdict);
+}
+
+TEST(a_covariate_decides_sooner_and_the_same_way)
+{
+  const struct gate_result *gate = &verdict.gates[GATE_METRIC];
+  char text[EXPLAIN_TEXT_MAX];
+  double share, theta, lower, upper, plain;
+  spending(false);
+  EXPECT_INT(gate->state, GATE_INCONCLUSIVE);
+  EXPECT(result_interval(&trial, gate, &lower, &upper));
+  EXPECT(!metric_relief(&trial, ARM_CANDIDATE, &share, &theta));
+  plain = upper - lower;
+  spending(true);
+  EXPECT_INT(gate->state, GATE_HARM);
+  EXPECT(result_interval(&trial, gate, &lower, &upper));
+  EXPECT(lower < -0.1 && -0.1 < upper && upper - lower < plain / 3);
+  EXPECT(metric_relief(&trial, ARM_CANDIDATE, &share, &theta));
+  EXPECT(share > 0.9 && share < 1 && fabs(theta - 0.8) < 0.05);
+  gate_sentence(&trial, gate, text);
+  EXPECT(strstr(text, "% less variance by before") != NULL);
+}
+
 TEST(immature_outcomes_hold_the_last_step_only_if_asked)
 {
   struct plan plan = half_hour(STEP_CANARY, 5000000);

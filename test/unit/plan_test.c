@@ -80,7 +80,8 @@ static const char *const all_of_them[] = {
     "strategy: bluegreen\nsteps: [{switch: {holdback: 0%, for: 1m}}]",
     "strategy: ab\nmetric: {name: clicks}",
     "strategy: ab\n"
-    "metric: {name: revenue, cap: 1000.5, better: less, users_expected: 20000, maturity: 7d}\n"
+    "metric: {name: revenue, cap: 1000.5, better: less, users_expected: 20000, maturity: 7d,"
+    " covariate: parameter:spent, covariate_cap: 20.25}\n"
     "ab: {arms: [{name: a, traffic: 30%}, {name: stable, traffic: 40.5%}, {name: c, version: 7, "
     "traffic: 29.5%}], users_min: 500, weeks_min: 3}\n"
     "steps: [{ab: {for: 21d, users_min: 500, approve: {count: 2, role: admin}}}]\n",
@@ -231,6 +232,12 @@ TEST(weights_do_not_fall_and_steps_can_decide)
   REFUSED("strategy: canary\nsteps: [{canary: {traffic: 5%, for: 1m}}, {shadow: {}}]",
           "steps[1].shadow", "come first");
   REFUSED("strategy: canary\nfinal_step_needs_labels: true", "final_step_needs_labels", "metric");
+  REFUSED("strategy: canary\nmetric: {name: m, covariate: tenant}", "metric.covariate", "number");
+  REFUSED("strategy: canary\nmetric: {name: m, covariate: header:x, covariate_cap: 0}",
+          "metric.covariate_cap", "above 0");
+  REFUSED("strategy: canary\ngates: {calibration: on}", "gates.calibration", "metric");
+  REFUSED("strategy: canary\nmetric: {name: m}\ngates: {calibration: {max: 50%}}",
+          "gates.calibration.max", "below 50%");
   REFUSED("strategy: ab", "metric", "missing");
 }
 

@@ -24,7 +24,8 @@ static enum code measured(struct desk *desk, struct letter_measure *letter)
                                 .since_ms = letter->since_ms,
                                 .mature_ms = letter->mature_ms,
                                 .maturity_ms = letter->maturity_ms,
-                                .cap = letter->cap};
+                                .cap = letter->cap,
+                                .covariate_cap = letter->covariate_cap};
   return outcomes_measured(outcomes, &of, letter->arms, err);
 }
 

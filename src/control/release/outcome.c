@@ -32,6 +32,12 @@ static int64_t maturity_ms(const struct run *run)
 /* As long as outcomes can come and be looked at. */
 int64_t run_keep_ms(const struct run *run) { return OUTCOME_KEEP_MS + 2 * maturity_ms(run); }
 
+static double covariate_cap(const struct plan *plan)
+{
+  bool any = plan->metric.covariate.kind != BY_REQUEST;
+  return any ? (double)plan->metric.covariate_cap_e6 / PLAN_MILLION : 0;
+}
+
 /* --- asking ----------------------------------------------------------------------------------- */
 
 static struct mailbox *desk_next(struct control *control)
@@ -64,7 +70,8 @@ void run_measure(struct control *control, struct run *run)
                                              .since_ms = of->measured ? of->since_ms : INT64_MIN,
                                              .mature_ms = mature_ms,
                                              .maturity_ms = maturity_ms(run),
-                                             .cap = (double)run->plan.metric.cap_e6 / PLAN_MILLION};
+                                             .cap = (double)run->plan.metric.cap_e6 / PLAN_MILLION,
+                                             .covariate_cap = covariate_cap(&run->plan)};
   of->asked = true;
   control->measures_out++;
   mail_send(desk, &question->letter.mail);
@@ -221,6 +228,33 @@ static void arm_put(const struct run *run, uint32_t arm, struct json_out *out)
   json_out_close(out, '}');
 }
 
+/* What each candidate's comparison with stable gains by the covariate. */
+static void covariate_put(const struct run *run, struct json_out *out)
+{
+  const struct plan_key *key = &run->plan.metric.covariate;
+  double share, theta;
+  json_out_key(out, "covariate");
+  if (key->kind == BY_REQUEST) {
+    json_out_null(out);
+    return;
+  }
+  json_out_open(out, '{');
+  json_out_key(out, "name");
+  json_out_str(out, slice_str(key->name));
+  json_out_key(out, "variance_reduction");
+  json_out_open(out, '[');
+  for (uint32_t arm = 0; arm < run->trial.n_arms; arm++) {
+    if (arm == ARM_STABLE || !metric_relief(&run->trial, arm, &share, &theta)) continue;
+    json_out_open(out, '{');
+    json_out_key_u64(out, "arm", arm);
+    number_put(out, "share", share);
+    number_put(out, "theta", theta);
+    json_out_close(out, '}');
+  }
+  json_out_close(out, ']');
+  json_out_close(out, '}');
+}
+
 void outcomes_put(const struct run *run, struct json_out *out)
 {
   json_out_key(out, "feedback");
@@ -233,6 +267,7 @@ void outcomes_put(const struct run *run, struct json_out *out)
   json_out_str(out, slice_str(run->plan.metric.name));
   json_out_key(out, "maturity_s");
   json_out_f64(out, (double)maturity_ms(run) / 1000);
+  covariate_put(run, out);
   json_out_key(out, "arms");
   json_out_open(out, '[');
   for (uint32_t arm = 0; arm < run->trial.n_arms; arm++) arm_put(run, arm, out);

@@ -74,6 +74,7 @@ static struct split *split_make(const struct run *run, uint32_t n_loops, struct 
       .sticky_name = slice_str(plan->sticky_by.name),
       .remember = run_remembers(run),
       .selector = key_text(&plan->choose_by, scratch),
+      .covariate = key_text(&plan->metric.covariate, scratch),
       .shadow_weight = rollout_copied(&run->now, plan),
       .unjudged_max = whole || unjudged > UINT32_MAX ? UINT32_MAX : (uint32_t)unjudged,
       .compare = compare_of(plan, &run->arms[ARM_STABLE]->load.contract),

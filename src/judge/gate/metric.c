@@ -2,17 +2,16 @@
  * plan allows?
  * Thread: any, pure.
  * The harm side of an A/B test and the guard of a canary whose outcomes come back. The bound is
- * one-sided and holds at every look; the allowed loss is a part of stable's mean.
+ * one-sided and holds at every look; the allowed loss is a part of stable's mean. With a covariate
+ * means are those of y' (CUPED), which differ as y does and vary less.
  * Source: release-statistics 11.
  * SPDX-License-Identifier: MIT */
 #include "judge/judge_int.h"
 
 static struct mean_interval interval_of(const struct trial *trial, uint32_t arm, double alpha)
 {
-  struct mean_spec spec = {.cap = (double)trial->plan.metric.cap_e6 / PLAN_MILLION,
-                           .alpha = alpha,
-                           .n_star = (double)trial->plan.metric.users_expected,
-                           .one_sided = true};
+  struct mean_spec spec = metric_spec(trial, alpha);
+  spec.one_sided = true;
   return mean_difference(&trial->metric[arm], &trial->metric[ARM_STABLE], &spec);
 }
 
