@@ -17,6 +17,7 @@
 #include "api/manifest_int.h"
 #include "api/render_int.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "store/artifact.h"
 
 /* ---- index ---- */
@@ -55,41 +56,22 @@ enum desk_step repository_index(struct ask *ask)
 
 /* ---- base64 ---- */
 
-static int base64_value(char c)
-{
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* RFC 4648 with padding, nothing else; straight into the stage. */
+/* Straight into the stage. */
 static bool base64_stage(struct stage *stage, struct slice text, struct err *err)
 {
-  char block[3 * 16384];
-  size_t filled = 0, pad = 0;
-  if (text.len % 4 != 0) goto bad;
-  if (text.len) pad = (size_t)(text.at[text.len - 1] == '=') + (text.at[text.len - 2] == '=');
-  for (size_t i = 0; i < text.len; i += 4) {
-    bool last = i + 4 == text.len;
-    uint32_t bits = 0;
-    for (size_t k = 0; k < 4; k++) {
-      int value = last && k >= 4 - pad ? 0 : base64_value(text.at[i + k]);
-      if (value < 0) goto bad;
-      bits = bits << 6 | (uint32_t)value;
+  enum { BLOCK = 3 * 16384 };
+  char block[BLOCK];
+  while (text.len) {
+    size_t len, n = text.len < BASE64_LEN(BLOCK) ? text.len : BASE64_LEN(BLOCK);
+    bool good = base64_read(slice_of(text.at, n), block, sizeof block, &len);
+    text = slice_from(text, n);
+    if (!good || (text.len && len < sizeof block)) { /* padding is at the end alone */
+      fail(err, E_INVALID_ARGUMENT, "the file is not base64");
+      return false;
     }
-    size_t n = last ? 3 - pad : 3;
-    if (last && pad && (bits & (pad == 2 ? 0xffffu : 0xffu))) goto bad;
-    for (size_t k = 0; k < n; k++) block[filled++] = (char)(bits >> (16 - 8 * k));
-    if (filled == sizeof block || last) {
-      if (stage_add(stage, slice_of(block, filled), err) != OK) return false;
-      filled = 0;
-    }
+    if (stage_add(stage, slice_of(block, len), err) != OK) return false;
   }
   return true;
-bad:
-  fail(err, E_INVALID_ARGUMENT, "the file is not base64");
-  return false;
 }
 
 /* ---- load ---- */

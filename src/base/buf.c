@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/utf8.h"
 
 void buf_init(struct buf *buf, size_t max) { *buf = (struct buf){.max = max}; }
@@ -43,6 +44,23 @@ enum code buf_add(struct buf *buf, struct slice bytes)
   if (!buf_room(buf, bytes.len)) return E_LIMIT_EXCEEDED;
   if (bytes.len) memcpy(buf->at + buf->len, bytes.at, bytes.len);
   buf->len += bytes.len;
+  return OK;
+}
+
+enum code buf_hex(struct buf *buf, struct slice bytes)
+{
+  if (!buf_room(buf, HEX_LEN(bytes.len) + 1)) return E_LIMIT_EXCEEDED;
+  hex_write(bytes, buf->at + buf->len);
+  buf->len += HEX_LEN(bytes.len);
+  return OK;
+}
+
+enum code buf_unhex(struct buf *buf, struct slice hex)
+{
+  if (!hex.len) return OK;
+  if (!buf_room(buf, hex.len / 2)) return E_LIMIT_EXCEEDED;
+  if (!hex_read(hex, buf->at + buf->len)) return E_INVALID_ARGUMENT;
+  buf->len += hex.len / 2;
   return OK;
 }
 

@@ -22,6 +22,10 @@ enum code buf_print(struct buf *buf, const char *fmt, ...) PRINTF(2, 3);
 /* A JSON string with its quotes: control bytes, quotes and backslashes escaped; invalid UTF-8 as
  * U+FFFD. */
 enum code buf_json(struct buf *buf, struct slice text);
+/* The hex of bytes; the bytes of hex (base/text.h): E_INVALID_ARGUMENT, and nothing is added, when
+ * it is none. */
+enum code buf_hex(struct buf *buf, struct slice bytes);
+enum code buf_unhex(struct buf *buf, struct slice hex);
 struct slice buf_lend(const struct buf *buf);
 
 #endif

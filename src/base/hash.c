@@ -1,4 +1,4 @@
-/* hash.c - SHA-256, HMAC and Ed25519 through OpenSSL, SipHash-2-4 and base64 by hand.
+/* hash.c - SHA-256, HMAC and Ed25519 through OpenSSL, SipHash-2-4 by hand.
  * Thread: any.
  * HMAC is made of the plain SHA-256 functions, whose state is a struct that can be copied:
  * OpenSSL's own HMAC takes memory for each, and the request path must not.
@@ -11,6 +11,7 @@
 #include <openssl/sha.h>
 
 #include "base/err.h"
+#include "base/text.h"
 
 void sha256_init(struct sha256 *sha)
 {
@@ -47,72 +48,12 @@ struct digest sha256_of(struct slice bytes)
 
 void digest_hex(const struct digest *digest, char to[SHA256_HEX_LEN + 1])
 {
-  static const char digits[] = "0123456789abcdef";
-  for (int i = 0; i < SHA256_LEN; i++) {
-    to[2 * i] = digits[digest->at[i] >> 4];
-    to[2 * i + 1] = digits[digest->at[i] & 15];
-  }
-  to[SHA256_HEX_LEN] = '\0';
-}
-
-static int hex_digit(char c)
-{
-  if (c >= '0' && c <= '9') return c - '0';
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  hex_write(slice_of((const char *)digest->at, SHA256_LEN), to);
 }
 
 bool digest_from_hex(struct slice hex, struct digest *digest)
 {
-  if (hex.len != SHA256_HEX_LEN) return false;
-  for (int i = 0; i < SHA256_LEN; i++) {
-    int hi = hex_digit(hex.at[2 * i]), lo = hex_digit(hex.at[2 * i + 1]);
-    if (hi < 0 || lo < 0) return false;
-    digest->at[i] = (unsigned char)(hi << 4 | lo);
-  }
-  return true;
-}
-
-static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-size_t base64_write(struct slice bytes, char *to)
-{
-  char *at = to;
-  for (size_t i = 0; i < bytes.len; i += 3) {
-    size_t n = bytes.len - i < 3 ? bytes.len - i : 3;
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; k++)
-      group = group << 8 | (k < n ? (unsigned char)bytes.at[i + k] : 0u);
-    for (size_t k = 0; k < 4; k++) *at++ = k <= n ? letters[group >> (18 - 6 * k) & 63] : '=';
-  }
-  *at = '\0';
-  return (size_t)(at - to);
-}
-
-static int letter_value(char c)
-{
-  const char *at = c ? strchr(letters, c) : NULL;
-  return at ? (int)(at - letters) : -1;
-}
-
-bool base64_read(struct slice text, unsigned char *to, size_t cap, size_t *len)
-{
-  size_t pads = 0;
-  *len = 0;
-  if (text.len % 4) return false;
-  while (pads < 2 && pads < text.len && text.at[text.len - 1 - pads] == '=') pads++;
-  if (text.len / 4 * 3 - pads > cap) return false;
-  for (size_t i = 0; i < text.len; i += 4) {
-    size_t n = i + 4 == text.len ? 4 - pads : 4;
-    uint32_t group = 0;
-    for (size_t k = 0; k < 4; k++) {
-      int value = k < n ? letter_value(text.at[i + k]) : 0;
-      if (value < 0) return false;
-      group = group << 6 | (uint32_t)value;
-    }
-    if (group & ((1u << 8 * (4 - n)) - 1)) return false; /* bits that no byte has */
-    for (size_t k = 0; k + 1 < n; k++) to[(*len)++] = (unsigned char)(group >> (16 - 8 * k));
-  }
-  return true;
+  return hex.len == SHA256_HEX_LEN && hex_read(hex, digest->at);
 }
 
 bool digest_same(const struct digest *a, const struct digest *b)

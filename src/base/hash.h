@@ -31,13 +31,6 @@ bool digest_from_hex(struct slice hex, struct digest *digest); /* lower case, 64
 /* Whether the two are equal, in a time that does not tell where they differ. */
 bool digest_same(const struct digest *a, const struct digest *b);
 
-/* Base64 by RFC 4648, section 4: with padding, nothing else. write: BASE64_LEN letters and a NUL;
- * returns how many letters. read: at most cap bytes; false when it is not base64, not in its one
- * spelling, or more than that. */
-#define BASE64_LEN(bytes) (((bytes) + 2) / 3 * 4)
-size_t base64_write(struct slice bytes, char *to);
-bool base64_read(struct slice text, unsigned char *to, size_t cap, size_t *len);
-
 /* HMAC-SHA-256 with one key, which is hashed once: making one takes no memory and may be done by
  * many threads at once. Wiped by hmac_deinit. */
 struct hmac {

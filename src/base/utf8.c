@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "base/utf8.h"
 
+#include "base/text.h"
+
 static bool is_tail(unsigned char c) { return (c & 0xc0) == 0x80; }
 
 size_t utf8_len(struct slice s)
@@ -81,7 +83,6 @@ static char short_escape(unsigned char c)
 
 size_t utf8_json(char to[UTF8_JSON_MAX], struct slice *rest)
 {
-  static const char hex[] = "0123456789abcdef";
   unsigned char c = (unsigned char)rest->at[0];
   char letter = short_escape(c);
   size_t n = letter || c < 0x20 || c == 0x7f ? 1 : utf8_len(*rest);
@@ -91,8 +92,7 @@ size_t utf8_json(char to[UTF8_JSON_MAX], struct slice *rest)
   if (letter) return to[0] = '\\', to[1] = letter, 2;
   if (c < 0x20 || c == 0x7f) {
     memcpy(to, "\\u00", 4);
-    to[4] = hex[c >> 4];
-    to[5] = hex[c & 15];
+    hex_number(c, to + 4, 2);
     return 6;
   }
   memcpy(to, from, n);

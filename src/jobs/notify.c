@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "base/text.h"
 
 enum {
   FIRST_US = 1000000,

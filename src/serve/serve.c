@@ -4,6 +4,7 @@
 #include "serve/serve.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "serve/release_int.h"
 
 struct serve *serve_new(const struct serve_opts *opts)
@@ -26,11 +27,8 @@ struct serve *serve_new(const struct serve_opts *opts)
   rand_secret(&seed, sizeof seed);
   rand_seed(&serve->rand, seed);
   /* Ids: 8 hex digits of this start, 2 of the loop, then a counter. */
-  static const char hex[] = "0123456789abcdef";
-  uint64_t start = rand_u64(&serve->rand);
-  for (int i = 0; i < 8; i++) serve->id_prefix[i] = hex[start >> (4 * i) & 15];
-  serve->id_prefix[8] = hex[opts->loop >> 4 & 15];
-  serve->id_prefix[9] = hex[opts->loop & 15];
+  hex_number(rand_u64(&serve->rand), serve->id_prefix, 8);
+  hex_number(opts->loop, serve->id_prefix + 8, 2);
   serve->id_prefix[10] = '-';
   serve->id_prefix_len = 11;
   return serve;
@@ -192,15 +190,13 @@ static bool id_is_sane(struct slice id)
 
 uint8_t serve_request_id(struct serve *serve, struct slice asked, char *to)
 {
-  static const char hex[] = "0123456789abcdef";
   if (id_is_sane(asked)) {
     memcpy(to, asked.at, asked.len);
     return (uint8_t)asked.len;
   }
   enum { DIGITS = 10 };
-  uint64_t n = ++serve->ids;
   uint8_t len = serve->id_prefix_len;
   memcpy(to, serve->id_prefix, len);
-  for (int i = DIGITS - 1; i >= 0; i--, n >>= 4) to[len + i] = hex[n & 15];
+  hex_number(++serve->ids, to + len, DIGITS);
   return (uint8_t)(len + DIGITS);
 }

@@ -100,7 +100,7 @@ static enum code name_new(int folder_fd, const struct parcel_want *want, char na
   unsigned char random[PARCEL_ID_LEN / 2];
   char id[PARCEL_ID_LEN + 1];
   rand_secret(random, sizeof random);
-  for (size_t i = 0; i < sizeof random; i++) snprintf(id + 2 * i, 3, "%02x", random[i]);
+  hex_write(slice_of((const char *)random, sizeof random), id);
   name_make(id, want, name);
   int fd = openat(folder_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return fail_errno(err, errno, "the upload");

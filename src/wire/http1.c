@@ -183,13 +183,6 @@ static enum h1_event piece_feed(struct h1 *h1, struct slice *in, struct slice *o
   return H1_BODY;
 }
 
-static int hex_digit(char c)
-{
-  if (c >= '0' && c <= '9') return c - '0';
-  c = (char)(c | 0x20);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The size line is over: is there room for that much? */
 static enum code chunk_begin(struct h1 *h1, struct err *err)
 {
@@ -212,7 +205,7 @@ static enum code chunk_begin(struct h1 *h1, struct err *err)
 
 static enum code size_byte(struct h1 *h1, char c, struct err *err)
 {
-  int digit = hex_digit(c);
+  int digit = hex_value(c);
   if (digit >= 0) {
     if (++h1->digits > 16) return fail(err, E_BAD_REQUEST, "chunk size of more than 16 digits");
     h1->left = h1->left << 4 | (uint64_t)digit;

@@ -3,13 +3,13 @@
  *
  * data_value walks the brackets with a counter per level and hands runs of scalars to a loop of
  * their datatype. FP32 has a loop of its own: it is what nearly all requests carry.
- * Source: RFC 4648 section 4 (base64, with or without padding).
  * SPDX-License-Identifier: MIT */
 #include "wire/infer_int.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/text.h"
 #include "wire/json_int.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are little-endian in memory");
@@ -208,38 +208,6 @@ static void bytes_length(struct data *data, size_t len)
   data->used += sizeof head + len;
 }
 
-static int base64_value(char c)
-{
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Decodes text to `to`, which has text.len / 4 * 3 + 3 bytes; false when it is not base64. */
-static bool base64_read(struct slice text, char *to, size_t *len)
-{
-  size_t n = text.len, at = 0;
-  if (n && n % 4 == 0) {
-    if (text.at[n - 1] == '=') n--;
-    if (text.at[n - 1] == '=') n--;
-  }
-  if (n % 4 == 1) return false;
-  uint32_t bits = 0;
-  for (size_t i = 0; i < n; i++) {
-    int value = base64_value(text.at[i]);
-    if (value < 0) return false;
-    bits = bits << 6 | (uint32_t)value;
-    if (i % 4 != 3) continue;
-    to[at++] = (char)(bits >> 16), to[at++] = (char)(bits >> 8), to[at++] = (char)bits;
-    bits = 0;
-  }
-  if (n % 4 == 2) to[at++] = (char)(bits >> 4);
-  if (n % 4 == 3) to[at++] = (char)(bits >> 10), to[at++] = (char)(bits >> 2);
-  *len = at;
-  return true;
-}
-
 static const char *bytes_wrong(struct data *data, const char *what)
 {
   if (data->json->code != OK) return NULL;
@@ -261,8 +229,9 @@ static const char *b64_element(struct data *data, const char *p)
   if (json_next(json) != JSON_OBJECT_END)
     return bytes_wrong(data, "{\"b64\":\"...\"} alone: it has other members");
   size_t len;
-  if (!bytes_room(data, text.len / 4 * 3 + 3 + sizeof(uint32_t))) return NULL;
-  if (!base64_read(text, data->at + data->used + sizeof(uint32_t), &len))
+  size_t most = text.len / 4 * 3 + 3;
+  if (!bytes_room(data, most + sizeof(uint32_t))) return NULL;
+  if (!base64_read_loose(text, data->at + data->used + sizeof(uint32_t), most, &len))
     return bytes_wrong(data, "base64");
   bytes_length(data, len);
   return json->at;

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "base/text.h"
 #include "base/utf8.h"
 #include "wire/json_int.h"
 
@@ -55,13 +56,6 @@ static uint64_t word_stops(uint64_t w)
   const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
   uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
   return ((quote - ones) | (slash - ones) | (w - ones * 0x20) | w) & highs;
-}
-
-static int hex_value(char c)
-{
-  if (c >= '0' && c <= '9') return c - '0';
-  c = (char)(c | 0x20);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* The four hex digits at p; -1 when they are none. */

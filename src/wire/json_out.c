@@ -96,14 +96,12 @@ void json_out_key_of(struct json_out *out, struct slice key)
 /* Puts one byte that JSON must not hold as it is. */
 static size_t escape_put(char *to, unsigned char c)
 {
-  static const char hex[] = "0123456789abcdef";
   static const char brief[128] = {['"'] = '"',  ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f',
                                   ['\n'] = 'n', ['\r'] = 'r',  ['\t'] = 't'};
   to[0] = '\\';
   if (brief[c]) return to[1] = brief[c], 2;
   memcpy(to + 1, "u00", 3);
-  to[4] = hex[c >> 4];
-  to[5] = hex[c & 15];
+  hex_number(c, to + 4, 2);
   return 6;
 }
 

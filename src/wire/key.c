@@ -5,12 +5,12 @@
 
 #include <zlib.h>
 
-static const char hex[] = "0123456789abcdef";
+#include "base/text.h"
 
 static void crc_write(struct slice of, char to[KEY_TEXT_CRC])
 {
   unsigned long crc = crc32(0, (const unsigned char *)of.at, (unsigned)of.len);
-  for (int i = KEY_TEXT_CRC - 1; i >= 0; i--, crc >>= 4) to[i] = hex[crc & 15];
+  hex_number(crc, to, KEY_TEXT_CRC);
 }
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -40,10 +40,8 @@ void key_text_make(const unsigned char random[KEY_RANDOM], char to[KEY_TEXT_LEN 
   memcpy(at, "slw_", 4), at += 4;
   for (int i = 0; i < KEY_TEXT_ID; i++) *at++ = letters[*random++ & 31];
   *at++ = '_';
-  for (int i = 0; i < KEY_TEXT_SECRET / 2; i++, random++) {
-    *at++ = hex[*random >> 4];
-    *at++ = hex[*random & 15];
-  }
+  hex_write(slice_of((const char *)random, KEY_TEXT_SECRET / 2), at);
+  at += KEY_TEXT_SECRET;
   crc_write(slice_of(to, (size_t)(at - to)), at + 1);
   *at = '_';
   to[KEY_TEXT_LEN] = '\0';

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: MIT */
 #include "wire/predict_v1.h"
 
+#include "base/text.h"
 #include "base/utf8.h"
 #include "wire/infer_int.h"
 #include "wire/json_int.h"
@@ -201,22 +202,10 @@ enum code predict_read(struct arena *arena, const struct contract *contract, str
 
 static void b64_out(struct json_out *out, struct slice bytes)
 {
-  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const unsigned char *from = (const unsigned char *)bytes.at;
   json_out_open(out, '{');
   json_out_raw(out, SLICE("\"b64\":\""));
-  if (!json_out_room(out, (bytes.len + 2) / 3 * 4)) return;
-  char *to = out->at + out->len;
-  for (size_t i = 0; i < bytes.len; i += 3) {
-    size_t left = bytes.len - i;
-    uint32_t bits = (uint32_t)from[i] << 16 | (left > 1 ? (uint32_t)from[i + 1] << 8 : 0) |
-                    (left > 2 ? from[i + 2] : 0u);
-    *to++ = digits[bits >> 18];
-    *to++ = digits[bits >> 12 & 63];
-    *to++ = left > 1 ? digits[bits >> 6 & 63] : '=';
-    *to++ = left > 2 ? digits[bits & 63] : '=';
-  }
-  out->len = (size_t)(to - out->at);
+  if (!json_out_room(out, BASE64_LEN(bytes.len) + 1)) return;
+  out->len += base64_write(bytes, out->at + out->len);
   json_out_raw(out, SLICE("\"}"));
 }
 

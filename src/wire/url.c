@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "wire/url.h"
 
+#include "base/text.h"
 #include "base/utf8.h"
 
 /* What a path may be made of before decoding: pchar of RFC 3986 and '/'. */
@@ -12,18 +13,11 @@ static const unsigned char path_byte[256] = {
     ['+'] = 1, [','] = 1, [';'] = 1, ['='] = 1, [':'] = 1, ['@'] = 1, ['/'] = 1, ['%'] = 1,
 };
 
-static int hex_digit(char c)
-{
-  if (c >= '0' && c <= '9') return c - '0';
-  c = (char)(c | 0x20);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte an escape at s.at[i] stands for, or -1. */
 static int escape_read(struct slice s, size_t i)
 {
   if (s.len - i < 3) return -1;
-  int high = hex_digit(s.at[i + 1]), low = hex_digit(s.at[i + 2]);
+  int high = hex_value(s.at[i + 1]), low = hex_value(s.at[i + 2]);
   return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 

@@ -336,6 +336,25 @@ def the_repository_loads_and_unloads():
 
 
 @test
+def files_in_base64_are_read_a_block_at_a_time():
+    block = 3 * 16384
+    with Daemon() as d:
+        def load(text):
+            return d.post("/v2/repository/models/m/load",
+                          {"parameters": {"config": "{}", "file:1/model.json": text}})
+        for n in [block - 1, block, block + 1, 2 * block, 2 * block + 2]:
+            model = linear(2)
+            model += b" " * (n - len(model))
+            expect_eq(load(base64.b64encode(model).decode()).status, 200, n)
+            version = d.get("/api/v1/models/m").json()["newest"]
+            files = d.get("/api/v1/models/m/versions/%d" % version).json()["files"]
+            expect_eq([f["sha256"] for f in files], [hashlib.sha256(model).hexdigest()], n)
+        ended = base64.b64encode(b"{" * (block - 1)).decode()  # a block whose padding ends it
+        for text in [ended + "e30=", "e30", "e3==", "e30=\n"]:
+            is_error(load(text), 400, "INVALID_ARGUMENT")
+
+
+@test
 def statistics_count_what_was_answered():
     with Daemon() as d:
         push(d, "m", linear(2))

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "base/text.h"
 #include "wire/audit/chain.h"
 
 enum { ROWS = 12, LINES = ROWS + 2 };

@@ -17,17 +17,10 @@ struct looks {
 
 static enum code look_add(void *arg, const struct journal_row *row, struct err *err)
 {
-  static const char digits[] = "0123456789abcdef";
   struct looks *looks = arg;
-  char pair[2];
   if (looks->n++ && !looks->lines) buf_add(&looks->text, SLICE(","));
   buf_print(&looks->text, "{\"look\":%llu,\"hex\":\"", (unsigned long long)row->look);
-  for (size_t i = 0; i < row->bytes.len; i++) {
-    unsigned char byte = (unsigned char)row->bytes.at[i];
-    pair[0] = digits[byte >> 4];
-    pair[1] = digits[byte & 15];
-    buf_add(&looks->text, slice_of(pair, 2));
-  }
+  buf_hex(&looks->text, row->bytes);
   buf_add(&looks->text, looks->lines ? SLICE("\"}\n") : SLICE("\"}"));
   looks->next = row->look + 1;
   if (looks->text.full)

@@ -94,26 +94,13 @@ static void look_compare(struct replaying *replaying, uint64_t look)
   arena_deinit(&arena);
 }
 
-static int hex_value(char c)
-{
-  if (c >= '0' && c <= '9') return c - '0';
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static enum code row_judge(struct replaying *replaying, const json_t *row, struct buf *bytes,
                            struct err *err)
 {
-  const char *hex = get_str(row, "hex");
   bool judged;
   uint64_t look;
   buf_reset(bytes);
-  for (; hex[0] && hex[1]; hex += 2) {
-    int high = hex_value(hex[0]), low = hex_value(hex[1]);
-    if (high < 0 || low < 0) break;
-    char byte = (char)(high << 4 | low);
-    buf_add(bytes, slice_of(&byte, 1));
-  }
-  if (hex[0] || bytes->full)
+  if (buf_unhex(bytes, slice_str(get_str(row, "hex"))))
     return fail(err, E_UNAVAILABLE, "the journal's row %llu is not hex; is it slipway?",
                 (unsigned long long)get_u64(row, "look"));
   struct slice rest = buf_lend(bytes);

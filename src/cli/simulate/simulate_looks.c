@@ -9,29 +9,12 @@
 #include "cli/recall.h"
 #include "cli/simulate/simulate_int.h"
 
-static int hex_value(char c)
-{
-  if (c >= '0' && c <= '9') return c - '0';
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool hex_read(const char *hex, struct buf *to)
-{
-  buf_reset(to);
-  for (; hex[0] && hex[1]; hex += 2) {
-    int high = hex_value(hex[0]), low = hex_value(hex[1]);
-    if (high < 0 || low < 0) return false;
-    char byte = (char)(high << 4 | low);
-    buf_add(to, slice_of(&byte, 1));
-  }
-  return !hex[0] && to->len > 0 && !to->full;
-}
-
 static enum code row_judge(struct recall *recall, const json_t *row, struct buf *bytes,
                            struct err *err)
 {
   enum code code = OK;
-  if (!hex_read(get_str(row, "hex"), bytes))
+  buf_reset(bytes);
+  if (buf_unhex(bytes, slice_str(get_str(row, "hex"))) || !bytes->len)
     return fail(err, E_INVALID_ARGUMENT, "look %llu of it: 'hex' is missing or not hex",
                 (unsigned long long)get_u64(row, "look"));
   struct slice rest = buf_lend(bytes);

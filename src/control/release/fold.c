@@ -11,37 +11,22 @@
 
 struct slice rollout_hex(struct arena *arena, const struct rollout *rollout)
 {
-  static const char digits[] = "0123456789abcdef";
   unsigned char bytes[ROLLOUT_BYTES_MAX];
   struct varint_out out = {.at = bytes, .cap = sizeof bytes};
   rollout_write(rollout, &out);
   must(!out.full);
-  char *text = arena_get(arena, 2 * out.len + 1);
+  char *text = arena_get(arena, HEX_LEN(out.len) + 1);
   if (!text) return SLICE_NONE;
-  for (size_t i = 0; i < out.len; i++) {
-    text[2 * i] = digits[bytes[i] >> 4];
-    text[2 * i + 1] = digits[bytes[i] & 15];
-  }
-  text[2 * out.len] = '\0';
-  return slice_of(text, 2 * out.len);
-}
-
-static int digit_of(char c)
-{
-  if (c >= '0' && c <= '9') return c - '0';
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  hex_write(slice_of((const char *)bytes, out.len), text);
+  return slice_of(text, HEX_LEN(out.len));
 }
 
 static enum code rollout_from_hex(struct slice hex, struct rollout *rollout, struct err *err)
 {
   char bytes[ROLLOUT_BYTES_MAX];
   size_t n = hex.len / 2;
-  if (hex.len % 2 || n > sizeof bytes) return fail(err, E_INVALID_ARGUMENT, "no rollout's bytes");
-  for (size_t i = 0; i < n; i++) {
-    int high = digit_of(hex.at[2 * i]), low = digit_of(hex.at[2 * i + 1]);
-    if (high < 0 || low < 0) return fail(err, E_INVALID_ARGUMENT, "no rollout's bytes");
-    bytes[i] = (char)(high << 4 | low);
-  }
+  if (n > sizeof bytes || !hex_read(hex, bytes))
+    return fail(err, E_INVALID_ARGUMENT, "no rollout's bytes");
   struct slice left = slice_of(bytes, n);
   if (rollout_read(rollout, &left, err)) return err->code;
   return left.len ? fail(err, E_INVALID_ARGUMENT, "bytes after a rollout") : OK;
