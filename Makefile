@@ -51,7 +51,7 @@ NODE := build/deps/node/ready
 FUZZ = $(MAKE) -s MODE=fuzz fuzzers
 
 .PHONY: all bin deps deps-test deps-bench test check unit race sim asan ubsan tsan fuzz fuzzers \
-        fuzz-smoke fuzz-30 bench bars timing isolation lint fmt cover demo docs conformance help clean new-engine
+        fuzz-smoke fuzz-30 bench bars timing isolation schemathesis lint fmt cover demo docs conformance help clean new-engine
 all: bin $(ORT)         ## build the program: ./slipway
 ifeq ($(MODE),release)
 bin: $(BIN)
@@ -145,6 +145,9 @@ isolation: deps-test    ## 100,000 mixed requests of two tenants under two sanit
 	@ISOLATION=100000 SLIPWAY_BIN=build/asan/slipway test/path/isolation_test.py
 	@$(MAKE) MODE=tsan bin
 	@ISOLATION=100000 SLIPWAY_BIN=build/tsan/slipway test/path/isolation_test.py
+schemathesis: deps-test all ## a hundred examples of each route against the OpenAPI document: some minutes
+	@SCHEMATHESIS_EXAMPLES=$(or $(N),100) SCHEMATHESIS_SEED=$(or $(SEED),7) TEST_SECONDS=3600 \
+	  tools/run-each test/client/schemathesis_test.py
 bars: all               ## measure what releases promise, B1 to B12, in full: a quarter of an hour
 	@nice -n 10 $(BIN) simulate --bars
 lint: build/deps.mk     ## layers, budgets, banned calls, opening comments, tables

@@ -85,17 +85,21 @@ bool control_listens(struct ask *ask)
   return false;
 }
 
-static bool key_is_sane(struct slice key)
+bool ask_once_key(struct ask *ask)
 {
-  if (key.len > EVENT_TEXT_MAX) return false;
-  for (size_t i = 0; i < key.len; i++)
-    if (key.at[i] < 0x21 || key.at[i] > 0x7e) return false;
-  return true;
+  struct slice key = ask->letter->headers[ASK_IDEMPOTENCY_KEY];
+  bool good = key.len ? key.len <= EVENT_TEXT_MAX : !key.at;
+  for (size_t i = 0; good && i < key.len; i++) good = key.at[i] >= 0x21 && key.at[i] <= 0x7e;
+  if (good) return true;
+  fail(&ask->err, E_INVALID_ARGUMENT, "the Idempotency-Key is not 1 to %d visible ASCII characters",
+       EVENT_TEXT_MAX);
+  return false;
 }
 
-/* If-Match: what is no ETag of a model's ("m17") matches none. */
+/* If-Match: what is no ETag of a model's ("m17") matches none, and so does an empty list. */
 static void wanted_read(struct slice list, struct letter_command *command)
 {
+  if (list.at && !list.len) command->seqs_wanted[command->n_seqs_wanted++] = 0;
   while (list.len && command->n_seqs_wanted < SEQS_WANTED_MAX) {
     const char *end = memchr(list.at, ',', list.len);
     struct slice one = slice_of(list.at, end ? (size_t)(end - list.at) : list.len);
@@ -138,11 +142,7 @@ enum desk_step ask_command(struct ask *ask, ask_then then)
   struct letter_ask *letter = ask->letter;
   struct letter_command *command = &ask->command;
   struct slice key = letter->headers[ASK_IDEMPOTENCY_KEY];
-  if (!key_is_sane(key)) {
-    fail(&ask->err, E_INVALID_ARGUMENT,
-         "the Idempotency-Key is not 1 to %d visible ASCII characters", EVENT_TEXT_MAX);
-    return ask_fail(ask);
-  }
+  if (!ask_once_key(ask)) return ask_fail(ask);
   if (!control_listens(ask)) return ask_fail(ask);
   command->mail = (struct mail){.kind = LETTER_COMMAND};
   command->home = &ask->desk->box;

@@ -94,6 +94,8 @@ struct desk {
   struct stats stats_last; /* tally NULL: none yet */
   int64_t stats_last_us;
 
+  struct blob *openapi; /* the document, which never changes; NULL before the first use */
+
   /* /metrics as last written, for one tenant, with or without the process. */
   struct blob *metrics;
   int64_t metrics_us;
@@ -115,6 +117,8 @@ enum desk_step ask_fail(struct ask *ask);
 /* Sends ask->command to control. Actor and idempotency key are filled in here, and the caller's
  * tenant, but where the command is about a tenant that ask_tenant has let through. */
 enum desk_step ask_command(struct ask *ask, ask_then then);
+/* Whether the Idempotency-Key, if there is one, can be kept; false with ask->err. */
+bool ask_once_key(struct ask *ask);
 /* Has the files of ask->command.event looked at (jobs/inspect); then runs when the letter is home
  * and they are good, with event's facts saying what was found. Where nobody looks it runs at
  * once. */
@@ -170,6 +174,8 @@ bool member_str(struct ask *ask, const json_t *object, const char *key, size_t b
                 struct slice *value);
 bool member_int(struct ask *ask, const json_t *object, const char *key, int64_t min, int64_t max,
                 int64_t *value);
+/* A number without a fraction, be it written 3 or 3.0, as JSON Schema has it. */
+bool json_whole(const json_t *json, int64_t *value);
 bool member_bool(struct ask *ask, const json_t *object, const char *key, bool *value);
 /* A value of the query string, decoded; at is NULL when absent. */
 bool ask_query(struct ask *ask, const char *key, struct slice *value);

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include "api/ask_int.h"
 
+#include <math.h>
 #include <stdarg.h>
 
 #include "base/clock.h"
@@ -177,13 +178,24 @@ bool member_str(struct ask *ask, const json_t *object, const char *key, size_t b
   return false;
 }
 
+bool json_whole(const json_t *json, int64_t *value)
+{
+  double real = json_is_real(json) ? json_real_value(json) : 0.5;
+  if (json_is_integer(json)) {
+    *value = json_integer_value(json);
+    return true;
+  }
+  if (real != floor(real) || fabs(real) >= 0x1p53) return false;
+  *value = (int64_t)real;
+  return true;
+}
+
 bool member_int(struct ask *ask, const json_t *object, const char *key, int64_t min, int64_t max,
                 int64_t *value)
 {
   const json_t *member = json_object_get(object, key);
   if (!member) return true;
-  if (!json_is_integer(member)) return wrong_type(ask, key, "a whole number");
-  *value = json_integer_value(member);
+  if (!json_whole(member, value)) return wrong_type(ask, key, "a whole number");
   if (*value >= min && *value <= max) return true;
   fail(&ask->err, E_VALUE_OUT_OF_RANGE, "member '%s' is %lld, it must lie between %lld and %lld",
        key, (long long)*value, (long long)min, (long long)max);

@@ -65,6 +65,7 @@ void desk_free(struct desk *desk)
   mailbox_deinit(&desk->box);
   tally_free(desk->stats_last.tally);
   blob_drop(desk->metrics);
+  blob_drop(desk->openapi);
   flag_desk_free(desk->flags);
   if (desk->history) history_close(desk->history);
   outcomes_close(desk->outcomes);

@@ -30,7 +30,7 @@ enum desk_step blob_put(struct ask *ask)
   ask->state = upload;
   ask->state_free = upload_free;
   ask->chunk = blob_chunk;
-  if (!ask_query(ask, "sha256", &hex)) return ask_fail(ask);
+  if (!ask_once_key(ask) || !ask_query(ask, "sha256", &hex)) return ask_fail(ask);
   upload->has_wanted = hex.at != NULL;
   if (upload->has_wanted && !digest_from_hex(hex, &upload->wanted)) {
     fail(&ask->err, E_INVALID_ARGUMENT, "?sha256= is not 64 lower-case hex digits");

@@ -208,7 +208,8 @@ enum code parcel_add(struct parcel *parcel, struct slice bytes, struct err *err)
 {
   uint64_t most = parcel->want.bytes != UINT64_MAX ? parcel->want.bytes : ARTIFACT_BYTES_MAX;
   if (bytes.len > most - parcel->offset)
-    return fail(err, E_BODY_TOO_LARGE, "there are more bytes than the %" PRIu64 " expected", most);
+    return fail(err, parcel->want.bytes != UINT64_MAX ? E_BAD_SIZE : E_BODY_TOO_LARGE,
+                "there are more bytes than the %" PRIu64 " expected", most);
   if (parcel->hashed) sha256_add(&parcel->sha, bytes);
   while (bytes.len) {
     ssize_t n = write(parcel->fd, bytes.at, bytes.len);

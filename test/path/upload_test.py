@@ -130,7 +130,7 @@ def bad_uploads_are_refused():
         where = begin(d, data).headers["location"]
         is_error(d.ask("PATCH", where, b"x"), 400, "INVALID_ARGUMENT", "Upload-Offset")
         is_error(append(d, where, "x", b"x"), 400, "INVALID_ARGUMENT", "Upload-Offset")
-        is_error(append(d, where, 0, data + b"!"), 413, "BODY_TOO_LARGE")
+        is_error(append(d, where, 0, data + b"!"), 400, "BAD_SIZE")
         offset = d.get(where).json()["offset"]
         is_error(append(d, where, offset, b"", last=True), 400, "BAD_SIZE")
         d.ask("DELETE", where)

@@ -135,7 +135,7 @@ TEST(deploys_are_read_strictly)
   FX_EXPECT_CODE(&fx, "POST", path, "{\"strategy\":\"yolo\"}", 400, "INVALID_ARGUMENT");
   FX_EXPECT_CODE(&fx, "POST", path, "{\"version\":0}", 400, "VALUE_OUT_OF_RANGE");
   FX_EXPECT_CODE(&fx, "POST", path, "{\"version\":\"3\"}", 400, "WRONG_TYPE");
-  FX_EXPECT_CODE(&fx, "POST", path, "{\"version\":3.0}", 400, "WRONG_TYPE");
+  FX_EXPECT_CODE(&fx, "POST", path, "{\"version\":3.5}", 400, "WRONG_TYPE");
   FX_EXPECT_CODE(&fx, "POST", path, "{\"version\":99999999999999999999}", 400,
                  "VALUE_OUT_OF_RANGE");
   FX_EXPECT_CODE(&fx, "POST", path, "{\"vresion\":3}", 400, "INVALID_ARGUMENT");
@@ -190,12 +190,38 @@ TEST(deep_json_is_counted_not_followed)
   fx_stop(&fx);
 }
 
+TEST(a_whole_number_may_be_written_with_a_point)
+{
+  static const struct {
+    const char *text;
+    int64_t whole;
+    bool good;
+  } rows[] = {{"3", 3, true},     {"3.0", 3, true},   {"-3e2", -300, true}, {"0.5", 0, false},
+              {"1e300", 0, false}, {"\"3\"", 0, false}, {"true", 0, false},   {"null", 0, false}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct err err;
+    int64_t value = 0;
+    json_t *json = json_parse(slice_str(rows[i].text), &err);
+    EXPECT(json && json_whole(json, &value) == rows[i].good);
+    EXPECT_INT(value, rows[i].whole);
+    json_decref(json);
+  }
+}
+
 TEST(an_idempotency_key_is_checked)
 {
   struct fx fx;
   const char *text;
   fx_begin(&fx);
   struct letter_ask *ask = fx_send(&fx, "POST", "/api/v1/models/digits/rollback", "{}");
+  ask->headers[ASK_IDEMPOTENCY_KEY] = SLICE("two words");
+  fx_post(&fx, ask);
+  EXPECT_INT(fx_answer(&fx, ask, &text), 400);
+  ask = fx_send(&fx, "POST", "/api/v1/models/digits/rollback", "{}");
+  ask->headers[ASK_IDEMPOTENCY_KEY] = SLICE(""); /* said, and nothing */
+  fx_post(&fx, ask);
+  EXPECT_INT(fx_answer(&fx, ask, &text), 400);
+  ask = fx_send(&fx, "PUT", "/api/v1/blobs", NULL);
   ask->headers[ASK_IDEMPOTENCY_KEY] = SLICE("two words");
   fx_post(&fx, ask);
   EXPECT_INT(fx_answer(&fx, ask, &text), 400);

@@ -117,8 +117,13 @@ static bool is_yaml(struct ask *ask, bool *yaml)
     return false;
   }
   *yaml = format.at ? slice_eq(format, SLICE("yaml")) : type_is_yaml(type);
-  return true;
+  if (*yaml || !type_is_yaml(type)) return true;
+  fail(&ask->err, E_INVALID_ARGUMENT, "?format= says '%.*s', the Content-Type '%.*s'",
+       SLICE_ARG(format), SLICE_ARG(type));
+  fail_at(&ask->err, "format");
+  return false;
 }
+
 enum desk_step flag_file_set(struct ask *ask)
 {
   struct slice file;

@@ -158,7 +158,8 @@ enum desk_step upload_begin(struct ask *ask)
   const struct datadir *dir = ask->desk->opts->datadir;
   struct slice key = ask->letter->headers[ASK_IDEMPOTENCY_KEY], tenant = ask->letter->tenant;
   struct parcel_want want;
-  if (!complete_read(ask, true, &resume->last) || !want_read(ask, &want)) return ask_fail(ask);
+  if (!ask_once_key(ask) || !complete_read(ask, true, &resume->last) || !want_read(ask, &want))
+    return ask_fail(ask);
   if (key.len && want.has_digest &&
       held_key(dir, tenant, key, &want.digest, quota_meter_of(ask), &ask->err) != OK)
     return ask_fail(ask);

@@ -40,9 +40,10 @@ void ask_facts_give(const struct ask_facts *facts, struct event *event)
 
 bool time_read(struct ask *ask, const char *field, const json_t *member, int64_t *wall_ms)
 {
+  int64_t number;
   if (!member || json_is_null(member)) return true;
-  if (json_is_integer(member) && json_integer_value(member) > 0) {
-    *wall_ms = json_integer_value(member);
+  if (json_whole(member, &number) && number > 0) {
+    *wall_ms = number;
     return true;
   }
   if (json_is_string(member) &&

@@ -28,14 +28,11 @@ static struct slice word_of(const struct ask *ask)
   return slice_from(path, at);
 }
 
-/* Which of several candidates goes on: promote and approve. */
-static bool arm_member(struct ask *ask, struct slice *arm)
+static bool arm_member(struct ask *ask, bool chooses, struct slice *arm)
 {
   uint32_t number;
-  struct slice word = word_of(ask);
   if (!member_str(ask, ask->body, "arm", 16, arm)) return false;
   if (!arm->at) return true;
-  bool chooses = slice_eq(word, SLICE("promote")) || slice_eq(word, SLICE("approve"));
   if (chooses && arm_named(*arm, &number)) return true;
   fail(&ask->err, E_INVALID_ARGUMENT,
        chooses ? "'%.*s' is no arm; they are called candidate, stable, candidate-2 to candidate-7"
@@ -45,7 +42,7 @@ static bool arm_member(struct ask *ask, struct slice *arm)
   return false;
 }
 
-enum desk_step release_say(struct ask *ask)
+static enum desk_step word_say(struct ask *ask, bool chooses)
 {
   int64_t number = 0, step = -1;
   struct slice why = SLICE_NONE, spec = SLICE_NONE, arm = SLICE_NONE;
@@ -54,7 +51,7 @@ enum desk_step release_say(struct ask *ask)
       !member_int(ask, ask->body, "release", 1, UINT32_MAX, &number) ||
       !member_int(ask, ask->body, "step", 0, UINT16_MAX, &step) ||
       !member_str(ask, ask->body, "spec_hash", SHA256_HEX_LEN, &spec) ||
-      !member_str(ask, ask->body, "why", NOTE_MAX, &why) || !arm_member(ask, &arm) ||
+      !member_str(ask, ask->body, "why", NOTE_MAX, &why) || !arm_member(ask, chooses, &arm) ||
       !ask_model(ask, 0))
     return ask_fail(ask);
   ask_facts_begin(ask, &facts);
@@ -72,3 +69,8 @@ enum desk_step release_say(struct ask *ask)
   ask_facts_give(&facts, &ask->command.event);
   return ask_command(ask, said);
 }
+
+enum desk_step release_say(struct ask *ask) { return word_say(ask, false); }
+
+/* Of several candidates the one that goes on may be named: promote and approve. */
+enum desk_step release_say_arm(struct ask *ask) { return word_say(ask, true); }
