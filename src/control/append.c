@@ -100,6 +100,7 @@ void append_send(struct control *control, struct change *change)
   letter->home = &control->box;
   letter->err = (struct err){0};
   letter->control_state = change;
+  change->sent_us = control->now_us;
   control->appends_out++;
   mail_send(control->post->scribe, &letter->mail);
 }

@@ -100,6 +100,7 @@ struct change {
   uint64_t seq;
   uint64_t round, serial;      /* SHOWN: seen when this pulse is done and desks have this world */
   struct letter_append append; /* its arena lives as long as the change */
+  int64_t sent_us;             /* when that went to the scribe last */
   struct notes *notes;         /* of the events that are with the scribe; else NULL */
 };
 

@@ -72,6 +72,9 @@ void command_take(struct control *control, struct letter_command *command);
 /* Commands that waited: looked at now, in the order they came. end: where the last one's next
  * is. */
 void commands_release(struct control *control, struct mail *first, struct mail **end);
+/* Once a second: where the scribe has been at a change for long, who waits behind it is refused,
+ * but for those whose commands protect. Source: robustness rules ST-108, ST-113. */
+void commands_shed(struct control *control, struct change *change);
 void command_answer(struct letter_command *command, const struct err *err, uint32_t version,
                     uint64_t seq);
 

@@ -130,6 +130,7 @@ void change_pulse(struct control *control)
   for (link = control->changes.next; link != &control->changes; link = next) {
     struct change *change = LIST_OF(link, struct change, link);
     next = link->next;
+    commands_shed(control, change);
     if (change_is_late(change)) change_news(control, change, NEWS_PULSE, NULL);
   }
   for (uint32_t i = 0; i < control->catalog->n_models; i++) { /* given up for one that failed */

@@ -1,8 +1,11 @@
 /* intake.c - commands as they come: each waits, joins another, is answered, or becomes a change.
  * Thread: control.
  * SPDX-License-Identifier: MIT */
+#include "base/log.h"
 #include "control/control_int.h"
 #include "control/quota.h"
+
+enum { SLOW_US = 2000000 }; /* a change that the scribe has not written by then */
 
 /* --- answering -------------------------------------------------------------------------------- */
 
@@ -53,6 +56,56 @@ static void wait_behind(struct change *change, struct mail *first, struct mail *
 {
   *change->behind_end = first;
   change->behind_end = end;
+}
+
+/* What takes traffic, a right or a lie away is never refused for want of speed. */
+static bool protects(const struct letter_command *command)
+{
+  switch (command->kind) {
+    case COMMAND_ROLLBACK:
+    case COMMAND_RETIRE:
+    case COMMAND_SAY:
+    case COMMAND_FREEZE:
+    case COMMAND_KEY_REVOKE:
+    case COMMAND_VERSION_CORRUPT:
+    case COMMAND_VERSION_SOUND: return true;
+    default: return false;
+  }
+}
+
+static bool is_slow(const struct control *control, const struct change *change)
+{
+  return change_at_scribe(change) && control->now_us - change->sent_us >= SLOW_US;
+}
+
+static void command_shed(struct letter_command *command)
+{
+  command_refuse(command, E_OVERLOADED,
+                 "the disk is slow: a change before this one waits for it; nothing was changed, "
+                 "try again");
+}
+
+void commands_shed(struct control *control, struct change *change)
+{
+  struct mail *first = change->behind;
+  int64_t n = 0;
+  if (!first || !is_slow(control, change)) return;
+  change->behind = NULL;
+  change->behind_end = &change->behind;
+  for (struct mail *next; first; first = next) {
+    struct letter_command *command = LETTER_OF(first, struct letter_command);
+    next = first->next;
+    first->next = NULL;
+    if (protects(command)) {
+      wait_behind(change, first, &first->next);
+      continue;
+    }
+    command_shed(command);
+    n++;
+  }
+  if (!n) return;
+  log_event(LOG_WARN, "changes_shed", "changes", log_num(n), "ms",
+            log_num((control->now_us - change->sent_us) / 1000), NULL);
 }
 
 /* A switch that is loading has not written its key down yet: the same request joins it. */
@@ -181,6 +234,10 @@ static struct change *command_try(struct control *control, struct letter_command
   command->event.wall_ms = control->wall_ms;
   run_hear(control, command);
   struct change *change = way_blocked(control, command);
+  if (change && is_slow(control, change) && !protects(command)) {
+    command_shed(command);
+    return NULL;
+  }
   if (change) {
     wait_behind(change, &command->mail, &command->mail.next);
     return NULL;
