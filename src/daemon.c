@@ -30,6 +30,7 @@
 #include "base/rand.h"
 #include "base/thread.h"
 #include "control/control.h"
+#include "crashes.h"
 #include "door.h"
 #include "infer/watch.h"
 #include "infer/worker.h"
@@ -82,6 +83,7 @@ struct daemon {
   char **argv;
   struct keys keys;
   struct webhooks webhooks;
+  struct crashes crashes;
   int64_t started_us;
   struct thread loop_threads[THREADS_MAX], worker_threads[THREADS_MAX], desk_threads[THREADS_MAX];
   struct thread janitor_thread;
@@ -438,7 +440,9 @@ static enum code run(struct daemon *d, struct err *err)
 {
   if (door_read(&d->door, &d->options, err) || data_path_find(d, err)) return err->code;
   if (datadir_open(&d->datadir, d->data_path, err)) return err->code;
-  if (inspection_walls(&d->options, err) || keeper_start(d->datadir.fd, err)) return err->code;
+  if (inspection_walls(&d->options, err) || keeper_start(d->datadir.fd, err) ||
+      crashes_open(&d->crashes, &d->datadir, err))
+    return err->code;
   struct ledger_opts ledger = {.accept_loss =
                                    option_number(&d->options, OPTION_accept_ledger_loss) != 0};
   if (ledger_open(&d->ledger, &d->datadir, &ledger, err)) return err->code;
@@ -451,8 +455,9 @@ static enum code run(struct daemon *d, struct err *err)
       rooms_make(d, err))
     return err->code;
   threads_start(d);
+  int signal = crashes_tell(&d->crashes, &d->post);
   announce(d);
-  int signal = signal_wait(d);
+  if (signal != SIGTERM && signal != SIGINT) signal = signal_wait(d);
   log_event(LOG_INFO, "draining", "signal", signal == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
   drain(d);
   threads_stop(d);

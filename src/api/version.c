@@ -32,7 +32,9 @@ json_t *version_json(const struct version *version)
 {
   json_t *tree = json_object();
   json_object_set_new(tree, "version", json_integer(version->number));
-  json_object_set_new(tree, "state", json_string(version_state_name(version->state)));
+  json_object_set_new(tree, "state",
+                      json_string(version->quarantined ? "QUARANTINED"
+                                                       : version_state_name(version->state)));
   json_object_set_new(tree, "reason", json_slice(version->reason));
   json_object_set_new(tree, "engine", json_slice(version->engine));
   json_object_set_new(tree, "note", json_slice(version->note));

@@ -25,8 +25,11 @@ void thread_start(struct thread *thread, const char *name, size_t stack, void (*
   pthread_attr_t attr;
   must(pthread_attr_init(&attr) == 0);
   must(pthread_attr_setstacksize(&attr, stack) == 0);
+  /* What a thread does to itself: blocked, it would end the process past every handler. */
+  static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
   sigset_t all, before;
   sigfillset(&all);
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) sigdelset(&all, own[i]);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   must(pthread_create(&thread->id, &attr, thread_main, thread) == 0);
   pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -1,5 +1,6 @@
 /* thread.h - threads with a name and a known stack.
- * Thread: any. All signals are blocked in threads started here; main handles them.
+ * Thread: any. Signals are blocked in threads started here, but for crashes; main handles
+ * them.
  * SPDX-License-Identifier: MIT */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H

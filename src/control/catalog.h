@@ -39,6 +39,8 @@ struct catalog_version {
   bool held;         /* the card says that it must not be removed */
   uint64_t removed;  /* the event that did it; 0: it is there */
   uint64_t corrupt;  /* the scrub's event; 0: nothing is known against it */
+  uint64_t quarantined; /* the event that did it; 0: it may run */
+  struct slice quarantine; /* why */
   struct slice inspected; /* jobs/inspect's stamp, at its push; empty: nobody looked */
   uint64_t memory_bytes, memory_peak_bytes; /* as measured then; 0: they were not */
   enum code refused; /* why it was refused last; OK: never, or it has served since */

@@ -189,6 +189,10 @@ static void switch_decide(const struct letter_command *command, struct decision 
     decision_refuse(decision);
     return;
   }
+  if (version_may_run(model, version, err)) {
+    decision_refuse(decision);
+    return;
+  }
   decision->kind = DECISION_SWITCH;
   decision->version = version;
   decision->effect = back ? EVENT_ROLLED_BACK : EVENT_VERSION_DEPLOYED;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/control_int.h"
+#include "control/registry/quarantine.h"
 #include "control/registry/refs.h"
 #include "control/snapshot/snapshot.h"
 
@@ -200,6 +201,7 @@ static void tally_home(struct control *control, struct letter_tally *letter)
   struct pulse *pulse = &control->pulse;
   uint64_t done = pulse->done, closed = pulse->closed;
   predictions_send(control, letter->tally);
+  if (letter->tally) quarantine_look(control, letter->tally);
   pulse_tally_home(pulse, letter, control->now_us);
   if (pulse->done != done) predictions_handed(control, pulse->done_us);
   if (pulse->closed != closed) round_over(control);
@@ -355,6 +357,7 @@ static void letter_take(struct control *control, struct mail *mail)
       publish_lease_home(&control->publish, LETTER_OF(mail, struct letter_world));
       break;
     case LETTER_TALLY_HOME: tally_home(control, LETTER_OF(mail, struct letter_tally)); break;
+    case LETTER_COMMAND_HOME: quarantine_home(LETTER_OF(mail, struct letter_command)); break;
     case LETTER_COMMAND: command_take(control, LETTER_OF(mail, struct letter_command)); break;
     case LETTER_STATS: stats_ask(control, mail); break;
     case LETTER_WAKE: wake_take(control, LETTER_OF(mail, struct letter_wake)); break;
@@ -492,6 +495,9 @@ void control_free(struct control *control)
       predictions_home(control, LETTER_OF(mail, struct letter_predictions));
     else if (mail->kind == LETTER_CHECK_HOME)
       way_back_home(control, LETTER_OF(mail, struct letter_check));
+    else if ((mail->kind == LETTER_COMMAND || mail->kind == LETTER_COMMAND_HOME) &&
+             LETTER_OF(mail, struct letter_command)->home == &control->box)
+      quarantine_home(LETTER_OF(mail, struct letter_command));
     else if (mail->kind == LETTER_NOTIFY_HOME || mail->kind == LETTER_TOLD_HOME)
       told_home(LETTER_OF(mail, struct letter_notify));
   }

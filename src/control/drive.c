@@ -179,7 +179,7 @@ static bool stays_apart(const struct change *change)
   enum event_kind kind = change->append.events[0].kind;
   return change->kind == CHANGE_PUSH || kind == EVENT_FREEZE_SET || kind == EVENT_FREEZE_LIFTED ||
          (kind >= EVENT_MODEL_SET && kind <= EVENT_ALIAS_REMOVED) ||
-         kind == EVENT_VERSION_CORRUPT || kind == EVENT_VERSION_SOUND;
+         (kind >= EVENT_VERSION_CORRUPT && kind <= EVENT_VERSION_CLEARED);
 }
 
 /* A push or a freeze and a switch do not touch the same things; all else about one model waits its

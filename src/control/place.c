@@ -34,6 +34,7 @@ void place_deinit(struct place *place)
     while ((link = list_pop_front(&place->models[i])))
       placed_free(LIST_OF(link, struct placed, link));
   ungrab(place->models);
+  ungrab(place->slots);
   ungrab(place->jobs_out);
   ungrab(place->workers);
   ungrab(place->tenants);
@@ -77,13 +78,25 @@ struct placed *place_of(struct place *place, struct catalog_model *model, uint32
   placed->model = model;
   placed->number = number;
   placed->slot = place->n_slots++;
+  if (placed->slot == place->slots_cap) {
+    place->slots_cap = place->slots_cap ? 2 * place->slots_cap : 16;
+    place->slots = grab_more(place->slots, place->slots_cap * sizeof(struct placed *));
+  }
+  place->slots[placed->slot] = placed;
   list_push_back(&place->models[model->slot], &placed->link);
   return placed;
 }
 
+static const struct catalog_version *barred(const struct placed *placed)
+{
+  const struct catalog_version *version = catalog_version(placed->model, placed_version(placed));
+  return version && version->quarantined ? version : NULL;
+}
+
 bool placed_is_wanted(const struct placed *placed)
 {
-  return (placed->serves && placed->rest != REST_RESTS) || placed->coming || placed->released;
+  return (placed->serves && placed->rest != REST_RESTS && !barred(placed)) || placed->coming ||
+         placed->released;
 }
 
 bool placed_is_coming(const struct placed *placed)
@@ -379,7 +392,9 @@ void place_letter(struct place *place, struct mail *mail)
 static void room_take(struct place *place, struct placed *placed)
 {
   struct err why = {0};
-  switch (fit_make(place, placed, &why)) {
+  const struct catalog_version *is = barred(placed);
+  if (is) fail(&why, E_QUARANTINED, "%.*s", SLICE_ARG(is->quarantine));
+  switch (is ? FIT_NEVER : fit_make(place, placed, &why)) {
     case FIT_NOW: load_start(place, placed); return;
     case FIT_SOON:
       if (placed->state != PLACED_WAITING) state_set(place, placed, PLACED_WAITING);
@@ -387,7 +402,7 @@ static void room_take(struct place *place, struct placed *placed)
     case FIT_NEVER: break;
   }
   placed->err = why;
-  log_placed(LOG_WARN, "model_does_not_fit", placed, why.text);
+  log_placed(LOG_WARN, is ? "model_quarantined" : "model_does_not_fit", placed, why.text);
   if (placed->coming || placed->released) {
     state_set(place, placed, PLACED_FAILED);
     return;

@@ -47,6 +47,7 @@ struct placed {
   bool released;       /* the same: a release is running with it */
   enum rest rest;      /* of one that serves */
   uint32_t naps;       /* times that waking it was refused: err says why */
+  int64_t struck_us[2]; /* when runs of it had to be ended; 0: not yet (registry/quarantine.h) */
   uint32_t failures, failed_pulses; /* FAILED while it serves: how often in a row, for how long */
   bool known;          /* load holds what the last load found, though the model may be gone */
   struct link queue;   /* WAITING: on place's list */
@@ -96,6 +97,8 @@ struct place {
   struct mailbox *home;
   struct link *models; /* by the model's slot: its placed versions */
   uint32_t models_cap, n_slots;
+  struct placed **slots; /* by slot */
+  uint32_t slots_cap;
   uint32_t *jobs_out;          /* letters at each job */
   struct worker_load *workers; /* one per worker */
   uint32_t busy;               /* versions in LOADING, OPENING, CLOSING or UNLOADING */

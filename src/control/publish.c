@@ -167,7 +167,13 @@ static void version_plan(struct sealed *sealed, const struct catalog_version *fr
                          .seq = from->seq,
                          .card = from->card,
                          .corrupt = from->corrupt != 0};
-  if (placed && placed->serves && placed->rest != REST_NOT) {
+  bool runs_on = placed && placed->released; /* a release ends by its own rules */
+  if (from->quarantined && !runs_on) {
+    to->state = VERSION_FAILED;
+    to->reason = from->quarantine;
+    to->refused = E_QUARANTINED;
+    to->quarantined = true;
+  } else if (placed && placed->serves && placed->rest != REST_NOT) {
     version_rests(to, placed);
   } else if (placed && placed->state == PLACED_READY && (placed->serves || placed->released)) {
     version_ready(to, placed);
@@ -223,6 +229,7 @@ static void model_plan(struct publish *publish, struct sealed *sealed,
   aliases_plan(publish, from, to);
   to->previous = model_version(to, catalog_previous(from));
   const struct version *serving = model_version(to, from->serving);
+  if (serving && serving->quarantined) to->quarantined = serving->number;
   if (!serving || !version_answers(serving)) return;
   model_serve(to, serving);
   if (run) run_split(run, publish->post->n_loops, &publish->scratch, to);

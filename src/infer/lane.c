@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "infer/crash.h"
 
 static void lane_end(void *arg)
 {
@@ -124,13 +125,20 @@ static enum code task_refuse(struct task *task, int64_t now_ns)
   return OK;
 }
 
+static enum code seat_run(struct lane *lane, struct task *task)
+{
+  crash_enter(lane->loaded->who);
+  enum code code = lane->engine->run(lane->seat, task, &task->err);
+  crash_enter(NULL);
+  return code;
+}
+
 static enum code lane_engine_run(struct lane *lane, struct task *task)
 {
   struct err *err = &task->err;
-  if (!lane->watch || task->deadline_us == INT64_MAX)
-    return lane->engine->run(lane->seat, task, err);
+  if (!lane->watch || task->deadline_us == INT64_MAX) return seat_run(lane, task);
   watch_begin(lane->watch, &lane->watched, task->deadline_us);
-  enum code code = lane->engine->run(lane->seat, task, err);
+  enum code code = seat_run(lane, task);
   if (!watch_end(&lane->watched)) return code;
   lane->spent = true;
   if (code == OK) return OK; /* it was done before it heard */

@@ -7,7 +7,10 @@
 
 #include "infer/engine.h"
 
+enum { LOADED_WHO_MAX = 256 };
+
 struct loaded {
+  char who[LOADED_WHO_MAX]; /* "TENANT MODEL VERSION"; empty: it is only looked at */
   const struct engine *engine;
   void *model; /* the engine's own */
   struct contract contract;

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "infer/fault.h"
+#include "infer/crash.h"
 #include "infer/loaded.h"
 #include "jobs/folder.h"
 #include "jobs/golden.h"
@@ -231,7 +232,11 @@ void load_run(struct letter_load *letter, struct watch *watch)
   letter->deadline_us = folder.config.deadline_us;
   letter->instances = folder.config.instances;
   letter->feedback_ms = folder.config.feedback_ms;
+  snprintf(loaded->who, sizeof loaded->who, "%.*s %.*s %u", SLICE_ARG(letter->tenant),
+           SLICE_ARG(letter->model), letter->version);
+  crash_enter(loaded->who);
   enum code code = load_make(letter, &folder, loaded, watch, NULL, err);
+  crash_enter(NULL);
   folder_deinit(&folder);
   letter->load_us = clock_us() - began_us;
   if (code != OK) {

@@ -3,6 +3,13 @@
  * SPDX-License-Identifier: MIT */
 #include "serve/stages_int.h"
 
+static enum step quarantined(struct call *call, const struct version *version)
+{
+  fail(&call->err, E_QUARANTINED, "version %u of model \"%.*s\" is quarantined: %.*s",
+       version->number, SLICE_ARG(call->model_name), SLICE_ARG(version->reason));
+  return STEP_REPLY;
+}
+
 static enum step version_find(struct call *call, uint32_t number)
 {
   const struct version *version = model_version(call->model, number);
@@ -11,6 +18,7 @@ static enum step version_find(struct call *call, uint32_t number)
          SLICE_ARG(call->model_name), SLICE_ARG(call->came.version_text));
     return STEP_REPLY;
   }
+  if (version->quarantined) return quarantined(call, version);
   if (!version_answers(version)) {
     bool loading = version->state == VERSION_LOADING;
     fail(&call->err, loading ? E_NOT_READY : E_VERSION_NOT_FOUND,
@@ -80,6 +88,8 @@ enum step find_stage(struct call *call)
   if (ref.at) return alias_find(call, ref, &number) ? version_find(call, number) : STEP_REPLY;
   if (named) return version_find(call, number);
   if (call->model->n_arms > 0) return STEP_NEXT;
+  const struct version *barred = model_version(call->model, call->model->quarantined);
+  if (barred) return quarantined(call, barred);
   fail(&call->err, E_NOT_READY, "model \"%.*s\" serves no version; deploy one first",
        SLICE_ARG(call->model_name));
   return STEP_REPLY;

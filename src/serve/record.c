@@ -17,11 +17,25 @@ void record_lent(struct call *call)
   if (slot) slot->lent++;
 }
 
+/* Whether the run is evidence against its version, and not against who asked: it was ended after it
+ * had half of the time that the version itself gives a request (a client cannot make that shorter),
+ * or a single row took more memory than a call may have. */
+static bool is_struck(const struct call *call)
+{
+  const struct task *task = &call->task;
+  int64_t normal_us = call->version->deadline_us ? call->version->deadline_us
+                                                 : call->serve->opts.deadline_us;
+  if (task->err.code == E_OUT_OF_MEMORY) return task->rows <= 1;
+  return task->err.code == E_DEADLINE_EXCEEDED &&
+         task->infer_ns - task->input_ns >= normal_us * 1000 / 2;
+}
+
 void record_home(struct call *call)
 {
   struct version_tally *slot = slot_of(call);
-  if (slot) slot->returned++;
   const struct task *task = &call->task;
+  if (slot) slot->returned++;
+  if (slot && task->err.code) slot->stopped += is_struck(call);
   int64_t run_ns = task->infer_ns - task->input_ns;
   uint64_t share = task->batch_rows > task->rows && task->rows ? task->batch_rows : 0;
   if (share) run_ns = (int64_t)((uint64_t)run_ns * task->rows / share); /* of a batch, by rows */

@@ -10,6 +10,7 @@
  *   DATA/objects/    artifacts by digest: "ab/abcdef..." (store/artifact.h)
  *   DATA/pepper      what API keys are hashed with (store/secret.h)
  *   DATA/admin.key   the key made at the first start, for whoever may read this folder
+ *   DATA/crashes     which versions ran when the process died (src/crashes.h)
  *   DATA/staging/    uploads not yet whole; swept at start
  *   DATA/uploads/    uploads that may be resumed, by tenant (store/parcel.h); swept by age
  *   DATA/held/       which tenant uploaded which object lately (store/held.h); the same

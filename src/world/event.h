@@ -50,6 +50,8 @@ enum event_kind {
   /* tenant, model, version, reason; facts file, digest: its bytes are not what was pushed */
   EVENT_VERSION_CORRUPT,
   EVENT_VERSION_SOUND, /* the same: they are again */
+  EVENT_VERSION_QUARANTINED, /* tenant, model, version, reason: it is not run from now on */
+  EVENT_VERSION_CLEARED,     /* tenant, model, version: by a person's word it is again */
   /* tenant; facts: what changes about it. A fact sets what its name says, an empty one puts it back
    * to what it is without; what no fact names stays as it is. So a new setting is a new
    * fact, read in control/tenant.c, and old ledgers say nothing of it. about: what it is for;

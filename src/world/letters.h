@@ -191,6 +191,8 @@ enum command_kind {
   COMMAND_VERSION_REMOVE, /* event.version */
   COMMAND_VERSION_CORRUPT, /* the janitor's: event.version, reason; facts digest, file */
   COMMAND_VERSION_SOUND,   /* the same */
+  COMMAND_VERSION_QUARANTINE, /* control's and main's: event.version, reason */
+  COMMAND_VERSION_CLEAR,      /* event.version */
   /* event.tenant: the one it is about. ADD: note as EVENT_TENANT_CREATED, and the facts of
    * EVENT_KEY_ADDED for its first key, or none. SET: facts as EVENT_TENANT_SET. REMOVE: fact force
    * ("true"): although models serve */

@@ -32,6 +32,7 @@ struct model {
   /* By number (stat/arm.h). Outside a release there are two, and the stable one has all. */
   struct arm arms[ARMS_MAX];
   uint32_t n_arms;             /* 0 when stable is NULL */
+  uint32_t quarantined; /* stable is NULL, since this version, which should serve, may not run */
   const struct split *release; /* NULL: none is running */
   const struct quotas *quotas;   /* what was said of this model; NULL: nothing */
   struct meter *meter;           /* control's, and outlives the world; NULL: nothing was said */

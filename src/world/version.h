@@ -47,6 +47,7 @@ struct version {
   int64_t pushed_ms;     /* Unix time */
   uint64_t seq;          /* of the event that made it: its files are there */
   struct blob *card;     /* what people say of it; NULL: nothing */
+  bool quarantined;      /* FAILED for that: reason says why (control/registry/quarantine.h) */
   bool corrupt;          /* a scrub found bytes that are not what was pushed */
 
   /* The rest is meaningful in READY, and but for seats in RESTING, if it ever was in memory

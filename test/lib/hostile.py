@@ -178,7 +178,7 @@ def check_error(reply, status, codes, says=(), field=None):
     if field:
         expect_eq(body.get("details", {}).get("field"), field, body)
     if status in (429, 503):
-        expect("retry-after" in reply.headers or body["code"] == "ARTIFACT_CORRUPT",
+        expect("retry-after" in reply.headers or body["code"] in ("ARTIFACT_CORRUPT", "QUARANTINED"),
                "no Retry-After")
     return body
 

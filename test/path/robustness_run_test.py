@@ -4,8 +4,10 @@ catalogue: models that load and then misbehave, and models that come and go. SLI
 catalogue's sizes.
 SPDX-License-Identifier: MIT
 """
+import ctypes
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -15,7 +17,8 @@ import onnxpb as pb
 from hostile import (FULL, Bystander, Room, check_error, fresh, good, has_onnx, has_onnx_once,
                      infer_json, not_built, threads, try_model)
 from models import deploy, echo, linear, push, serve, spec, unload, want
-from slipway import SANITIZED, SLOW, expect, expect_eq, main, skip, test
+from slipway import (SANITIZED, SLOW, Daemon, Failed, expect, expect_eq, main, request, skip, test,
+                     wait_for)
 
 room = Room(has_onnx_once)
 W = pb.floats("w", [2], [1, 2])
@@ -81,6 +84,107 @@ def MF_109_models_that_grow(d, model):
                     ("MODEL_FAILED", "OUT_OF_MEMORY", "DEADLINE_EXCEEDED"))
     else:
         check_error(reply, 422, ("MODEL_LOAD_FAILED", "MODEL_REJECTED"))
+
+
+def struck_out(d, model):
+    """Three calls that have to be ended: then the next ones are refused at once, with the reason."""
+    for _ in range(3):
+        r = d.post("/v2/models/%s/infer" % model, infer_json([1, 1]))
+        expect(r.status in (503, 504), r)
+
+    def refused():
+        r = d.post("/v2/models/%s/infer" % model, infer_json([1, 1]))
+        return r.status == 503 and r.json()["code"] == "QUARANTINED" and r
+    reply = wait_for(refused)
+    expect("runs in a row" in reply.json()["error"], reply)
+    return reply
+
+
+@room.rows([("never-ends", loop_model()),
+            ("grows", grows("ConstantOfShape", [2**20, 2**20]))])
+def MF_109_quarantine_after_three(d, net):
+    """Shown, in the ledger, over a restart; lifted by hand, or by another version."""
+    has_onnx(d)
+    if SANITIZED:
+        skip("the sanitizer's allocator ends the process by design; the release build runs this")
+    model = fresh()
+    files = {"model.onnx": net, "slipway.yaml": b"engine: onnx\nlimits: {deadline: 300ms}\n"}
+    reply = try_model(d, files, model)
+    if reply.status != 200:
+        skip("refused when it was looked at: " + reply.json()["error"])
+    where = "/api/v1/models/%s" % model
+    check_error(d.post("/v2/models/%s/infer" % model, infer_json([1, 1])),
+                503 if b"ConstantOfShape" in net else 504,
+                ("OUT_OF_MEMORY", "DEADLINE_EXCEEDED"))
+    struck_out(d, model)
+    expect_eq(d.get("/v2/models/%s/ready" % model).status, 503)
+    shown = d.get(where + "/versions/1").json()
+    expect_eq(shown["state"], "QUARANTINED", shown)
+    expect("runs in a row" in shown["reason"], shown)
+    out = d.cli("model", "show", model + "@1")
+    expect("QUARANTINED" in out.stdout, out.stdout)
+    check_error(d.post("/v2/models/%s/versions/1/infer" % model, infer_json([1, 1])), 503,
+                "QUARANTINED")
+    check_error(deploy(d, model, 1), 503, "QUARANTINED")
+    events = d.get(where + "/history").json()["events"]
+    expect(any(e["what"] == "version_quarantined" for e in events), events)
+    expect_eq(d.ask("DELETE", where + "/versions/1/quarantine").status, 200)
+    wait_for(lambda: d.get("/v2/models/%s/ready" % model).status == 200)
+    struck_out(d, model)
+    serve(d, model, echo([spec("x", "FP32", (-1, -1))]))  # lifts nothing of 1, and answers
+    expect_eq(good(d, model), 200)
+    expect_eq(d.get(where + "/versions/1").json()["state"], "QUARANTINED")
+
+
+def thread_of(pid, name):
+    for task in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/comm" % (pid, task)) as f:
+            if f.read().strip() == name:
+                return int(task)
+    raise Failed("there is no thread " + name)
+
+
+@test
+def MF_116_a_version_that_crashes_the_server_three_times():
+    """The kernel's crash ends the process, and that is said; the fourth start does not run it."""
+    if SANITIZED:
+        skip("a sanitizer takes the signal for itself")
+    slow = echo([spec("x", "FP32", (-1, -1))], delay_us=300000)
+    with Daemon("--workers", "1") as d:
+        serve(d, "evil", slow)
+        serve(d, "fine", linear([[2.0]], [0.0]))
+        for round in range(3):
+            with d.conn() as conn:
+                conn.send(request("POST", "/v2/models/evil/infer", infer_json()))
+                time.sleep(0.1)
+                ctypes.CDLL(None).syscall(234, d.proc.pid, thread_of(d.proc.pid, "worker"),
+                                          signal.SIGSEGV)  # tgkill: as if its kernel did it
+                expect_eq(d.proc.wait(20), -signal.SIGSEGV)
+            with open(os.path.join(d.data, "crashes")) as f:
+                expect_eq([line.split()[1:] for line in f], [["default", "evil", "1"]] * (round + 1))
+            d.start()
+        check_error(d.post("/v2/models/evil/infer", infer_json()), 503, "QUARANTINED",
+                    says="died 3 times")
+        expect_eq(d.get("/api/v1/models/evil/versions/1").json()["state"], "QUARANTINED")
+        expect_eq(d.get("/v2/models/fine/ready").status, 200)
+        out = d.cli("model", "clear", "evil@1")
+        expect_eq(out.returncode, 0, out.stderr)
+        wait_for(lambda: d.post("/v2/models/evil/infer", infer_json()).status == 200)
+        d.stop()  # the three are forgotten with it
+        d.start()
+        expect_eq(d.post("/v2/models/evil/infer", infer_json()).status, 200)
+
+
+@room.row
+def a_client_cannot_have_a_good_version_quarantined(d):
+    """Deadlines that the client makes too short are no evidence."""
+    model = fresh()
+    serve(d, model, echo([spec("x", "FP32", (-1, -1))]))
+    for _ in range(6):
+        d.ask("POST", "/v2/models/%s/infer" % model, infer_json(),
+              {"x-slipway-deadline-ms": "0.001"})
+    time.sleep(2.5)
+    expect_eq(good(d, model), 200)
 
 
 @room.rows([("reshape-by-0", [pb.int64s("s", [2], [0, -1])], pb.node("Reshape", ["x", "s"], ["y"])),

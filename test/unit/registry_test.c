@@ -220,6 +220,30 @@ TEST(a_model_is_added_once)
   end();
 }
 
+/* MF-109, MF-116 */
+TEST(a_quarantined_version_is_not_deployed_until_it_is_cleared)
+{
+  struct catalog_model *m = begin();
+  struct digest before = catalog_digest(catalog);
+  struct letter_command quarantine = wish(COMMAND_VERSION_QUARANTINE, 2, NULL, NULL);
+  quarantine.event.reason = SLICE("it does not end");
+  EXPECT_INT(done(quarantine), OK);
+  EXPECT_INT(decision.events[0].kind, EVENT_VERSION_QUARANTINED);
+  EXPECT(slice_eq(m->versions[1].quarantine, SLICE("it does not end")));
+  struct digest now = catalog_digest(catalog);
+  EXPECT(!digest_same(&before, &now));
+  EXPECT_INT(decide(quarantine), OK); /* it is already */
+  EXPECT_INT(decision.n_events, 0);
+  EXPECT_INT(decide(wish(COMMAND_DEPLOY, 2, NULL, NULL)), E_QUARANTINED);
+  EXPECT_INT(decide(wish(COMMAND_ROLLBACK, 2, NULL, NULL)), E_QUARANTINED);
+  EXPECT_INT(done(wish(COMMAND_VERSION_CLEAR, 2, NULL, NULL)), OK);
+  EXPECT_INT(decision.events[0].kind, EVENT_VERSION_CLEARED);
+  EXPECT_INT(decide(wish(COMMAND_DEPLOY, 2, NULL, NULL)), OK);
+  EXPECT_INT(decide(wish(COMMAND_VERSION_CLEAR, 2, NULL, NULL)), OK);
+  EXPECT_INT(decision.n_events, 0);
+  end();
+}
+
 /* RG-106 */
 TEST(a_change_of_what_has_changed_since_is_refused)
 {

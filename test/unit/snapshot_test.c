@@ -14,7 +14,7 @@
 #include "control/snapshot/snapshot.h"
 #include "store/codec.h"
 
-enum { EVENTS_MAX = 700, TRIES = 900 };
+enum { EVENTS_MAX = 700, TRIES = 1400 };
 
 static struct err err;
 static struct rand rnd;

@@ -129,3 +129,13 @@ enum desk_step version_remove(struct ask *ask)
       .kind = EVENT_VERSION_REMOVED, .model = ask->letter->params[0], .version = number};
   return ask_command(ask, registry_done);
 }
+
+enum desk_step version_clear(struct ask *ask)
+{
+  uint32_t number;
+  if (!ask_version_number(ask, 1, &number)) return ask_fail(ask);
+  ask->command.kind = COMMAND_VERSION_CLEAR;
+  ask->command.event = (struct event){
+      .kind = EVENT_VERSION_CLEARED, .model = ask->letter->params[0], .version = number};
+  return ask_command(ask, registry_done);
+}

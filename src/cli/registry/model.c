@@ -191,9 +191,14 @@ int command_model(struct cli *cli)
   if (verb[0] && path_make(cli->args.words[1], path, &version, &err)) return cli_fail(cli, &err);
   if (strcmp(verb, "show") == 0) return model_show(cli, path);
   if (strcmp(verb, "set") == 0) return model_set(cli, path, version);
+  if (strcmp(verb, "clear") == 0 && version) {
+    size_t len = strlen(path);
+    snprintf(path + len, sizeof path - len, "/quarantine");
+    return model_change(cli, "DELETE", path, NULL, "may run again");
+  }
   if (strcmp(verb, "remove") == 0) return model_change(cli, "DELETE", path, NULL, "is removed");
   fail(&err, E_INVALID_ARGUMENT, "it is: slipway model list, or slipway model add, show, set or "
-                                 "remove with MODEL or MODEL@V");
+                                 "remove with MODEL or MODEL@V, or clear with MODEL@V");
   return cli_fail(cli, &err);
 }
 

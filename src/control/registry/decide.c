@@ -15,7 +15,7 @@
 
 bool registry_command_is(enum command_kind kind)
 {
-  return kind >= COMMAND_MODEL_ADD && kind <= COMMAND_VERSION_SOUND;
+  return kind >= COMMAND_MODEL_ADD && kind <= COMMAND_VERSION_CLEAR;
 }
 
 bool registry_key_fits(enum command_kind command, enum event_kind event)
@@ -303,6 +303,17 @@ static void scrub_decide(const struct catalog_version *version,
       command->event.reason;
 }
 
+/* --- quarantine ------------------------------------------------------------------------------- */
+
+static void quarantine_decide(const struct catalog_version *version,
+                              const struct letter_command *command, struct decision *decision)
+{
+  bool in = command->kind == COMMAND_VERSION_QUARANTINE;
+  if (in != (version->quarantined != 0))
+    event_add(decision, command, in ? EVENT_VERSION_QUARANTINED : EVENT_VERSION_CLEARED)->reason =
+        command->event.reason;
+}
+
 /* --- all -------------------------------------------------------------------------------------- */
 
 void registry_decide(const struct catalog_tenant *tenant, const struct letter_command *command,
@@ -342,6 +353,8 @@ void registry_decide(const struct catalog_tenant *tenant, const struct letter_co
     case COMMAND_VERSION_REMOVE: version_remove_decide(model, version, command, decision); return;
     case COMMAND_VERSION_CORRUPT:
     case COMMAND_VERSION_SOUND: scrub_decide(version, command, decision); return;
+    case COMMAND_VERSION_QUARANTINE:
+    case COMMAND_VERSION_CLEAR: quarantine_decide(version, command, decision); return;
     case COMMAND_MODEL_REMOVE: model_remove_decide(model, command, decision); return;
     default: must(!"no command about the registry");
   }

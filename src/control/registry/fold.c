@@ -10,7 +10,7 @@
 
 bool registry_event_is(enum event_kind kind)
 {
-  return kind >= EVENT_MODEL_SET && kind <= EVENT_VERSION_SOUND;
+  return kind >= EVENT_MODEL_SET && kind <= EVENT_VERSION_CLEARED;
 }
 
 const struct catalog_alias *catalog_alias(const struct catalog_model *model, struct slice name)
@@ -18,6 +18,16 @@ const struct catalog_alias *catalog_alias(const struct catalog_model *model, str
   for (uint32_t i = 0; i < model->n_aliases; i++)
     if (slice_eq(model->aliases[i].name, name)) return &model->aliases[i];
   return NULL;
+}
+
+enum code version_may_run(const struct catalog_model *model, uint32_t number, struct err *err)
+{
+  const struct catalog_version *version = catalog_version(model, number);
+  if (!version || !version->quarantined) return OK;
+  return fail(err, E_QUARANTINED,
+              "version %u of '%.*s' is quarantined: %.*s (slipway model clear %.*s@%u)", number,
+              SLICE_ARG(model->name), SLICE_ARG(version->quarantine), SLICE_ARG(model->name),
+              number);
 }
 
 uint32_t catalog_newest(const struct catalog_model *model)
@@ -201,6 +211,14 @@ enum code registry_fold(struct catalog *catalog, struct catalog_model *model,
     case EVENT_VERSION_REMOVED: version_remove(model, version, event->seq); break;
     case EVENT_VERSION_CORRUPT: version->corrupt = event->seq; break;
     case EVENT_VERSION_SOUND: version->corrupt = 0; break;
+    case EVENT_VERSION_QUARANTINED:
+      version->quarantined = event->seq;
+      version->quarantine = catalog_keep(catalog, event->reason);
+      break;
+    case EVENT_VERSION_CLEARED:
+      version->quarantined = 0;
+      version->quarantine = SLICE_NONE;
+      break;
     default: must(!"an event of the registry without a fold");
   }
   return OK;
@@ -223,6 +241,9 @@ void registry_version_digest(struct sha256 *sha, const struct catalog_version *v
   if (version->card) digest_text(sha, blob_lend(version->card));
   if (version->removed) digest_number(sha, version->removed);
   if (version->corrupt) digest_number(sha, version->corrupt);
+  if (!version->quarantined) return;
+  digest_number(sha, version->quarantined);
+  digest_text(sha, version->quarantine);
 }
 
 void registry_digest(struct sha256 *sha, const struct catalog_model *model)

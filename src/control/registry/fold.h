@@ -12,6 +12,7 @@
  *                            the same spelling): numbers of versions and releases go on from where
  *                            they were, so that history stays one line
  *   VERSION_CORRUPT, _SOUND  facts digest, file: what a scrub found
+ *   VERSION_QUARANTINED      reason; VERSION_CLEARED takes it back
  * SPDX-License-Identifier: MIT */
 #ifndef CONTROL_REGISTRY_FOLD_H
 #define CONTROL_REGISTRY_FOLD_H
@@ -42,6 +43,9 @@ uint64_t registry_asked(const struct event *event);
 void model_revive(struct catalog_model *model, const struct event *event);
 
 /* NULL: no such alias. */
+/* E_QUARANTINED with the way out. The version is there. */
+CHECKED enum code version_may_run(const struct catalog_model *model, uint32_t number,
+                                  struct err *err);
 const struct catalog_alias *catalog_alias(const struct catalog_model *model, struct slice name);
 /* The newest version that was not removed; 0: none. */
 uint32_t catalog_newest(const struct catalog_model *model);

@@ -100,6 +100,10 @@ static bool versions_fit(const struct catalog_model *model, uint32_t candidate, 
          "model '%.*s' has no version %u; 'slipway status %.*s' lists them", SLICE_ARG(model->name),
          candidate, SLICE_ARG(model->name));
     fail_at(err, "version");
+  } else if (version_may_run(model, candidate, err)) {
+    fail_at(err, "version");
+  } else if (model->serving && version_may_run(model, model->serving, err)) {
+    fail_at(err, "serving/%u", model->serving); /* nothing to compare with */
   } else if (!model->serving) {
     fail(err, E_CONFLICT,
          "model '%.*s' has no version in charge to compare with; deploy it with --strategy now",

@@ -24,7 +24,7 @@ struct snap {
 #define NOUN_SIZE(noun, bytes)                                                                  \
   _Static_assert(sizeof(struct noun) == (bytes), #noun " has another member: see its function " \
                                                        "here")
-NOUN_SIZE(catalog_version, 216);
+NOUN_SIZE(catalog_version, 240);
 NOUN_SIZE(catalog_model, 456);
 NOUN_SIZE(catalog_tenant, 216);
 NOUN_SIZE(catalog_alias, 56);
@@ -160,6 +160,8 @@ static void snap_version(struct snap *snap, struct catalog_version *version)
   snap_bool(snap, &version->held);
   snap_u64(snap, &version->removed);
   snap_u64(snap, &version->corrupt);
+  snap_u64(snap, &version->quarantined);
+  snap_text(snap, &version->quarantine);
   snap_text(snap, &version->inspected);
   snap_u64(snap, &version->memory_bytes);
   snap_u64(snap, &version->memory_peak_bytes);

@@ -1,0 +1,87 @@
+/* quarantine.c - strikes of versions, and the command that three of them come to.
+ * Thread: control.
+ * SPDX-License-Identifier: MIT */
+#include "control/registry/quarantine.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "control/control_int.h"
+
+/* Control's own command: it comes home to control. */
+struct wish {
+  struct letter_command command;
+  struct arena arena;
+};
+
+static void quarantine_ask(struct control *control, const struct placed *placed)
+{
+  char why[REASON_MAX];
+  struct wish *wish = grab_zero(1, sizeof *wish);
+  struct letter_command *command = &wish->command;
+  arena_init(&wish->arena, 1 << 16, NULL);
+  snprintf(why, sizeof why,
+           "%d runs in a row had to be ended or outgrew their memory, within %d minutes; deploy "
+           "another version, or lift it when the cause is gone",
+           QUARANTINE_STRIKES, (int)(QUARANTINE_US / 60000000));
+  command->mail.kind = LETTER_COMMAND;
+  command->home = &control->box;
+  command->kind = COMMAND_VERSION_QUARANTINE;
+  command->arena = &wish->arena;
+  const struct event event = {.tenant = placed->model->tenant->name,
+                              .model = placed->model->name,
+                              .version = placed_version(placed),
+                              .actor = SLICE("slipway"),
+                              .reason = slice_str(why)};
+  must(event_copy(&wish->arena, &event, &command->event));
+  log_event(LOG_WARN, "version_quarantined", "tenant", log_slice(event.tenant), "model",
+            log_slice(event.model), "version", log_num(event.version), "reason", why, NULL);
+  mail_send(&control->box, &command->mail);
+}
+
+void quarantine_home(struct letter_command *command)
+{
+  struct wish *wish = LIST_OF(command, struct wish, command);
+  if (command->err.code)
+    log_event(LOG_WARN, "quarantine_not_written", "reason", command->err.text, NULL);
+  arena_deinit(&wish->arena);
+  ungrab(wish);
+}
+
+/* True with the strike that makes it three. */
+static bool strike(struct placed *placed, int64_t now_us)
+{
+  int64_t eldest_us = placed->struck_us[0];
+  placed->struck_us[0] = placed->struck_us[1];
+  placed->struck_us[1] = now_us;
+  if (!eldest_us || now_us - eldest_us > QUARANTINE_US) return false;
+  memset(placed->struck_us, 0, sizeof placed->struck_us);
+  return true;
+}
+
+static void slot_look(struct control *control, struct placed *placed,
+                      const struct version_tally *slot)
+{
+  if (slot->success.count) memset(placed->struck_us, 0, sizeof placed->struck_us);
+  if (slot->success.count || placed->state != PLACED_READY || !placed->serves || placed->released)
+    return;
+  for (uint64_t i = 0; i < slot->stopped; i++) {
+    if (!strike(placed, control->now_us)) continue;
+    quarantine_ask(control, placed);
+    return;
+  }
+}
+
+void quarantine_look(struct control *control, const struct tally *tally)
+{
+  const struct place *place = &control->place;
+  if (control->stopping) return;
+  for (uint32_t at = 0; at < tally->n_slots; at += 64) {
+    uint64_t marks = tally->marks[at / 64];
+    for (; marks; marks &= marks - 1) {
+      uint32_t slot = at + (uint32_t)__builtin_ctzll(marks);
+      if (slot < place->n_slots) slot_look(control, place->slots[slot], &tally->slots[slot]);
+    }
+  }
+}
