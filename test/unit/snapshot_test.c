@@ -14,7 +14,7 @@
 #include "control/snapshot/snapshot.h"
 #include "store/codec.h"
 
-enum { EVENTS_MAX = 700, TRIES = 1400 };
+enum { EVENTS_MAX = 700, TRIES = 900 };
 
 static struct err err;
 static struct rand rnd;
@@ -153,7 +153,7 @@ static struct event event_random(const struct catalog *catalog, int64_t wall_ms)
 {
   enum event_kind kind = (enum event_kind)(1 + roll(EVENT_KINDS - 1));
   if (roll(3) == 0) kind = roll(2) ? EVENT_VERSION_PUSHED : EVENT_VERSION_DEPLOYED;
-  if (kind == EVENT_TENANT_REMOVED && roll(4)) kind = EVENT_TENANT_CREATED;
+  if (kind == EVENT_TENANT_REMOVED && roll(12)) kind = EVENT_TENANT_CREATED;
   if (kind == EVENT_MODEL_REMOVED && roll(4)) kind = EVENT_MODEL_CREATED;
   struct event event = {.kind = kind,
                         .seq = catalog->seq + 1,
