@@ -18,8 +18,8 @@
 #define CODES(...) ((const enum code[]){__VA_ARGS__, OK})
 #define WRITES     E_CONFLICT, E_IDEMPOTENCY_MISMATCH, E_STORAGE_FULL
 #define CHANGES    WRITES, E_PRECONDITION_FAILED
-#define LOADS      E_MODEL_REJECTED, E_MODELS_MEMORY_FULL, E_DEADLINE_EXCEEDED
-#define INFERS     E_MODEL_FAILED, E_DEADLINE_EXCEEDED, E_MODELS_MEMORY_FULL
+#define LOADS      E_QUARANTINED, E_MODEL_REJECTED, E_MODELS_MEMORY_FULL, E_DEADLINE_EXCEEDED
+#define INFERS     E_MODEL_FAILED, E_QUARANTINED, E_DEADLINE_EXCEEDED, E_MODELS_MEMORY_FULL
 
 /* What a route's kind says of who answers it. A new kind has a line here, or does not compile. */
 #define OF_ASK(handler)          FORM_##handler
