@@ -190,19 +190,21 @@ def a_person_may_choose_another_arm_than_the_winner():
         three(d)
         begin(d, PLAN % ("", MATURITY) + OFF, version=2)
         runs(d)
-        for arm, code in (("stable", 409), ("candidate-3", 409), ("bold", 400)):
+        for arm, code in (("stable", 409), ("candidate-3", 409), ("nobody", 400)):
             expect_eq(say(d, "promote", arm=arm).status, code, arm)
+        expect_in("'nobody' is no arm of release 1, which has candidate, stable, candidate-2 (bold)",
+                  say(d, "promote", arm="nobody").json()["error"])
         expect_eq(say(d, "pause", arm="candidate").status, 400)
-        expect_eq(d.cli("promote", "m", "--arm", "candidate").returncode, 0)
-        expect_eq((reaches(d, "completed")["chosen"], serving(d)), ("candidate", 2))
-        want(d.post("/api/v1/models/m/rollback", {"to": 3}), 200, "to another")
-        wait_for(lambda: serving(d) == 3, 10, "version 3")
+        expect_eq(d.cli("promote", "m", "--arm", "bold").returncode, 0)
+        expect_eq((reaches(d, "completed")["chosen"], serving(d)), ("candidate-2", 3))
+        want(d.post("/api/v1/models/m/rollback", {"to": 2}), 200, "to another")
+        wait_for(lambda: serving(d) == 2, 10, "version 2")
         reply = say(d, "abort")
         expect_eq((reply.status, reply.json()["code"]), (409, "CONFLICT"))
         expect_in("no release of model 'm' is running", reply.json()["error"])
         row = d.get("/api/v1/releases?model=m").json()["releases"][0]
-        expect(row["state"] != "rolled_back" and row["chosen_version"] == 2, row)
-        expect_eq(serving(d), 3)
+        expect(row["state"] != "rolled_back" and row["chosen_version"] == 3, row)
+        expect_eq(serving(d), 2)
 
 
 @test

@@ -5,6 +5,8 @@
  * SPDX-License-Identifier: MIT */
 #include "api/release/release_int.h"
 
+#include "judge/plan.h"
+
 static enum desk_step said(struct ask *ask)
 {
   const struct letter_command *command = &ask->command;
@@ -30,13 +32,9 @@ static struct slice word_of(const struct ask *ask)
 
 static bool arm_member(struct ask *ask, bool chooses, struct slice *arm)
 {
-  uint32_t number;
-  if (!member_str(ask, ask->body, "arm", 16, arm)) return false;
-  if (!arm->at) return true;
-  if (chooses && arm_named(*arm, &number)) return true;
-  fail(&ask->err, E_INVALID_ARGUMENT,
-       chooses ? "'%.*s' is no arm; they are called candidate, stable, candidate-2 to candidate-7"
-               : "'%.*s': promote and approve alone say an arm",
+  if (!member_str(ask, ask->body, "arm", PLAN_NAME_MAX - 1, arm)) return false;
+  if (!arm->at || chooses) return true; /* control knows the plan's names */
+  fail(&ask->err, E_INVALID_ARGUMENT, "'%.*s': promote and approve alone say an arm",
        SLICE_ARG(*arm));
   fail_at(&ask->err, "arm");
   return false;

@@ -1,6 +1,8 @@
 /* say.c - a person's word on the running release.
  * Thread: control.
  * SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
 #include "base/log.h"
 #include "base/role.h"
 #include "base/text.h"
@@ -52,17 +54,35 @@ static void way_back_missing(const struct run *run, struct err *err)
          stable, SLICE_ARG(run->model->name), run_version(run));
 }
 
-/* By name or number. */
-static bool arm_read(struct slice text, uint32_t *says)
+/* By name, by number, or by what the plan calls it. */
+static bool arm_read(const struct run *run, struct slice text, uint32_t *says)
 {
   uint64_t number;
   uint32_t arm;
-  if (!arm_named(text, &arm)) {
+  bool named = arm_named(text, &arm);
+  for (uint32_t i = 0; i < run->plan.ab.n_arms && !named; i++)
+    if (slice_eq(text, slice_str(run->plan.ab.names[i]))) arm = i, named = true;
+  if (!named) {
     if (!text_read_u64(text, ARMS_MAX - 1, &number)) return false;
     arm = (uint32_t)number;
   }
   *says = 1 + arm;
   return true;
+}
+
+static void arm_missing(const struct run *run, struct slice text, struct err *err)
+{
+  char list[ARMS_MAX * (PLAN_NAME_MAX + 32)] = "";
+  for (uint32_t arm = 0; arm < run->n_arms; arm++) {
+    size_t len = strlen(list);
+    bool called = arm < run->plan.ab.n_arms && run->plan.ab.names[arm][0] &&
+                  strcmp(run->plan.ab.names[arm], arm_name(arm));
+    snprintf(list + len, sizeof list - len, "%s%s%s%s%s", arm ? ", " : "", arm_name(arm),
+             called ? " (" : "", called ? run->plan.ab.names[arm] : "", called ? ")" : "");
+  }
+  fail(err, E_INVALID_ARGUMENT, "'%.*s' is no arm of release %u, which has %s", SLICE_ARG(text),
+       run->number, list);
+  fail_at(err, "arm");
 }
 
 /* False when a name is longer than any can be, or the step, hash or arm is none. */
@@ -82,7 +102,7 @@ static bool event_read(const struct letter_command *command, const struct run *r
   event->step = (uint32_t)step;
   if (spec.len && !digest_from_hex(spec, &event->spec)) return false;
   if (run->looked && run->verdict.winner != ARM_NONE) event->winner = 1 + run->verdict.winner;
-  if (arm.len && !arm_read(arm, &event->says_arm)) return false;
+  if (arm.len && !arm_read(run, arm, &event->says_arm)) return false;
   return event->when != ROLLOUT_WHENS &&
          slice_to_str(who.len ? who : wish->actor, person, ROLLOUT_PERSON_MAX);
 }
@@ -103,7 +123,12 @@ struct change *run_say(struct control *control, struct letter_command *command,
   struct err err = {0};
   char person[ROLLOUT_PERSON_MAX];
   must(run);
+  struct slice arm = event_fact(&command->event, "arm");
   bool read = event_read(command, run, person, &event);
+  if (!read && arm.len && !arm_read(run, arm, &event.says_arm)) {
+    arm_missing(run, arm, &err);
+    return answered(command, &err, run);
+  }
   if (!read) {
     fail(&err, E_INVALID_ARGUMENT,
          "the words are promote, pause, resume, approve, reject, abort, rollback and "
