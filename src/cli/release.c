@@ -69,7 +69,7 @@ static const char *candidates(const json_t *release, char to[CANDIDATES_MAX])
 static void releases_print(const json_t *releases)
 {
   static const char *const heads[] = {"RELEASE", ">VERSION", ">AGAINST", "STRATEGY", "STATE",
-                                      "STARTED", "VERDICT",  NULL};
+                                      "STARTED", "VERDICT",  "WHY",      NULL};
   struct table table;
   char text[OUT_NUMBER_MAX], versions[CANDIDATES_MAX];
   size_t i;
@@ -77,7 +77,7 @@ static void releases_print(const json_t *releases)
   table_init(&table, heads);
   json_array_foreach(releases, i, row)
   {
-    const char *why = get_str(row, "verdict"), *note = get_str(row, "note");
+    const char *why = get_str(row, "sentence"), *note = get_str(row, "note");
     bool person = strcmp(get_str(row, "why"), "person") == 0;
     if (!why[0]) why = get_str(row, "why");
     table_add(&table, "%s/%llu", get_str(row, "model"),
@@ -87,6 +87,7 @@ static void releases_print(const json_t *releases)
     table_add_json(&table, json_object_get(row, "strategy"));
     table_add_json(&table, json_object_get(row, "state"));
     table_add(&table, "%s", out_time(json_object_get(row, "started_at"), text));
+    table_add_json(&table, json_object_get(row, "verdict"));
     if (person)
       table_add(&table, "by %s%s%s", get_str(row, "moved_by"), note[0] ? ": " : "", note);
     else

@@ -266,18 +266,10 @@ static void add_open(struct text *text, const struct trial *trial, const struct 
 size_t gate_missing(const struct trial *trial, const struct gate_result *result,
                     char to[EXPLAIN_TEXT_MAX])
 {
-  static const char *const without[] = {
-      "",
-      "requests to the candidate",
-      "requests to stable",
-      "the tallies of a node",
-      "more requests to stable before the step began: thresholds are taken from them",
-      "outcomes old enough to count",
-      "a number where there is none: a fault of ours, see the log"};
   struct text text = {to, 0};
   to[0] = '\0';
   switch (result->state) {
-    case GATE_NO_DATA: add(&text, "%s", without[result->reason]); break;
+    case GATE_NO_DATA: add(&text, "%s", no_data_reason_text(result->reason)); break;
     case GATE_INCONCLUSIVE: add_open(&text, trial, result); break;
     case GATE_HARM: add(&text, "nothing: harm stays"); break;
     default: break;

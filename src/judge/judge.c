@@ -11,35 +11,46 @@ static const struct gate *const gates[] = {
 #undef GATE
 };
 
+/* --- words ------------------------------------------------------------------------------------ */
+
 const char *gate_state_name(enum gate_state state)
 {
-  static const char *const names[] = {"idle", "no_data", "inconclusive", "non_inferior", "harm"};
+  static const char *const names[] = {
+#define STATE(name, ...) #name,
+#include "judge/gate_states.def"
+#undef STATE
+  };
   return names[state];
 }
 
-const char *no_data_reason_name(enum no_data_reason reason)
-{
-  static const char *const names[] = {"",
-                                      "no_candidate_requests",
-                                      "no_stable_requests",
-                                      "stale_tallies",
-                                      "quantile_without_history",
-                                      "outcomes_immature",
-                                      "not_a_number"};
-  return names[reason];
-}
+static const char *const reasons[][2] = {
+    {"", ""},
+#define REASON(name, id, text) {#name, text},
+#include "judge/reasons.def"
+#undef REASON
+};
+
+const char *no_data_reason_name(enum no_data_reason reason) { return reasons[reason][0]; }
+const char *no_data_reason_text(enum no_data_reason reason) { return reasons[reason][1]; }
 
 const char *lane_name(enum judge_lane lane)
 {
-  static const char *const names[] = {"",      "fast",   "restarted", "blocks", "pass",  "floor",
-                                      "count", "inputs", "level",     "slope",  "spent", "killed",
-                                      "peak"};
+  static const char *const names[] = {
+      "",
+#define LANE(name, ...) #name,
+#include "judge/lanes.def"
+#undef LANE
+  };
   return names[lane];
 }
 
 const char *verdict_kind_name(enum verdict_kind kind)
 {
-  static const char *const names[] = {"undecided", "no_data", "passed", "overdue", "pause", "harm"};
+  static const char *const names[] = {
+#define VERDICT(name, ...) #name,
+#include "judge/verdicts.def"
+#undef VERDICT
+  };
   return names[kind];
 }
 

@@ -52,50 +52,39 @@ enum {
 #define TRIAL_CAP         4.0
 #define TRIAL_PASS_ALPHA  0.05
 
+/* Words of verdicts, with what they mean: rows of verdicts.def, gate_states.def, reasons.def and
+ * lanes.def. */
 enum gate_state {
-  GATE_IDLE, /* off, or it does not judge this kind of step */
-  GATE_NO_DATA,
-  GATE_INCONCLUSIVE,
-  GATE_NON_INFERIOR,
-  GATE_HARM,
+#define STATE(name, id, ...) GATE_##id,
+#include "judge/gate_states.def"
+#undef STATE
+  GATE_STATES
 };
 
 enum no_data_reason {
   WITHOUT_NONE,
-  WITHOUT_NO_CANDIDATE_REQUESTS,
-  WITHOUT_NO_STABLE_REQUESTS,
-  WITHOUT_STALE_TALLIES,
-  WITHOUT_QUANTILE_WITHOUT_HISTORY,
-  WITHOUT_OUTCOMES_IMMATURE,
-  WITHOUT_NOT_A_NUMBER,
+#define REASON(name, id, ...) WITHOUT_##id,
+#include "judge/reasons.def"
+#undef REASON
   WITHOUT_COUNT
 };
 
 enum judge_lane {
   LANE_NONE,
-  LANE_FAST,
-  LANE_RESTARTED,
-  LANE_BLOCKS,
-  LANE_PASS,      /* the pass side of the restarted one */
-  LANE_FLOOR,     /* errors: proven below the declared rate */
-  LANE_COUNT_ALL, /* one cumulative statistic: disagreement, ratio, shift, segments, metric */
-  LANE_INPUTS,    /* prediction: it is the inputs that differ between arms: routing is broken */
-  LANE_LEVEL,     /* memory */
-  LANE_SLOPE,
-  LANE_SPENT,  /* budget */
-  LANE_KILLED, /* a node's kill rule acted */
-  LANE_PEAK,   /* memory: inside of runs */
+#define LANE(name, id, ...) LANE_##id,
+#include "judge/lanes.def"
+#undef LANE
   LANES
 };
 
 /* What `effect` is. */
 enum effect_kind {
   EFFECT_NONE,
-  EFFECT_RATIO,  /* candidate's rate over stable's */
-  EFFECT_SHARE,  /* of disagreement; of units */
-  EFFECT_PSI,    /* of the prediction shift */
-  EFFECT_GROWTH, /* memory over stable's: 1.1 is 10 % more */
-  EFFECT_DIFF,   /* of means, in the metric's unit */
+  EFFECT_RATIO,   /* candidate's rate over stable's */
+  EFFECT_SHARE,   /* of disagreement; of units */
+  EFFECT_PSI,     /* of the prediction shift */
+  EFFECT_GROWTH,  /* memory over stable's: 1.1 is 10 % more */
+  EFFECT_DIFF,    /* of means, in the metric's unit */
   EFFECT_ANSWERS, /* harm budget spent */
   EFFECT_GAP,     /* mean outcome minus mean score, of a bin */
 };
@@ -129,12 +118,10 @@ struct gate_result {
 };
 
 enum verdict_kind {
-  VERDICT_UNDECIDED,
-  VERDICT_NO_DATA,
-  VERDICT_PASSED,
-  VERDICT_OVERDUE,
-  VERDICT_PAUSE,
-  VERDICT_HARM,
+#define VERDICT(name, id, ...) VERDICT_##id,
+#include "judge/verdicts.def"
+#undef VERDICT
+  VERDICTS
 };
 
 struct verdict {
@@ -266,5 +253,7 @@ const char *gate_state_name(enum gate_state state);          /* "non_inferior" *
 const char *no_data_reason_name(enum no_data_reason reason); /* "no_candidate_requests" */
 const char *lane_name(enum judge_lane lane);                 /* "blocks" */
 const char *verdict_kind_name(enum verdict_kind kind);       /* "undecided" */
+/* What is missing; "" of WITHOUT_NONE. */
+const char *no_data_reason_text(enum no_data_reason reason);
 
 #endif

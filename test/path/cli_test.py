@@ -115,10 +115,10 @@ WAITING = dict(RUNNING, model="wait", state="waiting", step=0,
 FRAUD = dict(DIGITS, name="fraud", refused=None, release={
     "release": 17, "step": 1, "version": 3, "weight": 0.05, "copied": 0.0})
 ROWS = [{"model": "fraud", "release": 17, "version": 3, "stable": 2, "strategy": "canary",
-         "state": "rolled_back", "why": "gate", "step": 1, "verdict": SENTENCE,
+         "state": "rolled_back", "why": "gate", "step": 1, "verdict": "harm", "sentence": SENTENCE,
          "started_at": "2026-01-31T22:00:00.000Z"},
         {"model": "fraud", "release": 16, "version": 2, "stable": 1, "strategy": "shadow",
-         "state": "completed", "why": "passed", "step": 1, "verdict": None,
+         "state": "completed", "why": "passed", "step": 1, "verdict": None, "sentence": None,
          "started_at": "2026-01-30T22:00:00.000Z"}]
 TOLD = dict(ROWS[0], started_by="ann", seed="fraud/17", plan=PLAN,
             approvals=[{"at": "2026-01-31T22:10:00.000Z", "who": "bob", "step": 0}],
@@ -126,7 +126,8 @@ TOLD = dict(ROWS[0], started_by="ann", seed="fraud/17", plan=PLAN,
                     "state": "running", "step": 1, "why": "approved", "verdict": None},
                    {"seq": 12, "at": "2026-01-31T22:20:00.000Z", "who": "slipway",
                     "state": "rolled_back", "step": 1, "why": "gate",
-                    "verdict": {"look": 412, "sentence": SENTENCE, "gates": HARM}}])
+                    "verdict": {"verdict": "harm", "look": 412, "sentence": SENTENCE,
+                                "gates": HARM}}])
 FORECAST = [{"step": 0, "kind": "canary", "requests_expected": 60, "hopeless": True, "gates": [
     {"gate": "errors", "row": "errors", "smallest_ratio": 3.4, "delay_2x_s": None,
      "delay_10x_s": 21.5, "hopeless": False},

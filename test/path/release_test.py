@@ -159,6 +159,10 @@ def argo_rollouts_404_a_stop_says_why():
         expect_in(told["verdict"]["sentence"][:40], status)
         shown = want(d.get("/api/v1/releases/m/1"), 200, "release")
         expect_eq((shown["state"], shown["version"], shown["stable"]), ("rolled_back", 2, 1))
+        expect_eq((shown["verdict"], shown["sentence"]), ("harm", told["verdict"]["sentence"]))
+        row = want(d.get("/api/v1/releases?model=m"), 200, "releases")["releases"][0]
+        expect_eq((row["verdict"], row["sentence"]), ("harm", shown["sentence"]))
+        expect_in(row["sentence"][:40], d.cli("release", "list", "m").stdout)
         expect_in("rolled_back", d.cli("release", "show", "m/1").stdout)
         expect_in("rolled_back", d.cli("history", "m").stdout)
         replay = d.cli("release", "replay", "m/1")

@@ -68,7 +68,10 @@ def the_words_have_a_glossary():
             expect_in(word, words)
         states = json.loads(d.cli("help", "states", "--json").stdout)
         expect_eq(len(states["states"]), 9)
-        expect(all(s["meaning"] for s in states["states"] + states["whys"]), states)
+        expect_eq([v["verdict"] for v in states["verdicts"]],
+                  ["undecided", "no_data", "passed", "overdue", "pause", "harm"])
+        expect_eq(set(states), {"states", "whys", "verdicts", "gate_states", "reasons", "lanes"})
+        expect(all(row["meaning"] for rows in states.values() for row in rows), states)
         expect_in("help states", d.cli("help").stdout)
 
 

@@ -268,7 +268,7 @@ static const struct event_fact running_facts[] = {FACT("elapsed_ms", "0"), FACT(
                                                   FACT("step", "0"), FACT("why", "begun")};
 static const struct event_fact lost_facts[] = {
     FACT("elapsed_ms", "9000"), FACT("state", "rolled_back"), FACT("step", "1"),
-    FACT("verdict", "{\"look\":8,\"sentence\":\"errors 4.1x\",\"gates\":[]}"), FACT("why", "gate")};
+    FACT("verdict", "{\"verdict\":\"harm\",\"look\":8,\"sentence\":\"errors 4.1x\",\"gates\":[]}"), FACT("why", "gate")};
 static const struct event_fact approved_facts[] = {FACT("person", "bob"), FACT("step", "0")};
 static const struct event_fact freeze_facts[] = {FACT("scope", "tenant"), FACT("why", "month end")};
 static const struct event_fact model_freeze_facts[] = {
@@ -356,7 +356,8 @@ TEST(one_release_is_told_from_its_start_to_its_end)
   fx_expect_tree(json_object_get(tree, "state"), "\"rolled_back\"");
   fx_expect_tree(json_object_get(tree, "strategy"), "\"canary\"");
   fx_expect_tree(json_object_get(tree, "stable"), "2");
-  fx_expect_tree(json_object_get(tree, "verdict"), "\"errors 4.1x\"");
+  fx_expect_tree(json_object_get(tree, "verdict"), "\"harm\"");
+  fx_expect_tree(json_object_get(tree, "sentence"), "\"errors 4.1x\"");
   const json_t *moves = json_object_get(tree, "moves");
   EXPECT_INT(json_array_size(moves), 2);
   fx_expect_tree(json_object_get(json_array_get(moves, 0), "state"), "\"running\"");

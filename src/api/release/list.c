@@ -117,8 +117,8 @@ static void arms_name(json_t *row, const json_t *plan)
     const char *name = json_string_value(json_object_get(json_array_get(said, i), "name"));
     if (i >= ARMS_MAX) break;
     const char *arm = arm_name((uint32_t)i);
-    json_array_append_new(list, json_pack("{ss,ss,sO}", "arm", arm, "name", name ? name : arm,
-                                          "version", version));
+    json_array_append_new(
+        list, json_pack("{ss,ss,sO}", "arm", arm, "name", name ? name : arm, "version", version));
     if (json_is_integer(chosen) && json_equal(chosen, version))
       json_object_set_new(row, "chosen", json_string(arm));
   }
@@ -152,11 +152,13 @@ static void row_chosen(json_t *row, const struct event *event)
 static void row_move(json_t *row, const struct event *event)
 {
   json_t *verdict = fact_json(event, "verdict");
+  json_t *kind = json_object_get(verdict, "verdict");
   json_t *sentence = json_object_get(verdict, "sentence");
   fact_set(row, "state", event, "state");
   fact_set_int(row, "step", event, "step");
   fact_set(row, "why", event, "why");
-  json_object_set(row, "verdict", sentence ? sentence : json_null());
+  json_object_set(row, "verdict", kind ? kind : json_null());
+  json_object_set(row, "sentence", sentence ? sentence : json_null());
   json_object_set_new(row, "moved_at", json_time(event->wall_ms));
   json_object_set_new(row, "moved_by", json_slice(event->actor));
   json_object_set_new(row, "note", event->note.len ? json_slice(event->note) : json_null());
@@ -165,9 +167,10 @@ static void row_move(json_t *row, const struct event *event)
 
 static json_t *row_new(const struct event *event)
 {
-  return json_pack("{so,so,ss,sn,sn,sn,sn,sn,sn,sn,sn}", "model", json_slice(event->model),
+  return json_pack("{so,so,ss,sn,sn,sn,sn,sn,sn,sn,sn,sn}", "model", json_slice(event->model),
                    "release", json_integer(event->release), "state", "pending", "step", "why",
-                   "verdict", "moved_at", "strategy", "stable", "chosen", "chosen_version");
+                   "verdict", "sentence", "moved_at", "strategy", "stable", "chosen",
+                   "chosen_version");
 }
 
 /* ---- GET /api/v1/releases ---- */

@@ -8,6 +8,46 @@
 #include "cli/out.h"
 #include "judge/step.h"
 
+struct word {
+  const char *name, *meaning;
+};
+
+static const struct word verdicts[] = {
+#define VERDICT(name, id, text) {#name, text},
+#include "judge/verdicts.def"
+#undef VERDICT
+    {NULL, NULL},
+};
+
+static const struct word gate_states[] = {
+#define STATE(name, id, text) {#name, text},
+#include "judge/gate_states.def"
+#undef STATE
+    {NULL, NULL},
+};
+
+static const struct word reasons[] = {
+#define REASON(name, id, text) {#name, text},
+#include "judge/reasons.def"
+#undef REASON
+    {NULL, NULL},
+};
+
+static const struct word lanes[] = {
+#define LANE(name, id, text) {#name, text},
+#include "judge/lanes.def"
+#undef LANE
+    {NULL, NULL},
+};
+
+static json_t *words_json(const struct word *words, const char *key)
+{
+  json_t *list = json_array();
+  for (; words->name; words++)
+    json_array_append_new(list, json_pack("{ss,ss}", key, words->name, "meaning", words->meaning));
+  return list;
+}
+
 static json_t *states_json(void)
 {
   static const char *const charges[] = {"as_it_was", "candidate", "stable"};
@@ -49,17 +89,27 @@ static void words_print(const json_t *list, const char *head, const char *key)
 
 void glossary_print(bool json)
 {
-  json_t *states = states_json(), *whys = whys_json();
-  json_t *all = json_pack("{sO,sO}", "states", states, "whys", whys);
-  if (json) {
-    out_json(all);
-  } else {
-    words_print(states, "STATE", "state");
+  struct {
+    const char *key, *head, *of;
+    json_t *list;
+  } parts[] = {{"states", "STATE", "state", states_json()},
+               {"whys", "WHY", "why", whys_json()},
+               {"verdicts", "VERDICT", "verdict", words_json(verdicts, "verdict")},
+               {"gate_states", "GATE", "gate_state", words_json(gate_states, "gate_state")},
+               {"reasons", "NO DATA", "reason", words_json(reasons, "reason")},
+               {"lanes", "LANE", "lane", words_json(lanes, "lane")}};
+  json_t *all = json_object();
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    json_object_set_new(all, parts[i].key, parts[i].list);
+    if (json) continue;
+    words_print(parts[i].list, parts[i].head, parts[i].of);
     putchar('\n');
-    words_print(whys, "WHY", "why");
-    puts("\nas in \"rolled_back (gate)\"; 'slipway release show MODEL/N' lists a release's moves");
   }
+  if (json)
+    out_json(all);
+  else
+    puts(
+        "states and whys as in \"rolled_back (gate)\"; 'slipway release show MODEL/N' lists a "
+        "release's moves");
   json_decref(all);
-  json_decref(states);
-  json_decref(whys);
 }

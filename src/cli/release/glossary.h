@@ -1,4 +1,5 @@
-/* glossary.h - `slipway help states`: what the words for a release's state and its reason mean.
+/* glossary.h - `slipway help states`: what the words for states, reasons and verdicts of a
+ * release mean.
  * Thread: main (own).
  * SPDX-License-Identifier: MIT */
 #ifndef CLI_RELEASE_GLOSSARY_H
