@@ -8,6 +8,7 @@
 #include "base/quota.h"
 #include "base/role.h"
 #include "base/tensor.h"
+#include "judge/judge.h"
 #include "judge/plan.h"
 #include "judge/step.h"
 #include "world/event.h"
