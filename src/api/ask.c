@@ -229,6 +229,14 @@ const struct version_tally *stats_slot(const struct stats *stats, uint32_t slot)
   return &stats->tally->slots[slot];
 }
 
+struct history *ask_history(struct ask *ask)
+{
+  struct desk *desk = ask->desk;
+  if (!desk->history && history_open(&desk->history, desk->opts->datadir, &ask->err) != OK)
+    desk->history = NULL;
+  return desk->history;
+}
+
 /* ---- the path ---- */
 
 const struct model *ask_model(struct ask *ask, uint32_t i)

@@ -181,6 +181,9 @@ bool member_bool(struct ask *ask, const json_t *object, const char *key, bool *v
 bool ask_query(struct ask *ask, const char *key, struct slice *value);
 bool ask_query_int(struct ask *ask, const char *key, int64_t min, int64_t max, int64_t *value);
 
+/* The desk's reader of the ledger, opened at the first need; its until it ends. */
+struct history *ask_history(struct ask *ask);
+
 /* ---- small JSON */
 void json_start(void);                 /* once per process, before the first tree */
 json_t *json_slice(struct slice text); /* invalid UTF-8 becomes U+FFFD */

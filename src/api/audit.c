@@ -57,20 +57,17 @@ static bool whose_read(struct ask *ask, struct slice *tenant)
 
 enum desk_step audit_export(struct ask *ask)
 {
-  struct desk *desk = ask->desk;
   int64_t from = 1, limit = AUDIT_PAGE;
   struct slice tenant;
   if (!whose_read(ask, &tenant) || !ask_query_int(ask, "from", 1, INT64_MAX, &from) ||
       !ask_query_int(ask, "limit", 1, AUDIT_PAGE_MAX, &limit))
     return ask_fail(ask);
-  if (!desk->history && history_open(&desk->history, desk->opts->datadir, &ask->err) != OK) {
-    desk->history = NULL;
-    return ask_fail(ask);
-  }
+  struct history *history = ask_history(ask);
+  if (!history) return ask_fail(ask);
   struct page page = {.limit = (uint64_t)limit};
   buf_init(&page.text, ASK_ANSWER_MAX);
   chain_begin_write(&page.text, tenant);
-  enum code code = history_proofs(desk->history, tenant, (uint64_t)from, (uint32_t)limit + 1,
+  enum code code = history_proofs(history, tenant, (uint64_t)from, (uint32_t)limit + 1,
                                   clock_us() + AUDIT_DEADLINE_US, row_add, &page, &ask->err);
   if (code && !page.more) {
     buf_deinit(&page.text);

@@ -7,7 +7,7 @@
 #include "api/release/release_int.h"
 #include "base/clock.h"
 
-enum { HISTORY_PAGE = 100, HISTORY_DEADLINE_US = 2000000 };
+enum { HISTORY_DEADLINE_US = 2000000 };
 
 /* What people want to know of an event's facts; of a verdict that moved something its sentence, not
  * of one that a person passed over. Not the rest: plans and
@@ -60,49 +60,24 @@ static json_t *event_json(const struct event *event, const struct digest *hash)
   return tree;
 }
 
-struct events {
-  json_t *list;
-  uint64_t last_seq;
-};
-
-static enum code page_add(void *arg, const struct event *event, const struct digest *hash,
-                          struct err *err)
+static enum code event_met(void *page, const struct event *event, const struct digest *hash,
+                           struct err *err)
 {
-  struct events *page = arg;
   (void)err;
-  json_array_append_new(page->list, event_json(event, hash));
-  page->last_seq = event->seq;
+  page_events_add(page, event, event_json(event, hash));
   return OK;
 }
 
 enum desk_step model_history(struct ask *ask)
 {
-  struct desk *desk = ask->desk;
-  int64_t limit, before = 0;
-  uint64_t place;
-  const struct model *model = ask_model(ask, 0);
-  if (!model) return ask_fail(ask);
+  struct page_events page;
   struct slice at;
-  if (!ask_query(ask, "at", &at)) return ask_fail(ask);
+  const struct model *model = ask_model(ask, 0);
+  if (!model || !ask_query(ask, "at", &at)) return ask_fail(ask);
   if (at.at) return history_at(ask, at);
-  if (!page_read_number(ask, HISTORY_PAGE, HISTORY_LIMIT_MAX, &limit, &place) ||
-      !ask_query_int(ask, "before", 1, INT64_MAX, &before))
-    return ask_fail(ask);
-  if (place) before = (int64_t)place;
-  if (!desk->history && history_open(&desk->history, desk->opts->datadir, &ask->err) != OK) {
-    desk->history = NULL;
-    return ask_fail(ask);
-  }
-  struct events page = {.list = json_array()};
-  if (history_read(desk->history, ask->letter->tenant, model->name, (uint64_t)before,
-                   (uint32_t)limit, clock_us() + HISTORY_DEADLINE_US, page_add, &page,
-                   &ask->err) != OK) {
-    json_decref(page.list);
-    return ask_fail(ask);
-  }
-  bool full = json_array_size(page.list) == (size_t)limit;
-  return ask_json(ask, 200,
-                  json_pack("{so,so,so,so}", "model", json_slice(model->name), "events", page.list,
-                            "before", full ? json_u64(page.last_seq) : json_null(), "next",
-                            page_next_number(ask, full ? page.last_seq : 0)));
+  struct history *history = ask_history(ask);
+  if (!history || !page_events_begin(ask, &page)) return ask_fail(ask);
+  enum code code = history_read(history, ask->letter->tenant, model->name, page.before, page.limit,
+                                clock_us() + HISTORY_DEADLINE_US, event_met, &page, &ask->err);
+  return page_events_end(ask, &page, code, json_pack("{so}", "model", json_slice(model->name)));
 }

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-enum { PAGE_VERSION = 1, HEAD_BYTES = 9, MAC_BYTES = 16 };
+enum { PAGE_VERSION = 1, HEAD_BYTES = 9, MAC_BYTES = 16, EVENTS_PAGE = 100 };
 enum { RAW_MAX = HEAD_BYTES + PAGE_PLACE_MAX + MAC_BYTES, SCOPE_MAX = 8 << 10 };
 _Static_assert(BASE64_LEN(RAW_MAX) < PAGE_TOKEN_MAX, "every token fits");
 
@@ -144,4 +144,40 @@ json_t *page_next_number(struct ask *ask, uint64_t place)
   char text[TEXT_NUMBER_MAX];
   size_t len = text_print_u64(text, place);
   return page_next(ask, place ? slice_of(text, len) : SLICE_NONE);
+}
+
+/* ---- events ---- */
+
+bool page_events_begin(struct ask *ask, struct page_events *events)
+{
+  int64_t limit, before = 0;
+  uint64_t place;
+  if (!page_read_number(ask, EVENTS_PAGE, HISTORY_LIMIT_MAX, &limit, &place) ||
+      !ask_query_int(ask, "before", 1, INT64_MAX, &before))
+    return false;
+  *events = (struct page_events){.before = place ? place : (uint64_t)before,
+                                 .limit = (uint32_t)limit,
+                                 .list = json_array()};
+  return true;
+}
+
+void page_events_add(struct page_events *events, const struct event *event, json_t *item)
+{
+  json_array_append_new(events->list, item);
+  events->last_seq = event->seq;
+}
+
+enum desk_step page_events_end(struct ask *ask, struct page_events *events, enum code code,
+                               json_t *tree)
+{
+  if (code != OK) {
+    json_decref(events->list);
+    json_decref(tree);
+    return ask_fail(ask);
+  }
+  uint64_t left = json_array_size(events->list) == events->limit ? events->last_seq : 0;
+  json_object_set_new(tree, "events", events->list);
+  json_object_set_new(tree, "before", left ? json_u64(left) : json_null());
+  json_object_set_new(tree, "next", page_next_number(ask, left));
+  return ask_json(ask, 200, tree);
 }

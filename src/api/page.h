@@ -34,7 +34,22 @@ bool page_read_number(struct ask *ask, int64_t limit, int64_t limit_max, int64_t
 json_t *page_next(struct ask *ask, struct slice place);
 json_t *page_next_number(struct ask *ask, uint64_t place); /* 0: none */
 
-/* What the two above are made of, for tests. scope: tenant, path and filters in one. */
+/* A page of the ledger's events, newest first: ?limit= [100] and ?page=, or ?before=, a number. */
+struct page_events {
+  json_t *list;
+  uint64_t before, last_seq; /* 0: the newest; of the last item */
+  uint32_t limit;
+};
+/* False with ask->err, and then there is nothing to end. */
+bool page_events_begin(struct ask *ask, struct page_events *events);
+/* Takes the item. */
+void page_events_add(struct page_events *events, const struct event *event, json_t *item);
+/* code is what reading them came to: OK, and the answer is the tree, which is taken and gets
+ * "events", "before" and "next"; else it is ask->err. */
+enum desk_step page_events_end(struct ask *ask, struct page_events *events, enum code code,
+                               json_t *tree);
+
+/* What the first three are made of, for tests. scope: tenant, path and filters in one. */
 void page_token(const struct hmac *key, struct slice scope, struct slice place, int64_t expires_ms,
                 char token[PAGE_TOKEN_MAX]);
 /* False: it is not one of ours, or not any more. */

@@ -171,17 +171,10 @@ enum desk_step flag_remove(struct ask *ask)
 
 /* --- looking back ----------------------------------------------------------------------------- */
 
-struct events {
-  json_t *list;
-  uint64_t last_seq;
-};
-
-static enum code page_add(void *arg, const struct event *event, const struct digest *hash,
-                          struct err *err)
+static enum code event_met(void *page, const struct event *event, const struct digest *hash,
+                           struct err *err)
 {
-  struct events *page = arg;
   (void)err;
-  page->last_seq = event->seq;
   struct slice key = event_fact(event, "flag");
   json_t *tree = json_pack("{so,so,ss,so,so}", "seq", json_u64(event->seq), "at",
                            json_time(event->wall_ms), "what", event_name(event->kind), "who",
@@ -189,32 +182,16 @@ static enum code page_add(void *arg, const struct event *event, const struct dig
   must(tree);
   if (key.len) json_object_set_new(tree, "flag", json_slice(key));
   if (event->note.len) json_object_set_new(tree, "note", json_slice(event->note));
-  json_array_append_new(page->list, tree);
+  page_events_add(page, event, tree);
   return OK;
 }
 
 enum desk_step flag_history(struct ask *ask)
 {
-  struct desk *desk = ask->desk;
-  int64_t limit, before = 0;
-  uint64_t place;
-  if (!page_read_number(ask, 100, HISTORY_LIMIT_MAX, &limit, &place) ||
-      !ask_query_int(ask, "before", 1, INT64_MAX, &before))
-    return ask_fail(ask);
-  if (place) before = (int64_t)place;
-  if (!desk->history && history_open(&desk->history, desk->opts->datadir, &ask->err) != OK) {
-    desk->history = NULL;
-    return ask_fail(ask);
-  }
-  struct events page = {.list = json_array()};
-  if (history_flags(desk->history, ask->letter->tenant, (uint64_t)before, (uint32_t)limit,
-                    clock_us() + HISTORY_DEADLINE_US, page_add, &page, &ask->err) != OK) {
-    json_decref(page.list);
-    return ask_fail(ask);
-  }
-  bool full = json_array_size(page.list) == (size_t)limit;
-  return ask_json(ask, 200,
-                  json_pack("{so,so,so}", "events", page.list, "before",
-                            full ? json_u64(page.last_seq) : json_null(), "next",
-                            page_next_number(ask, full ? page.last_seq : 0)));
+  struct page_events page;
+  struct history *history = ask_history(ask);
+  if (!history || !page_events_begin(ask, &page)) return ask_fail(ask);
+  enum code code = history_flags(history, ask->letter->tenant, page.before, page.limit,
+                                 clock_us() + HISTORY_DEADLINE_US, event_met, &page, &ask->err);
+  return page_events_end(ask, &page, code, json_object());
 }

@@ -45,14 +45,11 @@ static enum code pushed_met(void *arg, const struct event *event, const struct d
 static bool manifest_read(struct ask *ask, const struct version *version, struct arena *keep,
                           struct manifest *manifest)
 {
-  struct desk *desk = ask->desk;
+  struct history *history = ask_history(ask);
   *manifest = (struct manifest){.arena = keep, .files = json_array()};
   buf_init(&manifest->lines, EVENT_FILES_MAX * 256);
-  if (!desk->history && history_open(&desk->history, desk->opts->datadir, &ask->err) != OK) {
-    desk->history = NULL;
-    return false;
-  }
-  if (history_read(desk->history, ask->letter->tenant, ask->letter->params[0], version->seq + 1, 1,
+  if (!history) return false;
+  if (history_read(history, ask->letter->tenant, ask->letter->params[0], version->seq + 1, 1,
                    clock_us() + MANIFEST_DEADLINE_US, pushed_met, manifest, &ask->err) != OK)
     return false;
   if (manifest->met && digest_same(&manifest->digest, &version->digest)) return true;

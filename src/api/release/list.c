@@ -35,20 +35,17 @@ static enum code walked(void *arg, const struct event *event, const struct diges
 
 enum code ledger_walk(struct ask *ask, struct slice model, history_fn fn, void *arg)
 {
-  struct desk *desk = ask->desk;
   struct walk walk = {.fn = fn, .arg = arg};
   int64_t deadline_us = clock_us() + LEDGER_WALK_US;
-  if (!desk->history && history_open(&desk->history, desk->opts->datadir, &ask->err) != OK) {
-    desk->history = NULL;
-    return ask->err.code;
-  }
+  struct history *history = ask_history(ask);
+  if (!history) return ask->err.code;
   do {
     walk.n = 0;
     struct slice tenant = ask->letter->tenant;
     enum code code = model.len
-                         ? history_read(desk->history, tenant, model, walk.last, HISTORY_LIMIT_MAX,
+                         ? history_read(history, tenant, model, walk.last, HISTORY_LIMIT_MAX,
                                         deadline_us, walked, &walk, &ask->err)
-                         : history_releases(desk->history, tenant, walk.last, HISTORY_LIMIT_MAX,
+                         : history_releases(history, tenant, walk.last, HISTORY_LIMIT_MAX,
                                             deadline_us, walked, &walk, &ask->err);
     if (code != OK) return walk.enough ? OK : code;
   } while (walk.n == HISTORY_LIMIT_MAX && walk.last > 1);

@@ -32,13 +32,10 @@ static enum code look_add(void *arg, const struct journal_row *row, struct err *
 static enum code looks_read(struct ask *ask, const struct journal_row *of, uint32_t limit,
                             struct looks *looks)
 {
-  struct desk *desk = ask->desk;
-  if (!desk->history && history_open(&desk->history, desk->opts->datadir, &ask->err) != OK) {
-    desk->history = NULL;
-    return ask->err.code;
-  }
+  struct history *history = ask_history(ask);
+  if (!history) return ask->err.code;
   int64_t pruned_ms;
-  if (history_pruned(desk->history, of, &pruned_ms, &ask->err)) return ask->err.code;
+  if (history_pruned(history, of, &pruned_ms, &ask->err)) return ask->err.code;
   if (pruned_ms) {
     char at[25];
     clock_text(pruned_ms, at);
@@ -47,7 +44,7 @@ static enum code looks_read(struct ask *ask, const struct journal_row *of, uint3
                 "it cannot be judged again; its verdicts are in 'slipway release show'",
                 SLICE_ARG(of->model), of->release, at);
   }
-  return history_looks(desk->history, of, limit, clock_us() + LEDGER_WALK_US, look_add, looks,
+  return history_looks(history, of, limit, clock_us() + LEDGER_WALK_US, look_add, looks,
                        &ask->err);
 }
 
