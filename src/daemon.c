@@ -42,6 +42,7 @@
 #include "options.h"
 #include "replay.h"
 #include "settings.h"
+#include "store/backup.h"
 #include "store/chores/janitor.h"
 #include "store/ledger.h"
 #include "store/outcome.h"
@@ -440,6 +441,9 @@ static enum code run(struct daemon *d, struct err *err)
 {
   if (door_read(&d->door, &d->options, err) || data_path_find(d, err)) return err->code;
   if (datadir_open(&d->datadir, d->data_path, err)) return err->code;
+  if (backup_is_half_way(&d->datadir))
+    return fail(err, E_CONFLICT,
+                "a restore into this data directory was cut off; restore again, or empty it");
   if (inspection_walls(&d->options, err) || keeper_start(d->datadir.fd, err) ||
       crashes_open(&d->crashes, &d->datadir, err))
     return err->code;

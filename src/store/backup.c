@@ -159,13 +159,14 @@ static enum code out_objects(struct out *out, int dir_fd, struct err *err)
   return code;
 }
 
-/* The ledger as it is at one moment, while its daemon goes on writing. */
-static enum code ledger_copy(const struct datadir *dir, const char *to, struct backup *sum,
-                             struct err *err)
+/* A database as it is at one moment, while its daemon goes on writing. */
+static enum code db_copy(const struct datadir *dir, const char *name, const char *to,
+                         struct backup *sum, struct err *err)
 {
   sqlite3 *from = NULL, *copy = NULL;
   sqlite3_stmt *stmt = NULL;
-  if (sql_open(&from, dir, "ledger", NULL, false, err)) return err->code;
+  bool events = strcmp(name, "ledger") == 0;
+  if (sql_open(&from, dir, name, NULL, false, err)) return err->code;
   int rc = sqlite3_open_v2(to, &copy,
                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
   sqlite3_backup *backup = rc ? NULL : sqlite3_backup_init(copy, "main", from, "main");
@@ -177,7 +178,7 @@ static enum code ledger_copy(const struct datadir *dir, const char *to, struct b
   if (rc || !backup) code = sql_fail(copy, rc ? rc : SQLITE_ERROR, err);
   /* one file, without a log beside it */
   if (!code) code = sql_run(copy, "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL", err);
-  if (!code &&
+  if (!code && events &&
       sql_prepare(copy, "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1", &stmt, err) ==
           OK &&
       sqlite3_step(stmt) == SQLITE_ROW) {
@@ -194,8 +195,13 @@ static enum code out_all(struct out *out, const struct datadir *dir, const char 
                          struct err *err)
 {
   static const char end[2 * BLOCK];
-  if (ledger_copy(dir, copy, out->sum, err) ||
+  if (db_copy(dir, "ledger", copy, out->sum, err) ||
       out_named(out, AT_FDCWD, copy, "ledger.db", false, err))
+    return err->code;
+  unlink(copy);
+  if (faccessat(dir->fd, "outcomes.db", F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+      (db_copy(dir, "outcomes", copy, out->sum, err) ||
+       out_named(out, AT_FDCWD, copy, "outcomes.db", false, err)))
     return err->code;
   for (int i = 0; i < SECRETS; i++)
     if (out_named(out, dir->fd, secrets[i], secrets[i], true, err)) return err->code;
@@ -263,10 +269,14 @@ static enum code in_bytes(struct in *in, void *to, size_t n, struct err *err)
   return (size_t)done == n ? OK : broken(err, "it was cut");
 }
 
+static bool is_object(const char *name) { return strncmp(name, "objects/", 8) == 0; }
+
 /* Names that a backup has, and no others: nothing in it leads out of the folder. */
 static bool name_is_ours(const char *name)
 {
-  if (strcmp(name, "ledger.db") == 0 || strcmp(name, "MANIFEST") == 0) return true;
+  if (strcmp(name, "ledger.db") == 0 || strcmp(name, "outcomes.db") == 0 ||
+      strcmp(name, "MANIFEST") == 0)
+    return true;
   for (int i = 0; i < SECRETS; i++)
     if (strcmp(name, secrets[i]) == 0) return true;
   return strncmp(name, "objects/", 8) == 0 && strlen(name) == 8 + 3 + SHA256_HEX_LEN &&
@@ -296,7 +306,7 @@ static enum code in_head(struct in *in, struct tar_head *head, uint64_t *bytes, 
 static int member_open(struct in *in, const char *name)
 {
   char folder[] = "objects/xx";
-  if (name[0] == 'o') {
+  if (is_object(name)) {
     memcpy(folder + 8, name + 8, 2);
     if (mkdirat(in->dir->fd, folder, 0700) != 0 && errno != EEXIST) return -1;
   }
@@ -341,9 +351,9 @@ static enum code member_take(struct in *in, const char *name, uint64_t bytes, st
   if (code || in_bytes(in, pad, (size_t)(-bytes & (BLOCK - 1)), err)) return err->code;
   if (manifest) return OK;
   digest_hex(&digest, hex);
-  if (name[0] == 'o' && strcmp(hex, name + 11) != 0)
+  if (is_object(name) && strcmp(hex, name + 11) != 0)
     return broken(err, "an object is not what it is called");
-  in->sum->objects += name[0] == 'o';
+  in->sum->objects += is_object(name);
   in->sum->members++;
   in->sum->bytes += bytes;
   buf_print(&in->seen, "%s  %s\n", hex, name);
@@ -379,6 +389,74 @@ static enum code ledger_check(struct in *in, struct err *err)
               : OK;
 }
 
+/* The hash says that it is what was written; this, that it was sound then. */
+static enum code outcomes_check(const struct in *in, struct err *err)
+{
+  sqlite3 *db = NULL;
+  sqlite3_stmt *stmt = NULL;
+  if (faccessat(in->dir->fd, "outcomes.db", F_OK, AT_SYMLINK_NOFOLLOW) != 0) return OK;
+  enum code code = sql_open(&db, in->dir, "outcomes", NULL, false, err);
+  if (!code) code = sql_prepare(db, "PRAGMA quick_check(1)", &stmt, err);
+  if (!code && (sqlite3_step(stmt) != SQLITE_ROW ||
+                strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0))
+    code = broken(err, "its outcomes are damaged");
+  sqlite3_finalize(stmt);
+  sqlite3_close(db);
+  return code;
+}
+
+/* --- a restore that was cut off --------------------------------------------------------------- */
+
+static const char half_way[] = "restoring";
+
+bool backup_is_half_way(const struct datadir *dir)
+{
+  return faccessat(dir->fd, half_way, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void objects_sweep(int objects_fd)
+{
+  for (int i = 0; i < 256; i++) {
+    char folder[3];
+    struct dirent *entry;
+    snprintf(folder, sizeof folder, "%02x", i);
+    int fd = openat(objects_fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    if (!list && fd >= 0) close(fd);
+    while (list && (entry = readdir(list)))
+      if (is_hex(entry->d_name, SHA256_HEX_LEN)) unlinkat(dirfd(list), entry->d_name, 0);
+    if (list) closedir(list);
+  }
+}
+
+/* The mark stands before the first member and goes after the last check. Under it lies what an
+ * earlier restore left, and nothing else: where it began there was no ledger. */
+static enum code restore_begin(const struct datadir *dir, struct err *err)
+{
+  static const char *const left[] = {"ledger.db",       "ledger.db-wal",   "ledger.db-shm",
+                                     "outcomes.db",     "outcomes.db-wal", "outcomes.db-shm",
+                                     "head",            "reserve"};
+  if (backup_is_half_way(dir)) {
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) unlinkat(dir->fd, left[i], 0);
+    for (int i = 0; i < SECRETS; i++) unlinkat(dir->fd, secrets[i], 0);
+    objects_sweep(dir->objects_fd);
+    return OK;
+  }
+  if (faccessat(dir->fd, "ledger.db", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    return fail(err, E_CONFLICT, "there is a ledger in '%s'; restore into an empty folder",
+                dir->path);
+  int fd = openat(dir->fd, half_way, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0) return fail_errno(err, errno, "the data directory");
+  close(fd);
+  return fsync(dir->fd) == 0 ? OK : fail_errno(err, errno, "the data directory");
+}
+
+static enum code restore_end(const struct datadir *dir, struct err *err)
+{
+  if (unlinkat(dir->fd, half_way, 0) == 0 && fsync(dir->fd) == 0) return OK;
+  return fail_errno(err, errno, "the data directory");
+}
+
 enum code backup_restore(const char *file, const char *data, struct backup *sum, struct err *err)
 {
   struct datadir dir;
@@ -389,15 +467,15 @@ enum code backup_restore(const char *file, const char *data, struct backup *sum,
     close(fd);
     return err->code;
   }
-  enum code code = OK;
-  if (faccessat(dir.fd, "ledger.db", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-    code = fail(err, E_CONFLICT, "there is a ledger in '%s'; restore into an empty folder", data);
-  } else {
+  enum code code = restore_begin(&dir, err);
+  if (!code) {
     struct in in = {.fd = fd, .dir = &dir, .sum = sum, .chunk = grab(CHUNK)};
     buf_init(&in.seen, MANIFEST_MAX);
     buf_init(&in.manifest, MANIFEST_MAX);
     code = in_all(&in, err);
     if (!code) code = ledger_check(&in, err);
+    if (!code) code = outcomes_check(&in, err);
+    if (!code) code = restore_end(&dir, err);
     if (code) unlinkat(dir.fd, "ledger.db", 0);
     buf_deinit(&in.seen);
     buf_deinit(&in.manifest);

@@ -17,7 +17,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from models import linear, serve, want
-from slipway import BIN, Daemon, cases, expect, expect_eq, expect_in, main, test
+from slipway import BIN, Daemon, cases, expect, expect_eq, expect_in, main, skip, test, wait_for
 from tenants import auth, operator
 
 BODY = {"inputs": [{"name": "input", "shape": [1, 1], "datatype": "FP32", "data": [0]}]}
@@ -94,6 +94,70 @@ def reject(data):
         expect_in("not what was written", out.stderr)
     expect(not os.path.exists(os.path.join(again, "ledger.db")), "half a ledger")
     expect(not os.path.exists(os.path.join(where, "escaped")))
+
+
+def tell(d, name):
+    want(d.post("/api/v1/feedback", {"model": "m", "items": [{"request_id": name, "outcome": 1}]}),
+         202, "feedback")
+
+
+def found(d, name):
+    return d.get("/api/v1/models/m/feedback/" + name)
+
+
+@test
+def outcomes_come_back():
+    """What was predicted before the backup can be told of afterwards, and what was told is there."""
+    where = folder()
+    path, again = os.path.join(where, "b.tar"), os.path.join(where, "again")
+    model = dict(linear([[0]], [7]), **{"slipway.yaml": b"feedback: {window: 1h}\n"})
+    with Daemon() as d:
+        serve(d, "m", model)
+        for name in ("told", "open"):
+            want(d.ask("POST", "/v2/models/m/infer", BODY, {"x-request-id": name}), 200, name)
+        tell(d, "told")
+        wait_for(lambda: found(d, "told").status == 200 and found(d, "open").status == 200)
+        expect_eq(slipway("backup", path, "--data", d.data).returncode, 0)
+        before = [found(d, name).json() for name in ("told", "open")]
+    expect_in("outcomes.db", tarfile.open(path).getnames())
+    expect_eq(slipway("restore", path, "--data", again).returncode, 0)
+    with Daemon(data=again) as d:
+        expect_eq([found(d, name).json() for name in ("told", "open")], before)
+        tell(d, "open")
+        expect(found(d, "open").json() != before[1], before)
+
+
+@test
+def a_restore_that_was_cut_off_is_not_started():
+    """SIGKILL at each write, sync, rename and unlink: the folder is whole, or says that it is not;
+    and the same restore begins anew."""
+    if not shutil.which("strace"):
+        skip("no strace here")
+    for call in ("write", "fsync,fdatasync", "pwrite64", "unlinkat,unlink", "openat"):
+        n, killed, step = 1, True, 5 if call == "openat" else 1
+        while killed:
+            again = os.path.join(folder(), "again")
+            command = [BIN, "restore", made(), "--data", again]
+            out = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", "trace=" + call, "-e",
+                                  "inject=%s:signal=KILL:when=%d" % (call, n)] + command,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            killed = out.returncode != 0
+            whole = os.path.exists(os.path.join(again, "ledger.db")) and \
+                not os.path.exists(os.path.join(again, "restoring"))
+            expect(whole or killed, "%s %d: %s" % (call, n, out.stderr))
+            if not whole:
+                if os.path.exists(os.path.join(again, "restoring")):
+                    started = slipway("serve", "--data", again, "--listen", "127.0.0.1:0")
+                    expect_eq(started.returncode, 6, started.stderr)
+                    expect_in("cut off", started.stderr)
+                out = subprocess.run(command, stderr=subprocess.PIPE, text=True,
+                                     stdout=subprocess.DEVNULL)
+                expect_eq(out.returncode, 0, "%s %d: %s" % (call, n, out.stderr))
+            n += step
+        expect(n > 1, call)
+        with Daemon(data=again) as d:
+            expect_eq(want(d.post("/v2/models/m/infer", BODY), 200, "predict")["outputs"][0]["data"],
+                      [7.0])
 
 
 @test
