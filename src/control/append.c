@@ -87,14 +87,15 @@ static void notes_make(struct control *control, struct change *change)
   change->notes = notes_new();
   if (change->moves) move_notes(control, change);
   for (uint32_t i = 0; i < letter->n_events; i++)
-    notes_event(change->notes, control, &letter->events[i]);
+    notes_event(change->notes, control, &append_events(letter)[i]);
   notes_lend(change->notes, letter);
 }
 
 void append_send(struct control *control, struct change *change)
 {
   struct letter_append *letter = &change->append;
-  for (uint32_t i = 0; i < letter->n_events; i++) letter->events[i].wall_ms = control->wall_ms;
+  for (uint32_t i = 0; i < letter->n_events; i++)
+    append_events(letter)[i].wall_ms = control->wall_ms;
   notes_make(control, change);
   letter->mail = (struct mail){.kind = LETTER_APPEND};
   letter->home = &control->box;
@@ -118,11 +119,25 @@ static void serving_sync(struct control *control, const struct catalog_model *mo
     place_settle(&control->place, LIST_OF(link, struct placed, link));
 }
 
-void append_fold(struct control *control, struct change *change)
+/* What a state asked to be deployed is taken up at once; what control cannot take up now it does
+ * with the next pulse, or after a restart, like any wish. */
+static void many_resume(struct control *control, const struct change *change)
 {
   const struct letter_append *letter = &change->append;
+  for (uint32_t i = 0; letter->many && !control->stopping && i < letter->n_events; i++) {
+    const struct event *event = &letter->many[i];
+    if (event->kind != EVENT_DEPLOY_ASKED) continue;
+    struct catalog_model *model =
+        catalog_model(catalog_tenant_ever(control->catalog, event->tenant), event->model);
+    if (model && model->asked && !switch_of(control, model)) switch_resume(control, model);
+  }
+}
+
+void append_fold(struct control *control, struct change *change)
+{
+  struct letter_append *letter = &change->append;
   for (uint32_t i = 0; i < letter->n_events; i++) {
-    const struct event *event = &letter->events[i];
+    const struct event *event = &append_events(letter)[i];
     struct err err;
     must(catalog_apply(control->catalog, event, &err) == OK);
     struct catalog_tenant *tenant = catalog_tenant_ever(control->catalog, event->tenant);
@@ -136,6 +151,7 @@ void append_fold(struct control *control, struct change *change)
     change->seq = event->seq;
     control_touch(control, tenant);
   }
+  many_resume(control, change);
 }
 
 void append_home(struct control *control, struct letter_append *letter)

@@ -14,6 +14,7 @@
 #include "control/registry/fold.h"
 #include "control/release/fold.h"
 #include "control/tenant.h"
+#include "world/state.h"
 
 #define CATALOG_BYTES_MAX ((size_t)1 << 36) /* no limit of its own: each tenant's quotas are */
 
@@ -85,24 +86,13 @@ struct catalog_tenant *catalog_tenant(const struct catalog *catalog, struct slic
   return tenant && !tenant->removed_seq ? tenant : NULL;
 }
 
-static int name_compare(struct slice a, struct slice b)
-{
-  for (size_t i = 0; i < a.len && i < b.len; i++) {
-    int x = (unsigned char)a.at[i], y = (unsigned char)b.at[i];
-    if (x >= 'A' && x <= 'Z') x += 'a' - 'A';
-    if (y >= 'A' && y <= 'Z') y += 'a' - 'A';
-    if (x != y) return x - y;
-  }
-  return a.len < b.len ? -1 : a.len > b.len;
-}
-
 /* Where a model of that name is or would be. */
 static uint32_t model_place(const struct catalog_tenant *tenant, struct slice name)
 {
   uint32_t low = 0, high = tenant->n_models;
   while (low < high) {
     uint32_t middle = low + (high - low) / 2;
-    if (name_compare(tenant->models[middle]->name, name) < 0)
+    if (state_name_order(tenant->models[middle]->name, name) < 0)
       low = middle + 1;
     else
       high = middle;
@@ -113,7 +103,7 @@ static uint32_t model_place(const struct catalog_tenant *tenant, struct slice na
 struct catalog_model *catalog_model_like(const struct catalog_tenant *tenant, struct slice name)
 {
   uint32_t at = model_place(tenant, name);
-  if (at == tenant->n_models || name_compare(tenant->models[at]->name, name) != 0) return NULL;
+  if (at == tenant->n_models || state_name_order(tenant->models[at]->name, name) != 0) return NULL;
   return tenant->models[at];
 }
 

@@ -121,6 +121,9 @@ static bool event_fits(const struct change *change)
   const struct letter_append *append = &change->append;
   enum event_kind kind = append->events[0].kind;
   bool back = change->effect == EVENT_ROLLED_BACK;
+  if (append->many)
+    return change->kind == CHANGE_PLAIN && append->n_events > 0 &&
+           append->n_events <= STATE_EVENTS_MAX;
   if (append->n_events < 1 || append->n_events > APPEND_EVENTS_MAX) return false;
   if (change->state == STATE_ASKING)
     return kind == (back ? EVENT_ROLLBACK_ASKED : EVENT_DEPLOY_ASKED);

@@ -119,6 +119,11 @@ void change_check(const struct change *change);
 
 /* An append is out: commands that its events may decide wait for it. */
 bool change_at_scribe(const struct change *change);
+/* Of what is, or was last, with the scribe. */
+static inline const struct event *change_first(const struct change *change)
+{
+  return change->append.many ? change->append.many : change->append.events;
+}
 bool change_is_late(const struct change *change);      /* WRITE_LATER, REFUSE_LATER */
 bool change_is_switching(const struct change *change); /* its model's switch is not decided yet */
 

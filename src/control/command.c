@@ -8,6 +8,7 @@
 #include "control/registry/decide.h"
 #include "control/registry/fold.h"
 #include "control/release/decide.h"
+#include "control/state/state.h"
 #include "control/tenant.h"
 #include "world/model.h"
 
@@ -41,6 +42,7 @@ static bool key_kind_fits(enum command_kind command, enum event_kind event)
     case COMMAND_TENANT_ADD:
     case COMMAND_TENANT_SET:
     case COMMAND_TENANT_REMOVE: return false; /* tenant_decide looks by itself */
+    case COMMAND_STATE: return false;         /* its key always stands with its request */
     default: return registry_key_fits(command, event);
   }
 }
@@ -240,7 +242,7 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
       tenant_decide(catalog, command, decision);
     return;
   }
-  if (!tenant) {
+  if (!tenant && command->kind != COMMAND_STATE) {
     fail(&decision->err, E_NOT_FOUND, "there is no tenant '%.*s'", SLICE_ARG(wish->tenant));
     decision_refuse(decision);
     return;
@@ -249,7 +251,11 @@ void command_decide(const struct catalog *catalog, const struct letter_command *
     decision_refuse(decision);
     return;
   }
-  if (key_decide(catalog, tenant, command, decision)) return;
+  if (tenant && key_decide(catalog, tenant, command, decision)) return;
+  if (command->kind == COMMAND_STATE) {
+    state_decide(catalog, command, decision);
+    return;
+  }
   if (command->kind == COMMAND_FLAG_SET || command->kind == COMMAND_FLAG_REMOVE) {
     flag_decide(catalog, tenant, command, decision);
     return;

@@ -25,6 +25,7 @@ struct decision {
                            * only has to be ready */
   /* APPEND: views of the command and the catalog, and of the command's arena */
   struct event events[APPEND_EVENTS_MAX];
+  struct event *many; /* instead of these, where they are more; else NULL */
   uint32_t n_events;
 };
 

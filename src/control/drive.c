@@ -109,9 +109,10 @@ bool change_writes(const struct control *control, const struct catalog_model *mo
 {
   for (struct link *link = control->changes.next; link != &control->changes; link = link->next) {
     const struct change *change = LIST_OF(link, struct change, link);
-    const struct event *event = &change->append.events[0];
+    const struct event *event = change_first(change);
     if (change_at_scribe(change) && slice_eq(event->tenant, model->tenant->name) &&
-        (event->kind == EVENT_TENANT_REMOVED || slice_eq_nocase(event->model, model->name)))
+        (change->append.many || event->kind == EVENT_TENANT_REMOVED ||
+         slice_eq_nocase(event->model, model->name)))
       return true;
   }
   return false;
@@ -169,15 +170,16 @@ void change_abandon(struct control *control)
 
 static bool same_model(const struct change *one, const struct change *other)
 {
-  const struct event *a = &one->append.events[0], *b = &other->append.events[0];
+  const struct event *a = change_first(one), *b = change_first(other);
   return slice_eq(a->tenant, b->tenant) && slice_eq_nocase(a->model, b->model);
 }
 
 /* What a switch does not touch. */
 static bool stays_apart(const struct change *change)
 {
-  enum event_kind kind = change->append.events[0].kind;
-  return change->kind == CHANGE_PUSH || kind == EVENT_FREEZE_SET || kind == EVENT_FREEZE_LIFTED ||
+  enum event_kind kind = change_first(change)->kind;
+  return change->kind == CHANGE_PUSH || change->append.many || kind == EVENT_FREEZE_SET ||
+         kind == EVENT_FREEZE_LIFTED ||
          (kind >= EVENT_MODEL_SET && kind <= EVENT_ALIAS_REMOVED) ||
          (kind >= EVENT_VERSION_CORRUPT && kind <= EVENT_VERSION_CLEARED);
 }

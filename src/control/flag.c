@@ -39,9 +39,8 @@ static const struct catalog_freeze *freeze_now(const struct catalog *catalog,
   return NULL;
 }
 
-/* Whether the change has to wait for a freeze to end. */
-static bool frozen(const struct catalog *catalog, const struct catalog_tenant *tenant,
-                   const struct letter_command *command, struct slice file, struct err *err)
+bool flags_frozen(const struct catalog *catalog, const struct catalog_tenant *tenant,
+                  const struct letter_command *command, struct slice file, struct err *err)
 {
   const struct event *wish = &command->event;
   const struct catalog_freeze *freeze = freeze_now(catalog, tenant, wish->wall_ms);
@@ -70,7 +69,7 @@ void flag_decide(const struct catalog *catalog, const struct catalog_tenant *ten
     decision->seq = tenant->flags_seq;
     return;
   }
-  if (frozen(catalog, tenant, command, file, &decision->err)) return;
+  if (flags_frozen(catalog, tenant, command, file, &decision->err)) return;
   struct event_fact *facts = arena_zero(command->arena, FACTS, sizeof *facts);
   if (!facts) {
     fail(&decision->err, E_OUT_OF_MEMORY, "the flags take too much memory");

@@ -11,6 +11,9 @@
  * lies in command->arena. */
 void flag_decide(const struct catalog *catalog, const struct catalog_tenant *tenant,
                  const struct letter_command *command, struct decision *decision);
+/* Whether that file has to wait for a freeze to end: err says which. */
+bool flags_frozen(const struct catalog *catalog, const struct catalog_tenant *tenant,
+                  const struct letter_command *command, struct slice file, struct err *err);
 /* FLAGS_SET, FLAG_REMOVED: the tenant's file is what the event says. */
 CHECKED enum code flag_fold(struct catalog_tenant *tenant, const struct event *event,
                             struct err *err);

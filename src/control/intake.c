@@ -32,9 +32,10 @@ static void command_refuse(struct letter_command *command, enum code code, const
 static bool in_the_way(const struct change *change, const struct letter_command *command)
 {
   if (!change_at_scribe(change)) return false;
-  const struct event *written = &change->append.events[0], *wish = &command->event;
+  const struct event *written = change_first(change), *wish = &command->event;
   if (!slice_eq(written->tenant, wish->tenant)) return false;
-  return written->kind == EVENT_TENANT_CREATED || written->kind == EVENT_TENANT_REMOVED ||
+  return change->append.many || command->kind == COMMAND_STATE ||
+         written->kind == EVENT_TENANT_CREATED || written->kind == EVENT_TENANT_REMOVED ||
          command->kind == COMMAND_TENANT_REMOVE || slice_eq_nocase(written->model, wish->model) ||
          (wish->idempotency.len && slice_eq(change->key, wish->idempotency));
 }
@@ -46,7 +47,7 @@ static struct change *way_blocked(const struct control *control,
     struct change *change = LIST_OF(link, struct change, link);
     if (in_the_way(change, command)) return change;
     if (change_at_scribe(change) &&
-        quota_in_line(control->catalog, command, &change->append.events[0]))
+        quota_in_line(control->catalog, command, change_first(change)))
       return change;
   }
   return NULL;
@@ -136,14 +137,18 @@ static bool joined(struct control *control, struct letter_command *command)
 /* The key stands in the one event that the request led to; where none has it yet, in the last. */
 static void key_stand(struct letter_append *letter, const struct change *change)
 {
-  struct event *keyed = &letter->events[letter->n_events - 1];
+  struct event *events = append_events(letter), *keyed = &events[letter->n_events - 1];
   for (uint32_t i = 0; i < letter->n_events; i++)
-    if (letter->events[i].idempotency.len) keyed = &letter->events[i];
-  for (uint32_t i = 0; i < letter->n_events; i++) letter->events[i].request = SLICE_NONE;
+    if (events[i].idempotency.len) keyed = &events[i];
+  for (uint32_t i = 0; i < letter->n_events; i++) events[i].request = SLICE_NONE;
   if (!change->key.len) return;
   keyed->idempotency = change->key;
   keyed->request = change->request;
 }
+
+/* All that events of a state may be: what it took to decide them, and of each the texts that they
+ * share. */
+enum { MANY_BYTES_MAX = 3 * STATE_ARENA_MAX };
 
 static struct change *command_append(struct control *control, struct letter_command *command,
                                      const struct decision *decision)
@@ -153,9 +158,15 @@ static struct change *command_append(struct control *control, struct letter_comm
   struct letter_append *letter = &change->append;
   change->version = decision->version;
   change->release = decision->release;
+  const struct event *from = decision->many ? decision->many : decision->events;
   letter->n_events = decision->n_events;
+  if (decision->many) {
+    letter->arena.max = MANY_BYTES_MAX;
+    letter->many = arena_zero(&letter->arena, decision->n_events, sizeof *letter->many);
+    must(letter->many);
+  }
   for (uint32_t i = 0; i < decision->n_events; i++)
-    must(event_copy(&letter->arena, &decision->events[i], &letter->events[i]));
+    must(event_copy(&letter->arena, &from[i], &append_events(letter)[i]));
   key_stand(letter, change);
   return change;
 }
@@ -196,6 +207,26 @@ static bool loading_blocks(struct control *control, struct letter_command *comma
     if (!switch_of(control, tenant->models[i])) continue;
     fail(&err, E_CONFLICT, "a version of model '%.*s' is being loaded; wait for it",
          SLICE_ARG(tenant->models[i]->name));
+    command_answer(command, &err, 0, 0);
+    return true;
+  }
+  return false;
+}
+
+/* The same for what a state deploys or removes. */
+static bool state_blocks(struct control *control, struct letter_command *command,
+                         const struct decision *decision)
+{
+  const struct catalog_tenant *tenant = catalog_tenant(control->catalog, command->event.tenant);
+  for (uint32_t i = 0; tenant && decision->many && i < decision->n_events; i++) {
+    const struct event *event = &decision->many[i];
+    if (event->kind != EVENT_DEPLOY_ASKED && event->kind != EVENT_MODEL_REMOVED) continue;
+    const struct catalog_model *model = catalog_model(tenant, event->model);
+    struct err err = {0};
+    if (!model || !switch_of(control, model)) continue;
+    fail(&err, E_CONFLICT, "a version of model '%.*s' is being loaded; wait for it",
+         SLICE_ARG(event->model));
+    fail_at(&err, "models.%.*s", SLICE_ARG(event->model));
     command_answer(command, &err, 0, 0);
     return true;
   }
@@ -246,11 +277,16 @@ static struct change *command_try(struct control *control, struct letter_command
   command_decide(control->catalog, command, &decision);
   if (switch_blocks(control, command, &decision)) return NULL;
   if (loading_blocks(control, command, &decision)) return NULL;
+  if (state_blocks(control, command, &decision)) return NULL;
   if (decision.err.code != OK) {
     command_answer(command, &decision.err, decision.version, decision.seq);
     return NULL;
   }
   if (decision.kind == DECISION_SAY) return run_say(control, command, &decision);
+  if (command->kind == COMMAND_STATE && decision.kind == DECISION_ANSWER) {
+    command_answer(command, &decision.err, 0, decision.seq); /* nothing changes: nobody waits */
+    return NULL;
+  }
   change = decision.kind == DECISION_APPEND ? command_append(control, command, &decision)
                                             : command_switch(control, command, &decision);
   change_news(control, change, NEWS_BEGUN, NULL);

@@ -42,31 +42,43 @@ static uint64_t model_bytes(const struct catalog_model *model)
   return sum;
 }
 
+enum code quota_tenant_stock(const struct quotas *said, const struct catalog_tenant *tenant,
+                             struct slice name, struct stock_more more, struct err *err)
+{
+  static const struct catalog_tenant none;
+  if (!tenant) tenant = &none;
+  struct meter *meter = tenant->meter;
+  uint64_t stored = tenant->bytes_live + (meter ? meter_pending(meter) : 0);
+  const char *scope = "tenant";
+  must(more.waiting <= more.bytes);
+  if ((more.models && stock_check(said, meter, QUOTA_models, scope, name, tenant->n_models_live,
+                                  more.models, err)) ||
+      stock_check(said, meter, QUOTA_versions, scope, name, tenant->n_versions_live, more.versions,
+                  err))
+    return err->code;
+  return stock_check(said, meter, QUOTA_stored_bytes, scope, name, stored,
+                     more.bytes - more.waiting, err);
+}
+
+enum code quota_model_stock(const struct quotas *said, const struct catalog_model *model,
+                            struct slice name, struct stock_more more, struct err *err)
+{
+  static const struct catalog_model none;
+  if (!model) model = &none;
+  if (stock_check(said, model->meter, QUOTA_versions, "model", name, model->n_live, more.versions,
+                  err))
+    return err->code;
+  return stock_check(said, model->meter, QUOTA_stored_bytes, "model", name, model_bytes(model),
+                     more.bytes, err);
+}
+
 enum code quota_stock_check(const struct catalog_tenant *tenant, const struct catalog_model *model,
                             uint64_t versions, uint64_t bytes, uint64_t waiting, struct err *err)
 {
-  uint64_t stored = tenant->bytes_live + (tenant->meter ? meter_pending(tenant->meter) : 0);
-
-  must(waiting <= bytes);
-  const struct quotas *said = tenant->quotas;
-  struct meter *meter = tenant->meter;
-  const char *scope = "tenant";
-  if ((!model || model->removed) && stock_check(said, meter, QUOTA_models, scope, tenant->name,
-                                                tenant->n_models_live, 1, err))
-    return err->code;
-  if (stock_check(said, meter, QUOTA_versions, scope, tenant->name, tenant->n_versions_live,
-                  versions, err) ||
-      stock_check(said, meter, QUOTA_stored_bytes, scope, tenant->name, stored,
-                  bytes - waiting, err))
-    return err->code;
+  const struct stock_more more = {!model || model->removed, versions, bytes, waiting};
+  if (quota_tenant_stock(tenant->quotas, tenant, tenant->name, more, err)) return err->code;
   if (!model || !model->quotas) return OK;
-  said = model->quotas;
-  meter = model->meter;
-  scope = "model";
-  if (stock_check(said, meter, QUOTA_versions, scope, model->name, model->n_live, versions, err))
-    return err->code;
-  return stock_check(said, meter, QUOTA_stored_bytes, scope, model->name, model_bytes(model), bytes,
-                     err);
+  return quota_model_stock(model->quotas, model, model->name, more, err);
 }
 
 static bool stock_said(const struct quotas *said)

@@ -31,6 +31,15 @@ CHECKED enum code quota_fact_check(const struct quotas *said, enum quota_scope s
 CHECKED enum code quota_stock_check(const struct catalog_tenant *tenant,
                                     const struct catalog_model *model, uint64_t versions,
                                     uint64_t bytes, uint64_t waiting, struct err *err);
+/* The two halves of that, with the limits that will hold then: for several changes at once. tenant,
+ * model NULL: it is to be made, by that name. */
+struct stock_more {
+  uint64_t models, versions, bytes, waiting;
+};
+CHECKED enum code quota_tenant_stock(const struct quotas *said, const struct catalog_tenant *tenant,
+                                     struct slice name, struct stock_more more, struct err *err);
+CHECKED enum code quota_model_stock(const struct quotas *said, const struct catalog_model *model,
+                                    struct slice name, struct stock_more more, struct err *err);
 /* Whether a command has to wait for what that event adds: both take from one stock, which is only
  * counted once it is written. So a tenant with such a limit adds one thing after the other. */
 bool quota_in_line(const struct catalog *catalog, const struct letter_command *command,

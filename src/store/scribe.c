@@ -77,7 +77,7 @@ static enum code letter_add(struct ledger *ledger, struct letter_append *letter)
   struct err *err = &letter->err, why = {.code = OK};
   if (letter->n_rows && journal_add(ledger, letter->rows, letter->n_rows, err)) return err->code;
   if (!letter->n_events) return OK;
-  if (ledger_group_add(ledger, letter->events, letter->n_events, err)) return err->code;
+  if (ledger_group_add(ledger, append_events(letter), letter->n_events, err)) return err->code;
   notes_said(outbox_add(ledger, letter->notes, letter->n_notes, &why), &why);
   return OK;
 }
@@ -113,7 +113,7 @@ static void append_singly(struct ledger *ledger, struct letter_append **group, u
     struct err err = {0};
     err.code = rows_append(ledger, group[i], &err);
     if (err.code == OK && group[i]->n_events)
-      err.code = ledger_append(ledger, group[i]->events, group[i]->n_events, &err);
+      err.code = ledger_append(ledger, append_events(group[i]), group[i]->n_events, &err);
     if (err.code == OK) notes_append(ledger, group[i]);
     group[i]->err = err;
   }

@@ -43,6 +43,7 @@
 #include "world/fault.h"
 #include "world/outcome.h"
 #include "world/settings.h"
+#include "world/state.h"
 #include "world/tally.h"
 #include "world/task.h"
 #include "world/world.h"
@@ -199,6 +200,9 @@ enum command_kind {
   COMMAND_TENANT_ADD,
   COMMAND_TENANT_SET,
   COMMAND_TENANT_REMOVE,
+  /* event.tenant: the one that `state` is about; it may be to make. Told, or applied: all events of
+   * it in one append, or none */
+  COMMAND_STATE,
 };
 
 enum { SEQS_WANTED_MAX = 4 };
@@ -209,11 +213,12 @@ struct letter_command {
   enum command_kind kind;
   /* tenant, actor, model, version (0: newest), engine, note, files, idempotency */
   struct event event;
-  uint64_t waiting;   /* PUSH: bytes of its files that count as pending (world/meter.h) */
+  uint64_t waiting;   /* PUSH, STATE: bytes of its files that count as pending (world/meter.h) */
   bool wait;          /* DEPLOY, ROLLBACK: home only when it serves or was refused */
   /* If-Match: the model's changed_seq must be one of these; n 0: whatever it is */
   uint64_t seqs_wanted[SEQS_WANTED_MAX];
   uint32_t n_seqs_wanted;
+  struct state *state; /* STATE; else NULL */
   /* Home: */
   struct err err;     /* code OK: done and durable */
   uint32_t version;   /* the one made, deployed, gone back to */
@@ -288,7 +293,8 @@ struct letter_append { /* all or none, one transaction, hash-chained */
   struct mail mail;
   struct mailbox *home;
   struct event events[APPEND_EVENTS_MAX]; /* seq is filled in */
-  uint32_t n_events; /* 0: only rows */
+  struct event *many; /* instead of these, where they are more: in `arena`; else NULL */
+  uint32_t n_events;  /* 0: only rows */
   const struct journal_row *rows;
   uint32_t n_rows;
   const struct outbox_row *notes; /* durable with the events, where the disk has room for both */
@@ -297,6 +303,11 @@ struct letter_append { /* all or none, one transaction, hash-chained */
   struct err err;
   void *control_state;
 };
+
+static inline struct event *append_events(struct letter_append *letter)
+{
+  return letter->many ? letter->many : letter->events;
+}
 
 /* --- stored files looked after ---------------------------------------------------------------- */
 

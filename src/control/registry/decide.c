@@ -276,15 +276,18 @@ static void version_remove_decide(struct catalog_model *model,
   event_add(decision, command, EVENT_VERSION_REMOVED);
 }
 
+enum code registry_model_needed(const struct catalog_model *model, struct err *err)
+{
+  if (unneeded(model, 0, err)) return err->code;
+  if (!model->n_held) return OK;
+  needed(model, 0, "has a version on hold", "an admin lifts it first", err);
+  return fail_at(err, "hold");
+}
+
 static void model_remove_decide(struct catalog_model *model, const struct letter_command *command,
                                 struct decision *decision)
 {
-  struct err *err = &decision->err;
-  if (!unneeded(model, 0, err) && model->n_held) {
-    needed(model, 0, "has a version on hold", "an admin lifts it first", err);
-    fail_at(err, "hold");
-  }
-  if (err->code) {
+  if (registry_model_needed(model, &decision->err)) {
     decision_refuse(decision);
     return;
   }

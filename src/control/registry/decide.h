@@ -23,4 +23,7 @@ bool registry_push_dress(const struct catalog_model *model, const struct letter_
 CHECKED enum code registry_if_match(const struct catalog_model *model,
                                     const struct letter_command *command, struct err *err);
 
+/* E_CONFLICT: why the whole model cannot be removed now. */
+CHECKED enum code registry_model_needed(const struct catalog_model *model, struct err *err);
+
 #endif

@@ -353,7 +353,7 @@ void freeze_decide(const struct catalog *catalog, const struct catalog_tenant *t
 
 /* --- switches beside a release ---------------------------------------------------------------- */
 
-static bool frozen(const struct catalog *catalog, const struct catalog_model *model,
+bool deploy_frozen(const struct catalog *catalog, const struct catalog_model *model,
                    const struct letter_command *command, struct err *err)
 {
   const struct catalog_freeze *freeze = freeze_of(catalog, model, command->event.wall_ms);
@@ -375,7 +375,7 @@ bool switch_decide_held(const struct catalog *catalog, struct catalog_model *mod
 {
   const struct catalog_release *release = model->release;
   uint32_t version = command->event.version;
-  if (frozen(catalog, model, command, &decision->err)) {
+  if (deploy_frozen(catalog, model, command, &decision->err)) {
     decision_refuse(decision);
     return true;
   }

@@ -17,6 +17,9 @@ void freeze_decide(const struct catalog *catalog, const struct catalog_tenant *t
 /* COMMAND_SAY: DECISION_SAY, or an answer where no release can hear it. */
 void say_decide(struct catalog_model *model, const struct letter_command *command,
                 struct decision *decision);
+/* Whether a freeze holds that DEPLOY up: err says until when. */
+bool deploy_frozen(const struct catalog *catalog, const struct catalog_model *model,
+                   const struct letter_command *command, struct err *err);
 /* DEPLOY, RETIRE, ROLLBACK of a model whose release runs, or in a freeze. True: decided here. */
 bool switch_decide_held(const struct catalog *catalog, struct catalog_model *model,
                         const struct letter_command *command, struct decision *decision);

@@ -155,7 +155,7 @@ static bool key_is_free(const struct control *control, const struct run *run, st
   for (struct link *link = control->changes.next; link != &control->changes; link = link->next) {
     const struct change *change = LIST_OF(link, struct change, link);
     if (change_at_scribe(change) && slice_eq(change->key, key) &&
-        slice_eq(change->append.events[0].tenant, tenant->name))
+        slice_eq(change_first(change)->tenant, tenant->name))
       return false;
   }
   return !once_find(control->catalog, tenant, key);
