@@ -65,6 +65,7 @@ struct ask {
   struct letter_stats stats;
   struct letter_inspect inspect;
   ask_then inspect_then;
+  struct slice inspect_of; /* of several: the model that a refusal is about; empty: the one */
   ask_then then;
   ask_stats_then stats_then;
   ask_release_then release_then;

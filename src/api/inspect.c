@@ -59,6 +59,7 @@ void inspect_home(struct letter_inspect *letter)
   ask_look(ask);
   if (letter->err.code != OK && letter->n_files) {
     ask->err = letter->err;
+    if (ask->inspect_of.len) fail_at(&ask->err, "models.%.*s", SLICE_ARG(ask->inspect_of));
     ask_stepped(ask, ask_fail(ask));
     return;
   }
@@ -100,7 +101,7 @@ enum desk_step check_files(struct ask *ask)
   *event = (struct event){0};
   if (!ask_body(ask) || !ask_members(ask, "files", "engine", NULL) ||
       !member_str(ask, ask->body, "engine", ASK_MEMBER_MAX, &event->engine) ||
-      !engine_name_check(ask, event->engine) || !manifest_files_read(ask, event))
+      !engine_name_check(ask, event->engine) || !manifest_files_read(ask, ask->body, true, event))
     return ask_fail(ask);
   ask->inspect.fresh = true;
   return ask_inspect(ask, check_told);

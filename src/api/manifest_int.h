@@ -12,8 +12,11 @@ bool manifest_name_check(struct ask *ask, struct slice name);
 bool engine_name_check(struct ask *ask, struct slice engine);
 /* By name; false with ask->err when one comes twice. */
 bool manifest_sort(struct ask *ask, struct event_file *files, uint32_t n);
-/* The body's "files", uploaded before. */
-bool manifest_files_read(struct ask *ask, struct event *event);
+/* The object's "files". stored: the caller's tenant must have uploaded them before; else a size is
+ * what was said, UINT64_MAX: nothing was. */
+bool manifest_files_read(struct ask *ask, const json_t *object, bool stored, struct event *event);
+/* The tenant has uploaded it before, and of that size; where none was said it is filled in. */
+bool manifest_file_stored(struct ask *ask, struct slice tenant, struct event_file *file);
 /* The event that made the version, in the ask's arena. */
 bool manifest_event_read(struct ask *ask, const struct version *version, struct event *event);
 

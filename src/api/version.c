@@ -127,7 +127,6 @@ static bool file_read(struct ask *ask, const json_t *item, struct event_file *fi
 {
   struct slice hex = SLICE_NONE;
   int64_t bytes = -1;
-  uint64_t stored;
   if (!json_is_object(item)) {
     fail(&ask->err, E_WRONG_TYPE, "a file is an object of name, sha256 and bytes");
     return false;
@@ -142,8 +141,14 @@ static bool file_read(struct ask *ask, const json_t *item, struct event_file *fi
          SLICE_ARG(file->name));
     return false;
   }
-  if (held_find(ask->desk->opts->datadir, ask->letter->tenant, &file->digest, &stored,
-                &ask->err) != OK) {
+  file->bytes = bytes < 0 ? UINT64_MAX : (uint64_t)bytes;
+  return true;
+}
+
+bool manifest_file_stored(struct ask *ask, struct slice tenant, struct event_file *file)
+{
+  uint64_t stored, bytes = file->bytes;
+  if (held_find(ask->desk->opts->datadir, tenant, &file->digest, &stored, &ask->err) != OK) {
     if (ask->err.code == E_NOT_FOUND)
       fail(&ask->err, E_INVALID_ARGUMENT,
            "file '%.*s' has not been uploaded; PUT it to /api/v1/blobs first",
@@ -151,15 +156,15 @@ static bool file_read(struct ask *ask, const json_t *item, struct event_file *fi
     return false;
   }
   file->bytes = stored;
-  if (bytes < 0 || (uint64_t)bytes == stored) return true;
-  fail(&ask->err, E_BAD_SIZE, "file '%.*s' has %llu bytes, not %lld", SLICE_ARG(file->name),
-       (unsigned long long)stored, (long long)bytes);
+  if (bytes == UINT64_MAX || bytes == stored) return true;
+  fail(&ask->err, E_BAD_SIZE, "file '%.*s' has %llu bytes, not %llu", SLICE_ARG(file->name),
+       (unsigned long long)stored, (unsigned long long)bytes);
   return false;
 }
 
-bool manifest_files_read(struct ask *ask, struct event *event)
+bool manifest_files_read(struct ask *ask, const json_t *object, bool stored, struct event *event)
 {
-  const json_t *list = json_object_get(ask->body, "files");
+  const json_t *list = json_object_get(object, "files");
   size_t n = json_array_size(list);
   if (!json_is_array(list) || n == 0 || n > EVENT_FILES_MAX) {
     fail(&ask->err, E_INVALID_ARGUMENT, "'files' is not an array of 1 to %d files",
@@ -170,7 +175,9 @@ bool manifest_files_read(struct ask *ask, struct event *event)
   struct event_file *files = arena_zero(&ask->arena, n, sizeof *files);
   must(files != NULL);
   for (size_t i = 0; i < n; i++) {
-    if (file_read(ask, json_array_get(list, i), &files[i])) continue;
+    if (file_read(ask, json_array_get(list, i), &files[i]) &&
+        (!stored || manifest_file_stored(ask, ask->letter->tenant, &files[i])))
+      continue;
     fail_at(&ask->err, "files[%zu]", i);
     return false;
   }
@@ -246,7 +253,7 @@ enum desk_step version_create(struct ask *ask)
       !member_str(ask, ask->body, "engine", ASK_MEMBER_MAX, &event->engine) ||
       !engine_name_check(ask, event->engine) ||
       !member_str(ask, ask->body, "note", NOTE_MAX, &event->note) || !card_read(ask, event) ||
-      !manifest_files_read(ask, event))
+      !manifest_files_read(ask, ask->body, true, event))
     return ask_fail(ask);
   return ask_inspect(ask, push);
 }

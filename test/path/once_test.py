@@ -95,6 +95,9 @@ ROWS = {
     "PATCH /api/v1/models/{model}/quotas":
         (model, "/models/m/quotas", {"quotas": {"requests_per_second": 5}},
          {"quotas": {"requests_per_second": 6}}),
+    "POST /api/v1/state/apply":
+        (alias, "/state/apply", {"models": {"m": {"description": "a", "aliases": {"best": 2}}}},
+         {"models": {"m": {"description": "b"}}}),
     "POST /v2/repository/models/{model}/unload":
         (model, "!/v2/repository/models/m/unload", {}, {"parameters": {}}),
 }
@@ -102,6 +105,7 @@ ROWS = {
 # why a route has no row: each is the same however often it is done, or shows a secret once
 APART = {
     "POST /v2/repository/index": "it asks",
+    "POST /api/v1/state/plan": "it asks",
     "POST /ofrep/v1/evaluate/flags": "it asks",
     "POST /ofrep/v1/evaluate/flags/{key*}": "it asks",
     "PUT /api/v1/blobs": "what it makes is named by its content",

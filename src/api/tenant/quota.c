@@ -183,9 +183,10 @@ static bool members_known(struct ask *ask, json_t *object)
   return true;
 }
 
-bool quotas_fact_read(struct ask *ask, enum quota_scope scope, struct slice *fact)
+bool quotas_fact_read(struct ask *ask, const json_t *of, enum quota_scope scope,
+                      struct slice *fact)
 {
-  json_t *object = json_object_get(ask->body, "quotas");
+  json_t *object = json_object_get(of, "quotas");
   char text[40], all[QUOTAS_TEXT_MAX];
   uint64_t value;
   size_t len = 0;
@@ -235,7 +236,7 @@ enum desk_step quota_model_set(struct ask *ask)
   must(facts);
   const struct model *model = ask_model(ask, 0);
   if (!model || !ask_body(ask) || !ask_members(ask, "quotas", NULL) ||
-      !quotas_fact_read(ask, QUOTA_MODEL, &fact))
+      !quotas_fact_read(ask, ask->body, QUOTA_MODEL, &fact))
     return ask_fail(ask);
   if (!fact.at) {
     fail(&ask->err, E_INVALID_ARGUMENT, "say which: {\"quotas\": {\"requests_per_second\": 100}}");

@@ -12,10 +12,12 @@
 json_t *quotas_tenant_json(const struct tenant *tenant);
 json_t *quotas_model_json(const struct model *model);
 
-/* Member "quotas" of the body as the fact of an event (base/quota.h): at NULL where there is none.
- * Values are whole numbers, texts as the command line takes them, or null: takes a limit back.
+/* Member "quotas" of the object as the fact of an event (base/quota.h): at NULL where there is
+ * none. Values are whole numbers, texts as the command line takes them, or null: takes a limit
+ * back.
  * False with the field: "quotas.models". */
-bool quotas_fact_read(struct ask *ask, enum quota_scope scope, struct slice *fact);
+bool quotas_fact_read(struct ask *ask, const json_t *of, enum quota_scope scope,
+                      struct slice *fact);
 
 /* Before n more bytes of an upload are taken in, and (n 0) as many as are `declared` come: whether
  * they fit beside what is stored and what other uploads wait to be named. Counts n. False with

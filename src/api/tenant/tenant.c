@@ -151,7 +151,7 @@ static bool facts_read(struct ask *ask, struct event_fact *facts, uint32_t *n)
   struct slice about = SLICE_NONE, quotas;
   if (!ask_members(ask, "about", "quotas", NULL) ||
       !member_str(ask, ask->body, "about", TENANT_ABOUT_MAX, &about) ||
-      !quotas_fact_read(ask, QUOTA_TENANT, &quotas))
+      !quotas_fact_read(ask, ask->body, QUOTA_TENANT, &quotas))
     return false;
   if (about.at) facts[(*n)++] = (struct event_fact){SLICE("about"), about};
   if (quotas.at) facts[(*n)++] = (struct event_fact){SLICE("quotas"), quotas};
