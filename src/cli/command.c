@@ -73,17 +73,18 @@ static void list_print(FILE *to)
   fprintf(to, "usage: slipway COMMAND [ARGS]; every command takes --json and --help\n\n");
   for (size_t i = 0; i < N_COMMANDS; i++)
     if (commands[i].example) fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
-  fprintf(to, "\nnot built yet:");
-  size_t column = 14;
+  size_t column = 0;
   for (size_t i = 0; i < N_COMMANDS; i++) {
     if (commands[i].example) continue;
     size_t len = strlen(commands[i].name) + 1;
+    if (!column) column = (size_t)fprintf(to, "\nnot built yet:") - 1;
     if (column + len > 78) column = (size_t)fprintf(to, "\n ") - 1;
     fprintf(to, " %s", commands[i].name);
     column += len;
   }
-  fprintf(to, "\n\n'slipway help COMMAND' has flags and an example for each; 'slipway help states' "
-              "says\nwhat the words for a release mean\n");
+  fprintf(to, "%s\n'slipway help COMMAND' has flags and an example for each; 'slipway help states' "
+              "says\nwhat the words for a release mean\n",
+          column ? "\n" : "");
 }
 
 static void list_print_json(void)
