@@ -365,6 +365,7 @@ static bool deploy_is_free(const struct part *part)
   deploy.event.wall_ms = diff->command->event.wall_ms;
   if (deploy_frozen(diff->catalog, model ? model : &nobody, &deploy, diff->err)) return false;
   if (!model) return true;
+  if (version_may_run(model, part->version, diff->err)) return false;
   if (release_is_on(model) && model->release->rollout.state != ROLLOUT_COMPLETED) {
     fail(diff->err, E_CONFLICT,
          "release %u of model '%.*s' is running; wait for it, or end it with 'slipway abort'",
