@@ -92,6 +92,7 @@ def ro_110_nothing_is_retried_by_itself():
 
 @test
 def a_second_release_is_refused_or_takes_the_place_of_the_first():
+    """[RO-104]"""
     with Daemon() as d:
         two(d)
         begin(d, CANARY)

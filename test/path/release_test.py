@@ -447,7 +447,7 @@ def argo_rollouts_2086_a_header_may_choose_an_arm_and_is_no_evidence():
 
 @test
 def argo_rollouts_563_a_shadow_never_delays_and_never_answers():
-    """[flagger#244, #313; kserve#2978] A shadow 100 times as slow as stable."""
+    """[flagger#244, #313; kserve#2978] [RO-109] A shadow 100 times as slow as stable."""
     with Daemon() as d:
         two(d, files(delay_us=50000))
         with Load(d) as load:

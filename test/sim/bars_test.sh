@@ -1,5 +1,6 @@
 #!/bin/sh
 # bars_test.sh - B1 to B12 with few runs each; `make bars` measures them in full.
+# RO-114: B1, no change, a look every second: an always-valid bound rolls back next to never
 out=$("$SLIPWAY_BIN" simulate --bars --quick)
 rc=$?
 printf '%s\n' "$out"

@@ -394,6 +394,7 @@ TEST(an_abort_acts_while_nothing_can_be_written_and_is_written_later)
   running_end(&town, ROLLOUT_ABORTED);
 }
 
+/* RO-113 */
 TEST(of_two_words_at_once_the_second_sees_what_the_first_did)
 {
   static struct town town;

@@ -75,6 +75,15 @@ enum code artifact_size(const struct datadir *dir, const struct digest *digest, 
   return OK;
 }
 
+/* Versions here have no files. */
+struct ask;
+bool way_back_holds(struct ask *ask, const struct version *stable);
+bool way_back_holds(struct ask *ask, const struct version *stable)
+{
+  (void)ask, (void)stable;
+  return true;
+}
+
 enum code held_add(const struct datadir *dir, struct slice tenant, const struct digest *digest,
                    struct slice key, struct meter *meter, struct err *err)
 {

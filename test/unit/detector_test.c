@@ -168,7 +168,7 @@ TEST(replay_gives_the_same_bits)
   EXPECT(memcmp(&once, &again, sizeof once) == 0);
 }
 
-/* An hour at the margin: the detector fires in at most a of the runs. */
+/* RO-114: an hour at the margin, a look a second: the detector fires in at most a of the runs. */
 TEST(an_hour_at_the_margin_rarely_fires)
 {
   enum { RUNS = 400, LOOKS = 3600 };

@@ -485,6 +485,7 @@ TEST(immature_outcomes_hold_the_last_step_only_if_asked)
   }
 }
 
+/* RO-107 */
 TEST(one_bad_segment_among_many_is_found)
 {
   struct plan plan = half_hour(STEP_CANARY, 5000000);

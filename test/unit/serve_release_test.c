@@ -212,6 +212,7 @@ TEST(an_answer_says_who_gave_it)
 }
 
 /* Rule 9 of the statistics: whose fault, and what is time. */
+/* RO-108 */
 TEST(an_arm_counts_what_is_the_servers_fault)
 {
   fake_up();
@@ -389,6 +390,7 @@ TEST(an_answer_of_a_release_that_ended_counts_in_no_other)
   fake_down();
 }
 
+/* RO-107 */
 TEST(segments_count_by_what_requests_declare) /* per-segment regression */
 {
   fake_up();

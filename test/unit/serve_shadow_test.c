@@ -136,6 +136,7 @@ TEST(scores_and_rankings_are_compared_as_the_plan_says)
   fake_down();
 }
 
+/* RO-109 */
 TEST(a_shadow_that_fails_is_no_pair_and_hurts_nobody)
 {
   shadow_up(true);
@@ -188,6 +189,7 @@ TEST(the_same_inputs_count_once_a_minute)
   fake_down();
 }
 
+/* RO-109 */
 TEST(under_load_shadows_are_the_first_to_go)
 {
   shadow_up(true);

@@ -2,6 +2,7 @@
  * Thread: desk.
  *
  *   start    a plan is read, checked and forecast, then control is asked to begin
+ *   way_back is the version that it would go back to still in the store?
  *   say      a person's word on the running release
  *   show     how the running one stands
  *   list     what the ledger knows of releases, and what the judge saw of one
@@ -33,6 +34,10 @@ enum { LEDGER_WALK_US = 2000000 };
 CHECKED enum code ledger_walk(struct ask *ask, struct slice model, history_fn fn, void *arg);
 /* A fact as JSON: what it holds where that is JSON, else its text; NULL when it is not said. */
 json_t *fact_json(const struct event *event, const char *name);
+
+/* Whether every file of the version to go back to is in the store as it was pushed; else false with
+ * ask->err (E_ARTIFACT_CORRUPT). Reads up to 64 MiB. */
+bool way_back_holds(struct ask *ask, const struct version *stable);
 
 /* The second path parameter, a release's number. */
 bool release_number_read(struct ask *ask, uint32_t *number);

@@ -330,6 +330,7 @@ static enum desk_step release_begin(struct ask *ask, const struct stats *stats)
   struct ask_facts facts;
   if (!model) return ask_fail(ask);
   if (!model->stable) return deploy_now(ask, submission);
+  if (!way_back_holds(ask, model->stable)) return ask_fail(ask);
   submission->stable = model->stable->number;
   if (submission->rehearse.at) plan_rehearse(&submission->plan);
   traffic_fill(ask, stats, model, &traffic);
