@@ -27,8 +27,9 @@ struct backup {
 /* Writes FILE (over one that is there, once the new one is whole). E_NOT_FOUND: no data there. */
 CHECKED enum code backup_write(const char *data, const char *file, struct backup *sum,
                                struct err *err);
-/* Into a folder without a ledger; made where it is missing. Until all is checked DATA/restoring lies
- * there: no daemon starts on half of it, and another restore begins anew. E_CONFLICT, E_CHAIN_BROKEN (the file is not what was written). */
+/* Into a folder without a ledger; made where it is missing. Until all is checked DATA/restoring
+ * lies there: no daemon starts on half of it, and another restore begins anew. E_CONFLICT,
+ * E_CHAIN_BROKEN (the file is not what was written). */
 CHECKED enum code backup_restore(const char *file, const char *data, struct backup *sum,
                                  struct err *err);
 bool backup_is_half_way(const struct datadir *dir);
