@@ -8,7 +8,7 @@
 #include "base/rand.h"
 #include "control/catalog.h"
 #include "store/codec.h"
-#include "golden.h"
+#include "golden_fold.h"
 
 static const unsigned char hash_key[16] = {1, 2, 3};
 static struct err err;
@@ -223,33 +223,16 @@ TEST(it_grows_to_many_and_finds_each)
 
 /* --- the golden ledger ------------------------------------------------------------------------ */
 
-/* Every ledger ever written must fold, and to the same catalog. When the catalog gets a new member
- * its digest changes, and so may the line below; the file never changes. */
 #define GOLDEN_DIGEST "4d479b686eb47dbf5787d2fbb55a05b8d2091183b0f0a034390783d0771e864d"
 
 TEST(the_golden_ledger_folds_for_ever)
 {
-  struct catalog *catalog = begin();
-  struct arena arena;
-  struct event event;
-  FILE *file = golden_open("ledger-1.jsonl");
-  if (!file) return;
-  arena_init(&arena, 1 << 20, NULL);
   uint32_t kinds = 0;
-  while (golden_next(file, &arena, &event)) {
-    EXPECT_INT(catalog_apply(catalog, &event, &err), OK);
-    kinds |= 1u << event.kind;
-    arena_reset(&arena);
-  }
-  fclose(file);
-  arena_deinit(&arena);
+  struct catalog *catalog = golden_fold("ledger-1.jsonl", GOLDEN_DIGEST, &kinds);
+  if (!catalog) return;
   for (int kind = EVENT_NONE + 1; kind <= EVENT_ROLLBACK_ASKED; kind++) EXPECT(kinds & 1u << kind);
   const struct catalog_tenant *tenant = catalog_tenant(catalog, SLICE("default"));
   const struct catalog_model *digits = catalog_model(tenant, SLICE("digits"));
   EXPECT(digits && digits->serving == 1 && digits->n_versions == 3);
-  char hex[SHA256_HEX_LEN + 1];
-  struct digest digest = catalog_digest(catalog);
-  digest_hex(&digest, hex);
-  EXPECT_STR(hex, GOLDEN_DIGEST);
   catalog_free(catalog);
 }

@@ -6,7 +6,7 @@
 
 #include "control/command.h"
 #include "store/codec.h"
-#include "golden.h"
+#include "golden_fold.h"
 
 #define HASH "d7c4b743081e6ccdf263598ab3a94f5df38c9f2aec014973c0806819d7762f26"
 
@@ -204,27 +204,14 @@ TEST(a_world_knows_the_live_keys_of_every_tenant_and_whose_they_are)
 
 /* --- the golden ledger ------------------------------------------------------------------------ */
 
-/* See catalog_test.c: the digest may change with the catalog's members, the file never does. */
 #define GOLDEN_DIGEST "6a469a127e7bdf6e16ff947eef2227da3d499479deded1fb758dd82a0b597728"
 
 TEST(the_golden_ledger_of_keys_folds_for_ever)
 {
-  char hex[SHA256_HEX_LEN + 1];
-  struct arena arena;
-  struct event event;
-  FILE *ledger = golden_open("ledger-keys.jsonl");
-  if (!ledger) return;
-  catalog = catalog_new(hash_key);
-  arena_init(&arena, 1 << 20, NULL);
-  while (golden_next(ledger, &arena, &event))
-    EXPECT_INT(catalog_apply(catalog, &event, &err), OK);
-  fclose(ledger);
-  arena_deinit(&arena);
+  catalog = golden_fold("ledger-keys.jsonl", GOLDEN_DIGEST, NULL);
+  if (!catalog) return;
   EXPECT_INT(catalog->seq, 6);
   EXPECT_INT(catalog_tenant(catalog, SLICE("acme"))->keyring.n_live, 1);
-  struct digest digest = catalog_digest(catalog);
-  digest_hex(&digest, hex);
-  EXPECT_STR(hex, GOLDEN_DIGEST);
   catalog_free(catalog);
 }
 

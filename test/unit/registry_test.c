@@ -7,7 +7,7 @@
 #include "control/command.h"
 #include "control/registry/fold.h"
 #include "store/codec.h"
-#include "golden.h"
+#include "golden_fold.h"
 
 static const unsigned char hash_key[16] = {4};
 static struct catalog *catalog;
@@ -293,20 +293,12 @@ TEST(a_tenant_with_something_on_hold_is_not_removed)
   end();
 }
 
-/* See catalog_test.c: the digest may change with the catalog's members, the file never does. */
 #define GOLDEN_DIGEST "dd771021c8b9efc0d6cf5e78b00502fff7fe33f4cbdc33cb3e9bab50a02d044e"
 
 TEST(the_golden_ledger_of_the_registry_folds_for_ever)
 {
-  char hex[SHA256_HEX_LEN + 1];
-  struct event event;
-  FILE *ledger = golden_open("ledger-registry.jsonl");
-  if (!ledger) return;
-  arena_init(&arena, 4 << 20, NULL);
-  catalog = catalog_new(hash_key);
-  while (golden_next(ledger, &arena, &event))
-    EXPECT_INT(catalog_apply(catalog, &event, &err), OK);
-  fclose(ledger);
+  catalog = golden_fold("ledger-registry.jsonl", GOLDEN_DIGEST, NULL);
+  if (!catalog) return;
   EXPECT_INT(catalog->seq, 25);
   const struct catalog_model *fraud = catalog_model(catalog->tenants[0], SLICE("fraud"));
   EXPECT_INT(fraud->n_live, 3);
@@ -315,10 +307,7 @@ TEST(the_golden_ledger_of_the_registry_folds_for_ever)
   EXPECT_INT(catalog_previous(fraud), 2);
   EXPECT(fraud->card == NULL && fraud->versions[1].corrupt);
   EXPECT_INT(catalog_newest(catalog_model(catalog->tenants[0], SLICE("trial"))), 2);
-  struct digest digest = catalog_digest(catalog);
-  digest_hex(&digest, hex);
-  EXPECT_STR(hex, GOLDEN_DIGEST);
-  end();
+  catalog_free(catalog);
 }
 
 TEST(events_that_do_not_fit_change_nothing)

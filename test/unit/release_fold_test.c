@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "control/release/decide.h"
 #include "store/codec.h"
-#include "golden.h"
+#include "golden_fold.h"
 
 static const unsigned char hash_key[16] = {8};
 static struct catalog *catalog;
@@ -454,33 +454,19 @@ TEST(a_rehearsal_is_a_copy_of_what_serves_on_one_percent)
 
 /* --- the golden ledger ------------------------------------------------------------------------ */
 
-/* test/golden/ledger-2.jsonl: releases that were completed, rolled back by a gate, rolled back
- * after full traffic, failed; freezes. The file never changes; the digest may when the catalog gets
- * a new member. */
+/* Releases that were completed, rolled back by a gate, rolled back after full traffic, failed;
+ * freezes. */
 #define GOLDEN_DIGEST "212a1feeb8baf13a0099bed3c57584646b5bc8d5683935488ac00046721cbb1c"
 
 TEST(the_second_golden_ledger_folds_for_ever)
 {
-  struct event event;
   uint32_t kinds = 0;
-  FILE *file = golden_open("ledger-2.jsonl");
-  if (!file) return;
-  catalog = catalog_new(hash_key);
-  arena_init(&arena, 16 << 20, NULL);
-  while (golden_next(file, &arena, &event)) {
-    EXPECT_INT(catalog_apply(catalog, &event, &err), OK);
-    kinds |= 1u << event.kind;
-    arena_reset(&arena);
-  }
-  fclose(file);
+  catalog = golden_fold("ledger-2.jsonl", GOLDEN_DIGEST, &kinds);
+  if (!catalog) return;
   for (int kind = EVENT_RELEASE_STARTED; kind <= EVENT_FREEZE_LIFTED; kind++)
     EXPECT(kinds & 1u << kind);
   EXPECT_INT(model()->n_releases, 4);
   EXPECT_INT(model()->serving, 2);
   EXPECT_INT(catalog->n_freezes, 1);
-  char hex[SHA256_HEX_LEN + 1];
-  struct digest digest = catalog_digest(catalog);
-  digest_hex(&digest, hex);
-  EXPECT_STR(hex, GOLDEN_DIGEST);
-  end();
+  catalog_free(catalog);
 }

@@ -6,7 +6,7 @@
 #include "control/command.h"
 #include "control/tenant.h"
 #include "store/codec.h"
-#include "golden.h"
+#include "golden_fold.h"
 
 #define HASH "d7c4b743081e6ccdf263598ab3a94f5df38c9f2aec014973c0806819d7762f26"
 
@@ -212,30 +212,17 @@ TEST(the_default_tenant_stays_and_so_does_one_with_something_under_way)
 
 /* --- the golden ledger ------------------------------------------------------------------------ */
 
-/* See catalog_test.c: the digest may change with the catalog's members, the file never does. */
 #define GOLDEN_DIGEST "cb78f1f82d57addce735486655770c01f012eb2c1fc212b00f0eaf9ab92c412d"
 
 TEST(the_golden_ledger_of_tenants_folds_for_ever)
 {
-  char hex[SHA256_HEX_LEN + 1];
-  struct arena arena;
-  struct event event;
-  FILE *ledger = golden_open("ledger-tenants.jsonl");
-  if (!ledger) return;
-  catalog = catalog_new(hash_key);
-  arena_init(&arena, 1 << 20, NULL);
-  while (golden_next(ledger, &arena, &event))
-    EXPECT_INT(catalog_apply(catalog, &event, &err), OK);
-  fclose(ledger);
-  arena_deinit(&arena);
+  catalog = golden_fold("ledger-tenants.jsonl", GOLDEN_DIGEST, NULL);
+  if (!catalog) return;
   EXPECT_INT(catalog->seq, 13);
   EXPECT_INT(catalog_tenant(catalog, SLICE("acme"))->about.len, 0);
   EXPECT_INT(catalog_tenant(catalog, SLICE("acme"))->keyring.n_live, 2);
   EXPECT_INT(key_entry(catalog, SLICE("aaaaaaaaaaaa"))->key.expires_ms, 1767312000000);
   EXPECT(catalog_tenant(catalog, SLICE("bank")) == NULL);
   EXPECT_INT(catalog_tenant_ever(catalog, SLICE("bank"))->keyring.n_live, 0);
-  struct digest digest = catalog_digest(catalog);
-  digest_hex(&digest, hex);
-  EXPECT_STR(hex, GOLDEN_DIGEST);
   catalog_free(catalog);
 }
