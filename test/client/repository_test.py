@@ -2,7 +2,6 @@
 """repository_test.py - Triton's model repository extension through tritonclient: index, load (with
 files, too), unload. SPDX-License-Identifier: MIT
 """
-import asyncio
 import json
 import os
 import sys
@@ -12,10 +11,8 @@ from models import Shared, damage, deploy, echo, in_venv, push, serve, spec, upl
 
 in_venv()
 import numpy as np
-import tritonclient.http as http
-import tritonclient.http.aio as aio
 
-from triton import refused, same, tensor
+from triton import client, refused, run_aio, same, tensor
 from slipway import expect, expect_eq, expect_in, main, test
 
 shared = Shared()
@@ -29,24 +26,9 @@ def daemon():
     return d
 
 
-def client(**kw):
-    d = daemon()
-    return http.InferenceServerClient("127.0.0.1:%d" % d.port, **kw)
-
-
-def run_aio(fn):
-    """Runs fn(client) with the aio client."""
-    d = daemon()
-
-    async def go():
-        async with aio.InferenceServerClient("127.0.0.1:%d" % d.port) as c:
-            return await fn(c)
-    return asyncio.run(go())
-
-
 @test
 def the_repository_is_listed():
-    with client() as c:
+    with client(daemon()) as c:
         index = c.get_model_repository_index()
     rows = {(r["name"], r["version"]): r["state"] for r in index}
     expect_eq(rows.get(("mixed", "1")), "READY")
@@ -61,7 +43,7 @@ def models_are_unloaded_and_loaded():
     d = daemon()
     serve(d, "coming", echo([spec("x")]))
     x = [tensor("x", "FP32", np.ones((1, 4), np.float32))]
-    with client() as c:
+    with client(daemon()) as c:
         c.infer("coming", x)
         c.unload_model("coming", headers={"X-Test": "1"}, query_params={"q": "1"})
         expect(not c.is_model_ready("coming"))
@@ -82,7 +64,7 @@ def load_takes_the_newest_version():
     d = daemon()
     serve(d, "growing", echo([spec("x")]))
     push(d, "growing", echo([spec("y")]))
-    with client() as c:
+    with client(daemon()) as c:
         expect_eq(c.get_model_metadata("growing")["inputs"][0]["name"], "x")
         c.load_model("growing")
         expect_eq(c.get_model_metadata("growing")["inputs"][0]["name"], "y")
@@ -93,7 +75,7 @@ def load_takes_the_newest_version():
 @test
 def load_brings_its_own_files():
     body = json.dumps({"engine": "echo", "inputs": [spec("sent", "INT32", (-1, 2))]}).encode()
-    with client() as c:
+    with client(daemon()) as c:
         c.load_model("brought", config='{"name": "brought", "backend": "echo"}',
                      files={"file:1/model.json": body})
         meta = c.get_model_metadata("brought")
@@ -120,7 +102,7 @@ def aio_loads_and_unloads():
         expect(await c.is_model_ready("aio-model"))
         stats = await c.get_inference_statistics("aio-model")
         expect_eq(stats["model_stats"][0]["name"], "aio-model")
-    run_aio(go)
+    run_aio(daemon(), go)
 
 
 @test
@@ -136,7 +118,7 @@ def a_broken_model_is_refused_and_the_old_one_serves():
     bad = push(d, "sturdy", dict(echo([spec("x")]), **{"note.txt": b"rots"}))
     damage(d, b"rots")
     expect_eq(deploy(d, "sturdy", bad).status, 503)
-    with client() as c:
+    with client(daemon()) as c:
         r = c.infer("sturdy", [tensor("x", "FP32", np.ones((1, 4), np.float32))])
         expect_eq(r.get_response()["model_version"], "1")
 

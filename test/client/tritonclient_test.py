@@ -17,7 +17,7 @@ import tritonclient.http as http
 import tritonclient.http.aio as aio
 from tritonclient.utils import InferenceServerException
 
-from triton import refused, same, tensor
+from triton import client, refused, run_aio, same, tensor
 from slipway import cases, expect, expect_eq, expect_in, main, test
 
 shared = Shared()
@@ -59,21 +59,6 @@ def daemon():
     return d
 
 
-def client(**kw):
-    d = daemon()
-    return http.InferenceServerClient("127.0.0.1:%d" % d.port, **kw)
-
-
-def run_aio(fn):
-    """Runs fn(client) with the aio client."""
-    d = daemon()
-
-    async def go():
-        async with aio.InferenceServerClient("127.0.0.1:%d" % d.port) as c:
-            return await fn(c)
-    return asyncio.run(go())
-
-
 FORMS = [("%s-%s-%s" % (t, "bin" if i else "json", "bin" if o else "json"), t, i, o)
          for t in SAMPLES for i in (True, False) for o in (True, False)
          if t not in BINARY_ONLY or (i and o)]
@@ -82,7 +67,7 @@ FORMS = [("%s-%s-%s" % (t, "bin" if i else "json", "bin" if o else "json"), t, i
 @cases(FORMS)
 def every_datatype_comes_back_bit_for_bit(datatype, binary_in, binary_out):
     x = SAMPLES[datatype]
-    with client() as c:
+    with client(daemon()) as c:
         r = c.infer("echo-" + datatype.lower(), [tensor("x", datatype, x, binary_in)],
                     outputs=[http.InferRequestedOutput("x", binary_data=binary_out)])
     same(r.as_numpy("x"), x, datatype)
@@ -97,13 +82,13 @@ def the_aio_client_too(datatype, binary_in, binary_out):
     async def go(c):
         return await c.infer("echo-" + datatype.lower(), [tensor("x", datatype, x, binary_in, aio)],
                              outputs=[aio.InferRequestedOutput("x", binary_data=binary_out)])
-    same(run_aio(go).as_numpy("x"), x, datatype)
+    same(run_aio(daemon(), go).as_numpy("x"), x, datatype)
 
 
 @test
 def bytes_travel_binary_whatever_they_are():
     x = np.array([[bytes(range(256)), b"\xff\xfe", b"\x00"]], object)
-    with client() as c:
+    with client(daemon()) as c:
         same(c.infer("echo-bytes", [tensor("x", "BYTES", x)]).as_numpy("x"), x, "bytes")
 
 
@@ -111,7 +96,7 @@ def bytes_travel_binary_whatever_they_are():
 def not_finite_floats_survive_in_both_forms():
     for t, kind in (("FP32", np.float32), ("FP64", np.float64)):
         x = np.array([[np.nan, np.inf, -np.inf, 1]], kind)
-        with client() as c:
+        with client(daemon()) as c:
             for binary in (True, False):
                 r = c.infer("echo-" + t.lower(), [tensor("x", t, x)],
                             outputs=[http.InferRequestedOutput("x", binary_data=binary)])
@@ -123,7 +108,7 @@ def not_finite_floats_survive_in_both_forms():
 @cases([(t, t) for t in BINARY_ONLY])
 def half_floats_as_json_are_refused_by_name(datatype):
     x = SAMPLES[datatype]
-    with client() as c:
+    with client(daemon()) as c:
         refused(lambda: c.infer("echo-" + datatype.lower(), [tensor("x", datatype, x)],
                                 outputs=[http.InferRequestedOutput("x", binary_data=False)]),
                 400, "x", datatype)
@@ -139,7 +124,7 @@ def empty_tensors_are_legal(datatype):
             for binary_out in (True, False):
                 if datatype in BINARY_ONLY and not (binary_in and binary_out):
                     continue
-                with client() as c:
+                with client(daemon()) as c:
                     r = c.infer("echo-" + datatype.lower(), [tensor("x", datatype, x, binary_in)],
                                 outputs=[http.InferRequestedOutput("x", binary_data=binary_out)])
                 same(r.as_numpy("x"), x, "%s %s" % (datatype, shape))
@@ -147,7 +132,7 @@ def empty_tensors_are_legal(datatype):
 
 @test
 def scalars_travel_as_one_element_and_as_rank_0():
-    with client() as c:
+    with client(daemon()) as c:
         x = np.array([0.1])
         same(c.infer("one", [tensor("x", "FP64", x)]).as_numpy("x"), x, "[1]")
         same(c.infer("one", [tensor("x", "FP64", x, False)]).as_numpy("x"), x, "[1] as JSON")
@@ -170,7 +155,7 @@ def json_and_binary_mix_in_one_request(bits):
     pattern = [bool(bits >> k & 1) for k in range(4)]
     values, inputs = mixed_inputs(http, pattern)
     asked = [http.InferRequestedOutput(n, binary_data=not p) for n, p in zip(values, pattern)]
-    with client() as c:
+    with client(daemon()) as c:
         r = c.infer("mixed", inputs, outputs=asked)
         for n, v in values.items():
             same(r.as_numpy(n), v, n)
@@ -183,7 +168,7 @@ def json_and_binary_mix_in_one_request(bits):
 @test
 def outputs_not_asked_for_are_not_sent():
     values, inputs = mixed_inputs()
-    with client() as c:
+    with client(daemon()) as c:
         r = c.infer("mixed", inputs, outputs=[http.InferRequestedOutput("s")])
         expect_eq([o["name"] for o in r.get_response()["outputs"]], ["s"])
         same(r.as_numpy("s"), values["s"], "s")
@@ -198,7 +183,7 @@ PAIRS = [("%s-%s" % (i, o), i, o) for i in (None, "gzip", "deflate")
 @cases(PAIRS)
 def bodies_travel_compressed(coding_in, coding_out):
     x = np.arange(4000, dtype=np.float32).reshape(2, 2000)
-    with client() as c:
+    with client(daemon()) as c:
         for binary in (True, False):
             r = c.infer("echo-fp32", [tensor("x", "FP32", x, binary)],
                         outputs=[http.InferRequestedOutput("x", binary_data=binary)],
@@ -219,7 +204,7 @@ def bodies_travel_compressed_for_aio(coding_in, coding_out):
                 outputs=[aio.InferRequestedOutput("x", binary_data=binary)],
                 request_compression_algorithm=coding_in, response_compression_algorithm=coding_out))
         return found
-    for r in run_aio(go):
+    for r in run_aio(daemon(), go):
         same(r.as_numpy("x"), x, "x")
 
 
@@ -248,13 +233,13 @@ def only_answers_of_inference_are_compressed():
             expect_in("nobody", e.message())
             return
         expect(False, "no exception")
-    run_aio(go)
+    run_aio(daemon(), go)
 
 
 @test
 def classification_gives_values_indices_and_labels():
     x = np.array([[0.25, 4, -1, 2], [9, 8, 7, 7]], np.float32)
-    with client() as c:
+    with client(daemon()) as c:
         for binary in (True, False):
             r = c.infer("ranked", [tensor("x", "FP32", x)],
                         outputs=[http.InferRequestedOutput("x", binary_data=binary, class_count=3)])
@@ -277,7 +262,7 @@ def classification_gives_values_indices_and_labels():
 @test
 def ids_come_back():
     x = [tensor("x", "FP32", SAMPLES["FP32"])]
-    with client() as c:
+    with client(daemon()) as c:
         for given in ("1", "a b", "\u00e4\u20ac", 'quo"te\\', "x" * 256):
             expect_eq(c.infer("echo-fp32", x, request_id=given).get_response().get("id"), given)
         expect("id" not in c.infer("echo-fp32", x).get_response())
@@ -286,13 +271,13 @@ def ids_come_back():
     async def go(c):
         return await c.infer("echo-fp32", [tensor("x", "FP32", SAMPLES["FP32"], True, aio)],
                              request_id="77")
-    expect_eq(run_aio(go).get_response()["id"], "77")
+    expect_eq(run_aio(daemon(), go).get_response()["id"], "77")
 
 
 @test
 def parameters_are_accepted():
     x = [tensor("x", "FP32", SAMPLES["FP32"])]
-    with client() as c:
+    with client(daemon()) as c:
         c.infer("echo-fp32", x,
                 parameters={"color": "red", "depth": 3, "weight": 0.5, "deep": True})
         c.infer("echo-fp32", x, priority=3, timeout=5000000)
@@ -308,7 +293,7 @@ def parameters_are_accepted():
 @test
 def mistakes_are_told_in_words():
     x = SAMPLES["FP32"]
-    with client() as c:
+    with client(daemon()) as c:
         refused(lambda: c.infer("nobody", [tensor("x", "FP32", x)]), 404, "nobody")
         refused(lambda: c.infer("echo-fp32", [tensor("x", "FP32", x)], model_version="9"), 404, "9")
         refused(lambda: c.infer("echo-fp32", [tensor("x", "FP32", x)], model_version="latest"), 400)
@@ -335,7 +320,7 @@ def mistakes_are_told_in_words():
 
 @test
 def the_server_says_who_it_is():
-    with client() as c:
+    with client(daemon()) as c:
         expect(c.is_server_live())
         expect(c.is_server_ready())
         meta = c.get_server_metadata()
@@ -352,12 +337,12 @@ def the_server_says_who_it_is():
 
     async def go(c):
         return await c.is_server_live(), await c.is_server_ready(), await c.is_model_ready("mixed")
-    expect_eq(run_aio(go), (True, True, True))
+    expect_eq(run_aio(daemon(), go), (True, True, True))
 
 
 @test
 def a_model_says_what_it_takes():
-    with client() as c:
+    with client(daemon()) as c:
         expect(c.is_model_ready("mixed"))
         expect(c.is_model_ready("mixed", "1"))
         expect(not c.is_model_ready("mixed", "2"))
@@ -377,7 +362,7 @@ def a_model_says_what_it_takes():
 
 @test
 def a_models_configuration_is_tritons():
-    with client() as c:
+    with client(daemon()) as c:
         config = c.get_model_config("mixed")
         expect_eq(config["name"], "mixed")
         for member in ("platform", "backend", "version_policy", "instance_group",
@@ -403,7 +388,7 @@ def counts(c, model, version=""):
 @test
 def statistics_grow_by_what_was_done():
     x = np.zeros((5, 3), np.float32)
-    with client() as c:
+    with client(daemon()) as c:
         before = counts(c, "echo-fp32")
         for _ in range(3):
             c.infer("echo-fp32", [tensor("x", "FP32", x)])
@@ -434,7 +419,7 @@ def statistics_grow_by_what_was_done():
 @test
 def many_requests_at_once():
     x = [tensor("x", "FP32", SAMPLES["FP32"])]
-    with client(concurrency=8) as c:
+    with client(daemon(), concurrency=8) as c:
         waiting = [c.async_infer("echo-fp32", x, request_id=str(i)) for i in range(100)]
         for i, w in enumerate(waiting):
             r = w.get_result(timeout=30)
@@ -445,7 +430,7 @@ def many_requests_at_once():
         y = [tensor("x", "FP32", SAMPLES["FP32"], True, aio)]
         return await asyncio.gather(*[c.infer("echo-fp32", y, request_id=str(i))
                                       for i in range(100)])
-    expect_eq([r.get_response()["id"] for r in run_aio(go)], [str(i) for i in range(100)])
+    expect_eq([r.get_response()["id"] for r in run_aio(daemon(), go)], [str(i) for i in range(100)])
 
 
 @test
@@ -464,7 +449,7 @@ def bodies_can_be_made_and_read_apart():
 
 @test
 def what_is_not_built_says_so():
-    with client() as c:
+    with client(daemon()) as c:
         for fn in (c.get_system_shared_memory_status, c.get_cuda_shared_memory_status,
                    c.get_trace_settings, c.get_log_settings,
                    lambda: c.update_log_settings({"log_info": True}),
@@ -475,7 +460,7 @@ def what_is_not_built_says_so():
 @test
 def large_tensors_travel():
     x = np.random.default_rng(1).random((64, 16384)).astype(np.float32)  # 4 MiB
-    with client(network_timeout=60) as c:
+    with client(daemon(), network_timeout=60) as c:
         same(c.infer("echo-fp32", [tensor("x", "FP32", x)]).as_numpy("x"), x, "binary")
         y = x[:4]
         r = c.infer("echo-fp32", [tensor("x", "FP32", y, False)],

@@ -7,15 +7,13 @@ SPDX-License-Identifier: MIT
 """
 import os
 import signal
-import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from disks import main_with_disks, small_disk
 from models import linear, want
-from slipway import Daemon, cases, expect, expect_eq, main, skip
+from slipway import Daemon, cases, expect, expect_eq
 
-INSIDE = "SLIPWAY_TEST_NAMESPACE"
 BODY = {"inputs": [{"name": "input", "shape": [1, 1], "datatype": "FP32", "data": [0]}]}
 
 
@@ -46,11 +44,7 @@ def fill(path):
 
 @cases([("crash", signal.SIGKILL), ("clean_stop", signal.SIGTERM)])
 def a_full_disk_serves(how):
-    if INSIDE not in os.environ:
-        skip("no mount namespace can be made here")
-    data = tempfile.mkdtemp(prefix="slipway-full-")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", data], check=True)
-    with Daemon(data=data) as d:
+    with small_disk("size=8m") as data, Daemon(data=data) as d:
         want(push(d, 7), 201, "push")
         want(d.post("/api/v1/models/m/deploy", {"version": 1, "wait": True}), 200, "deploy")
         d.kill(how)
@@ -69,13 +63,6 @@ def a_full_disk_serves(how):
         want(push(d, 8), 201, "push with room again")
         expect(os.path.exists(os.path.join(data, "reserve")), "the reserve is there again")
         expect_eq(value_served(d), 7)
-    subprocess.run(["umount", data], check=True)
-    os.rmdir(data)
 
 
-if INSIDE not in os.environ:
-    probe = subprocess.run(["unshare", "-rm", "true"], stderr=subprocess.DEVNULL)
-    if probe.returncode == 0:
-        os.environ[INSIDE] = "1"
-        os.execvp("unshare", ["unshare", "-rm", sys.executable] + sys.argv)
-main()
+main_with_disks()

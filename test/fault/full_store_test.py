@@ -7,15 +7,12 @@ SPDX-License-Identifier: MIT
 """
 import hashlib
 import os
-import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from disks import main_with_disks, small_disk
 from models import linear, want
-from slipway import Daemon, cases, expect_eq, main, skip
-
-INSIDE = "SLIPWAY_TEST_NAMESPACE"
+from slipway import Daemon, cases, expect_eq
 
 
 def full(reply):
@@ -45,11 +42,7 @@ def whole(data):
 
 @cases([("inodes", "nr_inodes=200"), ("bytes", "size=8m")])
 def a_full_store_answers(limit):
-    if INSIDE not in os.environ:
-        skip("no mount namespace can be made here")
-    data = tempfile.mkdtemp(prefix="slipway-store-")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", limit, "tmpfs", data], check=True)
-    with Daemon(data=data) as d:
+    with small_disk(limit) as data, Daemon(data=data) as d:
         want(push(d, 7, True), 201, "push")
         want(push(d, 8, False), 201, "push, the other way")
         want(d.post("/api/v1/models/m/deploy", {"version": 1, "wait": True}), 200, "deploy")
@@ -79,13 +72,6 @@ def a_full_store_answers(limit):
         expect_eq(done.json()["sha256"], hashlib.sha256(b"halfwhole").hexdigest(), done)
         expect_eq(d.post("/api/v1/storage/collect", {}).json()["collect"]["missing"], 0)
         whole(data)
-    subprocess.run(["umount", data], check=True)
-    os.rmdir(data)
 
 
-if INSIDE not in os.environ:
-    probe = subprocess.run(["unshare", "-rm", "true"], stderr=subprocess.DEVNULL)
-    if probe.returncode == 0:
-        os.environ[INSIDE] = "1"
-        os.execvp("unshare", ["unshare", "-rm", sys.executable] + sys.argv)
-main()
+main_with_disks()

@@ -1,10 +1,25 @@
 """triton.py - what the tests with tritonclient share. Needs build/deps/venv.
 SPDX-License-Identifier: MIT
 """
+import asyncio
+
 import tritonclient.http as http
+import tritonclient.http.aio as aio
 from tritonclient.utils import InferenceServerException
 
 from slipway import expect, expect_eq, expect_in
+
+
+def client(d, **kw):
+    return http.InferenceServerClient("127.0.0.1:%d" % d.port, **kw)
+
+
+def run_aio(d, fn):
+    """Runs fn(client) with the aio client."""
+    async def go():
+        async with aio.InferenceServerClient("127.0.0.1:%d" % d.port) as c:
+            return await fn(c)
+    return asyncio.run(go())
 
 
 def tensor(name, datatype, value, binary=True, kind=http):

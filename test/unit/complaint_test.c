@@ -9,23 +9,12 @@
 #include "base/mem.h"
 #include "judge/step.h"
 #include "judge_rig.h"
+#include "plan_set.h"
 #include "stat/assign.h"
 #include "stat/ratio.h"
 
-static struct plan plan;
-static struct digest spec;
 static struct trial trial;
 static struct look look;
-
-static void plan_set(const char *text)
-{
-  struct arena arena;
-  struct err err = {0};
-  arena_init(&arena, PLAN_ARENA_BYTES, NULL);
-  EXPECT_INT(plan_read(&plan, slice_str(text), &arena, &err), OK);
-  spec = plan_hash(&plan, &arena);
-  arena_deinit(&arena);
-}
 
 static void news(struct rollout *r, enum rollout_when when)
 {

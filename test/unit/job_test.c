@@ -11,28 +11,17 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "infer/loaded.h"
-#include "infer/onnx/ort.h"
 #include "infer_rig.h"
 #include "jobs/folder.h"
 #include "jobs/job.h"
 #include "jobs/load.h"
 #include "onnx_proto.h"
+#include "ort_here.h"
 
 static char store[] = "/tmp/slipway-job-test-XXXXXX";
 static int objects_fd = -1;
 static struct watch *watch;
 static struct arena texts;
-
-static bool ort_here(void)
-{
-  const struct ort *ort;
-  struct err err;
-  static bool said;
-  if (ort_get(&ort, &err) == OK) return true;
-  if (!said) printf("skipped: %s\n", err.text);
-  said = true;
-  return false;
-}
 
 static void object_path(const struct digest *digest, char path[128])
 {

@@ -7,8 +7,8 @@
 #include <dirent.h>
 
 #include "infer_rig.h"
-#include "infer/onnx/ort.h"
 #include "onnx_proto.h"
+#include "ort_here.h"
 
 #define DATA "/usr/share/libonnx-testdata/data/"
 enum { SETS_MAX = 16 };
@@ -129,15 +129,10 @@ static const char *model_run(const char *dir)
 
 static bool here(void)
 {
-  const struct ort *ort;
-  struct err err = {0};
   DIR *data = opendir(DATA);
   if (data) closedir(data);
-  if (!data)
-    printf("skipped: libonnx-testdata is not installed\n");
-  else if (ort_get(&ort, &err) != OK)
-    printf("skipped: %s\n", err.text);
-  return data && err.code == OK;
+  if (!data) printf("skipped: libonnx-testdata is not installed\n");
+  return data && ort_here();
 }
 
 static void folder_run(const char *folder, uint32_t every, uint32_t *right, uint32_t *all)

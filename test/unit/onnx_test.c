@@ -7,19 +7,8 @@
 
 #include "base/thread.h"
 #include "infer_rig.h"
-#include "infer/onnx/ort.h"
 #include "onnx_proto.h"
-
-static bool here(void)
-{
-  const struct ort *ort;
-  struct err err;
-  static bool said;
-  if (ort_get(&ort, &err) == OK) return true;
-  if (!said) printf("skipped: %s\n", err.text);
-  said = true;
-  return false;
-}
+#include "ort_here.h"
 
 static struct arena files;
 
@@ -44,7 +33,7 @@ TEST(every_datatype_goes_through_unchanged)
 {
   struct loaded loaded;
   struct err err;
-  if (!here() || open_model("identities", &loaded, &err) != OK) return;
+  if (!ort_here() || open_model("identities", &loaded, &err) != OK) return;
   EXPECT_INT(loaded.contract.n_inputs, 14);
   EXPECT(loaded.contract.batches); /* all call their dimension "n" */
   static char data[14][64];
@@ -84,7 +73,7 @@ TEST(forms_never_mix_up_requests)
 {
   struct loaded loaded;
   struct err err;
-  if (!here() || open_model("identities", &loaded, &err) != OK) return;
+  if (!ort_here() || open_model("identities", &loaded, &err) != OK) return;
   struct lane *lane = lane_new(&loaded, NULL, NULL, &err);
   static float x[20000];
   static char strings[8];
@@ -120,7 +109,7 @@ TEST(an_input_with_a_default_may_be_left_out)
 {
   struct loaded loaded;
   struct err err;
-  if (!here() || open_model("default_input", &loaded, &err) != OK) return;
+  if (!ort_here() || open_model("default_input", &loaded, &err) != OK) return;
   EXPECT_INT(loaded.contract.n_inputs, 2);
   EXPECT(!loaded.contract.inputs[0].optional && loaded.contract.inputs[1].optional);
   struct lane *lane = lane_new(&loaded, NULL, NULL, &err);
@@ -146,7 +135,7 @@ TEST(outputs_whose_shape_depends_on_values)
 {
   struct loaded loaded;
   struct err err;
-  if (!here() || open_model("two_outputs", &loaded, &err) != OK) return;
+  if (!ort_here() || open_model("two_outputs", &loaded, &err) != OK) return;
   EXPECT_INT(loaded.contract.outputs[0].shape.rank, 0);
   EXPECT(!loaded.contract.outputs[0].rank_free);
   struct lane *lane = lane_new(&loaded, NULL, NULL, &err);
@@ -177,7 +166,7 @@ TEST(outputs_that_are_inputs_or_constants)
 {
   struct loaded loaded;
   struct err err;
-  if (!here() || open_model("passthrough", &loaded, &err) != OK) return;
+  if (!ort_here() || open_model("passthrough", &loaded, &err) != OK) return;
   EXPECT_INT(loaded.contract.n_outputs, 3);
   struct lane *lane = lane_new(&loaded, NULL, NULL, &err);
   for (int round = 0; round < 6; round++) {
@@ -214,7 +203,7 @@ static struct err refused(struct slice bytes, uint64_t memory_max)
 
 TEST(bad_files_are_refused_in_our_words)
 {
-  if (!here()) return;
+  if (!ort_here()) return;
   struct err err = refused(SLICE("hello"), 0);
   EXPECT_INT(err.code, E_MODEL_REJECTED);
   EXPECT_STR(err.text, "the file is not an ONNX model: export it again");
@@ -257,7 +246,7 @@ TEST(memory_past_the_limit_is_refused_and_given_back)
   struct model_file model = {SLICE("model.onnx"), file("expand")};
   struct model_config config = {.memory_max = 1 << 20};
   struct model_source source = {&model, 1, &config, NULL, 0};
-  if (!here()) return;
+  if (!ort_here()) return;
   EXPECT_INT(rig_open_files(engine_named(SLICE("onnx")), &source, &loaded, &err), OK);
   EXPECT(loaded.contract.outputs[0].rank_free);
   struct lane *lane = lane_new(&loaded, NULL, NULL, &err);
@@ -285,7 +274,7 @@ TEST(a_failing_node_is_named_and_the_next_run_is_fine)
 {
   struct loaded loaded;
   struct err err;
-  if (!here() || open_model("fails", &loaded, &err) != OK) return;
+  if (!ort_here() || open_model("fails", &loaded, &err) != OK) return;
   static float x[9];
   struct lane *lane = lane_new(&loaded, NULL, NULL, &err);
   for (int round = 0; round < 8; round++) {
@@ -325,7 +314,7 @@ TEST(an_endless_loop_is_stopped_at_the_deadline)
   struct loaded loaded;
   struct err err;
   float y = 0;
-  if (!here() || open_model("loop", &loaded, &err) != OK) return;
+  if (!ort_here() || open_model("loop", &loaded, &err) != OK) return;
   struct watch *watch = watch_new();
   struct lane *lane = lane_new(&loaded, watch, NULL, &err);
   for (int round = 0; round < 3; round++) {
@@ -347,7 +336,7 @@ TEST(a_load_that_takes_too_long_is_stopped)
   struct err err;
   struct model_file model = {SLICE("model.onnx"), file("slow_load")};
   struct model_config config = {0};
-  if (!here()) return;
+  if (!ort_here()) return;
   struct watch *watch = watch_new();
   struct model_source source = {&model, 1, &config, watch, clock_us() + 20000};
   EXPECT_INT(rig_open_files(engine_named(SLICE("onnx")), &source, &loaded, &err),
@@ -376,7 +365,7 @@ TEST(two_lanes_run_one_session_at_once)
   struct err err;
   int wrong[2] = {0};
   struct thread threads[2];
-  if (!here() || open_model("loop", &shared, &err) != OK) return;
+  if (!ort_here() || open_model("loop", &shared, &err) != OK) return;
   for (int i = 0; i < 2; i++)
     thread_start(&threads[i], "lane", THREAD_STACK_ENGINE, lane_main, &wrong[i]);
   for (int i = 0; i < 2; i++) thread_join(&threads[i]);
@@ -388,7 +377,7 @@ TEST(loading_and_closing_leaves_nothing_behind)
 {
   struct loaded loaded;
   struct err err;
-  if (!here()) return;
+  if (!ort_here()) return;
   struct slice mlp = proto_file("bench/models/mlp.onnx", &files);
   size_t after_warm = 0;
   for (int i = 0; i < 120; i++) {

@@ -8,19 +8,7 @@
 
 #include "base/rand.h"
 #include "judge/step.h"
-
-static struct plan plan;
-static struct digest spec;
-
-static void plan_set(const char *text)
-{
-  struct arena arena;
-  struct err err = {0};
-  arena_init(&arena, PLAN_ARENA_BYTES, NULL);
-  EXPECT_INT(plan_read(&plan, slice_str(text), &arena, &err), OK);
-  spec = plan_hash(&plan, &arena);
-  arena_deinit(&arena);
-}
+#include "plan_set.h"
 
 static void canary_set(void)
 {
