@@ -156,11 +156,10 @@ static void add_calibration(struct text *text, const struct trial *trial,
   const struct mean_arm *b = &trial->calibration[ARM_STABLE].at[result->row];
   double lower, upper, n = (double)result->n_c, gap_b = calibration_gap(b);
   add(text, "scores from %.1f to %.1f: %.3g%% of %" PRIu64 " came true, gap %+.2g",
-      calibration_low(result->row), calibration_low(result->row + 1),
-      (double)result->x_c / n * 100, result->n_c, result->effect);
+      calibration_low(result->row), calibration_low(result->row + 1), (double)result->x_c / n * 100,
+      result->n_c, result->effect);
   if (result_interval(trial, result, &lower, &upper)) add(text, " [%+.2g, %+.2g]", lower, upper);
-  add(text, ", limit %.2g",
-      (double)trial->plan.gates[GATE_CALIBRATION].max_e8 / PLAN_WHOLE);
+  add(text, ", limit %.2g", (double)trial->plan.gates[GATE_CALIBRATION].max_e8 / PLAN_WHOLE);
   if (!m_is_nan(gap_b)) add(text, "; stable's %+.2g", gap_b);
 }
 
@@ -344,6 +343,32 @@ static void add_arms(struct text *text, const struct trial *trial, const struct 
   add(text, ": %s %+.3g [%+.3g, %+.3g] beside stable", trial->plan.metric.name, diff, lower, upper);
 }
 
+size_t unwon_sentence(const struct trial *trial, const struct unwon *unwon,
+                      char to[EXPLAIN_TEXT_MAX])
+{
+  struct text text = {to, 0};
+  to[0] = '\0';
+  add(&text, "nobody has won yet: ");
+  if (unwon->what == UNWON_WEEKS)
+    add(&text, "%.2g of %.0f weeks", unwon->have, unwon->want);
+  else if (unwon->what == UNWON_USERS)
+    add(&text, "%s has outcomes of %.0f users, and needs %.0f", arm_name(unwon->arm), unwon->have,
+        unwon->want);
+  else if (unwon->beside == ARM_NONE)
+    add(&text, "the arms do not differ");
+  else
+    add(&text, "%s leads %s by %s %+.3g, and its interval [%+.3g, %+.3g] still includes zero",
+        arm_name(unwon->arm), arm_name(unwon->beside), trial->plan.metric.name, unwon->diff,
+        unwon->lower, unwon->upper);
+  if (m_is_nan(unwon->in_s))
+    add(&text, "; nobody can say when");
+  else if (unwon->what == UNWON_WEEKS)
+    add(&text, ", "), add_span(&text, unwon->in_s), add(&text, " to go");
+  else
+    add(&text, "; about "), add_span(&text, unwon->in_s), add(&text, " more at this rate");
+  return text.len;
+}
+
 size_t closed_sentence(const struct trial *trial, uint32_t arm, char to[EXPLAIN_TEXT_MAX])
 {
   const struct gate_result *by = &trial->closed_by[arm];
@@ -372,7 +397,8 @@ size_t verdict_sentence(const struct trial *trial, const struct verdict *verdict
       add(&text, "no data, so it holds");
       if (verdict->decided_by_gate) {
         gate_missing(trial, by, gate);
-        add(&text, ": gate %s lacks %s", gate_name(verdict->by), gate);
+        add(&text, ": gate %s lacks %s (%s)", gate_name(verdict->by), gate,
+            no_data_reason_name(by->reason));
       }
       break;
     case VERDICT_PASSED: add(&text, "all gates passed"); break;

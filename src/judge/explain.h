@@ -45,6 +45,10 @@ size_t verdict_sentence(const struct trial *trial, const struct verdict *verdict
 /* The same of one gate: "errors 4.1x stable's [2.2, 7.5]". */
 size_t gate_sentence(const struct trial *trial, const struct gate_result *result,
                      char to[EXPLAIN_TEXT_MAX]);
+/* "nobody has won yet: candidate has outcomes of 431 users, and needs 10000; about 5 days more at
+ * this rate". */
+size_t unwon_sentence(const struct trial *trial, const struct unwon *unwon,
+                      char to[EXPLAIN_TEXT_MAX]);
 /* What it lacks to pass: "proof of being no worse: log_e 1.20 of 3.00, about 90 s at this rate". */
 size_t gate_missing(const struct trial *trial, const struct gate_result *result,
                     char to[EXPLAIN_TEXT_MAX]);

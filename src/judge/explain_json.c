@@ -42,7 +42,7 @@ static const char *act_name(enum gate_act act)
 static void put_effect(const struct trial *trial, const struct gate_result *result,
                        struct json_out *out)
 {
-  static const char *const kinds[] = {"",       "ratio",      "share",  "psi",
+  static const char *const kinds[] = {"",       "ratio",      "share",   "psi",
                                       "growth", "difference", "answers", "gap"};
   double lower = M_NAN, upper = M_NAN;
   json_out_key(out, "effect");
@@ -105,14 +105,13 @@ static void put_segment(const struct explain_input *input, const struct gate_res
     json_out_u64(out, result->row);
 }
 
-static void gate_json(const struct explain_input *input, const struct gate_result *result,
-                      struct json_out *out)
+static void gate_members(const struct explain_input *input, const struct gate_result *result,
+                         struct json_out *out)
 {
   const struct trial *trial = input->trial;
   bool late = result->gate == GATE_LATENCY && result->row < SLOW_ROWS;
   bool used = late && trial->baseline.slow.used[result->row];
   char text[EXPLAIN_TEXT_MAX];
-  json_out_open(out, '{');
   put_text(out, "gate", gate_name(result->gate));
   put_text(out, "state", gate_state_name(result->state));
   put_text(out, "act", act_name(result->act));
@@ -137,6 +136,57 @@ static void gate_json(const struct explain_input *input, const struct gate_resul
   put_number(out, "decides_in_s", gate_decides_in_s(trial, result));
   gate_sentence(trial, result, text);
   put_text(out, "text", text);
+}
+
+static void gate_json(const struct explain_input *input, const struct gate_result *result,
+                      struct json_out *out)
+{
+  const struct trial *trial = input->trial;
+  struct gate_result own;
+  bool begun = false;
+  json_out_open(out, '{');
+  gate_members(input, result, out);
+  for (uint32_t arm = 0; arm < trial->n_arms; arm++) {
+    if (!trial_gate_arm(trial, result->gate, arm, &own)) continue;
+    if (!begun) json_out_key(out, "arms"), json_out_open(out, '[');
+    begun = true;
+    json_out_open(out, '{');
+    gate_members(input, &own, out);
+    json_out_key(out, "closed");
+    json_out_bool(out, trial->closed & ARM_BIT(arm));
+    json_out_close(out, '}');
+  }
+  if (begun) json_out_close(out, ']');
+  json_out_close(out, '}');
+}
+
+static void put_arm(struct json_out *out, const char *key, uint32_t arm)
+{
+  put_text(out, key, arm == ARM_NONE ? NULL : arm_name(arm));
+}
+
+static void unwon_json(const struct trial *trial, struct json_out *out)
+{
+  char text[EXPLAIN_TEXT_MAX];
+  struct unwon unwon;
+  json_out_key(out, "winner_lacks");
+  if (!trial_unwon(trial, &unwon)) {
+    json_out_null(out);
+    return;
+  }
+  bool counts = unwon.what != UNWON_INTERVAL;
+  json_out_open(out, '{');
+  put_text(out, "what", unwon_name(unwon.what));
+  put_arm(out, "arm", unwon.arm);
+  put_arm(out, "beside", unwon.beside);
+  put_number(out, "have", counts ? unwon.have : M_NAN);
+  put_number(out, "want", counts ? unwon.want : M_NAN);
+  put_number(out, "value", unwon.diff);
+  put_number(out, "lower", unwon.lower);
+  put_number(out, "upper", unwon.upper);
+  put_number(out, "in_s", unwon.in_s);
+  unwon_sentence(trial, &unwon, text);
+  put_text(out, "text", text);
   json_out_close(out, '}');
 }
 
@@ -148,7 +198,8 @@ static void arms_json(const struct explain_input *input, struct json_out *out)
   char text[EXPLAIN_TEXT_MAX];
   double diff, lower, upper;
   if (trial->plan.strategy != STRATEGY_AB) return;
-  put_text(out, "winner", verdict->winner == ARM_NONE ? NULL : arm_name(verdict->winner));
+  put_arm(out, "winner", verdict->winner);
+  unwon_json(trial, out);
   json_out_key(out, "closed");
   json_out_open(out, '[');
   for (uint32_t arm = 0; arm < trial->n_arms; arm++) {
@@ -207,6 +258,13 @@ static void needs_json(const struct trial *trial, const struct verdict *verdict,
     put_need(out, "milliseconds", verdict->step_ms, step->for_ms, verdict->time_met);
     put_need(out, "requests", verdict->step_requests, step->requests_min, verdict->requests_met);
     put_need(out, "users", verdict->step_users, step->users_min, verdict->users_met);
+    if (trial->plan.final_step_needs_labels && trial->step + 1 == trial->plan.n_steps) {
+      uint64_t labels = UINT64_MAX; /* of the open arm that has fewest */
+      for (uint32_t arm = 0; arm < trial->n_arms; arm++)
+        if (!(trial->closed & ARM_BIT(arm)) && trial->metric[arm].n < labels)
+          labels = trial->metric[arm].n;
+      put_need(out, "labels", labels, 1, labels > 0);
+    }
   }
   json_out_close(out, ']');
 }

@@ -41,6 +41,8 @@ static bool is_worse(const struct gate_result *a, const struct gate_result *b)
 {
   bool a_harm = a->state == GATE_HARM, b_harm = b->state == GATE_HARM;
   if (a_harm != b_harm) return a_harm;
+  bool a_none = a->state == GATE_NO_DATA, b_none = b->state == GATE_NO_DATA;
+  if (a_none != b_none) return a_none;
   bool a_pass = a->state == GATE_NON_INFERIOR, b_pass = b->state == GATE_NON_INFERIOR;
   if (a_pass != b_pass) return b_pass;
   return nearness(a->log_e, a->bar) > nearness(b->log_e, b->bar);

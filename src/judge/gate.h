@@ -13,6 +13,10 @@
 struct gate {
   /* *result comes with gate, act and NaNs set, state INCONCLUSIVE. */
   void (*judge)(const struct trial *trial, struct gate_result *result);
+  /* Optional: where there are several candidates, what it says of each is told, not the worst
+   * alone. */
+  struct gate_result (*judge_arm)(const struct trial *trial, uint32_t arm,
+                                  struct gate_result result);
 };
 
 #define GATE(name, ...) extern const struct gate gate_##name;
@@ -55,8 +59,8 @@ struct row_says rows_judge(const struct trial *trial, enum gate_id gate, uint32_
  * them: what a late harm looks like, undiluted by the health before it. */
 bool counts_since(const struct trial *trial, uint32_t row, uint64_t look,
                   struct gate_result *result);
-/* Judges each treated arm; *result is the worst's: harm first, then what does not pass, then log_e
- * against its bar. */
+/* Judges each treated arm; *result is the worst's: harm first, then missing data, then what does
+ * not pass, then log_e against its bar. */
 void gate_arms(const struct trial *trial, struct gate_result *result,
                struct gate_result (*judge)(const struct trial *trial, uint32_t arm,
                                            struct gate_result result));

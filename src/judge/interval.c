@@ -1,4 +1,4 @@
-/* interval.c - how large an effect is, with bounds that hold at every look; and who won.
+/* interval.c - how large an effect is, with bounds that hold at every look.
  * Thread: any, pure.
  * Bounds of a ratio are those r at which the counts are no surprise: the two-arm statistic of
  * stat/ratio.h with share th(r), turned inside out by bisection on ln r.
@@ -6,7 +6,6 @@
 #include "judge/judge_int.h"
 #include "stat/ratio.h"
 
-#define SHOWN_ALPHA   0.05 /* of what people read */
 #define RATIO_SHOWN_K 30.0
 #define LOG_RATIO_MAX 14.0
 
@@ -20,7 +19,7 @@ struct counts {
 static bool surprises_by_ratio(const struct counts *counts, double log_r)
 {
   double r = m_exp(log_r), th = r * counts->s / (r * counts->s + 1 - counts->s);
-  return ratio_log_e(counts->c, counts->n, th, RATIO_SHOWN_K) >= -m_ln(SHOWN_ALPHA);
+  return ratio_log_e(counts->c, counts->n, th, RATIO_SHOWN_K) >= -m_ln(TRIAL_SHOWN_ALPHA);
 }
 
 /* Between a place that is no surprise and one that is: where it begins. */
@@ -69,7 +68,7 @@ static bool cost_interval(const struct trial *trial, const struct gate_result *r
 /* The largest limit that the pairs exceed for sure, the smallest that they keep for sure. */
 static bool agree_interval(const struct trial *trial, double *lower, double *upper)
 {
-  double bar = -m_ln(SHOWN_ALPHA / 2), mean = agree_mean(&trial->agree);
+  double bar = -m_ln(TRIAL_SHOWN_ALPHA / 2), mean = agree_mean(&trial->agree);
   if (!agree_pairs(&trial->agree)) return false;
   double low = 0, high = mean < 0.69 ? mean : 0.69;
   for (int i = 0; i < HALVINGS; i++) {
@@ -94,7 +93,7 @@ static bool agree_interval(const struct trial *trial, double *lower, double *upp
 
 static bool share_interval(const struct gate_result *result, double *lower, double *upper)
 {
-  double bar = -m_ln(SHOWN_ALPHA), at = result->effect;
+  double bar = -m_ln(TRIAL_SHOWN_ALPHA), at = result->effect;
   if (!result->n_c || !(at > 0 && at < 1)) return false;
   double low = 0, high = at;
   for (int i = 0; i < HALVINGS; i++) {
@@ -117,7 +116,7 @@ static bool share_interval(const struct gate_result *result, double *lower, doub
   return true;
 }
 
-static struct mean_interval difference(const struct trial *trial, uint32_t arm, uint32_t other,
+struct mean_interval metric_difference(const struct trial *trial, uint32_t arm, uint32_t other,
                                        double alpha)
 {
   struct mean_spec spec = metric_spec(trial, alpha);
@@ -136,13 +135,14 @@ bool result_interval(const struct trial *trial, const struct gate_result *result
       if (result->gate == GATE_DISAGREEMENT) return agree_interval(trial, lower, upper);
       return share_interval(result, lower, upper);
     case EFFECT_DIFF: {
-      struct mean_interval at = difference(trial, result->arm, ARM_STABLE, SHOWN_ALPHA);
+      struct mean_interval at =
+          metric_difference(trial, result->arm, ARM_STABLE, TRIAL_SHOWN_ALPHA);
       *lower = at.lower, *upper = at.upper;
       return at.enough && !m_is_nan(at.lower);
     }
     case EFFECT_GAP: /* the bin was chosen among all */
       return calibration_interval(&trial->calibration[result->arm], result->row,
-                                  SHOWN_ALPHA / CALIBRATION_BINS, lower, upper);
+                                  TRIAL_SHOWN_ALPHA / CALIBRATION_BINS, lower, upper);
     default: return false;
   }
 }
@@ -151,51 +151,23 @@ bool metric_interval(const struct trial *trial, uint32_t arm, double *diff, doub
                      double *upper)
 {
   struct mean_interval at =
-      difference(trial, arm, ARM_STABLE, SHOWN_ALPHA / (double)trial_treated(trial));
+      metric_difference(trial, arm, ARM_STABLE, TRIAL_SHOWN_ALPHA / (double)trial_treated(trial));
   *diff = at.diff, *lower = at.lower, *upper = at.upper;
   return at.enough && !m_is_nan(at.lower);
 }
 
 bool metric_relief(const struct trial *trial, uint32_t arm, double *share, double *theta)
 {
-  struct mean_spec spec = metric_spec(trial, SHOWN_ALPHA), plain = spec;
+  struct mean_spec spec = metric_spec(trial, TRIAL_SHOWN_ALPHA), plain = spec;
   double ratio = (double)trial->plan.metric.cap_e6 / (double)trial->plan.metric.covariate_cap_e6;
   plain.cuped = false;
   if (!spec.cuped) return false;
-  struct mean_interval with = mean_difference(&trial->metric[arm], &trial->metric[ARM_STABLE],
-                                              &spec),
-                       without = mean_difference(&trial->metric[arm], &trial->metric[ARM_STABLE],
-                                                 &plain);
+  struct mean_interval with =
+                           mean_difference(&trial->metric[arm], &trial->metric[ARM_STABLE], &spec),
+                       without =
+                           mean_difference(&trial->metric[arm], &trial->metric[ARM_STABLE], &plain);
   if (!(without.se > 0)) return false;
   *share = 1 - with.se * with.se / (without.se * without.se);
   *theta = with.theta * ratio;
   return true;
-}
-
-/* An arm would have to beat each other open one. Alpha is split over the candidates, so that naming
- * one that is not best takes an interval that is wrong on one side, for one of n arms: n / (2 (n -
- * 1)) of alpha at most. */
-static bool wins(const struct trial *trial, uint32_t arm)
-{
-  for (uint32_t other = 0; other < trial->n_arms; other++) {
-    if (other == arm || trial->closed & ARM_BIT(other)) continue;
-    struct mean_interval at =
-        difference(trial, arm, other, SHOWN_ALPHA / (double)trial_treated(trial));
-    if (!at.enough) return false;
-    if (trial->plan.metric.less ? !(at.upper < 0) : !(at.lower > 0)) return false;
-  }
-  return true;
-}
-
-uint32_t trial_winner(const struct trial *trial)
-{
-  const uint64_t week_ms = 7ull * 24 * 3600 * 1000;
-  uint64_t users_min = trial->plan.ab.users_min;
-  if (trial->plan.strategy != STRATEGY_AB) return ARM_NONE;
-  if (trial->step_ms < trial->plan.ab.weeks_min * week_ms) return ARM_NONE;
-  for (uint32_t arm = 0; arm < trial->n_arms; arm++)
-    if (trial->metric[arm].n < users_min && !(trial->closed & ARM_BIT(arm))) return ARM_NONE;
-  for (uint32_t arm = 0; arm < trial->n_arms; arm++)
-    if (!(trial->closed & ARM_BIT(arm)) && wins(trial, arm)) return arm;
-  return ARM_NONE;
 }

@@ -44,6 +44,16 @@ const char *lane_name(enum judge_lane lane)
   return names[lane];
 }
 
+const char *unwon_name(enum unwon_what what)
+{
+  static const char *const names[] = {
+#define UNWON(name, ...) #name,
+#include "judge/unwon.def"
+#undef UNWON
+  };
+  return names[what];
+}
+
 const char *verdict_kind_name(enum verdict_kind kind)
 {
   static const char *const names[] = {
@@ -241,6 +251,22 @@ static void gate_ask(struct trial *trial, enum gate_id gate, enum no_data_reason
     result.fired_step = trial->step;
   }
   trial->results[gate] = result;
+}
+
+bool trial_gate_arm(const struct trial *trial, enum gate_id gate, uint32_t arm,
+                    struct gate_result *result)
+{
+  const struct gate_result *by = &trial->closed_by[arm];
+  if (!gates[gate]->judge_arm || trial->n_arms == ARM_MORE || arm == ARM_STABLE ||
+      !is_active(trial, gate))
+    return false;
+  if (by->state == GATE_HARM && by->gate == gate) {
+    *result = *by;
+    return true;
+  }
+  result_init(result, trial, gate);
+  *result = gates[gate]->judge_arm(trial, arm, *result);
+  return true;
 }
 
 /* --- the release's verdict -------------------------------------------------------------------- */

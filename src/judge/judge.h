@@ -51,6 +51,7 @@ enum {
 #define TRIAL_FAST_CAP    1.5
 #define TRIAL_CAP         4.0
 #define TRIAL_PASS_ALPHA  0.05
+#define TRIAL_SHOWN_ALPHA 0.05 /* of what people read */
 
 /* Words of verdicts, with what they mean: rows of verdicts.def, gate_states.def, reasons.def and
  * lanes.def. */
@@ -249,10 +250,34 @@ bool metric_relief(const struct trial *trial, uint32_t arm, double *share, doubl
  * without a best arm names one with a chance of at most 5 %. */
 uint32_t trial_winner(const struct trial *trial);
 
+/* Why nobody has won yet: the first thing in the way, rows of unwon.def. */
+enum unwon_what {
+#define UNWON(name, id, ...) UNWON_##id,
+#include "judge/unwon.def"
+#undef UNWON
+  UNWONS
+};
+
+struct unwon {
+  enum unwon_what what;
+  uint32_t arm;              /* USERS: that lacks them; INTERVAL: that leads; else ARM_NONE */
+  uint32_t beside;           /* INTERVAL: its lead over this one is not proven; else ARM_NONE */
+  double have, want;         /* WEEKS, USERS */
+  double diff, lower, upper; /* INTERVAL: of the lead, in the metric's unit */
+  double in_s;               /* about so long at this rate; NaN: nobody can say */
+};
+/* False: somebody has won, or it is no A/B test. */
+bool trial_unwon(const struct trial *trial, struct unwon *unwon);
+/* What a gate says of one candidate; *result is what the gate as a whole came to, or its like.
+ * False: the gate has no such thing to say. */
+bool trial_gate_arm(const struct trial *trial, enum gate_id gate, uint32_t arm,
+                    struct gate_result *result);
+
 const char *gate_state_name(enum gate_state state);          /* "non_inferior" */
 const char *no_data_reason_name(enum no_data_reason reason); /* "no_candidate_requests" */
 const char *lane_name(enum judge_lane lane);                 /* "blocks" */
 const char *verdict_kind_name(enum verdict_kind kind);       /* "undecided" */
+const char *unwon_name(enum unwon_what what);                /* "users_min" */
 /* What is missing; "" of WITHOUT_NONE. */
 const char *no_data_reason_text(enum no_data_reason reason);
 

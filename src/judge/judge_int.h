@@ -25,6 +25,9 @@ static inline bool trial_in_shadow(const struct trial *trial)
 {
   return trial->plan.n_steps > trial->step && trial->plan.steps[trial->step].kind == STEP_SHADOW;
 }
+/* How much more of the metric an arm has than another. */
+struct mean_interval metric_difference(const struct trial *trial, uint32_t arm, uint32_t other,
+                                       double alpha);
 /* Candidates of the plan: what alpha is split over, also once some are closed. */
 static inline uint32_t trial_treated(const struct trial *trial) { return trial->n_arms - 1; }
 /* Those that are not closed. */

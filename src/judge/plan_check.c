@@ -194,6 +194,11 @@ enum code plan_check(const struct plan *plan, struct err *err)
                "'metric.covariate' should be header:NAME or parameter:NAME: it is a number");
   if (plan->final_step_needs_labels && !plan->metric.name[0])
     return BAD(err, "final_step_needs_labels", "'final_step_needs_labels' needs a 'metric'");
+  if (plan->final_step_needs_labels && plan->n_steps &&
+      !plan_gate_acts(plan, GATE_METRIC, plan->steps[plan->n_steps - 1].kind))
+    return BAD(err, "final_step_needs_labels",
+               "'final_step_needs_labels' needs the gate 'metric' in the last step: it is off, or "
+               "the step is a shadow, where nobody gets the candidate's answer");
   if (plan->compare.by == ALIKE_OVERLAP && !plan->compare.k)
     return BAD(err, "compare.k", "'compare.k' is 0");
   if (plan->choose_by.kind == BY_TENANT)

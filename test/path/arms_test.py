@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from models import push, serve, want  # noqa: E402
-from releases import Load, begin, body, broken, files, reaches, release, say  # noqa: E402
+from releases import Load, begin, body, broken, files, gate, reaches, release, say  # noqa: E402
 from slipway import (ROOT, SLOW, Daemon, expect, expect_eq, expect_in, main, test,  # noqa: E402
                      wait_for)
 
@@ -88,6 +88,11 @@ def of_three_versions_feedback_names_the_winner_and_promote_takes_it():
         begun = begin(d, PLAN % ("", MATURITY) + OFF, version=2)
         expect_eq((begun["version"], begun["stable"]), (2, 1))
         runs(d)
+        lacks = release(d)["verdict"]["winner_lacks"]
+        expect_eq((lacks["what"], lacks["have"], lacks["want"], lacks["in_s"]),
+                  ("users_min", 0, 100, None))
+        expect_in("has outcomes of 0 users, and needs 100; nobody can say when",
+                  d.cli("status", "m").stdout)
         users = ["u-%d" % n for n in range(1200)]
         seen = clicked(d, {"candidate": .3, "stable": .3, "candidate-2": .75}, users)
         for arm, version, share in (("candidate", "2", .3), ("stable", "1", .4),
@@ -107,8 +112,14 @@ def of_three_versions_feedback_names_the_winner_and_promote_takes_it():
         expect_eq([a["arm"] for a in now["arms"]], list(ARMS))
         expect_eq([a["name"] for a in now["arms"]], ["candidate", "stable", "bold"])
         expect_eq([a["version"] for a in now["arms"]], [2, 1, 3])
+        expect_eq(now["verdict"]["winner_lacks"], None)
+        own = {a["arm"]: a for a in gate(now, "metric")["arms"]}
+        expect_eq(set(own), {"candidate", "candidate-2"})
+        expect(own["candidate-2"]["effect"]["value"] > .2 and not own["candidate"]["closed"], own)
         words = d.cli("status", "m").stdout
         expect_in("candidate-2 has won", words)
+        rows = [line for line in words.splitlines() if line.startswith("metric ")]
+        expect(len(rows) == 2 and "candidate-2: clicks +" in rows[1], rows)
         expect_in("bold", words)
         shown = d.get("/api/v1/models/m/feedback").json()["arms"]
         expect_eq([(a["arm"], a["name"], a["version"]) for a in shown],

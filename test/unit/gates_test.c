@@ -482,6 +482,9 @@ TEST(immature_outcomes_hold_the_last_step_only_if_asked)
     errors(5, 0, 0, 0.05);
     EXPECT_INT(verdict.gates[GATE_METRIC].reason, WITHOUT_OUTCOMES_IMMATURE);
     EXPECT_INT(verdict.kind == VERDICT_NO_DATA, asked);
+    char text[EXPLAIN_TEXT_MAX];
+    verdict_sentence(&trial, &verdict, text);
+    EXPECT_INT(strstr(text, "outcomes_immature") != NULL, asked);
   }
 }
 

@@ -458,3 +458,90 @@ TEST(random_lives_of_many_arms)
     }
   }
 }
+
+/* --- why nobody has won ----------------------------------------------------------------------- */
+
+static void outcomes_set(const uint64_t n[3], const uint64_t clicks[3], uint64_t elapsed_ms)
+{
+  struct rand rand;
+  rand_seed(&rand, 31);
+  look_set(&rand, &trial);
+  look.elapsed_ms = elapsed_ms;
+  for (uint32_t arm = 0; arm < 3; arm++) {
+    look.arms[arm].metric.n = n[arm];
+    look.arms[arm].metric.y = (int64_t)(clicks[arm] << MEAN_PARTS_BITS);
+    look.arms[arm].metric.yy = (mean_wide)clicks[arm] << 2 * MEAN_PARTS_BITS;
+  }
+  trial_look(&trial, &look, &verdict);
+}
+
+TEST(the_first_thing_in_the_way_of_a_winner_is_named_with_numbers)
+{
+  const uint64_t day = 24 * 3600000;
+  char text[EXPLAIN_TEXT_MAX];
+  struct unwon unwon;
+  trial_set(3);
+  trial.plan.ab.weeks_min = 1;
+  outcomes_set((uint64_t[]){200, 250, 200}, (uint64_t[]){20, 25, 22}, 5 * day);
+  EXPECT(trial_unwon(&trial, &unwon));
+  EXPECT_INT(unwon.what, UNWON_WEEKS);
+  EXPECT(unwon.in_s == 2.0 * 86400 && unwon.arm == ARM_NONE);
+  unwon_sentence(&trial, &unwon, text);
+  EXPECT_STR(text, "nobody has won yet: 0.71 of 1 weeks, 2 days to go");
+  outcomes_set((uint64_t[]){200, 250, 100}, (uint64_t[]){20, 25, 10}, 5 * day);
+  EXPECT(trial_unwon(&trial, &unwon));
+  EXPECT_INT(unwon.what, UNWON_USERS);
+  EXPECT_INT(unwon.arm, 2);
+  EXPECT(unwon.have == 300 && unwon.want == 500);
+  EXPECT(fabs(unwon.in_s - 10 * 86400 * 200 / 300.0) < 1);
+  unwon_sentence(&trial, &unwon, text);
+  EXPECT_STR(text, "nobody has won yet: candidate-2 has outcomes of 300 users, and needs 500; about "
+                   "7 days more at this rate");
+  outcomes_set((uint64_t[]){400, 500, 500}, (uint64_t[]){40, 50, 75}, day);
+  EXPECT(trial_unwon(&trial, &unwon));
+  EXPECT_INT(unwon.what, UNWON_INTERVAL);
+  EXPECT_INT(unwon.arm, 2);
+  EXPECT(unwon.diff > 0 && unwon.lower < 0 && unwon.upper > unwon.diff);
+  EXPECT(unwon.in_s > 86400.0 && unwon.in_s < 1e9);
+  unwon_sentence(&trial, &unwon, text);
+  EXPECT(strstr(text, "candidate-2 leads") && strstr(text, "still includes zero; about "));
+  outcomes_set((uint64_t[]){20000, 20000, 20000}, (uint64_t[]){2000, 2000, 4000}, day);
+  EXPECT(!trial_unwon(&trial, &unwon));
+  EXPECT_INT(verdict.winner, 2);
+}
+
+/* The time that is told comes about true: the lead is proven after it, and not at half of it. */
+TEST(when_a_winner_is_expected_is_about_when_it_comes)
+{
+  struct unwon unwon;
+  trial_set(3);
+  outcomes_set((uint64_t[]){600, 600, 600}, (uint64_t[]){60, 60, 78}, 3600000);
+  EXPECT(trial_unwon(&trial, &unwon) && unwon.what == UNWON_INTERVAL);
+  uint64_t hours = 1, expected = (uint64_t)(unwon.in_s / 3600);
+  EXPECT(expected > 2 && expected < 100);
+  while (verdict.winner == ARM_NONE && hours < 10 * expected) {
+    outcomes_set((uint64_t[]){600, 600, 600}, (uint64_t[]){60, 60, 78}, 3600000);
+    hours++;
+  }
+  EXPECT_INT(verdict.winner, 2);
+  EXPECT(hours > expected / 2 && hours < 2 * expected);
+}
+
+/* An arm without outcomes is not hidden behind one that has some. */
+TEST(the_metric_says_something_of_every_candidate)
+{
+  struct gate_result own;
+  trial_set(4);
+  outcomes_set((uint64_t[]){2000, 2000, 2000}, (uint64_t[]){20, 400, 420}, 3600000);
+  const struct gate_result *gate = &verdict.gates[GATE_METRIC];
+  EXPECT_INT(trial.closed, ARM_BIT(0)); /* a twentieth of stable's clicks */
+  EXPECT_INT(gate->state, GATE_NO_DATA);
+  EXPECT_INT(gate->arm, 3);
+  EXPECT_INT(gate->reason, WITHOUT_OUTCOMES_IMMATURE);
+  EXPECT(trial_gate_arm(&trial, GATE_METRIC, 0, &own) && own.state == GATE_HARM);
+  EXPECT(!trial_gate_arm(&trial, GATE_METRIC, ARM_STABLE, &own));
+  EXPECT(trial_gate_arm(&trial, GATE_METRIC, 2, &own) && own.arm == 2 && own.effect > 0);
+  EXPECT(own.state == GATE_INCONCLUSIVE || own.state == GATE_NON_INFERIOR);
+  EXPECT(trial_gate_arm(&trial, GATE_METRIC, 3, &own) && own.state == GATE_NO_DATA);
+  EXPECT(!trial_gate_arm(&trial, GATE_ERRORS, 2, &own));
+}

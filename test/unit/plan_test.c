@@ -232,6 +232,10 @@ TEST(weights_do_not_fall_and_steps_can_decide)
   REFUSED("strategy: canary\nsteps: [{canary: {traffic: 5%, for: 1m}}, {shadow: {}}]",
           "steps[1].shadow", "come first");
   REFUSED("strategy: canary\nfinal_step_needs_labels: true", "final_step_needs_labels", "metric");
+  REFUSED("strategy: canary\nmetric: {name: clicks}\ngates: {metric: off}\n"
+          "final_step_needs_labels: true", "final_step_needs_labels", "gate 'metric'");
+  REFUSED("strategy: shadow\nmetric: {name: clicks}\nfinal_step_needs_labels: true",
+          "final_step_needs_labels", "shadow");
   REFUSED("strategy: canary\nmetric: {name: m, covariate: tenant}", "metric.covariate", "number");
   REFUSED("strategy: canary\nmetric: {name: m, covariate: header:x, covariate_cap: 0}",
           "metric.covariate_cap", "above 0");

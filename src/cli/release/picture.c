@@ -110,8 +110,7 @@ static void until_write(char *to, size_t cap, const json_t *body)
   value_add(to, cap, "", json_object_get(body, "for"), "");
   value_add(to, cap, ", ", json_object_get(body, "requests_min"), " requests");
   value_add(to, cap, ", ", json_object_get(body, "users_min"), " users");
-  if (yes)
-    words_add(to, cap, ", %llu %s", (unsigned long long)yes, yes == 1 ? "person" : "people");
+  if (yes) words_add(to, cap, ", %llu %s", (unsigned long long)yes, yes == 1 ? "person" : "people");
 }
 
 struct course {
@@ -198,26 +197,36 @@ static void lacks_add(struct table *table, const json_t *gate)
     table_add(table, "%s", get_str(gate, "missing")[0] ? get_str(gate, "missing") : "-");
 }
 
+static void gate_add(struct table *table, const json_t *gate, bool runs)
+{
+  const json_t *pass = json_object_get(gate, "pass");
+  table_add_json(table, json_object_get(gate, "gate"));
+  if (json_is_true(json_object_get(gate, "closed")))
+    table_add(table, "%s, out", get_str(gate, "state"));
+  else
+    table_add_json(table, json_object_get(gate, "state"));
+  side_add(table, json_object_get(gate, "log_e"), json_object_get(gate, "bar"));
+  side_add(table, json_object_get(pass, "log_e"), json_object_get(pass, "bar"));
+  table_add(table, "%s", get_str(gate, "text")[0] ? get_str(gate, "text") : "-");
+  if (runs)
+    lacks_add(table, gate);
+  else
+    table_add(table, "%s", get_str(gate, "reason")[0] ? get_str(gate, "reason") : "-");
+}
+
 void picture_gates(const json_t *verdict, bool runs)
 {
   static const char *const heads[] = {"GATE", "STATE", "HARM", "PASS", "EFFECT", "LACKS", NULL};
   struct table table;
-  size_t i, shown = 0;
-  json_t *gate;
+  size_t i, k, shown = 0;
+  json_t *gate, *own;
   table_init(&table, heads);
   json_array_foreach(json_object_get(verdict, "gates"), i, gate)
   {
-    const json_t *pass = json_object_get(gate, "pass");
+    const json_t *arms = json_object_get(gate, "arms");
     if (strcmp(get_str(gate, "state"), "idle") == 0) continue;
-    table_add_json(&table, json_object_get(gate, "gate"));
-    table_add_json(&table, json_object_get(gate, "state"));
-    side_add(&table, json_object_get(gate, "log_e"), json_object_get(gate, "bar"));
-    side_add(&table, json_object_get(pass, "log_e"), json_object_get(pass, "bar"));
-    table_add(&table, "%s", get_str(gate, "text")[0] ? get_str(gate, "text") : "-");
-    if (runs)
-      lacks_add(&table, gate);
-    else
-      table_add(&table, "%s", get_str(gate, "reason")[0] ? get_str(gate, "reason") : "-");
+    json_array_foreach(arms, k, own) gate_add(&table, own, runs);
+    if (!json_array_size(arms)) gate_add(&table, gate, runs);
     shown++;
   }
   if (shown) table_print(&table);
@@ -235,8 +244,7 @@ static void head_print(const json_t *release)
   bool several = !get_str(release, "chosen")[0] && json_array_size(arms) > 2;
   printf("release %llu: %sversion%s %llu", (unsigned long long)get_u64(release, "release"),
          json_is_true(json_object_get(release, "rehearsal")) ? "a rehearsal, a sick copy of " : "",
-         several ? "s" : "",
-         (unsigned long long)get_u64(release, "version"));
+         several ? "s" : "", (unsigned long long)get_u64(release, "version"));
   for (size_t i = 2; several && i < json_array_size(arms); i++)
     printf("%s %llu", i + 1 < json_array_size(arms) ? "," : " and",
            (unsigned long long)get_u64(json_array_get(arms, i), "version"));
@@ -280,7 +288,7 @@ static const char *arm_state(const json_t *release, const json_t *arm)
 /* Where there are several candidates: who is who, what each answers, and how it does. */
 static void arms_print(const json_t *release)
 {
-  static const char *const heads[] = {"ARM",        ">VERSION", ">TRAFFIC",      "STATE",
+  static const char *const heads[] = {"ARM",       ">VERSION", ">TRAFFIC",      "STATE",
                                       ">REQUESTS", "CALLED",   "BESIDE STABLE", NULL};
   const json_t *arms = json_object_get(release, "arms"), *arm;
   char share[OUT_NUMBER_MAX];
@@ -411,9 +419,11 @@ void picture_print(const json_t *release)
     out_text(slice_str(get_str(verdict, "sentence")));
     putchar('\n');
   }
+  const char *lacks = get_str(json_object_get(verdict, "winner_lacks"), "text");
+  if (!over && lacks[0]) puts(lacks);
   if (over && json_is_number(json_object_get(verdict, "harmed")))
-    printf("harmed: about %.0f answers of the %llu its budget allowed\n",
-           number(verdict, "harmed"), (unsigned long long)get_u64(verdict, "harm_budget"));
+    printf("harmed: about %.0f answers of the %llu its budget allowed\n", number(verdict, "harmed"),
+           (unsigned long long)get_u64(verdict, "harm_budget"));
   json_array_foreach(json_object_get(release, "warnings"), i, warning)
   {
     printf("warning: ");

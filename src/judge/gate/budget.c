@@ -17,4 +17,4 @@ static void judge(const struct trial *trial, struct gate_result *result)
     result->state = GATE_HARM;
 }
 
-const struct gate gate_budget = {judge};
+const struct gate gate_budget = {.judge = judge};

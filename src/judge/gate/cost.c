@@ -33,4 +33,4 @@ static void judge(const struct trial *trial, struct gate_result *result)
   gate_arms(trial, result, arm_judge);
 }
 
-const struct gate gate_cost = {judge};
+const struct gate gate_cost = {.judge = judge};

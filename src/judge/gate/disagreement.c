@@ -27,4 +27,4 @@ static void judge(const struct trial *trial, struct gate_result *result)
   }
 }
 
-const struct gate gate_disagreement = {judge};
+const struct gate gate_disagreement = {.judge = judge};

@@ -60,4 +60,4 @@ static void judge(const struct trial *trial, struct gate_result *result)
   gate_arms(trial, result, arm_judge);
 }
 
-const struct gate gate_errors = {judge};
+const struct gate gate_errors = {.judge = judge};

@@ -52,4 +52,4 @@ static void judge(const struct trial *trial, struct gate_result *result)
   gate_arms(trial, result, arm_judge);
 }
 
-const struct gate gate_latency = {judge};
+const struct gate gate_latency = {.judge = judge};

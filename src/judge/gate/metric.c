@@ -46,4 +46,4 @@ static void judge(const struct trial *trial, struct gate_result *result)
   gate_arms(trial, result, arm_judge);
 }
 
-const struct gate gate_metric = {judge};
+const struct gate gate_metric = {.judge = judge, .judge_arm = arm_judge};

@@ -12,4 +12,4 @@ static void judge(const struct trial *trial, struct gate_result *result)
   if (!wanted) result->state = GATE_IDLE;
 }
 
-const struct gate gate_person = {judge};
+const struct gate gate_person = {.judge = judge};

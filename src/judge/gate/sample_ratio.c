@@ -49,4 +49,4 @@ static void judge(const struct trial *trial, struct gate_result *result)
   if (result->log_e >= result->bar && drift >= floor) result->state = GATE_HARM;
 }
 
-const struct gate gate_sample_ratio = {judge};
+const struct gate gate_sample_ratio = {.judge = judge};

@@ -35,4 +35,4 @@ static void judge(const struct trial *trial, struct gate_result *result)
   if (result->bits) result->state = GATE_HARM;
 }
 
-const struct gate gate_segments = {judge};
+const struct gate gate_segments = {.judge = judge};
