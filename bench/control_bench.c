@@ -146,10 +146,8 @@ static void worlds(uint32_t n)
     snprintf(names + i * 16, 16, "model-%08u", i);
     models[i] = (struct model){.name = slice_str(names + i * 16),
                                .versions = &version,
-                               .n_versions = 1,
-                               .stable = &version,
-                               .arms = {{&version, SPLIT_WHOLE}},
-                               .n_arms = 1};
+                               .n_versions = 1};
+    model_serve(&models[i], &version);
   }
   struct tenant tenant = {.name = SLICE("default"), .models = models, .n_models = n};
   struct world_plan plan = {.tenants = &tenant, .n_tenants = 1};

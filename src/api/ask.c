@@ -340,7 +340,7 @@ const struct version *ask_ready_version(struct ask *ask, const struct model *mod
 {
   if (!ask_has_version(ask)) {
     if (model->stable) return model->stable;
-    const struct version *last = model->n_versions ? &model->versions[model->n_versions - 1] : NULL;
+    const struct version *last = model_newest(model);
     if (last && last->state == VERSION_FAILED)
       fail(&ask->err, E_NOT_READY, "model '%.*s' serves no version: version %u failed: %.*s",
            SLICE_ARG(model->name), last->number, (int)last->reason.len,

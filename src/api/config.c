@@ -37,9 +37,10 @@ static json_t *ios_json(const struct tensor_spec *specs, uint32_t n, bool batche
 static json_t *policy_json(const struct model *model)
 {
   json_t *versions = json_array();
-  for (uint32_t i = 0; i < model->n_versions; i++)
-    if (version_answers(&model->versions[i]))
-      json_array_append_new(versions, json_integer(model->versions[i].number));
+  for (uint32_t i = 0; i < model->n_versions; i++) {
+    const struct version *version = model_version_at(model, i);
+    if (version_answers(version)) json_array_append_new(versions, json_integer(version->number));
+  }
   return json_pack("{s{so}}", "specific", "versions", versions);
 }
 

@@ -84,9 +84,9 @@ static void series_collect(struct series_list *list, const struct metrics_view *
   const struct tenant *tenant = view->tenant;
   for (int pass = 0; tenant && pass < 2; pass++)
     for (uint32_t i = 0; i < tenant->n_models; i++) {
-      const struct model *model = &tenant->models[i];
+      const struct model *model = tenant_model(tenant, i);
       for (uint32_t v = 0; v < model->n_versions; v++) {
-        const struct version *version = &model->versions[v];
+        const struct version *version = model_version_at(model, v);
         bool counts = version->state == VERSION_READY || version->slot != SLOT_NONE;
         if (counts && (version == model->stable) == (pass == 0))
           series_add(list, view, model, version);
@@ -366,9 +366,10 @@ static enum desk_step metrics_then(struct ask *ask, const struct stats *stats)
   struct slice names[METRICS_RELEASES_MAX];
   uint32_t n = 0;
   const struct tenant *tenant = ask->tenant;
-  for (uint32_t i = 0; tenant && i < tenant->n_models && n < METRICS_RELEASES_MAX; i++)
-    if (tenant->models[i].release)
-      names[n++] = arena_copy(&ask->arena, tenant->models[i].name);
+  for (uint32_t i = 0; tenant && i < tenant->n_models && n < METRICS_RELEASES_MAX; i++) {
+    const struct model *model = tenant_model(tenant, i);
+    if (model->release) names[n++] = arena_copy(&ask->arena, model->name);
+  }
   if (!n) return metrics_finish(ask, stats);
   ask->state = json_array();
   ask->state_free = array_free;

@@ -36,9 +36,11 @@ static json_t *specs_json(const struct tensor_spec *specs, uint32_t n)
 static json_t *ready_versions_json(const struct model *model)
 {
   json_t *list = json_array();
-  for (uint32_t i = 0; i < model->n_versions; i++)
-    if (version_answers(&model->versions[i]))
-      json_array_append_new(list, json_sprintf("%u", model->versions[i].number));
+  for (uint32_t i = 0; i < model->n_versions; i++) {
+    const struct version *version = model_version_at(model, i);
+    if (version_answers(version))
+      json_array_append_new(list, json_sprintf("%u", version->number));
+  }
   return list;
 }
 
@@ -64,7 +66,7 @@ const struct version *model_state_of(const struct model *model, enum version_sta
     return model->stable;
   }
   for (uint32_t i = model->n_versions; i-- > 0;) {
-    const struct version *version = &model->versions[i];
+    const struct version *version = model_version_at(model, i);
     if (version->state == VERSION_LOADING) {
       *state = VERSION_LOADING;
       return version;
@@ -72,7 +74,7 @@ const struct version *model_state_of(const struct model *model, enum version_sta
     if (!said && version->state == VERSION_FAILED) said = version;
   }
   if (said) *state = VERSION_FAILED;
-  return said ? said : model->n_versions ? &model->versions[model->n_versions - 1] : NULL;
+  return said ? said : model_newest(model);
 }
 
 static json_t *number_or_null(const struct version *version)
@@ -82,8 +84,10 @@ static json_t *number_or_null(const struct version *version)
 
 static const struct version *newest_loading(const struct model *model)
 {
-  for (uint32_t i = model->n_versions; i-- > 0;)
-    if (model->versions[i].state == VERSION_LOADING) return &model->versions[i];
+  for (uint32_t i = model->n_versions; i-- > 0;) {
+    const struct version *version = model_version_at(model, i);
+    if (version->state == VERSION_LOADING) return version;
+  }
   return NULL;
 }
 
@@ -111,7 +115,7 @@ json_t *model_json(const struct model *model)
   enum version_state state;
   const struct version *about = model_state_of(model, &state);
   const struct version *stable = model->stable;
-  const struct version *newest = model->n_versions ? &model->versions[model->n_versions - 1] : NULL;
+  const struct version *newest = model_newest(model);
   json_t *tree = json_object();
   json_object_set_new(tree, "name", json_slice(model->name));
   json_object_set_new(tree, "state", json_string(version_state_name(state)));
@@ -140,9 +144,10 @@ json_t *model_json(const struct model *model)
 static json_t *ready_names(const struct ask *ask)
 {
   json_t *names = json_array();
-  for (uint32_t i = 0; ask->tenant && i < ask->tenant->n_models; i++)
-    if (ask->tenant->models[i].stable)
-      json_array_append_new(names, json_slice(ask->tenant->models[i].name));
+  for (uint32_t i = 0; ask->tenant && i < ask->tenant->n_models; i++) {
+    const struct model *model = tenant_model(ask->tenant, i);
+    if (model->stable) json_array_append_new(names, json_slice(model->name));
+  }
   return names;
 }
 
@@ -216,18 +221,9 @@ enum desk_step v1_model(struct ask *ask)
 /* Index of the first model after the name. */
 static uint32_t models_after(const struct tenant *tenant, struct slice name)
 {
-  uint32_t low = 0, high = tenant->n_models;
-  while (low < high) {
-    uint32_t mid = low + (high - low) / 2;
-    struct slice have = tenant->models[mid].name;
-    size_t n = have.len < name.len ? have.len : name.len;
-    int order = n ? memcmp(have.at, name.at, n) : 0;
-    if (order < 0 || (order == 0 && have.len <= name.len))
-      low = mid + 1;
-    else
-      high = mid;
-  }
-  return low;
+  bool there;
+  uint32_t at = tenant_models_below(tenant, name, &there);
+  return at + there;
 }
 
 enum desk_step model_list(struct ask *ask)
@@ -239,8 +235,8 @@ enum desk_step model_list(struct ask *ask)
   const struct tenant *tenant = ask->tenant;
   uint32_t i = tenant && page.place.at ? models_after(tenant, page.place) : 0;
   for (; tenant && i < tenant->n_models && page.limit > 0; i++, page.limit--)
-    json_array_append_new(list, model_json(&tenant->models[i]));
-  if (tenant && i && i < tenant->n_models) last = tenant->models[i - 1].name;
+    json_array_append_new(list, model_json(tenant_model(tenant, i)));
+  if (tenant && i && i < tenant->n_models) last = tenant_model(tenant, i - 1)->name;
   return ask_json(ask, 200, json_pack("{so,so}", "models", list, "next", page_next(ask, last)));
 }
 
@@ -251,7 +247,7 @@ enum desk_step model_show(struct ask *ask)
   json_t *tree = model_json(model), *list = json_array();
   uint32_t shown = 0;
   for (uint32_t i = model->n_versions; i-- > 0 && shown < SHOWN_VERSIONS; shown++)
-    json_array_append_new(list, version_json(&model->versions[i]));
+    json_array_append_new(list, version_json(model_version_at(model, i)));
   json_object_set_new(tree, "newest_versions", list);
   ask_etag(ask, model);
   if (model->stable) {

@@ -46,10 +46,12 @@ enum desk_step repository_index(struct ask *ask)
   if (!ask_body(ask) || !member_bool(ask, ask->body, "ready", &ready)) return ask_fail(ask);
   json_t *list = json_array();
   for (uint32_t i = 0; ask->tenant && i < ask->tenant->n_models; i++) {
-    const struct model *model = &ask->tenant->models[i];
-    for (uint32_t v = 0; v < model->n_versions; v++)
-      if (!ready || version_answers(&model->versions[v]))
-        json_array_append_new(list, index_json(model, &model->versions[v]));
+    const struct model *model = tenant_model(ask->tenant, i);
+    for (uint32_t v = 0; v < model->n_versions; v++) {
+      const struct version *version = model_version_at(model, v);
+      if (!ready || version_answers(version))
+        json_array_append_new(list, index_json(model, version));
+    }
   }
   return ask_json(ask, 200, list);
 }

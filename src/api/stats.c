@@ -63,7 +63,7 @@ json_t *stats_json(const struct model *model, const struct version *version,
 static void model_stats_add(json_t *list, const struct model *model, const struct stats *stats)
 {
   for (uint32_t i = 0; i < model->n_versions; i++) {
-    const struct version *version = &model->versions[i];
+    const struct version *version = model_version_at(model, i);
     if (version->state != VERSION_READY && version->slot == SLOT_NONE) continue;
     json_array_append_new(list, stats_json(model, version, stats_slot(stats, version->slot)));
   }
@@ -73,7 +73,7 @@ static enum desk_step stats_all_then(struct ask *ask, const struct stats *stats)
 {
   json_t *list = json_array();
   for (uint32_t i = 0; ask->tenant && i < ask->tenant->n_models; i++)
-    model_stats_add(list, &ask->tenant->models[i], stats);
+    model_stats_add(list, tenant_model(ask->tenant, i), stats);
   return ask_json(ask, 200, json_pack("{so}", "model_stats", list));
 }
 

@@ -54,7 +54,7 @@ static json_t *model_status_json(const struct model *model, const struct stats *
   json_t *tree = model_json(model);
   uint64_t requests = 0, failures = 0;
   for (uint32_t i = 0; i < model->n_versions; i++) {
-    const struct version_tally *tally = stats_slot(stats, model->versions[i].slot);
+    const struct version_tally *tally = stats_slot(stats, model_version_at(model, i)->slot);
     requests += tally->success.count + tally->fail.count;
     failures += tally->fail.count;
   }
@@ -77,9 +77,9 @@ static void own_sums_set(json_t *tree, const struct ask *ask, const struct stats
 {
   uint64_t requests = 0, waiting = 0, loading = 0, bytes = 0;
   for (uint32_t i = 0; ask->tenant && i < ask->tenant->n_models; i++) {
-    const struct model *model = &ask->tenant->models[i];
+    const struct model *model = tenant_model(ask->tenant, i);
     for (uint32_t v = 0; v < model->n_versions; v++) {
-      const struct version *version = &model->versions[v];
+      const struct version *version = model_version_at(model, v);
       const struct version_tally *tally = stats_slot(stats, version->slot);
       requests += tally->success.count + tally->fail.count;
       waiting += tally->lent - tally->returned;
@@ -150,7 +150,7 @@ static enum desk_step status_then(struct ask *ask, const struct stats *stats)
   if (only.at) return status_of_one(ask, stats, only);
   json_t *list = json_array();
   for (uint32_t i = 0; ask->tenant && i < ask->tenant->n_models; i++)
-    json_array_append_new(list, model_status_json(&ask->tenant->models[i], stats));
+    json_array_append_new(list, model_status_json(tenant_model(ask->tenant, i), stats));
   return ask_json(ask, 200,
                   json_pack("{so,so}", "server", server_status_json(ask, stats), "models", list));
 }

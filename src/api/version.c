@@ -66,10 +66,10 @@ enum desk_step version_list(struct ask *ask)
   json_t *list = json_array();
   uint32_t i = before ? model_versions_below(model, before) : model->n_versions;
   for (; i > 0 && limit > 0; i--, limit--)
-    json_array_append_new(list, version_json(&model->versions[i - 1]));
-  return ask_json(ask, 200,
-                  json_pack("{so,so,so}", "model", json_slice(model->name), "versions", list,
-                            "next", page_next_number(ask, i ? model->versions[i].number : 0)));
+    json_array_append_new(list, version_json(model_version_at(model, i - 1)));
+  uint64_t next = i ? model_version_at(model, i)->number : 0;
+  return ask_json(ask, 200, json_pack("{so,so,so}", "model", json_slice(model->name), "versions",
+                                      list, "next", page_next_number(ask, next)));
 }
 
 /* ---- manifests ---- */

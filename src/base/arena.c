@@ -65,13 +65,8 @@ void arena_deinit(struct arena *arena)
   arena->at = arena->end = NULL;
 }
 
-static bool block_add(struct arena *arena, size_t need)
+static bool block_take(struct arena *arena, size_t want)
 {
-  size_t want = ARENA_FIRST;
-  if (arena->blocks) want = arena->blocks->bytes * 2;
-  if (want > ARENA_DOUBLE_MAX) want = ARENA_DOUBLE_MAX;
-  if (want < need + sizeof(struct arena_block)) want = need + sizeof(struct arena_block);
-  if (want > arena->max - arena->held) want = need + sizeof(struct arena_block);
   if (want > arena->max - arena->held) return false;
   struct arena_block *block = arena->source->get(arena->source, &want);
   if (!block) return false;
@@ -82,6 +77,22 @@ static bool block_add(struct arena *arena, size_t need)
   arena->at = (char *)(block + 1);
   arena->end = (char *)block + want;
   return true;
+}
+
+static bool block_add(struct arena *arena, size_t need)
+{
+  size_t want = ARENA_FIRST;
+  if (arena->blocks) want = arena->blocks->bytes * 2;
+  if (want > ARENA_DOUBLE_MAX) want = ARENA_DOUBLE_MAX;
+  if (want < need + sizeof(struct arena_block)) want = need + sizeof(struct arena_block);
+  if (want > arena->max - arena->held) want = need + sizeof(struct arena_block);
+  return block_take(arena, want);
+}
+
+bool arena_room(struct arena *arena, size_t bytes)
+{
+  must(!arena->blocks);
+  return bytes <= arena->max && block_take(arena, bytes + sizeof(struct arena_block));
 }
 
 void *arena_get(struct arena *arena, size_t bytes)

@@ -34,6 +34,9 @@ void arena_reset(struct arena *arena);
 /* Gives back everything. */
 void arena_deinit(struct arena *arena);
 
+/* The first block, of an arena that has none yet: what is to come is known to take about so many. A
+ * block after it is twice as large. False past the cap. */
+bool arena_room(struct arena *arena, size_t bytes);
 /* bytes, aligned to 16, uninitialised but where the arena zeroes; NULL past the cap (callers answer
  * E_OUT_OF_MEMORY). */
 void *arena_get(struct arena *arena, size_t bytes);

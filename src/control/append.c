@@ -119,6 +119,19 @@ static void serving_sync(struct control *control, const struct catalog_model *mo
     place_settle(&control->place, LIST_OF(link, struct placed, link));
 }
 
+/* A model that comes or goes takes all its versions along. */
+static void event_touch(struct control *control, const struct catalog_tenant *tenant,
+                        const struct event *event)
+{
+  const struct catalog_model *model = catalog_model_like(tenant, event->model);
+  bool all = event->kind == EVENT_MODEL_CREATED || event->kind == EVENT_MODEL_REMOVED;
+  control->unshown = true;
+  if (event->model.len && model)
+    publish_touch(&control->publish, model, all ? TOUCH_ALL : event->version);
+  else
+    publish_touch_tenant(&control->publish, tenant);
+}
+
 /* What a state asked to be deployed is taken up at once; what control cannot take up now it does
  * with the next pulse, or after a restart, like any wish. */
 static void many_resume(struct control *control, const struct change *change)
@@ -149,7 +162,7 @@ void append_fold(struct control *control, struct change *change)
     serving_sync(control, model);
     if (model) run_sync(control, model);
     change->seq = event->seq;
-    control_touch(control, tenant);
+    event_touch(control, tenant, event);
   }
   many_resume(control, change);
 }

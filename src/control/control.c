@@ -20,13 +20,13 @@ static struct slice first_tenant(void) { return SLICE("default"); }
 static void placed_moved(void *arg, struct placed *placed)
 {
   struct control *control = arg;
-  publish_touch(&control->publish, placed->model->tenant);
+  publish_touch(&control->publish, placed->model, placed->number);
   if (placed->state == PLACED_READY) placed->came_ms = control->wall_ms;
 }
 
 static void placed_shows(void *arg, const struct placed *placed)
 {
-  control_touch(arg, placed->model->tenant);
+  control_touch(arg, placed->model, placed->number);
 }
 
 static int64_t placed_used(void *arg, const struct placed *placed)
@@ -132,10 +132,10 @@ bool control_release_at(const struct control *control, uint32_t *at, struct jour
   return false;
 }
 
-void control_touch(struct control *control, const struct catalog_tenant *tenant)
+void control_touch(struct control *control, const struct catalog_model *model, uint32_t version)
 {
   control->unshown = true;
-  publish_touch(&control->publish, tenant);
+  publish_touch(&control->publish, model, version);
 }
 
 /* --- statistics ------------------------------------------------------------------------------- */

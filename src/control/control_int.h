@@ -61,10 +61,10 @@ struct control {
   uint64_t predictions_kept, predictions_dropped; /* by the scribe, since start */
 };
 
-/* Something about this tenant has changed that a world shows: the next one lays it out anew. Who
- * changes what a world shows and forgets to say so leaves loops with the old: publish_check finds
- * it in the simulations. */
-void control_touch(struct control *control, const struct catalog_tenant *tenant);
+/* Something about this model, or that version of it, has changed that a world shows: the next one
+ * lays it out anew (publish_touch). Who changes what a world shows and forgets to say so leaves
+ * loops with the old: publish_check finds it in the simulations. */
+void control_touch(struct control *control, const struct catalog_model *model, uint32_t version);
 
 /* --- intake.c --------------------------------------------------------------------------------- */
 

@@ -6,22 +6,21 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "control/registry/fold.h"
 
 enum { SCRATCH_MAX = WORLD_BYTES_MAX };
 
-struct sealed {
-  struct world_part *part;
-  uint32_t holders; /* books, and publish->sealed */
-  struct placed **named;
-  uint32_t n_named, named_cap;
+/* The versions that a sealed model keeps in memory. */
+struct named {
+  struct place *place;
+  uint32_t n;
+  struct placed *at[];
 };
 
 struct book {
   struct link link;
   struct world *world;
   uint32_t n, out, desks_out; /* leases: all, not home, of these the desks' */
-  struct sealed **parts;      /* one per tenant of the world */
+  struct world_part **parts;  /* one per tenant of the world */
   uint32_t n_parts;
   struct letter_world letters[]; /* one per holder: loops first, then desks */
 };
@@ -35,45 +34,202 @@ void publish_init(struct publish *publish, const struct post *post, struct place
   list_init(&publish->books);
 }
 
-/* --- sealed parts ----------------------------------------------------------------------------- */
-
-static void sealed_drop(struct publish *publish, struct sealed *sealed)
+static void *need(struct publish *publish, size_t n, size_t each)
 {
-  if (!sealed || --sealed->holders) return;
-  for (uint32_t i = 0; i < sealed->n_named; i++) {
-    struct placed *placed = sealed->named[i];
+  void *p = arena_zero(&publish->scratch, n, each);
+  must(p);
+  return p;
+}
+
+static struct layout layout_of(struct publish *publish)
+{
+  return (struct layout){publish->place, publish->runs, publish->post->n_loops, &publish->scratch};
+}
+
+/* --- what was touched ------------------------------------------------------------------------- */
+
+static int touch_compare(const void *a, const void *b)
+{
+  const struct touch *x = a, *y = b;
+  if (x->tenant != y->tenant) return x->tenant < y->tenant ? -1 : 1;
+  if (x->model != y->model) return x->model < y->model ? -1 : 1;
+  return x->version < y->version ? -1 : x->version > y->version;
+}
+
+/* In order, each once. */
+static uint32_t touches_sort(struct touch *touches, uint32_t n)
+{
+  uint32_t kept = 0;
+  if (n) qsort(touches, n, sizeof *touches, touch_compare);
+  for (uint32_t i = 0; i < n; i++)
+    if (!i || touch_compare(&touches[i - 1], &touches[i]) != 0) touches[kept++] = touches[i];
+  return kept;
+}
+
+static void touch_add(struct publish *publish, struct touch touch)
+{
+  if (publish->n_touches == publish->touches_cap) {
+    publish->n_touches = touches_sort(publish->touches, publish->n_touches);
+    if (publish->n_touches * 2 >= publish->touches_cap) {
+      publish->touches_cap = publish->touches_cap ? 2 * publish->touches_cap : 64;
+      publish->touches =
+          grab_more(publish->touches, publish->touches_cap * sizeof *publish->touches);
+    }
+  }
+  publish->touches[publish->n_touches++] = touch;
+}
+
+void publish_touch(struct publish *publish, const struct catalog_model *model, uint32_t version)
+{
+  touch_add(publish, (struct touch){model->tenant->slot, model->slot, version});
+}
+
+void publish_touch_tenant(struct publish *publish, const struct catalog_tenant *tenant)
+{
+  touch_add(publish, (struct touch){tenant->slot, TOUCH_HEAD, 0});
+}
+
+/* --- sealed models ---------------------------------------------------------------------------- */
+
+/* No part has the model any more: nothing sends it tasks. */
+static void named_left(void *arg)
+{
+  struct named *named = arg;
+  for (uint32_t i = 0; i < named->n; i++) {
+    struct placed *placed = named->at[i];
     must(placed->worlds > 0);
-    if (--placed->worlds == 0) place_settle(publish->place, placed);
+    if (--placed->worlds == 0) place_settle(named->place, placed);
   }
-  world_part_free(sealed->part);
-  ungrab(sealed->named);
-  ungrab(sealed);
+  ungrab(named);
 }
 
-void publish_touch(struct publish *publish, const struct catalog_tenant *tenant)
+static struct named *named_of(struct publish *publish, const struct catalog_model *model)
 {
-  if (tenant->slot >= publish->sealed_cap) return;
-  sealed_drop(publish, publish->sealed[tenant->slot]);
-  publish->sealed[tenant->slot] = NULL;
+  struct place *place = publish->place;
+  struct named *named = NULL;
+  if (model->slot >= place->models_cap) return NULL;
+  const struct link *head = &place->models[model->slot];
+  for (struct link *link = head->next; link != head; link = link->next) {
+    struct placed *placed = LIST_OF(link, struct placed, link);
+    if (!layout_names(placed)) continue;
+    uint32_t n = named ? named->n : 0;
+    named = grab_more(named, sizeof *named + (n + 1) * sizeof(struct placed *));
+    named->place = place;
+    named->n = n + 1;
+    named->at[n] = placed;
+    placed->worlds++;
+  }
+  return named;
 }
 
-static void publish_forget(struct publish *publish)
+/* touched: numbers of versions; NULL: all. */
+static void model_renew(struct publish *publish, struct world_part *part,
+                        const struct catalog_model *from, const uint32_t *touched, uint32_t n)
 {
-  for (uint32_t i = 0; i < publish->sealed_cap; i++) {
-    sealed_drop(publish, publish->sealed[i]);
-    publish->sealed[i] = NULL;
+  struct layout layout = layout_of(publish);
+  struct layout_pick pick;
+  struct model model;
+  struct sealed_model *before = touched ? world_part_model(part, from->name) : NULL;
+  if (from->removed) {
+    world_part_cut(part, from->name);
+    return;
+  }
+  layout_pick(&layout, from, before ? touched : NULL, n, &pick);
+  layout_model(&layout, from, &pick, &model);
+  struct named *named = named_of(publish, from);
+  struct sealed_model *sealed = model_seal(&(struct model_plan){.model = &model,
+                                                                .before = before,
+                                                                .gone = pick.gone,
+                                                                .n_gone = pick.n_gone,
+                                                                .left = named ? named_left : NULL,
+                                                                .arg = named});
+  must(sealed_model_lend(sealed)->n_versions == from->n_live);
+  world_part_put(part, sealed);
+}
+
+/* --- parts ------------------------------------------------------------------------------------ */
+
+static struct world_part *tenant_seal(struct publish *publish, const struct catalog_tenant *from)
+{
+  struct layout layout = layout_of(publish);
+  struct tenant head;
+  layout_tenant(&layout, from, &head);
+  struct world_part *part = world_part_new(&head, publish->hash_key);
+  for (uint32_t i = 0; i < from->n_models; i++) {
+    if (from->models[i]->removed) continue;
+    arena_reset(&publish->scratch);
+    model_renew(publish, part, from->models[i], NULL, 0);
+  }
+  arena_reset(&publish->scratch);
+  return part;
+}
+
+/* The next part, of a tenant that was touched in these places. */
+static struct world_part *tenant_renew(struct publish *publish, const struct catalog *catalog,
+                                       const struct catalog_tenant *from,
+                                       const struct world_part *before,
+                                       const struct touch *touches, uint32_t n)
+{
+  struct layout layout = layout_of(publish);
+  struct tenant head;
+  bool headed = touches[n - 1].model == TOUCH_HEAD;
+  if (headed) layout_tenant(&layout, from, &head);
+  struct world_part *part = world_part_next(before, headed ? &head : NULL);
+  for (uint32_t i = 0, end; i < n && touches[i].model != TOUCH_HEAD; i = end) {
+    arena_reset(&publish->scratch);
+    for (end = i; end < n && touches[end].model == touches[i].model;) end++;
+    uint32_t *versions = need(publish, end - i, sizeof *versions);
+    for (uint32_t k = i; k < end; k++) versions[k - i] = touches[k].version;
+    bool all = touches[end - 1].version == TOUCH_ALL;
+    model_renew(publish, part, catalog->models[touches[i].model], all ? NULL : versions, end - i);
+  }
+  arena_reset(&publish->scratch);
+  must(world_part_tenant(part)->n_models == from->n_models_live);
+  world_part_stock(part, from->n_versions_live, from->bytes_live);
+  return part;
+}
+
+static void parts_forget(struct publish *publish)
+{
+  for (uint32_t i = 0; i < publish->parts_cap; i++) {
+    struct world_part *part = publish->parts[i];
+    publish->parts[i] = NULL;
+    world_part_drop(part);
   }
 }
 
-static void sealed_grow(struct publish *publish, uint32_t n)
+static void parts_grow(struct publish *publish, uint32_t n)
 {
-  uint32_t cap = publish->sealed_cap ? publish->sealed_cap : 16;
-  if (n <= publish->sealed_cap) return;
+  uint32_t cap = publish->parts_cap ? publish->parts_cap : 16;
+  if (n <= publish->parts_cap) return;
   while (cap < n) cap *= 2;
-  publish->sealed = grab_more(publish->sealed, cap * sizeof(struct sealed *));
-  memset(publish->sealed + publish->sealed_cap, 0,
-         (cap - publish->sealed_cap) * sizeof(struct sealed *));
-  publish->sealed_cap = cap;
+  publish->parts = grab_more(publish->parts, cap * sizeof(struct world_part *));
+  memset(publish->parts + publish->parts_cap, 0,
+         (cap - publish->parts_cap) * sizeof(struct world_part *));
+  publish->parts_cap = cap;
+}
+
+/* A part that goes may be the last to name a version, which then moves and touches its model: that
+ * is for the world after this one. */
+static void parts_renew(struct publish *publish, const struct catalog *catalog)
+{
+  struct touch *touches = publish->touches;
+  uint32_t n = touches_sort(touches, publish->n_touches);
+  publish->touches = NULL;
+  publish->n_touches = publish->touches_cap = 0;
+  for (uint32_t i = 0, end; i < n; i = end) {
+    uint32_t slot = touches[i].tenant;
+    const struct catalog_tenant *tenant = catalog->tenants[slot];
+    struct world_part *before = publish->parts[slot];
+    for (end = i; end < n && touches[end].tenant == slot;) end++;
+    if (!before) continue; /* all of it is laid out anyway */
+    publish->parts[slot] =
+        tenant->removed_seq
+            ? NULL
+            : tenant_renew(publish, catalog, tenant, before, &touches[i], end - i);
+    world_part_drop(before);
+  }
+  ungrab(touches);
 }
 
 /* --- books ------------------------------------------------------------------------------------ */
@@ -84,7 +240,7 @@ static void book_free(struct publish *publish, struct book *book)
   list_remove(&book->link);
   publish->n_books--;
   world_free(book->world);
-  for (uint32_t i = 0; i < book->n_parts; i++) sealed_drop(publish, book->parts[i]);
+  for (uint32_t i = 0; i < book->n_parts; i++) world_part_drop(book->parts[i]);
   ungrab(book->parts);
   ungrab(book);
 }
@@ -92,182 +248,13 @@ static void book_free(struct publish *publish, struct book *book)
 uint32_t publish_deinit(struct publish *publish)
 {
   uint32_t left = publish->n_books;
-  publish_forget(publish);
+  parts_forget(publish);
   while (!list_empty(&publish->books))
     book_free(publish, LIST_OF(publish->books.next, struct book, link));
-  ungrab(publish->sealed);
+  ungrab(publish->parts);
+  ungrab(publish->touches);
   arena_deinit(&publish->scratch);
   return left;
-}
-
-/* --- the plan --------------------------------------------------------------------------------- */
-
-static void *need(struct publish *publish, size_t n, size_t each)
-{
-  void *p = arena_zero(&publish->scratch, n, each);
-  must(p);
-  return p;
-}
-
-static void sealed_name(struct sealed *sealed, struct placed *placed)
-{
-  if (!sealed) return; /* only looked at */
-  if (sealed->n_named == sealed->named_cap) {
-    sealed->named_cap = sealed->named_cap ? 2 * sealed->named_cap : 1;
-    sealed->named = grab_more(sealed->named, sealed->named_cap * sizeof(struct placed *));
-  }
-  sealed->named[sealed->n_named++] = placed;
-  placed->worlds++;
-}
-
-/* What the last load found. */
-static void version_known(struct version *version, const struct placed *placed)
-{
-  const struct letter_load *load = &placed->load;
-  if (load->engine_used.len) version->engine = load->engine_used;
-  version->platform = load->platform;
-  version->contract = load->contract;
-  version->deadline_us = load->deadline_us;
-  version->memory_bytes = load->memory_bytes;
-  version->load_us = load->load_us;
-  version->run_ns = load->run_ns;
-  version->feedback_ms = load->feedback_ms;
-}
-
-static void version_ready(struct version *version, const struct placed *placed)
-{
-  version_known(version, placed);
-  version->state = VERSION_READY;
-  version->seats = placed->seats;
-  version->n_seats = placed->n_seats;
-  version->resident = placed->resident;
-}
-
-static void version_rests(struct version *version, const struct placed *placed)
-{
-  if (placed->known) version_known(version, placed);
-  version->state = VERSION_RESTING;
-  version->naps = placed->naps;
-  if (!placed->naps || placed->state != PLACED_GONE) return;
-  version->reason = slice_str(placed->err.text);
-  version->refused = placed->err.code;
-}
-
-static void version_plan(struct sealed *sealed, const struct catalog_version *from,
-                         struct placed *placed, struct version *to)
-{
-  *to = (struct version){.number = from->number,
-                         .slot = placed ? placed->slot : SLOT_NONE,
-                         .state = VERSION_STORED,
-                         .engine = from->engine,
-                         .note = from->note,
-                         .digest = from->digest,
-                         .bytes = from->bytes,
-                         .pushed_ms = from->pushed_ms,
-                         .seq = from->seq,
-                         .card = from->card,
-                         .corrupt = from->corrupt != 0};
-  bool runs_on = placed && placed->released; /* a release ends by its own rules */
-  if (from->quarantined && !runs_on) {
-    to->state = VERSION_FAILED;
-    to->reason = from->quarantine;
-    to->refused = E_QUARANTINED;
-    to->quarantined = true;
-  } else if (placed && placed->serves && placed->rest != REST_NOT) {
-    version_rests(to, placed);
-  } else if (placed && placed->state == PLACED_READY && (placed->serves || placed->released)) {
-    version_ready(to, placed);
-    sealed_name(sealed, placed);
-  } else if (placed && (placed_is_coming(placed) || placed->coming)) {
-    to->state = VERSION_LOADING;
-  } else if (placed && placed->state == PLACED_FAILED) {
-    to->state = VERSION_FAILED;
-    to->reason = slice_str(placed->err.text);
-  } else if (from->refused) {
-    to->state = VERSION_FAILED;
-    to->reason = from->reason;
-  }
-}
-
-static void aliases_plan(struct publish *publish, const struct catalog_model *from,
-                         struct model *to)
-{
-  struct alias *aliases = need(publish, from->n_aliases, sizeof *aliases);
-  for (uint32_t i = 0; i < from->n_aliases; i++) {
-    const struct catalog_alias *alias = &from->aliases[i];
-    aliases[i] = (struct alias){alias->name, alias->version, alias->set_ms, alias->set_by};
-  }
-  to->aliases = aliases;
-  to->n_aliases = from->n_aliases;
-}
-
-static void model_plan(struct publish *publish, struct sealed *sealed,
-                       const struct catalog_model *from, struct model *to)
-{
-  const struct run *run = run_of(publish->runs, from);
-  struct version *versions = need(publish, from->n_live + 1, sizeof *versions);
-  *to = (struct model){.name = from->name,
-                       .slot = from->slot,
-                       .versions = versions,
-                       .card = from->card,
-                       .changed_seq = from->changed_seq,
-                       .created_ms = from->created_ms};
-  for (uint32_t i = 0; i < from->n_versions; i++)
-    if (!from->versions[i].removed)
-      version_plan(sealed, &from->versions[i],
-                   place_find(publish->place, from, from->versions[i].number),
-                   &versions[to->n_versions++]);
-  must(to->n_versions == from->n_live);
-  struct placed *candidate = run ? run->arms[ARM_CANDIDATE] : NULL;
-  if (candidate && candidate->copy_of) {
-    to->copy = &versions[from->n_live];
-    version_plan(sealed, &from->versions[candidate->copy_of - 1], candidate,
-                 &versions[from->n_live]);
-  }
-  to->quotas = from->quotas;
-  to->meter = from->meter;
-  aliases_plan(publish, from, to);
-  to->previous = model_version(to, catalog_previous(from));
-  const struct version *serving = model_version(to, from->serving);
-  if (serving && serving->quarantined) to->quarantined = serving->number;
-  if (!serving || !version_answers(serving)) return;
-  model_serve(to, serving);
-  if (run) run_split(run, publish->post->n_loops, &publish->scratch, to);
-}
-
-static int name_compare(const void *a, const void *b)
-{
-  struct slice x = ((const struct model *)a)->name, y = ((const struct model *)b)->name;
-  int order = memcmp(x.at, y.at, x.len < y.len ? x.len : y.len);
-  return order ? order : x.len < y.len ? -1 : x.len > y.len;
-}
-
-static void tenant_plan(struct publish *publish, struct sealed *sealed,
-                        const struct catalog_tenant *from, struct tenant *to)
-{
-  struct model *models = need(publish, from->n_models_live, sizeof *models);
-  uint32_t n = 0;
-  bool sorted = true; /* the catalog's order, without regard to case, mostly is the world's */
-  for (uint32_t i = 0; i < from->n_models; i++) {
-    if (from->models[i]->removed) continue;
-    model_plan(publish, sealed, from->models[i], &models[n]);
-    sorted = sorted && (n == 0 || name_compare(&models[n - 1], &models[n]) < 0);
-    n++;
-  }
-  must(n == from->n_models_live);
-  if (!sorted) qsort(models, n, sizeof *models, name_compare);
-  *to = (struct tenant){.name = from->name, .slot = from->slot, .models = models, .n_models = n};
-  to->about = from->about;
-  to->added_by = from->added_by;
-  to->added_ms = from->added_ms;
-  to->quotas = from->quotas;
-  to->meter = from->meter;
-  to->stored_bytes = from->bytes_live;
-  to->n_stored = from->n_versions_live;
-  to->flags = from->flags;
-  to->flags_seq = from->flags_seq;
-  to->flags_ms = from->flags_ms;
-  keyring_plan(&from->keyring, &publish->scratch, to);
 }
 
 /* --- out -------------------------------------------------------------------------------------- */
@@ -290,33 +277,22 @@ static void leases_send(struct publish *publish, struct book *book)
   for (uint32_t i = 0; i < post->n_loops; i++) mail_send(post->loops[i], &book->letters[i].mail);
 }
 
-static struct sealed *tenant_seal(struct publish *publish, const struct catalog_tenant *from)
-{
-  struct sealed *sealed = grab_zero(1, sizeof *sealed);
-  struct tenant plan;
-  tenant_plan(publish, sealed, from, &plan);
-  sealed->part = world_part_build(&plan, publish->hash_key);
-  sealed->holders = 1;
-  arena_reset(&publish->scratch);
-  return sealed;
-}
-
 /* A running release's split is made of its state, which moves without events: it is laid out each
  * time. */
 static void parts_take(struct publish *publish, struct book *book, const struct catalog *catalog)
 {
   const struct link *all = &publish->runs->all;
   for (const struct link *link = all->next; link != all; link = link->next)
-    publish_touch(publish, LIST_OF(link, struct run, link)->model->tenant);
-  sealed_grow(publish, catalog->n_tenants);
-  book->parts = grab_zero(catalog->n_tenants, sizeof(struct sealed *));
+    publish_touch(publish, LIST_OF(link, struct run, link)->model, 0);
+  parts_grow(publish, catalog->n_tenants);
+  parts_renew(publish, catalog);
+  book->parts = grab(catalog->n_tenants * sizeof(struct world_part *));
   for (uint32_t i = 0; i < catalog->n_tenants; i++) {
-    struct sealed **sealed = &publish->sealed[i];
+    struct world_part **part = &publish->parts[i];
     must(catalog->tenants[i]->slot == i);
     if (catalog->tenants[i]->removed_seq) continue;
-    if (!*sealed) *sealed = tenant_seal(publish, catalog->tenants[i]);
-    (*sealed)->holders++;
-    book->parts[book->n_parts++] = *sealed;
+    if (!*part) *part = tenant_seal(publish, catalog->tenants[i]);
+    book->parts[book->n_parts++] = world_part_share(*part);
   }
 }
 
@@ -332,12 +308,10 @@ void publish_world(struct publish *publish, const struct catalog *catalog,
   uint32_t holders = publish->post->n_loops + publish->post->n_desks;
   struct book *book = grab_zero(1, sizeof *book + holders * sizeof(struct letter_world));
   if (flags.empty)
-    publish_forget(publish);
+    parts_forget(publish);
   else
     parts_take(publish, book, catalog);
-  struct world_part **parts = need(publish, book->n_parts, sizeof *parts);
-  for (uint32_t i = 0; i < book->n_parts; i++) parts[i] = book->parts[i]->part;
-  struct world_plan plan = {.parts = parts,
+  struct world_plan plan = {.parts = book->parts,
                             .n_tenants = book->n_parts,
                             .before = newest(publish),
                             .n_slots = publish->place->n_slots,
@@ -346,7 +320,6 @@ void publish_world(struct publish *publish, const struct catalog *catalog,
                             .draining = flags.draining};
   memcpy(plan.hash_key, publish->hash_key, sizeof plan.hash_key);
   book->world = world_build(&plan, ++publish->serial);
-  arena_reset(&publish->scratch);
   list_push_back(&publish->books, &book->link);
   publish->n_books++;
   if (holders)
@@ -375,36 +348,63 @@ static void model_check(const struct model *a, const struct model *b)
   must(number_of(a->stable) == number_of(b->stable) && !a->copy == !b->copy);
   must(number_of(a->previous) == number_of(b->previous) && !a->release == !b->release);
   must(a->changed_seq == b->changed_seq && a->card == b->card && a->n_aliases == b->n_aliases);
-  for (uint32_t i = 0; i < a->n_versions; i++) version_check(&a->versions[i], &b->versions[i]);
+  for (uint32_t i = 0; i < a->n_versions; i++)
+    version_check(model_version_at(a, i), model_version_at(b, i));
   for (uint32_t i = 0; i < a->n_arms; i++)
     must(a->arms[i].weight == b->arms[i].weight &&
          number_of(a->arms[i].version) == number_of(b->arms[i].version));
 }
 
-/* Tenants with a release that runs are laid out for each world anyway. */
-static bool runs_release(const struct publish *publish, const struct catalog_tenant *tenant)
+/* What was touched, or has a release that runs, is laid out for the next world anyway. */
+static bool is_due(const struct publish *publish, const struct catalog_model *model)
 {
-  const struct link *all = &publish->runs->all;
-  for (const struct link *link = all->next; link != all; link = link->next)
-    if (LIST_OF(link, struct run, link)->model->tenant == tenant) return true;
+  for (uint32_t i = 0; i < publish->n_touches; i++)
+    if (publish->touches[i].model == model->slot) return true;
+  return run_of(publish->runs, model) != NULL;
+}
+
+static bool tenant_is_due(const struct publish *publish, uint32_t slot)
+{
+  for (uint32_t i = 0; i < publish->n_touches; i++)
+    if (publish->touches[i].tenant == slot) return true;
   return false;
+}
+
+static void models_check(struct publish *publish, const struct catalog_tenant *from,
+                         const struct world_part *part)
+{
+  struct layout layout = layout_of(publish);
+  for (uint32_t i = 0; i < from->n_models; i++) {
+    struct layout_pick pick;
+    struct model plan;
+    if (from->models[i]->removed || is_due(publish, from->models[i])) continue;
+    struct sealed_model *sealed = world_part_model(part, from->models[i]->name);
+    must(sealed);
+    layout_pick(&layout, from->models[i], NULL, 0, &pick);
+    layout_model(&layout, from->models[i], &pick, &plan);
+    model_check(&plan, sealed_model_lend(sealed));
+    arena_reset(&publish->scratch);
+  }
 }
 
 void publish_check(struct publish *publish, const struct catalog *catalog)
 {
-  for (uint32_t i = 0; i < publish->sealed_cap && i < catalog->n_tenants; i++) {
+  struct layout layout = layout_of(publish);
+  for (uint32_t i = 0; i < publish->parts_cap && i < catalog->n_tenants; i++) {
+    const struct catalog_tenant *from = catalog->tenants[i];
     struct tenant plan;
-    if (!publish->sealed[i] || runs_release(publish, catalog->tenants[i])) continue;
-    const struct tenant *now = world_part_tenant(publish->sealed[i]->part);
-    tenant_plan(publish, NULL, catalog->tenants[i], &plan);
-    must(plan.n_models == now->n_models && plan.n_keys == now->n_keys);
+    if (!publish->parts[i] || from->removed_seq) continue;
+    models_check(publish, from, publish->parts[i]);
+    if (tenant_is_due(publish, i)) continue;
+    const struct tenant *now = world_part_tenant(publish->parts[i]);
+    layout_tenant(&layout, from, &plan);
+    must(from->n_models_live == now->n_models && plan.n_keys == now->n_keys);
     must(plan.flags_seq == now->flags_seq && slice_eq(plan.name, now->name));
     must(!plan.quotas == !now->quotas && plan.meter == now->meter);
     must(!plan.quotas || memcmp(plan.quotas, now->quotas, sizeof *plan.quotas) == 0);
     must(plan.n_stored == now->n_stored && plan.stored_bytes == now->stored_bytes);
     for (uint32_t k = 0; k < plan.n_keys; k++)
       must(memcmp(plan.keys[k].id, now->keys[k].id, KEY_ID_LEN) == 0);
-    for (uint32_t k = 0; k < plan.n_models; k++) model_check(&plan.models[k], &now->models[k]);
     arena_reset(&publish->scratch);
   }
 }

@@ -1,18 +1,27 @@
 /* publish.h - from catalog and place to a world in everybody's hands, and its memory back.
  * Thread: control.
  *
- * One book per world: who holds a lease, which sealed parts it is made of. A sealed part is one
- * tenant as a request sees it and the versions it names; it serves world after world until the
- * tenant is touched (publish_touch), and is freed with the last book that has it: then the versions
- * it named have one world fewer to stay in memory for.
- * Invariants: worlds built = worlds freed + books open; a part nobody touched is what would be laid
+ * One book per world: who holds a lease, which parts it is made of. A part is one tenant as a
+ * request sees it (world/part.h); the next world takes it over as it is, or, where something of
+ * the tenant was touched (publish_touch), makes the next part of it: with the models that were
+ * touched laid out anew, and all others shared. A sealed model keeps the versions it names in
+ * memory until the last part that has it is gone.
+ * Invariants: worlds built = worlds freed + books open; what nobody touched is what would be laid
  * out anew (publish_check, in the simulations).
  * SPDX-License-Identifier: MIT */
 #ifndef CONTROL_PUBLISH_H
 #define CONTROL_PUBLISH_H
 
-#include "control/place.h"
-#include "control/release/run.h"
+#include "control/layout.h"
+
+/* Something to be laid out anew. Ordered by tenant, model, version. */
+struct touch {
+  uint32_t tenant, model; /* slots; TOUCH_HEAD: what lies in the tenant itself */
+  uint32_t version;       /* number; TOUCH_ALL: every version */
+};
+
+#define TOUCH_HEAD UINT32_MAX
+#define TOUCH_ALL UINT32_MAX
 
 struct publish {
   const struct post *post;
@@ -21,8 +30,10 @@ struct publish {
   struct arena scratch; /* the plan of the world being built */
   struct link books;    /* worlds with a lease out, oldest first */
   uint32_t n_books;
-  struct sealed **sealed; /* by the tenant's slot; NULL: to be laid out for the next world */
-  uint32_t sealed_cap;
+  struct world_part **parts; /* of the newest world, by the tenant's slot; NULL: it has none */
+  uint32_t parts_cap;
+  struct touch *touches; /* since the newest world */
+  uint32_t n_touches, touches_cap;
   uint64_t serial;
   unsigned char hash_key[16];
 };
@@ -39,9 +50,12 @@ void publish_init(struct publish *publish, const struct post *post, struct place
  * were. */
 uint32_t publish_deinit(struct publish *publish);
 
-/* Something about the tenant has changed that a world shows. */
-void publish_touch(struct publish *publish, const struct catalog_tenant *tenant);
-/* For tests: every part that the next world would take over says what a new one would. */
+/* Something has changed that a world shows: of the model itself and, where a version is said, of
+ * that one (TOUCH_ALL: of any). Versions that have a place are looked at with their model. */
+void publish_touch(struct publish *publish, const struct catalog_model *model, uint32_t version);
+/* The same of what lies in the tenant itself: keys, flags, limits; it may have been removed. */
+void publish_touch_tenant(struct publish *publish, const struct catalog_tenant *tenant);
+/* For tests: what the next world would take over says what a new one would. */
 void publish_check(struct publish *publish, const struct catalog *catalog);
 /* Builds the world and mails it to every loop and desk. Tallies with place->n_slots slots are with
  * the loops already. */

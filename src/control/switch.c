@@ -16,7 +16,7 @@ bool switch_load(struct control *control, struct change *change)
 {
   change->placed = place_of(&control->place, change->model, change->version);
   change->placed->coming = true;
-  control_touch(control, change->model->tenant);
+  control_touch(control, change->model, change->version);
   if (change->placed->state == PLACED_READY) return true;
   place_retry(&control->place, change->placed);
   return false;
@@ -29,13 +29,13 @@ void switch_leave(struct control *control, struct change *change)
   change->placed = NULL;
   placed->coming = false;
   place_settle(&control->place, placed);
-  control_touch(control, placed->model->tenant);
+  control_touch(control, placed->model, placed->number);
 }
 
 void switch_placed(struct control *control, struct placed *placed)
 {
   struct change *change = switch_of(control, placed->model);
-  control_touch(control, placed->model->tenant);
+  control_touch(control, placed->model, placed->number);
   if (!change || change->placed != placed || change->state != STATE_LOADING) return;
   if (placed->state == PLACED_READY) change_news(control, change, NEWS_READY, NULL);
   if (placed->state == PLACED_FAILED) change_news(control, change, NEWS_FAILED, &placed->err);

@@ -9,12 +9,26 @@
 
 _Static_assert((int)WEIGHT_WHOLE == (int)ASSIGN_TOTAL, "one scale of weights");
 
+const struct version *model_newest(const struct model *model)
+{
+  return model->n_versions ? model_version_at(model, model->n_versions - 1) : NULL;
+}
+
+/* Numbers are in a row until one is removed, so it mostly is where it would be then. */
+static bool version_is_at(const struct model *model, uint64_t number)
+{
+  return number && number <= model->n_versions &&
+         model_version_at(model, (uint32_t)number - 1)->number == number;
+}
+
 uint32_t model_versions_below(const struct model *model, uint64_t number)
 {
   uint32_t low = 0, high = model->n_versions;
+  if (version_is_at(model, number)) return (uint32_t)number - 1;
+  if (high && model_version_at(model, high - 1)->number < number) return high;
   while (low < high) {
     uint32_t middle = low + (high - low) / 2;
-    if (model->versions[middle].number < number)
+    if (model_version_at(model, middle)->number < number)
       low = middle + 1;
     else
       high = middle;
@@ -24,8 +38,10 @@ uint32_t model_versions_below(const struct model *model, uint64_t number)
 
 const struct version *model_version(const struct model *model, uint32_t number)
 {
-  uint32_t i = model_versions_below(model, number);
-  return i < model->n_versions && model->versions[i].number == number ? &model->versions[i] : NULL;
+  uint32_t at = model_versions_below(model, number);
+  if (at == model->n_versions) return NULL;
+  const struct version *version = model_version_at(model, at);
+  return version->number == number ? version : NULL;
 }
 
 const struct alias *model_alias(const struct model *model, struct slice name)

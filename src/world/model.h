@@ -15,6 +15,8 @@ struct alias {
   struct slice set_by;
 };
 
+struct tree;
+
 struct model {
   struct slice name;
   struct blob *card;            /* what people say of it: control/registry/card.h; NULL: nothing */
@@ -23,10 +25,11 @@ struct model {
   uint64_t changed_seq;         /* newest event about it, but for what a release does: its ETag */
   int64_t created_ms;
   uint32_t slot;                  /* dense, chosen by control */
-  const struct version *versions; /* ascending by number */
+  const struct version *versions; /* in a plan: ascending by number; NULL in a world, where they */
+  struct tree *tree;              /* are here: ask model_version_at */
   uint32_t n_versions;
   const struct version *copy;     /* of stable, with a fault, while that is rehearsed; else NULL. It
-                                   * lies behind the others and is none of them */
+                                   * is none of the others; in a plan it lies behind them */
   const struct version *stable;   /* NULL: nothing answers (unloaded, or never deployed) */
   const struct version *previous; /* what `rollback` goes back to; NULL: nothing */
   /* By number (stat/arm.h). Outside a release there are two, and the stable one has all. */
@@ -36,10 +39,13 @@ struct model {
   const struct split *release; /* NULL: none is running */
   const struct quotas *quotas;   /* what was said of this model; NULL: nothing */
   struct meter *meter;           /* control's, and outlives the world; NULL: nothing was said */
-  const struct allowance *allow; /* made of both by world_build; NULL: none of its own */
+  const struct allowance *allow; /* made of both as it is sealed; NULL: none of its own */
 };
 
-/* How many versions have a smaller number: where a page before that number ends. */
+/* Of n_versions, ascending by number. */
+const struct version *model_version_at(const struct model *model, uint32_t place);
+const struct version *model_newest(const struct model *model); /* NULL: there are none */
+/* How many have a lower number. */
 uint32_t model_versions_below(const struct model *model, uint64_t number);
 /* NULL when there is none of that number. */
 const struct version *model_version(const struct model *model, uint32_t number);

@@ -1,9 +1,32 @@
-/* tenant.c - what a tenant may be called.
+/* tenant.c - a tenant's models by name, and what it may be called.
  * Thread: any, pure.
  * SPDX-License-Identifier: MIT */
 #include "world/tenant.h"
 
 #include "world/name.h"
+
+static int name_compare(struct slice a, struct slice b)
+{
+  int order = memcmp(a.at, b.at, a.len < b.len ? a.len : b.len);
+  return order ? order : a.len < b.len ? -1 : a.len > b.len;
+}
+
+uint32_t tenant_models_below(const struct tenant *tenant, struct slice name, bool *there)
+{
+  uint32_t low = 0, high = tenant->n_models;
+  *there = false;
+  if (high && name_compare(tenant_model(tenant, high - 1)->name, name) < 0) return high;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    int order = name_compare(tenant_model(tenant, middle)->name, name);
+    *there = *there || order == 0;
+    if (order < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
 
 /* In a log or an answer these would read as somebody or something else. */
 static const char *const taken[] = {"admin", "all",    "anonymous", "global", "none",

@@ -13,13 +13,18 @@ enum { TENANT_ABOUT_MAX = 200 };
 /* Whose everything is that nobody says a tenant for. */
 #define TENANT_DEFAULT "default"
 
+struct tree;
+struct trie;
+
 struct tenant {
   struct slice name;          /* "default" */
   struct slice about;         /* what it is for */
   struct slice added_by;
   int64_t added_ms;
   uint32_t slot;              /* dense, chosen by control */
-  const struct model *models; /* ascending by name */
+  const struct model *models; /* in a plan: ascending by name; NULL in a world, where they */
+  struct tree *tree;          /* are here: ask tenant_model, */
+  struct trie *names;         /* and here by name: world_model */
   uint32_t n_models;
   const struct key *keys; /* in order of creation */
   uint32_t n_keys;
@@ -27,15 +32,18 @@ struct tenant {
   uint64_t flags_seq;      /* of the event that set it: another number, another file */
   int64_t flags_ms;        /* Unix time of that event */
   /* Another number when an evaluation may give something else: the file has changed, or the split
-   * of a release that is a flag, too. Made by world_build. */
+   * of a release that is a flag, too. Made as it is sealed. */
   uint64_t flags_version;
   const struct quotas *quotas; /* what was said; NULL: nothing */
   struct meter *meter;         /* control's, and outlives the world; NULL: nobody counts */
-  struct allowance allow;      /* made of both by world_build */
+  struct allowance allow;      /* made of both as it is sealed */
   uint64_t n_stored, stored_bytes; /* versions that are there, bytes of their files */
-  const uint32_t *buckets; /* hash table over models: index + 1, 0 empty */
-  uint32_t n_buckets;      /* a power of two */
 };
+
+/* Of n_models, ascending by name, byte for byte. */
+const struct model *tenant_model(const struct tenant *tenant, uint32_t place);
+/* How many come before the name; *there: the model at that place has it. */
+uint32_t tenant_models_below(const struct tenant *tenant, struct slice name, bool *there);
 
 /* What a tenant may be called: as a model (world/name.h), in lower case, and none of the words that
  * mean all tenants or those who run the server. E_BAD_NAME. */

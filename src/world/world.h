@@ -6,24 +6,23 @@
  *
  *   plan (control's arrays) --world_build--> world --letters--> loops, desks --leases--> world_free
  *
- * What a tenant has is a part, sealed too, in an arena of its own: worlds share the parts that did
- * not change between them, and the tables of names where nobody came or went. So a change of one
- * tenant among ten thousand lays out one part. Control counts who shares what (control/publish.c);
- * for these counts, build and free belong to one thread.
+ * What a tenant has is a part (part.h), sealed too: worlds share the parts that did not change
+ * between them, and the tables of names where nobody came or went. So a change of one tenant among
+ * ten thousand lays out one part, and of that only what changed. Control counts who shares what
+ * (control/publish.c); for these counts, build and free belong to one thread.
  * SPDX-License-Identifier: MIT */
 #ifndef WORLD_WORLD_H
 #define WORLD_WORLD_H
 
-#include "world/tenant.h"
+#include "world/part.h"
 
 struct world;
-struct world_part;
 
 /* What control wants the next world to hold; pointers may lead anywhere, all is copied. Models'
  * `versions`, `stable`, `previous`, `arms[].version` and `release->shadow` must point into that
- * model's own array; world_build re-points them. */
+ * model's own array. */
 struct world_plan {
-  const struct tenant *tenants; /* buckets are ignored: made by world_build. Or, in its place: */
+  const struct tenant *tenants; /* or, in its place: */
   struct world_part *const *parts; /* lent: they outlive the world */
   uint32_t n_tenants;
   const struct world *before; /* its tables are shared where they fit; or NULL */
@@ -33,13 +32,6 @@ struct world_plan {
   bool draining;
   unsigned char hash_key[16];
 };
-
-enum { WORLD_BYTES_MAX = 1 << 30 };
-
-/* One tenant's, for plans that share it. Never fails but for WORLD_BYTES_MAX. */
-struct world_part *world_part_build(const struct tenant *plan, const unsigned char hash_key[16]);
-void world_part_free(struct world_part *part);
-const struct tenant *world_part_tenant(const struct world_part *part);
 
 /* Never fails but for WORLD_BYTES_MAX (a bug of control's limits: crashes). */
 struct world *world_build(const struct world_plan *plan, uint64_t serial);

@@ -100,7 +100,7 @@ static void world_take(struct loop *loop, struct letter_world *letter)
   if (old && !old->calls) lease_end(old);
   const struct tenant *tenant = world_tenant(letter->world, SLICE("default"));
   bool all = tenant && tenant->n_models == MODELS;
-  for (uint32_t i = 0; all && i < MODELS; i++) all = tenant->models[i].stable != NULL;
+  for (uint32_t i = 0; all && i < MODELS; i++) all = tenant_model(tenant, i)->stable != NULL;
   loop->open = loop->open || all;
 }
 
@@ -111,7 +111,7 @@ static bool call_begin(struct loop *loop)
   const struct world *world = loop->newest->letter->world;
   const struct tenant *tenant = world_tenant(world, SLICE("default"));
   if (!tenant || !tenant->n_models) return false;
-  const struct model *model = &tenant->models[rand_u64(&loop->rand) % tenant->n_models];
+  const struct model *model = tenant_model(tenant, rand_u64(&loop->rand) % tenant->n_models);
   if (!model->stable) {
     loop->gaps += loop->open;
     return false;

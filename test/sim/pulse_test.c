@@ -74,7 +74,7 @@ static void traffic(uint32_t n, bool bad)
     const struct world *world = newest(&town.loop[i])->letter->world;
     const struct tenant *tenant = world_tenant(world, SLICE("default"));
     for (uint32_t m = 0; m < tenant->n_models; m++) {
-      const struct model *model = &tenant->models[m];
+      const struct model *model = tenant_model(tenant, m);
       for (uint32_t a = 0; a < model->n_arms; a++) {
         if (!model->release) continue;
         struct arm_tally *arm = tally_arm(town.loop[i].tally, model->arms[a].version->slot);
@@ -109,7 +109,7 @@ static uint32_t weights_of(bool zero)
   const struct world *world = newest(&town.loop[0])->letter->world;
   const struct tenant *tenant = world_tenant(world, SLICE("default"));
   for (uint32_t m = 0; m < tenant->n_models; m++)
-    n += tenant->models[m].release && (tenant->models[m].arms[0].weight == 0) == zero;
+    n += tenant_model(tenant, m)->release && (tenant_model(tenant, m)->arms[0].weight == 0) == zero;
   return n;
 }
 

@@ -200,12 +200,12 @@ static void world_look(struct town *town, const struct world *before, const stru
   for (uint32_t t = 0; t < world_tenants(world); t++) {
     const struct tenant *tenant = world_tenant_at(world, t);
     for (uint32_t m = 0; m < tenant->n_models; m++) {
-      const struct model *model = &tenant->models[m];
+      const struct model *model = tenant_model(tenant, m);
       EXPECT(world_model(world, tenant, model->name) == model);
-      if (m) EXPECT(memcmp(tenant->models[m - 1].name.at, model->name.at, 1) <= 0);
+      if (m) EXPECT(memcmp(tenant_model(tenant, m - 1)->name.at, model->name.at, 1) <= 0);
       split_look(model);
       for (uint32_t v = 0; v < model->n_versions; v++) {
-        const struct version *version = &model->versions[v];
+        const struct version *version = model_version_at(model, v);
         EXPECT_INT(version->number, v + 1);
         EXPECT(version_answers(version) || version != model->stable);
         EXPECT((version->state == VERSION_READY) == (version->n_seats > 0));
@@ -265,7 +265,7 @@ static void call_begin(struct town *town, uint32_t number)
   if (!lease || !world_tenants(lease->letter->world)) return;
   const struct tenant *tenant = world_tenant_at(lease->letter->world, 0);
   if (!tenant->n_models) return;
-  const struct model *model = &tenant->models[roll(town, tenant->n_models)];
+  const struct model *model = tenant_model(tenant, (uint32_t)roll(town, tenant->n_models));
   if (!model->stable) return;
   uint32_t arm = 0;
   for (uint64_t lot = roll(town, WEIGHT_WHOLE); lot >= model->arms[arm].weight; arm++)

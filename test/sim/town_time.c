@@ -23,7 +23,7 @@ static void loop_count(uint32_t at, uint32_t n, bool bad)
   struct town_lease *lease = newest(loop);
   const struct tenant *tenant = lease ? world_tenant(lease->letter->world, SLICE("default")) : NULL;
   for (uint32_t m = 0; tenant && m < tenant->n_models; m++) {
-    const struct model *model = &tenant->models[m];
+    const struct model *model = tenant_model(tenant, m);
     for (uint32_t a = 0; a < model->n_arms && model->release; a++) {
       uint32_t share = n * (model->arms[a].weight / (WEIGHT_WHOLE / 100)) / 100;
       struct arm_tally *arm = tally_arm(loop->tally, model->arms[a].version->slot);

@@ -279,8 +279,8 @@ TEST(a_world_has_its_models_in_the_order_of_their_bytes)
   const struct tenant *tenant = world_tenant(letters[0]->world, SLICE("default"));
   EXPECT(tenant && tenant->n_models == sizeof want / sizeof *want);
   for (uint32_t i = 0; tenant && i < tenant->n_models; i++) {
-    EXPECT(slice_eq(tenant->models[i].name, slice_str(want[i])));
-    EXPECT(world_model(letters[0]->world, tenant, slice_str(want[i])) == &tenant->models[i]);
+    EXPECT(slice_eq(tenant_model(tenant, i)->name, slice_str(want[i])));
+    EXPECT(world_model(letters[0]->world, tenant, slice_str(want[i])) == tenant_model(tenant, i));
   }
   for (int i = 0; i <= LOOPS; i++) publish_lease_home(&publish, letters[i]);
   EXPECT_INT(publish_deinit(&publish), 0);
@@ -385,7 +385,7 @@ TEST(a_world_keeps_its_versions_until_its_last_lease_is_home)
 
   add(EVENT_VERSION_RETIRED, "m", 1);
   placed->serves = false;
-  publish_touch(&publish, catalog->tenants[0]);
+  publish_touch(&publish, model, 1);
   publish_world(&publish, catalog, (struct publish_flags){.draining = true});
   EXPECT_INT(placed->worlds, 1);
   second = LETTER_OF(one(&loops[1], LETTER_WORLD), struct letter_world);

@@ -46,15 +46,16 @@ TEST(a_world_is_a_deep_copy)
   EXPECT(t && t == world_tenant_at(world, 0));
   EXPECT(!world_tenant(world, SLICE("Default")) && !world_tenant(world, SLICE_NONE));
   const struct model *m = world_model(world, t, SLICE("m"));
-  EXPECT(m && m->n_versions == 2 && m->stable == &m->versions[1] && m->previous == m->versions);
+  EXPECT(m && m->n_versions == 2 && m->stable == model_version_at(m, 1));
+  EXPECT(m->previous == model_version_at(m, 0));
   EXPECT(!m->arms[ARM_CANDIDATE].version && m->arms[ARM_STABLE].version == m->stable);
   EXPECT(!world_model(world, t, SLICE("M")) && !world_model(world, t, SLICE("mm")));
   EXPECT(slice_eq(m->stable->engine, SLICE("onnx")));
   EXPECT_INT(m->stable->contract.inputs[0].dtype, DT_FP32);
   EXPECT(slice_eq(m->stable->contract.outputs[0].name, SLICE("x")));
   EXPECT(m->stable->seats[0].owner == &owner);
-  EXPECT_INT(m->versions[0].n_seats, 0);
-  EXPECT(model_version(m, 3) == m->stable && model_version(m, 1) == m->versions);
+  EXPECT_INT(m->previous->n_seats, 0);
+  EXPECT(model_version(m, 3) == m->stable && model_version(m, 1) == m->previous);
   EXPECT(!model_version(m, 2) && !model_version(m, 0) && !model_version(m, 4));
   EXPECT_INT(model_versions_below(m, 1), 0);
   EXPECT_INT(model_versions_below(m, 2), 1);
@@ -97,6 +98,64 @@ TEST(every_one_of_many_models_is_found)
   EXPECT_INT(found, N);
   EXPECT_INT(astray, 0);
   world_free(world);
+}
+
+static void count_down(void *arg) { --*(uint32_t *)arg; }
+
+TEST(a_part_shares_all_but_what_changed_with_the_one_before)
+{
+  enum { N = 1000 };
+  static const unsigned char hash_key[16] = {9};
+  static char names[N][16];
+  uint32_t alive = 0;
+  struct version versions[3] = {version_made(1, VERSION_STORED), version_made(2, VERSION_STORED),
+                                version_made(3, VERSION_STORED)};
+  struct tenant head = {.name = SLICE("t"), .n_stored = 5};
+  struct world_part *one = world_part_new(&head, hash_key);
+  for (int i = N; i-- > 0; alive++) {
+    snprintf(names[i], sizeof names[i], "m%06d", i);
+    struct model model = {.name = slice_str(names[i]), .versions = versions, .n_versions = 3};
+    world_part_put(one, model_seal(&(struct model_plan){
+                            .model = &model, .left = count_down, .arg = &alive}));
+  }
+  EXPECT_INT(world_part_tenant(one)->n_models, N);
+
+  struct world_part *two = world_part_next(one, NULL);
+  struct sealed_model *before = world_part_model(one, slice_str(names[500]));
+  versions[1].corrupt = true;
+  struct model model = {.name = slice_str(names[500]), .versions = &versions[1], .n_versions = 1};
+  uint32_t gone = 3;
+  world_part_put(two, model_seal(&(struct model_plan){.model = &model,
+                                                      .before = before,
+                                                      .gone = &gone,
+                                                      .n_gone = 1,
+                                                      .left = count_down,
+                                                      .arg = &alive}));
+  alive++;
+  world_part_cut(two, slice_str(names[7]));
+  world_part_cut(two, SLICE("nobody"));
+  const struct tenant *a = world_part_tenant(one), *b = world_part_tenant(two);
+  EXPECT(a->n_models == N && b->n_models == N - 1 && b->n_stored == 5);
+  const struct model *old = tenant_model(a, 500), *now = tenant_model(b, 499);
+  EXPECT(old->n_versions == 3 && now->n_versions == 2);
+  EXPECT(model_version(now, 1) == model_version(old, 1)); /* shared */
+  EXPECT(model_version(now, 2)->corrupt && !model_version(old, 2)->corrupt);
+  EXPECT(!model_version(now, 3) && model_version(old, 3)->number == 3);
+  EXPECT(tenant_model(b, 7) == tenant_model(a, 8) && tenant_model(b, 0) == tenant_model(a, 0));
+
+  struct world_part *parts[1] = {two};
+  struct world_plan plan = {.parts = parts, .n_tenants = 1};
+  memcpy(plan.hash_key, hash_key, sizeof hash_key);
+  struct world *world = world_build(&plan, 1);
+  EXPECT(world_model(world, b, slice_str(names[500])) == now);
+  EXPECT(!world_model(world, b, slice_str(names[7])));
+  EXPECT(world_model(world, a, slice_str(names[7])) == tenant_model(a, 7));
+  world_free(world);
+  EXPECT_INT(alive, N + 1);
+  world_part_drop(one); /* the model of that name, and the one that was cut */
+  EXPECT_INT(alive, N - 1);
+  world_part_drop(two);
+  EXPECT_INT(alive, 0);
 }
 
 static struct key key_made(const char *id)
@@ -145,5 +204,5 @@ TEST(worlds_share_what_did_not_change)
   EXPECT(world_key(second, SLICE("aaaaaaaaaaaa"), &whose) != NULL);
   world_free(second);
   world_free(third);
-  world_part_free(a), world_part_free(b), world_part_free(newer), world_part_free(keyless);
+  world_part_drop(a), world_part_drop(b), world_part_drop(newer), world_part_drop(keyless);
 }

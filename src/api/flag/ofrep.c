@@ -256,7 +256,7 @@ static void flags_write(struct ask *ask, struct flag_desk *desk, const struct fl
   }
   for (uint32_t i = 0; ask->tenant && i < ask->tenant->n_models; i++) {
     struct split_flag split;
-    if (!split_flag_of(ask->tenant, &ask->tenant->models[i], context, &split)) continue;
+    if (!split_flag_of(ask->tenant, tenant_model(ask->tenant, i), context, &split)) continue;
     flag_exposed(ask, &split.flag, &split.result, key_of(context), true);
     result_write(out, flags, &split.flag, &split.result);
   }

@@ -39,9 +39,8 @@ static void check_models(const struct ask *ask, json_t *list)
   uint32_t failed = 0;
   const struct tenant *tenant = ask->tenant;
   for (uint32_t i = 0; tenant && i < tenant->n_models; i++) {
-    const struct model *model = &tenant->models[i];
-    if (model->n_versions && model->versions[model->n_versions - 1].state == VERSION_FAILED)
-      failed++;
+    const struct version *newest = model_newest(tenant_model(tenant, i));
+    failed += newest && newest->state == VERSION_FAILED;
   }
   check_add(list, "models", failed == 0,
             failed ? json_sprintf("the newest version of %u models was refused; see status", failed)
@@ -101,9 +100,11 @@ static void check_stored(const struct ask *ask, const struct letter_chore *lette
 {
   const struct tenant *tenant = ask->tenant;
   uint32_t corrupt = 0;
-  for (uint32_t i = 0; tenant && i < tenant->n_models; i++)
-    for (uint32_t k = 0; k < tenant->models[i].n_versions; k++)
-      corrupt += tenant->models[i].versions[k].corrupt;
+  for (uint32_t i = 0; tenant && i < tenant->n_models; i++) {
+    const struct model *model = tenant_model(tenant, i);
+    for (uint32_t k = 0; k < model->n_versions; k++)
+      corrupt += model_version_at(model, k)->corrupt;
+  }
   check_add(list, "files", corrupt == 0,
             corrupt ? json_sprintf("%u versions have a stored file that is not what was pushed; "
                                    "model show names them, pushing it again mends it",

@@ -15,8 +15,10 @@
 static uint64_t resident_of(const struct model *model)
 {
   uint64_t sum = 0;
-  for (uint32_t i = 0; i < model->n_versions; i++)
-    if (model->versions[i].state == VERSION_READY) sum += model->versions[i].memory_bytes;
+  for (uint32_t i = 0; i < model->n_versions; i++) {
+    const struct version *version = model_version_at(model, i);
+    if (version->state == VERSION_READY) sum += version->memory_bytes;
+  }
   return sum;
 }
 
@@ -29,7 +31,7 @@ static uint64_t tenant_used(const struct tenant *tenant, enum quota_id id, int64
     case QUOTA_stored_bytes:
       return tenant->stored_bytes + (tenant->meter ? meter_pending(tenant->meter) : 0);
     case QUOTA_resident_bytes:
-      for (uint32_t i = 0; i < tenant->n_models; i++) sum += resident_of(&tenant->models[i]);
+      for (uint32_t i = 0; i < tenant->n_models; i++) sum += resident_of(tenant_model(tenant, i));
       return sum;
     default: return tenant->meter ? meter_used(tenant->meter, id, now_us) : QUOTA_UNLIMITED;
   }
@@ -41,7 +43,7 @@ static uint64_t model_used(const struct model *model, enum quota_id id, int64_t 
   switch (id) {
     case QUOTA_versions: return model->n_versions;
     case QUOTA_stored_bytes:
-      for (uint32_t i = 0; i < model->n_versions; i++) sum += model->versions[i].bytes;
+      for (uint32_t i = 0; i < model->n_versions; i++) sum += model_version_at(model, i)->bytes;
       return sum;
     case QUOTA_resident_bytes: return resident_of(model);
     default: return model->meter ? meter_used(model->meter, id, now_us) : QUOTA_UNLIMITED;
@@ -125,7 +127,7 @@ enum desk_step quota_list(struct ask *ask)
     return ask_fail(ask);
   }
   for (uint32_t i = 0; i < tenant->n_models; i++) {
-    const struct model *model = &tenant->models[i];
+    const struct model *model = tenant_model(tenant, i);
     if (model->quotas)
       json_object_setn_new(models, model->name.at, model->name.len, quotas_model_json(model));
   }
@@ -314,7 +316,7 @@ void quota_metrics_write(struct buf *to, const struct metrics_view *view)
       if (tenant_use(tenant, (enum quota_id)id, now_us, &use))
         use_write(to, family, SLICE_NONE, &use);
     for (uint32_t i = 0; i < tenant->n_models && models < METRICS_QUOTA_MODELS; i++) {
-      const struct model *model = &tenant->models[i];
+      const struct model *model = tenant_model(tenant, i);
       if (!model->quotas) continue;
       models++;
       for (int id = 0; id < QUOTAS; id++)

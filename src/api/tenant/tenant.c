@@ -16,7 +16,8 @@ enum { TENANT_FACTS_MAX = EVENT_FACTS_MAX, LIST_MAX = 1000 };
 static json_t *tenant_json(const struct tenant *tenant)
 {
   uint32_t serving = 0;
-  for (uint32_t i = 0; i < tenant->n_models; i++) serving += tenant->models[i].stable != NULL;
+  for (uint32_t i = 0; i < tenant->n_models; i++)
+    serving += tenant_model(tenant, i)->stable != NULL;
   return json_pack("{so,so,so,so,sI,sI,sI}", "name", json_slice(tenant->name), "about",
                    json_slice(tenant->about), "added_at", json_time(tenant->added_ms), "added_by",
                    json_slice(tenant->added_by), "models", (json_int_t)tenant->n_models, "serving",

@@ -189,7 +189,7 @@ static void run_begin(struct control *control, struct run *run)
     run->arms[arm] = copy ? copy_pinned(control, run) : pinned(control, run, versions[arm]);
   }
   predictions_want(control);
-  control_touch(control, run->model->tenant);
+  control_touch(control, run->model, 0);
   if (arms_are_there(run)) run_placed(control, run->arms[ARM_STABLE]);
 }
 
@@ -228,7 +228,7 @@ void run_end(struct control *control, struct run *run)
   runs->last[run->model->slot] = run_json(run);
   if (run->slot != UINT32_MAX) slot_drop(control, run->slot);
   for (uint32_t arm = 0; arm < run->n_arms; arm++) unpin(control, run, arm);
-  control_touch(control, run->model->tenant);
+  control_touch(control, run->model, 0);
   run_free(runs, run);
   predictions_want(control);
 }
@@ -435,7 +435,7 @@ void run_step_begin(struct control *control, struct run *run)
 void run_publish(struct control *control, struct run *run)
 {
   arms_leave(control, run);
-  control_touch(control, run->model->tenant);
+  control_touch(control, run->model, 0);
   run->fresh = true;
   run->fresh_round = 0;
 }
