@@ -145,11 +145,11 @@ static void worlds(uint32_t n)
   for (uint32_t i = 0; i < n; i++) {
     snprintf(names + i * 16, 16, "model-%08u", i);
     models[i] = (struct model){.name = slice_str(names + i * 16),
-                               .versions = &version,
+                               .planned = &version,
                                .n_versions = 1};
     model_serve(&models[i], &version);
   }
-  struct tenant tenant = {.name = SLICE("default"), .models = models, .n_models = n};
+  struct tenant tenant = {.name = SLICE("default"), .planned = models, .n_models = n};
   struct world_plan plan = {.tenants = &tenant, .n_tenants = 1};
   int64_t took[ROUNDS];
   for (int i = 0; i < ROUNDS; i++) {

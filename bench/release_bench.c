@@ -92,7 +92,7 @@ static void world_send(const char *mode)
                         .unjudged_max = UINT32_MAX,
                         .slow_us = {1000, 2000, 4000, 8000}};
   struct model model = {.name = SLICE("mlp"),
-                        .versions = versions,
+                        .planned = versions,
                         .n_versions = 2};
   model_serve(&model, &versions[0]);
   bool plain = is_plain(mode), shadow = strcmp(mode, "shadow") == 0;
@@ -117,7 +117,7 @@ static void world_send(const char *mode)
     model.arms[ARM_STABLE] = (struct arm){&versions[0], WEIGHT_WHOLE - weight};
     model.release = &split;
   }
-  struct tenant tenant = {.name = SLICE("default"), .models = &model, .n_models = 1};
+  struct tenant tenant = {.name = SLICE("default"), .planned = &model, .n_models = 1};
   limits_set(mode, &tenant, &model);
   struct world_plan plan = {
       .tenants = &tenant, .n_tenants = 1, .n_slots = 2, .n_releases = 1, .ready = true};

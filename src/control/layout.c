@@ -178,7 +178,7 @@ void layout_model(const struct layout *layout, const struct catalog_model *from,
   struct version *versions = need(layout, pick->n + 1, sizeof *versions);
   *to = (struct model){.name = from->name,
                        .slot = from->slot,
-                       .versions = versions,
+                       .planned = versions,
                        .n_versions = pick->n,
                        .card = from->card,
                        .changed_seq = from->changed_seq,

@@ -25,8 +25,8 @@ struct model {
   uint64_t changed_seq;         /* newest event about it, but for what a release does: its ETag */
   int64_t created_ms;
   uint32_t slot;                  /* dense, chosen by control */
-  const struct version *versions; /* in a plan: ascending by number; NULL in a world, where they */
-  struct tree *tree;              /* are here: ask model_version_at */
+  const struct version *planned;  /* in a plan: versions, ascending by number; NULL in a world, */
+  struct tree *tree;              /* where they are here: ask model_version_at for both */
   uint32_t n_versions;
   const struct version *copy;     /* of stable, with a fault, while that is rehearsed; else NULL. It
                                    * is none of the others; in a plan it lies behind them */

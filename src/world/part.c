@@ -65,7 +65,7 @@ static struct head *head_lay(const struct tenant *from)
   to->quotas = lay_quotas(&arena, from->quotas);
   to->allow = allowance_of(to->quotas, QUOTA_TENANT, to->name, to->meter);
   keys_lay(&arena, from, to);
-  to->models = NULL;
+  to->planned = NULL;
   to->tree = NULL;
   to->names = NULL;
   to->n_models = 0;
@@ -185,7 +185,7 @@ struct world_part *world_part_build(const struct tenant *plan, const unsigned ch
 {
   struct world_part *part = world_part_new(plan, hash_key);
   for (uint32_t i = 0; i < plan->n_models; i++)
-    world_part_put(part, model_seal(&(struct model_plan){.model = &plan->models[i]}));
+    world_part_put(part, model_seal(&(struct model_plan){.model = &plan->planned[i]}));
   return part;
 }
 

@@ -83,13 +83,13 @@ static struct sealed_version *version_seal(const struct version *from)
 
 const struct version *model_version_at(const struct model *model, uint32_t place)
 {
-  if (model->versions) return &model->versions[place];
+  if (model->planned) return &model->planned[place];
   return &sealed_version(tree_at(model->tree, place))->version;
 }
 
 const struct model *tenant_model(const struct tenant *tenant, uint32_t place)
 {
-  if (tenant->models) return &tenant->models[place];
+  if (tenant->planned) return &tenant->planned[place];
   return &sealed_model_of(tree_at(tenant->tree, place))->model;
 }
 
@@ -110,14 +110,14 @@ static void versions_lay(const struct model_plan *plan, struct sealed_model *to)
 {
   const struct model *from = plan->model;
   struct model *model = &to->model;
-  model->versions = NULL;
+  model->planned = NULL;
   model->tree = plan->before ? tree_share(plan->before->model.tree) : NULL;
   model->n_versions = tree_n(model->tree);
   for (uint32_t i = 0; i < from->n_versions; i++) {
-    uint32_t number = from->versions[i].number, at = model_versions_below(model, number);
-    must(i == 0 || from->versions[i - 1].number < number);
+    uint32_t number = from->planned[i].number, at = model_versions_below(model, number);
+    must(i == 0 || from->planned[i - 1].number < number);
     bool have = at < model->n_versions && model_version_at(model, at)->number == number;
-    struct kept *item = &version_seal(&from->versions[i])->kept;
+    struct kept *item = &version_seal(&from->planned[i])->kept;
     model->tree = have ? tree_put(model->tree, at, item) : tree_insert(model->tree, at, item);
     model->n_versions += !have;
   }
@@ -127,7 +127,7 @@ static void versions_lay(const struct model_plan *plan, struct sealed_model *to)
     model->tree = tree_cut(model->tree, at);
     model->n_versions--;
   }
-  must(!from->copy || from->copy == from->versions + from->n_versions);
+  must(!from->copy || from->copy == from->planned + from->n_versions);
   to->copy = from->copy ? version_seal(from->copy) : NULL;
   model->copy = from->copy ? &to->copy->version : NULL;
 }
@@ -138,7 +138,7 @@ static const struct version *version_moved(const struct model *from, const struc
 {
   if (!version) return NULL;
   if (version == from->copy) return &to->copy->version;
-  must(version >= from->versions && version < from->versions + from->n_versions);
+  must(version >= from->planned && version < from->planned + from->n_versions);
   return model_version(&to->model, version->number);
 }
 

@@ -16,8 +16,8 @@ struct sealed_model;
 
 /* What of a model is to be laid out. */
 struct model_plan {
-  /* `versions`: those that are to be laid out anew, ascending by number; `copy`, when there is
-   * one, behind them. `stable`, `previous`, `arms[].version` and `release->shadow` point there,
+  /* `planned`: the versions that are to be laid out anew, ascending by number; `copy`, when there
+   * is one, behind them. `stable`, `previous`, `arms[].version` and `release->shadow` point there,
    * too. Pointers may lead anywhere, all is copied. */
   const struct model *model;
   const struct sealed_model *before; /* has the other versions; NULL: there are none */

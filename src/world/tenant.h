@@ -22,9 +22,9 @@ struct tenant {
   struct slice added_by;
   int64_t added_ms;
   uint32_t slot;              /* dense, chosen by control */
-  const struct model *models; /* in a plan: ascending by name; NULL in a world, where they */
-  struct tree *tree;          /* are here: ask tenant_model, */
-  struct trie *names;         /* and here by name: world_model */
+  const struct model *planned; /* in a plan: models, ascending by name; NULL in a world, where */
+  struct tree *tree;           /* they are here: ask tenant_model for both, */
+  struct trie *names;          /* and here by name: world_model */
   uint32_t n_models;
   const struct key *keys; /* in order of creation */
   uint32_t n_keys;

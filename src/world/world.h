@@ -19,7 +19,7 @@
 struct world;
 
 /* What control wants the next world to hold; pointers may lead anywhere, all is copied. Models'
- * `versions`, `stable`, `previous`, `arms[].version` and `release->shadow` must point into that
+ * `planned`, `stable`, `previous`, `arms[].version` and `release->shadow` must point into that
  * model's own array. */
 struct world_plan {
   const struct tenant *tenants; /* or, in its place: */

@@ -111,7 +111,8 @@ static bool call_begin(struct loop *loop)
   const struct world *world = loop->newest->letter->world;
   const struct tenant *tenant = world_tenant(world, SLICE("default"));
   if (!tenant || !tenant->n_models) return false;
-  const struct model *model = tenant_model(tenant, rand_u64(&loop->rand) % tenant->n_models);
+  uint32_t at = (uint32_t)(rand_u64(&loop->rand) % tenant->n_models);
+  const struct model *model = tenant_model(tenant, at);
   if (!model->stable) {
     loop->gaps += loop->open;
     return false;

@@ -290,10 +290,10 @@ static const struct model *fx_models(void)
   static const struct version broken[] = {
       {.number = 1, .slot = SLOT_NONE, .state = VERSION_FAILED, .reason = SLICE("no such op")}};
   static const struct model models[] = {
-      {.name = SLICE("broken"), .slot = 0, .versions = broken, .n_versions = 1},
+      {.name = SLICE("broken"), .slot = 0, .planned = broken, .n_versions = 1},
       {.name = SLICE("digits"),
        .slot = 1,
-       .versions = digits,
+       .planned = digits,
        .n_versions = 3,
        .stable = &digits[1],
        .previous = &digits[0],
@@ -301,7 +301,7 @@ static const struct model *fx_models(void)
        .arms = {[ARM_STABLE] = {.version = &digits[1], .weight = WEIGHT_WHOLE}}},
       {.name = SLICE("wine"),
        .slot = 2,
-       .versions = wine,
+       .planned = wine,
        .n_versions = 1,
        .stable = &wine[0],
        .n_arms = 2,
@@ -312,7 +312,7 @@ static const struct model *fx_models(void)
 static inline struct world *fx_world(uint64_t serial)
 {
   const struct tenant tenants[] = {
-      {.name = SLICE("default"), .models = fx_models(), .n_models = 3}};
+      {.name = SLICE("default"), .planned = fx_models(), .n_models = 3}};
   struct world_plan plan = {.tenants = tenants, .n_tenants = 1, .n_slots = FX_SLOTS, .ready = true};
   return world_build(&plan, serial);
 }

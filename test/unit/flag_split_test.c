@@ -9,8 +9,8 @@ static struct version versions[2] = {{.number = 4, .state = VERSION_READY},
                                      {.number = 5, .state = VERSION_READY}};
 static struct seat seat;
 static struct split split = {.number = 17, .sticky = STICKY_HEADER};
-static struct model model = {.slot = 3, .versions = versions, .n_versions = 2, .n_arms = 2};
-static struct tenant tenant = {.models = &model, .n_models = 1, .flags_seq = 9};
+static struct model model = {.slot = 3, .planned = versions, .n_versions = 2, .n_arms = 2};
+static struct tenant tenant = {.planned = &model, .n_models = 1, .flags_seq = 9};
 static struct split_flag found;
 
 static void begin(uint32_t candidate)

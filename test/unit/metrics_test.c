@@ -245,8 +245,8 @@ TEST(too_many_versions_are_summed)
     tally_slot(stats.tally, i)->success.count = 1;
   }
   model = (struct model){
-      .name = SLICE("many"), .versions = versions, .n_versions = N, .stable = &versions[N - 1]};
-  struct tenant tenant = {.name = SLICE("default"), .models = &model, .n_models = 1};
+      .name = SLICE("many"), .planned = versions, .n_versions = N, .stable = &versions[N - 1]};
+  struct tenant tenant = {.name = SLICE("default"), .planned = &model, .n_models = 1};
   struct world_plan plan = {.n_slots = N};
   struct world *world = world_build(&plan, 1);
   struct process_facts facts = {.memory_total = 1};

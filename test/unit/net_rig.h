@@ -247,7 +247,7 @@ static void rig_publish(struct rig *rig, uint32_t n_slots)
     from->versions[2].state = VERSION_FAILED;
     models[i] = (struct model){.name = slice_str(from->name),
                                .slot = (uint32_t)i,
-                               .versions = from->versions,
+                               .planned = from->versions,
                                .n_versions = idle ? 1 : 3};
     if (idle) continue;
     struct version *serves = &from->versions[1];
@@ -257,7 +257,7 @@ static void rig_publish(struct rig *rig, uint32_t n_slots)
     rig_release(rig, &models[i], from);
   }
   struct tenant tenant = {.name = SLICE("default"),
-                          .models = models,
+                          .planned = models,
                           .n_models = RIG_MODELS,
                           .flags_seq = rig->flags_seq,
                           .flags_ms = rig->flags_ms};

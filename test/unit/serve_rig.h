@@ -63,7 +63,7 @@ static void publish(void)
   struct version versions[FAKE_VERSIONS];
   struct model model = {.name = SLICE("m"),
                         .slot = 5,
-                        .versions = versions,
+                        .planned = versions,
                         .n_versions = FAKE_VERSIONS};
   for (uint32_t i = 0; i < FAKE_VERSIONS; i++) {
     seats[i] = (struct seat){.owner = &lanes[i]};
@@ -89,7 +89,7 @@ static void publish(void)
   model.quotas = model_quotas;
   model.meter = &model_meter;
   struct tenant tenant = {.name = SLICE("default"),
-                          .models = &model,
+                          .planned = &model,
                           .n_models = 1,
                           .quotas = tenant_quotas,
                           .meter = &tenant_meter};

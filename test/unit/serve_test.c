@@ -188,10 +188,10 @@ TEST(a_resident_is_asked_on_its_own_loop_and_others_in_turn)
                               .resident = resident,
                               .deadline_us = 1000000};
     struct model model = {.name = SLICE("m"),
-                          .versions = &version,
+                          .planned = &version,
                           .n_versions = 1};
     model_serve(&model, &version);
-    struct tenant tenant = {.name = SLICE("default"), .models = &model, .n_models = 1};
+    struct tenant tenant = {.name = SLICE("default"), .planned = &model, .n_models = 1};
     struct world_plan plan = {.tenants = &tenant, .n_tenants = 1, .n_slots = 1, .ready = true};
     world = (struct letter_world){.mail.kind = LETTER_WORLD, .world = world_build(&plan, 1)};
     serve_world(serve, &world);

@@ -29,10 +29,10 @@ TEST(a_world_is_a_deep_copy)
 {
   uint64_t built = world_count_built(), freed = world_count_freed();
   struct version versions[2] = {version_made(1, VERSION_STORED), version_made(3, VERSION_READY)};
-  struct model model = {.name = SLICE("m"), .versions = versions, .n_versions = 2};
+  struct model model = {.name = SLICE("m"), .planned = versions, .n_versions = 2};
   model_serve(&model, &versions[1]);
   model.previous = &versions[0];
-  struct tenant tenant = {.name = SLICE("default"), .models = &model, .n_models = 1};
+  struct tenant tenant = {.name = SLICE("default"), .planned = &model, .n_models = 1};
   struct world_plan plan = {.tenants = &tenant, .n_tenants = 1, .n_slots = 4, .ready = true};
   struct world *world = world_build(&plan, 7);
   memset((char *)(uintptr_t)versions[1].engine.at, 'z', 4); /* the plan may change now */
@@ -84,7 +84,7 @@ TEST(every_one_of_many_models_is_found)
     snprintf(names[i], sizeof names[i], "m%06d", i);
     models[i] = (struct model){.name = slice_str(names[i]), .slot = (uint32_t)i};
   }
-  struct tenant tenants[2] = {{.name = SLICE("a"), .models = models, .n_models = N},
+  struct tenant tenants[2] = {{.name = SLICE("a"), .planned = models, .n_models = N},
                               {.name = SLICE("b")}};
   struct world_plan plan = {.tenants = tenants, .n_tenants = 2, .hash_key = {1, 2, 3}};
   struct world *world = world_build(&plan, 1);
@@ -114,7 +114,7 @@ TEST(a_part_shares_all_but_what_changed_with_the_one_before)
   struct world_part *one = world_part_new(&head, hash_key);
   for (int i = N; i-- > 0; alive++) {
     snprintf(names[i], sizeof names[i], "m%06d", i);
-    struct model model = {.name = slice_str(names[i]), .versions = versions, .n_versions = 3};
+    struct model model = {.name = slice_str(names[i]), .planned = versions, .n_versions = 3};
     world_part_put(one, model_seal(&(struct model_plan){
                             .model = &model, .left = count_down, .arg = &alive}));
   }
@@ -123,7 +123,7 @@ TEST(a_part_shares_all_but_what_changed_with_the_one_before)
   struct world_part *two = world_part_next(one, NULL);
   struct sealed_model *before = world_part_model(one, slice_str(names[500]));
   versions[1].corrupt = true;
-  struct model model = {.name = slice_str(names[500]), .versions = &versions[1], .n_versions = 1};
+  struct model model = {.name = slice_str(names[500]), .planned = &versions[1], .n_versions = 1};
   uint32_t gone = 3;
   world_part_put(two, model_seal(&(struct model_plan){.model = &model,
                                                       .before = before,
@@ -179,7 +179,7 @@ TEST(worlds_share_what_did_not_change)
   static const unsigned char hash_key[16] = {7};
   struct key keys[2] = {key_made("aaaaaaaaaaaa"), key_made("bbbbbbbbbbbb")};
   struct model model = {.name = SLICE("m")};
-  struct tenant one = {.name = SLICE("one"), .models = &model, .n_models = 1, .keys = keys};
+  struct tenant one = {.name = SLICE("one"), .planned = &model, .n_models = 1, .keys = keys};
   struct tenant two = {.name = SLICE("two"), .keys = keys + 1, .n_keys = 1};
   const struct tenant *whose = NULL;
   one.n_keys = 1;

@@ -45,7 +45,7 @@ static bool is_there(const struct ask *ask, const struct declared *declared,
   const struct tenant *tenant = world_tenant(ask->world, declared->tenant);
   const struct model *model = tenant ? world_model(ask->world, tenant, want->name) : NULL;
   for (uint32_t i = 0; model && i < model->n_versions; i++) {
-    const struct version *version = &model->versions[i];
+    const struct version *version = model_version_at(model, i);
     if (digest_same(&version->digest, &want->digest) &&
         (!want->engine.len || slice_eq(version->engine, want->engine)))
       return true;
