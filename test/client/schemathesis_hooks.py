@@ -14,9 +14,9 @@ from schemathesis.specs.openapi import checks
 REFUSED = [
     (412, "PRECONDITION_FAILED", r"^If-Match$", "an ETag of a state that nobody has seen"),
     (400, "INVALID_ARGUMENT", r"^page$", "a page token is sealed: what was made up is none"),
-    (400, "INVALID_ARGUMENT", r"^files\[\d+\]$", "the files of a version must have been uploaded"),
-    (400, "BAD_NAME", r"^files$", "two files of one name"),
-    (400, "BAD_SIZE", r"^files\[\d+\]$", "a file's size is that of what was uploaded"),
+    (400, "INVALID_ARGUMENT", r"(^|\.)files\[\d+\]", "the files of a version must have been uploaded"),
+    (400, "BAD_NAME", r"(^|\.)files$", "two files of one name"),
+    (400, "BAD_SIZE", r"(^|\.)files\[\d+\]", "a file's size is that of what was uploaded"),
     (400, "INVALID_ARGUMENT", r"^sha256$|digest that was said", "the bytes are not those of the digest"),
     (400, "BAD_SIZE", r"bytes", "the bytes are more or fewer than Upload-Length"),
     (400, "INVALID_ARGUMENT", r"^cidrs$", "whether an address is one takes a parser"),
@@ -32,7 +32,7 @@ REFUSED = [
     (400, "BAD_NAME", r"device|word of the server|reads as a version", "a handful of names that are something else"),
     (400, "INVALID_ARGUMENT", r"told twice", "two items of one request id"),
     (400, "BAD_CONFIG", r"^line \d+, column \d+", "YAML: keys are plain texts, and what JSON may hold not all is"),
-    (400, "VALUE_OUT_OF_RANGE", r"^quotas\.", "limits are written as whole numbers, not as 1e3 or 1.0"),
+    (400, "VALUE_OUT_OF_RANGE", r"(^|\.)quotas\.", "limits are written as whole numbers, not as 1e3 or 1.0"),
     (400, "INVALID_ARGUMENT", r"^format$", "a format that is not the one of the Content-Type"),
     (429, None, r"", "a quota that an earlier request of this run has set"),
 ]

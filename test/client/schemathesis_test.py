@@ -356,6 +356,18 @@ def tenant_walk(w):
     w.ask("GET /api/v1/whoami", head={"Authorization": "Bearer slw_nothing"}, status=401)
 
 
+def state_walk(w):
+    data = echo([spec("y")])["model.json"]
+    wish = {"models": {"stated": {"files": [{"name": "model.json", "sha256": upload_of(w.d, data),
+                                             "bytes": len(data)}],
+                                  "deploy": "now", "tags": {"a": "b"}, "aliases": {"best": "this"}},
+                       "empty": {"deploy": "none", "description": "still none"}},
+            "flags": {"stated": FLAG}}
+    plan = w.ask("POST /api/v1/state/plan", body=wish)
+    w.ask("POST /api/v1/state/apply", body=dict(wish, plan=plan["plan"]))
+    w.ask("POST /api/v1/state/apply", body=wish)
+
+
 def upload_of(d, data):
     return want(d.ask("PUT", "/api/v1/blobs", data), 201, "upload")["sha256"]
 
@@ -366,7 +378,7 @@ def every_route_gives_a_good_answer_as_written():
         town(d)
         w = Walk(d)
         for walk in (server_walk, model_walk, outcome_walk, release_walk, registry_walk, flag_walk,
-                     tenant_walk, server_walk):
+                     state_walk, tenant_walk, server_walk):
             walk(w)
         handlers = {re.sub(r"_\d+$", "", operation["operationId"])
                     for item in w.tree["paths"].values() for operation in item.values()}
@@ -397,7 +409,8 @@ def members_that_nobody_knows_are_treated_as_written():
                   "POST /api/v1/tenants": {"name": "n"}, "PATCH /api/v1/tenants/{tenant}": {"about": "a"},
                   "PATCH /api/v1/models/{model}/quotas": {"quotas": {"versions": 5}},
                   "POST /api/v1/keys": {"role": "viewer", "person": "eve"},
-                  "POST /api/v1/freezes": {"now": True},
+                  "POST /api/v1/freezes": {"now": True}, "POST /api/v1/state/plan": {},
+                  "POST /api/v1/state/apply": {},
                   "POST /api/v1/feedback": {"model": "loan", "request_id": "r", "outcome": 1}}
         for route, body in bodies.items():
             w.unknown_members(route, loan, body)
