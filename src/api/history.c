@@ -5,7 +5,6 @@
 
 #include "api/page.h"
 #include "api/release/release_int.h"
-#include "base/clock.h"
 
 enum { HISTORY_DEADLINE_US = 2000000 };
 
@@ -76,8 +75,8 @@ enum desk_step model_history(struct ask *ask)
   if (!model || !ask_query(ask, "at", &at)) return ask_fail(ask);
   if (at.at) return history_at(ask, at);
   struct history *history = ask_history(ask);
-  if (!history || !page_events_begin(ask, &page)) return ask_fail(ask);
-  enum code code = history_read(history, ask->letter->tenant, model->name, page.before, page.limit,
-                                clock_us() + HISTORY_DEADLINE_US, event_met, &page, &ask->err);
+  if (!history || !page_events_begin(ask, HISTORY_DEADLINE_US, &page)) return ask_fail(ask);
+  page.range.model = model->name;
+  enum code code = history_read(history, &page.range, event_met, &page, &ask->err);
   return page_events_end(ask, &page, code, json_pack("{so}", "model", json_slice(model->name)));
 }

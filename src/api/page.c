@@ -148,15 +148,17 @@ json_t *page_next_number(struct ask *ask, uint64_t place)
 
 /* ---- events ---- */
 
-bool page_events_begin(struct ask *ask, struct page_events *events)
+bool page_events_begin(struct ask *ask, int64_t within_us, struct page_events *events)
 {
   int64_t limit, before = 0;
   uint64_t place;
   if (!page_read_number(ask, EVENTS_PAGE, HISTORY_LIMIT_MAX, &limit, &place) ||
       !ask_query_int(ask, "before", 1, INT64_MAX, &before))
     return false;
-  *events = (struct page_events){.before = place ? place : (uint64_t)before,
-                                 .limit = (uint32_t)limit,
+  *events = (struct page_events){.range = {.tenant = ask->letter->tenant,
+                                           .before = place ? place : (uint64_t)before,
+                                           .limit = (uint32_t)limit,
+                                           .deadline_us = clock_us() + within_us},
                                  .list = json_array()};
   return true;
 }
@@ -175,7 +177,7 @@ enum desk_step page_events_end(struct ask *ask, struct page_events *events, enum
     json_decref(tree);
     return ask_fail(ask);
   }
-  uint64_t left = json_array_size(events->list) == events->limit ? events->last_seq : 0;
+  uint64_t left = json_array_size(events->list) == events->range.limit ? events->last_seq : 0;
   json_object_set_new(tree, "events", events->list);
   json_object_set_new(tree, "before", left ? json_u64(left) : json_null());
   json_object_set_new(tree, "next", page_next_number(ask, left));

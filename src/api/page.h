@@ -36,12 +36,12 @@ json_t *page_next_number(struct ask *ask, uint64_t place); /* 0: none */
 
 /* A page of the ledger's events, newest first: ?limit= [100] and ?page=, or ?before=, a number. */
 struct page_events {
+  struct history_range range; /* of the caller's tenant */
   json_t *list;
-  uint64_t before, last_seq; /* 0: the newest; of the last item */
-  uint32_t limit;
+  uint64_t last_seq; /* of the last item */
 };
 /* False with ask->err, and then there is nothing to end. */
-bool page_events_begin(struct ask *ask, struct page_events *events);
+bool page_events_begin(struct ask *ask, int64_t within_us, struct page_events *events);
 /* Takes the item. */
 void page_events_add(struct page_events *events, const struct event *event, json_t *item);
 /* code is what reading them came to: OK, and the answer is the tree, which is taken and gets

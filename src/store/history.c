@@ -84,20 +84,28 @@ void history_close(struct history *history)
   ungrab(history);
 }
 
-static enum code rows_read(struct history *history, sqlite3_stmt *stmt, struct slice tenant,
-                           uint64_t before, uint32_t limit, int64_t deadline_us, history_fn fn,
-                           void *arg, struct err *err)
+static enum code limit_check(uint32_t limit, struct err *err)
+{
+  if (limit >= 1 && limit <= HISTORY_LIMIT_MAX) return OK;
+  return fail(err, E_INVALID_ARGUMENT, "limit must be 1 to %d, got %u", HISTORY_LIMIT_MAX, limit);
+}
+
+static enum code rows_read(struct history *history, sqlite3_stmt *stmt,
+                           const struct history_range *range, history_fn fn, void *arg,
+                           struct err *err)
 {
   struct arena arena;
   struct sql_row row;
   enum code code = OK;
   int rc;
-  if (before == 0 || before > INT64_MAX) before = INT64_MAX;
-  history->deadline_us = deadline_us;
+  if (limit_check(range->limit, err)) return err->code;
+  history->deadline_us = range->deadline_us;
   arena_init(&arena, 2 * EVENT_LINE_MAX, NULL);
-  sql_bind_text(stmt, 1, tenant);
-  sqlite3_bind_int64(stmt, 2, (int64_t)before);
-  sqlite3_bind_int64(stmt, 3, limit);
+  sql_bind_text(stmt, 1, range->tenant);
+  sqlite3_bind_int64(stmt, 2, range->before && range->before < INT64_MAX ? (int64_t)range->before
+                                                                        : INT64_MAX);
+  sqlite3_bind_int64(stmt, 3, range->limit);
+  if (stmt == history->by_model) sql_bind_text(stmt, 4, range->model);
   while (!code && (rc = sqlite3_step(stmt)) != SQLITE_DONE) {
     arena_reset(&arena);
     if (rc != SQLITE_ROW)
@@ -111,36 +119,23 @@ static enum code rows_read(struct history *history, sqlite3_stmt *stmt, struct s
   return code;
 }
 
-static enum code limit_check(uint32_t limit, struct err *err)
-{
-  if (limit >= 1 && limit <= HISTORY_LIMIT_MAX) return OK;
-  return fail(err, E_INVALID_ARGUMENT, "limit must be 1 to %d, got %u", HISTORY_LIMIT_MAX, limit);
-}
-
-enum code history_read(struct history *history, struct slice tenant, struct slice model,
-                       uint64_t before, uint32_t limit, int64_t deadline_us, history_fn fn,
+enum code history_read(struct history *history, const struct history_range *range, history_fn fn,
                        void *arg, struct err *err)
 {
-  sqlite3_stmt *stmt = model.len ? history->by_model : history->by_tenant;
-  if (limit_check(limit, err)) return err->code;
-  if (model.len) sql_bind_text(stmt, 4, model);
-  return rows_read(history, stmt, tenant, before, limit, deadline_us, fn, arg, err);
+  sqlite3_stmt *stmt = range->model.len ? history->by_model : history->by_tenant;
+  return rows_read(history, stmt, range, fn, arg, err);
 }
 
-enum code history_flags(struct history *history, struct slice tenant, uint64_t before,
-                        uint32_t limit, int64_t deadline_us, history_fn fn, void *arg,
-                        struct err *err)
+enum code history_flags(struct history *history, const struct history_range *range, history_fn fn,
+                        void *arg, struct err *err)
 {
-  if (limit_check(limit, err)) return err->code;
-  return rows_read(history, history->of_flags, tenant, before, limit, deadline_us, fn, arg, err);
+  return rows_read(history, history->of_flags, range, fn, arg, err);
 }
 
-enum code history_releases(struct history *history, struct slice tenant, uint64_t before,
-                           uint32_t limit, int64_t deadline_us, history_fn fn, void *arg,
-                           struct err *err)
+enum code history_releases(struct history *history, const struct history_range *range,
+                           history_fn fn, void *arg, struct err *err)
 {
-  if (limit_check(limit, err)) return err->code;
-  return rows_read(history, history->of_releases, tenant, before, limit, deadline_us, fn, arg, err);
+  return rows_read(history, history->of_releases, range, fn, arg, err);
 }
 
 static enum code proof_give(struct history *history, sqlite3_stmt *stmt, bool own,

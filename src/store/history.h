@@ -17,24 +17,23 @@ void history_close(struct history *history);
 
 typedef enum code (*history_fn)(void *arg, const struct event *event, const struct digest *hash,
                                 struct err *err);
-/* Events of one tenant, newest first: those with seq < before (0: from the newest), at most `limit`
- * (1..HISTORY_LIMIT_MAX). model empty: all of the tenant's. Slices live until fn returns; fn
- * returning anything but OK stops the walk with that code. E_DEADLINE_EXCEEDED past deadline_us
- * (clock_us). */
 enum { HISTORY_LIMIT_MAX = 1000 };
-CHECKED enum code history_read(struct history *history, struct slice tenant, struct slice model,
-                               uint64_t before, uint32_t limit, int64_t deadline_us, history_fn fn,
-                               void *arg, struct err *err);
-
-/* The same, of a tenant's feature flags only. */
-CHECKED enum code history_flags(struct history *history, struct slice tenant, uint64_t before,
-                                uint32_t limit, int64_t deadline_us, history_fn fn, void *arg,
-                                struct err *err);
-
+struct history_range {
+  struct slice tenant, model; /* model empty: all of the tenant's */
+  uint64_t before;            /* events with a smaller seq; 0: from the newest */
+  uint32_t limit;             /* 1..HISTORY_LIMIT_MAX */
+  int64_t deadline_us;        /* clock_us; E_DEADLINE_EXCEEDED past it */
+};
+/* Events of one tenant, newest first. Slices live until fn returns; fn returning anything but OK
+ * stops the walk with that code. */
+CHECKED enum code history_read(struct history *history, const struct history_range *range,
+                               history_fn fn, void *arg, struct err *err);
+/* The same, of a tenant's feature flags only; its model is not looked at. */
+CHECKED enum code history_flags(struct history *history, const struct history_range *range,
+                                history_fn fn, void *arg, struct err *err);
 /* The same, of a tenant's releases and freezes only. */
-CHECKED enum code history_releases(struct history *history, struct slice tenant, uint64_t before,
-                                   uint32_t limit, int64_t deadline_us, history_fn fn, void *arg,
-                                   struct err *err);
+CHECKED enum code history_releases(struct history *history, const struct history_range *range,
+                                   history_fn fn, void *arg, struct err *err);
 
 /* Looks of the release that `of` names, from of->look on, in order, at most `limit`
  * (1..HISTORY_LIMIT_MAX). */

@@ -15,6 +15,15 @@ struct seen {
   uint32_t n, stop_at;
 };
 
+/* Gone with the next one. */
+static const struct history_range *range(const char *tenant, const char *model, uint64_t before,
+                                         uint32_t limit, int64_t deadline_us)
+{
+  static struct history_range range;
+  range = (struct history_range){slice_str(tenant), slice_str(model), before, limit, deadline_us};
+  return &range;
+}
+
 static enum code note(void *arg, const struct event *event, const struct digest *hash,
                       struct err *err)
 {
@@ -42,29 +51,28 @@ TEST(history_is_read_in_pages_newest_first)
   }
   struct seen seen = {.n = 0};
   int64_t later = clock_us() + 1000000;
-  struct slice tenant = SLICE("default");
-  EXPECT_INT(history_read(history, tenant, SLICE_NONE, 0, 7, later, note, &seen, &err), OK);
+  EXPECT_INT(history_read(history, range("default", "", 0, 7, later), note, &seen, &err), OK);
   EXPECT_INT(seen.n, 7);
   EXPECT_INT(seen.seqs[0], 30);
   EXPECT_INT(seen.seqs[1], 28);
   uint64_t cursor = seen.seqs[6];
   seen.n = 0;
-  EXPECT_INT(history_read(history, tenant, SLICE_NONE, cursor, 100, later, note, &seen, &err), OK);
+  EXPECT_INT(history_read(history, range("default", "", cursor, 100, later), note, &seen, &err),
+             OK);
   EXPECT_INT(seen.n, 13);
   EXPECT(seen.seqs[0] < cursor);
   seen.n = 0;
-  EXPECT_INT(history_read(history, tenant, SLICE("m0"), 0, 100, later, note, &seen, &err), OK);
+  EXPECT_INT(history_read(history, range("default", "m0", 0, 100, later), note, &seen, &err), OK);
   EXPECT_INT(seen.n, 10);
   for (uint32_t i = 0; i < seen.n; i++) EXPECT_INT(seen.seqs[i] % 3, 0);
   seen.n = 0;
-  EXPECT_INT(history_read(history, SLICE("nobody"), SLICE_NONE, 0, 9, later, note, &seen, &err),
-             OK);
+  EXPECT_INT(history_read(history, range("nobody", "", 0, 9, later), note, &seen, &err), OK);
   EXPECT_INT(seen.n, 0);
   seen.stop_at = 2;
-  EXPECT_INT(history_read(history, tenant, SLICE_NONE, 0, 9, later, note, &seen, &err),
+  EXPECT_INT(history_read(history, range("default", "", 0, 9, later), note, &seen, &err),
              E_LIMIT_EXCEEDED);
   EXPECT_INT(seen.n, 2);
-  EXPECT_INT(history_read(history, tenant, SLICE_NONE, 0, 0, later, note, &seen, &err),
+  EXPECT_INT(history_read(history, range("default", "", 0, 0, later), note, &seen, &err),
              E_INVALID_ARGUMENT);
   history_close(history);
   ledger_close(ledger);
@@ -74,10 +82,9 @@ TEST(history_is_read_in_pages_newest_first)
 
 TEST(releases_and_freezes_are_found_among_other_events)
 {
-  static const enum event_kind kinds[] = {EVENT_VERSION_PUSHED, EVENT_RELEASE_STARTED,
-                                          EVENT_RELEASE_MOVED,  EVENT_VERSION_DEPLOYED,
-                                          EVENT_FREEZE_SET,     EVENT_FREEZE_LIFTED,
-                                          EVENT_RELEASE_APPROVED};
+  static const enum event_kind kinds[] = {
+      EVENT_VERSION_PUSHED, EVENT_RELEASE_STARTED, EVENT_RELEASE_MOVED,   EVENT_VERSION_DEPLOYED,
+      EVENT_FREEZE_SET,     EVENT_FREEZE_LIFTED,   EVENT_RELEASE_APPROVED};
   static const uint64_t want[] = {7, 6, 5, 3, 2};
   const char *temp = temp_dir();
   struct datadir dir;
@@ -93,11 +100,11 @@ TEST(releases_and_freezes_are_found_among_other_events)
   }
   struct seen seen = {.n = 0};
   int64_t later = clock_us() + 1000000;
-  EXPECT_INT(history_releases(history, SLICE("default"), 0, 9, later, note, &seen, &err), OK);
+  EXPECT_INT(history_releases(history, range("default", "", 0, 9, later), note, &seen, &err), OK);
   EXPECT_INT(seen.n, sizeof want / sizeof *want);
   for (uint32_t i = 0; i < seen.n; i++) EXPECT_INT(seen.seqs[i], want[i]);
   seen.n = 0;
-  EXPECT_INT(history_releases(history, SLICE("default"), 3, 9, later, note, &seen, &err), OK);
+  EXPECT_INT(history_releases(history, range("default", "", 3, 9, later), note, &seen, &err), OK);
   EXPECT_INT(seen.n, 1);
   history_close(history);
   ledger_close(ledger);
@@ -122,13 +129,13 @@ TEST(a_read_past_its_deadline_is_given_up)
   EXPECT_INT(ledger_group_commit(ledger, &err), OK);
   EXPECT_INT(history_open(&history, &dir, &err), OK);
   struct seen seen = {.n = 0};
-  EXPECT_INT(history_read(history, SLICE("default"), SLICE("m"), 0, 1000, clock_us() - 1, note,
-                          &seen, &err),
-             E_DEADLINE_EXCEEDED);
+  EXPECT_INT(
+      history_read(history, range("default", "m", 0, 1000, clock_us() - 1), note, &seen, &err),
+      E_DEADLINE_EXCEEDED);
   EXPECT(seen.n < 1000);
   seen.n = 0;
-  EXPECT_INT(history_read(history, SLICE("default"), SLICE("m"), 0, 1000, clock_us() + 60000000,
-                          note, &seen, &err),
+  EXPECT_INT(history_read(history, range("default", "m", 0, 1000, clock_us() + 60000000), note,
+                          &seen, &err),
              OK);
   EXPECT_INT(seen.n, 1000);
   history_close(history);
@@ -157,9 +164,8 @@ TEST(ST_109_readers_never_checkpoint)
   for (int i = 0; i < 10; i++) {
     struct seen seen = {.n = 0};
     EXPECT_INT(history_open(&history, &dir, &err), OK);
-    EXPECT_INT(
-        history_read(history, SLICE("default"), SLICE_NONE, 0, 1000, INT64_MAX, note, &seen, &err),
-        OK);
+    EXPECT_INT(history_read(history, range("default", "", 0, 1000, INT64_MAX), note, &seen, &err),
+               OK);
     EXPECT_INT(seen.n, 300);
     history_close(history);
   }

@@ -268,10 +268,12 @@ static void reads(const char *name)
 {
   struct slice tenant = slice_str(name);
   int64_t later = clock_us() + 5000000;
-  add_number(history_read(history, tenant, SLICE_NONE, 0, 100, later, event_seen, NULL, &err));
-  add_number(history_read(history, tenant, SLICE("m"), 0, 100, later, event_seen, NULL, &err));
-  add_number(history_flags(history, tenant, 0, 100, later, event_seen, NULL, &err));
-  add_number(history_releases(history, tenant, 0, 100, later, event_seen, NULL, &err));
+  struct history_range all = {.tenant = tenant, .limit = 100, .deadline_us = later}, one = all;
+  one.model = SLICE("m");
+  add_number(history_read(history, &all, event_seen, NULL, &err));
+  add_number(history_read(history, &one, event_seen, NULL, &err));
+  add_number(history_flags(history, &all, event_seen, NULL, &err));
+  add_number(history_releases(history, &all, event_seen, NULL, &err));
   add_number(history_proofs(history, tenant, 0, 100, later, proof_seen, NULL, &err));
   looks_read(tenant, later);
   outcomes_read(tenant);

@@ -4,7 +4,6 @@
 #include "api/flag/desk_int.h"
 #include "api/handlers_int.h"
 #include "api/page.h"
-#include "base/clock.h"
 
 enum { HISTORY_DEADLINE_US = 2000000 };
 
@@ -190,8 +189,7 @@ enum desk_step flag_history(struct ask *ask)
 {
   struct page_events page;
   struct history *history = ask_history(ask);
-  if (!history || !page_events_begin(ask, &page)) return ask_fail(ask);
-  enum code code = history_flags(history, ask->letter->tenant, page.before, page.limit,
-                                 clock_us() + HISTORY_DEADLINE_US, event_met, &page, &ask->err);
+  if (!history || !page_events_begin(ask, HISTORY_DEADLINE_US, &page)) return ask_fail(ask);
+  enum code code = history_flags(history, &page.range, event_met, &page, &ask->err);
   return page_events_end(ask, &page, code, json_object());
 }

@@ -49,9 +49,12 @@ static bool manifest_read(struct ask *ask, const struct version *version, struct
   *manifest = (struct manifest){.arena = keep, .files = json_array()};
   buf_init(&manifest->lines, EVENT_FILES_MAX * 256);
   if (!history) return false;
-  if (history_read(history, ask->letter->tenant, ask->letter->params[0], version->seq + 1, 1,
-                   clock_us() + MANIFEST_DEADLINE_US, pushed_met, manifest, &ask->err) != OK)
-    return false;
+  struct history_range range = {.tenant = ask->letter->tenant,
+                                .model = ask->letter->params[0],
+                                .before = version->seq + 1,
+                                .limit = 1,
+                                .deadline_us = clock_us() + MANIFEST_DEADLINE_US};
+  if (history_read(history, &range, pushed_met, manifest, &ask->err) != OK) return false;
   if (manifest->met && digest_same(&manifest->digest, &version->digest)) return true;
   fail(&ask->err, E_INTERNAL, "the ledger has no manifest of version %u that fits its digest",
        version->number);

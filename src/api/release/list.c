@@ -36,17 +36,17 @@ static enum code walked(void *arg, const struct event *event, const struct diges
 enum code ledger_walk(struct ask *ask, struct slice model, history_fn fn, void *arg)
 {
   struct walk walk = {.fn = fn, .arg = arg};
-  int64_t deadline_us = clock_us() + LEDGER_WALK_US;
+  struct history_range range = {.tenant = ask->letter->tenant,
+                                .model = model,
+                                .limit = HISTORY_LIMIT_MAX,
+                                .deadline_us = clock_us() + LEDGER_WALK_US};
   struct history *history = ask_history(ask);
   if (!history) return ask->err.code;
   do {
     walk.n = 0;
-    struct slice tenant = ask->letter->tenant;
-    enum code code = model.len
-                         ? history_read(history, tenant, model, walk.last, HISTORY_LIMIT_MAX,
-                                        deadline_us, walked, &walk, &ask->err)
-                         : history_releases(history, tenant, walk.last, HISTORY_LIMIT_MAX,
-                                            deadline_us, walked, &walk, &ask->err);
+    range.before = walk.last;
+    enum code code = model.len ? history_read(history, &range, walked, &walk, &ask->err)
+                               : history_releases(history, &range, walked, &walk, &ask->err);
     if (code != OK) return walk.enough ? OK : code;
   } while (walk.n == HISTORY_LIMIT_MAX && walk.last > 1);
   return OK;
