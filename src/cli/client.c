@@ -352,47 +352,33 @@ int client_list(const struct cli *cli, const char *path, const char *member,
 
 /* ---- uploads ---- */
 
-struct put {
-  client_progress progress;
-  void *arg;
-  uint64_t bytes;
-};
-
-static int put_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
-                        curl_off_t up)
+static int upload_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                           curl_off_t up)
 {
-  struct put *put = arg;
+  const struct upload *upload = arg;
   (void)down_total, (void)down, (void)up_total;
-  if (put->progress) put->progress(put->arg, (uint64_t)up, put->bytes);
+  if (upload->progress) upload->progress(upload->arg, (uint64_t)up, upload->bytes);
   return 0;
 }
 
-enum code client_put(struct client *client, const char *path, FILE *file, uint64_t bytes,
-                     client_progress progress, void *arg, struct answer *answer, struct err *err)
-{
-  return client_send(client, "PUT", path, NULL, file, bytes, progress, arg, answer, err);
-}
-
 enum code client_send(struct client *client, const char *method, const char *path,
-                      const char *const *fields, FILE *file, uint64_t bytes,
-                      client_progress progress, void *arg, struct answer *answer, struct err *err)
+                      const struct upload *upload, struct answer *answer, struct err *err)
 {
   CURL *curl = client->curl;
-  off_t from = ftello(file);
-  struct put put = {.progress = progress, .arg = arg, .bytes = bytes};
+  off_t from = ftello(upload->file);
   curl_easy_reset(curl);
   curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-  curl_easy_setopt(curl, CURLOPT_READDATA, file);
-  curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)bytes);
+  curl_easy_setopt(curl, CURLOPT_READDATA, upload->file);
+  curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)upload->bytes);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, put_progress);
-  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &put);
-  client->fields = fields;
+  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, upload_progress);
+  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, upload);
+  client->fields = upload->fields;
   enum code code = call_run(client, path, answer, err);
-  if (answer->status == 401 && fseeko(file, from, SEEK_SET) == 0 && key_found(client)) {
+  if (answer->status == 401 && fseeko(upload->file, from, SEEK_SET) == 0 && key_found(client)) {
     answer_free(answer);
     code = call_run(client, path, answer, err);
   }

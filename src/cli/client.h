@@ -43,16 +43,19 @@ void client_waits(struct client *client, const char *what);
 /* A GET whose 2xx is text, not JSON: answer->json is NULL then. */
 CHECKED enum code client_text(struct client *client, const char *path, struct answer *answer,
                               struct err *err);
-/* PUTs `bytes` bytes of an open file. progress (or NULL) is told how many went out. */
+/* progress (or NULL) is told how many bytes went out. */
 typedef void (*client_progress)(void *arg, uint64_t sent, uint64_t total);
-CHECKED enum code client_put(struct client *client, const char *path, FILE *file, uint64_t bytes,
-                             client_progress progress, void *arg, struct answer *answer,
-                             struct err *err);
-/* The same by another method, from where the file stands, with more lines for the head (a NULL ends
- * them; or NULL). */
+struct upload {
+  FILE *file; /* open; sent from where it stands */
+  uint64_t bytes;
+  const char *const *fields; /* more lines for the head, a NULL ends them; NULL: none */
+  client_progress progress;
+  void *arg;
+};
+/* One call whose body is of a file. Its answer as client_call's; it has no limit in time but stalls
+ * end it. */
 CHECKED enum code client_send(struct client *client, const char *method, const char *path,
-                              const char *const *fields, FILE *file, uint64_t bytes,
-                              client_progress progress, void *arg, struct answer *answer,
+                              const struct upload *upload, struct answer *answer,
                               struct err *err);
 void answer_free(struct answer *answer);
 

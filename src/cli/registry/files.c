@@ -153,8 +153,8 @@ static enum code rest_send(struct client *client, const struct model_file *file,
   if (client_path(path, err, "/api/v1/uploads/%s", id)) return err->code;
   if (fseeko(f, (off_t)offset, SEEK_SET) != 0)
     return fail(err, E_UNAVAILABLE, "'%s' cannot be read: %s", file->name, strerror(errno));
-  enum code code = client_send(client, "PATCH", path, fields, f, file->bytes - offset,
-                               progress_show, &progress, &answer, err);
+  struct upload rest = {f, file->bytes - offset, fields, progress_show, &progress};
+  enum code code = client_send(client, "PATCH", path, &rest, &answer, err);
   if (progress.shown_us) fprintf(stderr, "\r%60s\r", "");
   answer_free(&answer);
   return code;
@@ -170,7 +170,8 @@ static enum code large_send(struct client *client, const struct model_file *file
   struct answer answer = {0};
   snprintf(length, sizeof length, "Upload-Length: %llu", (unsigned long long)file->bytes);
   snprintf(path, sizeof path, "/api/v1/uploads?sha256=%s", file->sha256);
-  enum code code = client_send(client, "POST", path, fields, f, 0, NULL, NULL, &answer, err);
+  struct upload nothing = {.file = f, .fields = fields};
+  enum code code = client_send(client, "POST", path, &nothing, &answer, err);
   uint64_t offset = get_u64(answer.json, "offset");
   snprintf(id, sizeof id, "%s", get_str(answer.json, "upload"));
   answer_free(&answer);
@@ -205,7 +206,8 @@ enum code model_file_send(struct client *client, const struct model_files *of,
     return sent;
   }
   snprintf(path, sizeof path, "/api/v1/blobs?sha256=%s", file->sha256);
-  enum code code = client_put(client, path, f, file->bytes, progress_show, &progress, &answer, err);
+  struct upload whole = {f, file->bytes, NULL, progress_show, &progress};
+  enum code code = client_send(client, "PUT", path, &whole, &answer, err);
   if (progress.shown_us) fprintf(stderr, "\r%60s\r", "");
   answer_free(&answer);
   fclose(f);
