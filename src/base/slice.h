@@ -34,7 +34,6 @@ static inline bool slice_eq(struct slice a, struct slice b)
   return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
-/* Equal but for the case of ASCII letters: header names, content codings. */
 /* Byte order: below 0, 0, above 0. */
 static inline int slice_order(struct slice a, struct slice b)
 {
@@ -44,6 +43,7 @@ static inline int slice_order(struct slice a, struct slice b)
   return a.len < b.len ? -1 : a.len > b.len;
 }
 
+/* Equal but for the case of ASCII letters: header names, content codings. */
 static inline bool slice_eq_nocase(struct slice a, struct slice b)
 {
   if (a.len != b.len) return false;

@@ -47,10 +47,10 @@ const char *out_time(const json_t *iso, char to[OUT_NUMBER_MAX]);
 void out_state(const char *state);
 bool out_is_terminal(void);
 
-/* Members of objects, with something harmless where there is none. */
+/* Members of objects; "" and 0 where there is none. */
 const char *get_str(const json_t *object, const char *key);
+uint64_t get_u64(const json_t *object, const char *key);
 /* Who did it: the person whose key it was, where an event names one; else what "who" says. */
-const char *get_who(const json_t *event); /* "" */
-uint64_t get_u64(const json_t *object, const char *key);    /* 0 */
+const char *get_who(const json_t *event);
 
 #endif
