@@ -74,6 +74,8 @@ struct town {
   int releases, seconds;
   int tenants; /* of 100 commands: tenants come and go; others are of several then */
   uint64_t tenants_removed;
+  int states; /* of 100 commands: declared states; and how many changed something: */
+  uint64_t declared;
   uint32_t bad_every;
   bool way_back_fails; /* golden examples of the version to go back to */
   uint64_t checks;

@@ -78,6 +78,48 @@ static void tenant_wish(struct town *town, struct wish *wish)
   event->n_facts = 1;
 }
 
+/* A few models as they are to be: versions by their files, aliases, cards; now and then all others
+ * gone. */
+static void state_wish(struct town *town, struct wish *wish)
+{
+  static const char *const declared[] = {"a", "b", "c", "digits"};
+  static const char *const cards[] = {"", "{\"description\":\"x\"}", "{\"tags\":{\"k\":\"v\"}}",
+                                      "{\"tags\":7}"};
+  struct state *state = &wish->state;
+  struct state_model *models = arena_zero(&wish->arena, 4, sizeof *models);
+  arena_init(&state->arena, STATE_ARENA_MAX, NULL);
+  for (uint32_t i = 0; i < 4; i++) {
+    struct state_model *want = &models[state->n_models];
+    if (chance(town, 50)) continue;
+    state->n_models++;
+    want->name = slice_str(declared[i]);
+    want->card = slice_str(cards[chance(town, 95) ? roll(town, 3) : 3]);
+    if (chance(town, 30)) continue;
+    struct event_file *file = arena_zero(&wish->arena, 1, sizeof *file);
+    struct state_alias *alias = arena_zero(&wish->arena, 1, sizeof *alias);
+    *file = (struct event_file){.name = SLICE("model.onnx"), .bytes = roll(town, 3)};
+    file->digest = sha256_of(slice_of((char *)&file->bytes, 1));
+    struct event event = {.files = file, .n_files = 1};
+    want->files = file;
+    want->n_files = 1;
+    want->digest = event_manifest(&event);
+    want->by_digest = want->looked_at = true;
+    want->deploy = chance(town, 70) ? STATE_DEPLOY_NOW : STATE_DEPLOY_NONE;
+    *alias = (struct state_alias){SLICE("best"), 0};
+    want->aliases = alias;
+    want->n_aliases = want->says_aliases = chance(town, 60);
+  }
+  state->models = models;
+  state->says_models = true;
+  state->prune = chance(town, 10);
+  state->apply = chance(town, 90);
+  state->may_limit = true;
+  wish->letter.kind = COMMAND_STATE;
+  wish->letter.state = state;
+  wish->letter.event.model = SLICE_NONE;
+  wish->letter.event.version = 0;
+}
+
 static struct slice tenant_of_wish(struct town *town, struct wish *wish)
 {
   char name[16];
