@@ -56,6 +56,30 @@ def quota_of(path):
     return lambda d: [q["limit"] for q in d.get("/api/v1/" + path).json()["quotas"].values()]
 
 
+def state_of(d):
+    """All of what is declared is there, or nothing of it."""
+    model = d.get("/api/v1/models/m").json()
+    parts = [model.get("description") == "declared", model["aliases"].get("best") == 1,
+             d.get("/api/v1/models/n").status == 200, d.get("/api/v1/flags/a").status == 200]
+    expect(all(parts) or not any(parts), "half a state: %s" % parts)
+    return all(parts)
+
+
+def declared():
+    """A declaration's file, and a model's beside it."""
+    if not hasattr(declared, "path"):
+        folder = tempfile.mkdtemp(prefix="slipway-state-")
+        atexit.register(shutil.rmtree, folder, True)
+        declared.path = os.path.join(folder, "state.yaml")
+        with open(os.path.join(folder, "model.json"), "wb") as f:
+            f.write(linear([[0]], [7])["model.json"])
+        with open(declared.path, "w") as f:
+            json.dump({"models": {"m": {"version": 1, "description": "declared",
+                                        "aliases": ["best"], "deploy": "none"},
+                                  "n": {"path": "model.json"}}, "flags": {"a": FLAG}}, f)
+    return declared.path
+
+
 # the command, what it shows, and what comes before it beside model m with two versions
 ROWS = {
     "flag set": (["flag", "set", "a", "on"], get("flags/a", "defaultVariant"), None),
@@ -65,6 +89,7 @@ ROWS = {
     "freeze --lift": (["freeze", "m", "--lift"], freezes_of, ["freeze", "m", "--now"]),
     "rollback": (["rollback", "m"], get("models/m", "serving"), None),
     "deploy": (["deploy", "m@1", "--strategy", "now", "--wait"], get("models/m", "serving"), None),
+    "apply": (["apply", declared()], state_of, None),
     "tenant add": (["tenant", "add", "acme"], tenants_of, None),
     "model set": (["model", "set", "m", "--tags", "a=b"], get("models/m", "tags"), None),
     "model set of a version": (["model", "set", "m@1", "--description", "d"],
