@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from tenants import As, key_add, operator, tenant  # noqa: E402
 from slipway import (BIN, Daemon, cases, expect, expect_eq, expect_in, main, test,  # noqa: E402
                      wait_for)
 
@@ -188,6 +189,186 @@ def many_at_once_end_in_one_of_the_states_and_are_replayed():
         other = d.post("/api/v1/state/apply", {"models": {"m1": {"description": "else"}}},
                        {"Idempotency-Key": "go-1"})
         is_error(other, 409, "IDEMPOTENCY_MISMATCH")
+
+
+# --- who may ------------------------------------------------------------------------------------
+
+@test
+def a_viewer_plans_an_admin_applies_an_operator_limits():
+    with Daemon("--keys-only") as d:
+        ann = tenant(d, "acme")
+        people = {role: As(d, key_add(d, role, by=ann)["key"])
+                  for role in ("viewer", "invoker", "deployer", "approver", "auditor")}
+        people["admin"] = As(d, ann)
+        wish = {"models": {"m": {"description": "d"}}}
+        for role, who in people.items():
+            expect_eq(who.post("/api/v1/state/plan", wish).status, 200, role)
+            got = who.post("/api/v1/state/apply", {"models": {"m-" + role: {}}})
+            expect_eq(got.status, 200 if role == "admin" else 403, role)
+        limits = {"quotas": {"models": 3}}
+        expect_eq(len(people["viewer"].post("/api/v1/state/plan", limits).json()["changes"]), 1)
+        is_error(people["admin"].post("/api/v1/state/apply", limits), 403, "DENIED", "quotas")
+        is_error(people["admin"].post("/api/v1/state/apply", {"about": "us"}), 403, "DENIED", "about")
+        top = As(d, operator(d))
+        expect_eq(top.post("/api/v1/state/apply", dict(limits, tenant="acme")).status, 200)
+        got = people["admin"].post("/api/v1/state/apply", dict(wish, **limits))
+        expect_eq(got.status, 200, "saying what is so needs nobody's leave", got)
+        expect_eq(d.post("/api/v1/state/plan", wish).status, 401)
+
+
+@test
+def another_tenant_is_not_there():
+    with Daemon("--keys-only") as d:
+        ann, bob = As(d, tenant(d, "acme")), As(d, tenant(d, "beta"))
+        for path in ("/api/v1/state/plan", "/api/v1/state/apply"):
+            there, ghost = (ann.post(path, {"tenant": name, "models": {}})
+                            for name in ("beta", "ghost"))
+            is_error(there, 404, "TENANT_NOT_FOUND", "tenant")
+            expect_eq(there.json()["error"].replace("beta", "ghost"), ghost.json()["error"])
+        data = linear(1)
+        expect_eq(bob.ask("PUT", "/api/v1/blobs", data).status, 201)
+        wish = {"models": {"m": entry(data)}}
+        plan = ann.post("/api/v1/state/plan", wish).json()
+        expect_eq(len(plan["uploads"]), 1, "beta's bytes are not acme's")
+        is_error(ann.post("/api/v1/state/apply", wish), 400, "INVALID_ARGUMENT",
+                 "models.m.files[0]")
+        expect_eq(bob.post("/api/v1/state/apply", wish).status, 200)
+        digest = bob.get("/api/v1/models/m/versions/1").json()["digest"]
+        is_error(ann.post("/api/v1/state/plan", {"models": {"m": {"digest": digest}}}), 404,
+                 "VERSION_NOT_FOUND", "models.m.digest")
+
+
+@test
+def an_operators_folder_holds_many_tenants():
+    with Daemon("--keys-only") as d:
+        with Files(d) as files:
+            key = operator(d)
+            files.write("m/model.json", linear(3))
+            for name in ("acme", "beta"):
+                files.write(name + ".yaml", "tenant: %s\nabout: team %s\nquotas: {models: 5}\n"
+                            "models:\n  same:\n    path: m\n" % (name, name))
+            files.write("more.yaml", "tenant: beta\nmodels: {other: {}}\n")
+            out = files.ok("apply", SLIPWAY_KEY=key)
+            for line in ("+ tenant acme", "+ about: team beta", "acme: applied", "beta: applied"):
+                expect_in(line, out)
+            files.ok("plan", SLIPWAY_KEY=key)
+            for name, models in (("acme", ["same"]), ("beta", ["other", "same"])):
+                who = As(d, {"authorization": "Bearer " + key, "x-slipway-tenant": name})
+                got = who.get("/api/v1/models").json()["models"]
+                expect_eq([m["name"] for m in got], models)
+                expect_eq([m["serving"] for m in got if m["name"] == "same"], [1])
+            files.write("wrong.yaml", "tenant: acme\nmodels: {same: {tags: {a: b}}}\n")
+            done = files.run("plan", SLIPWAY_KEY=key)
+            expect_eq(done.returncode, 2, done)
+            expect_in("wrong.yaml:2:10: 'same' stands in", done.stderr)
+
+
+# --- what cannot be -----------------------------------------------------------------------------
+
+LAUGH = "a: &a [x, x]\nb: &b [*a, *a]\nmodels: {m: {tags: *b}}\n"
+
+
+@cases([
+    ("empty", "", "1:1: ", 2),
+    ("list", "- models\n", "1:1: a declaration is a map", 2),
+    ("duplicate_model", "models:\n  m: {}\n  m: {}\n", "3:3: ", 2),
+    ("duplicate_section", "models: {}\nmodels: {}\n", "2:1: ", 2),
+    ("anchors", LAUGH, "1:4: ", 2),
+    ("tab", "models:\n\tm: {}\n", "2:1: ", 2),
+    ("not_utf8", b"models: {m: {description: '\xff'}}\n", "", 2),
+    ("bom", b"\xef\xbb\xbfmodels: {}\n", "", 2),
+    ("unknown_section", "modles: {}\n", "1:1: unknown key 'modles'; did you mean 'models'?", 2),
+    ("unknown_member", "models:\n  m:\n    alises: [a]\n",
+     "3:5: unknown key 'models.m.alises'; did you mean 'aliases'?", 2),
+    ("no_such_path", "models:\n  m:\n    path: nowhere\n", "3:5: ", 2),
+    ("two_versions", "models:\n  m:\n    version: 1\n    digest: %s\n" % ("0" * 64), "4:5: ", 2),
+    ("no_version", "models:\n  m:\n    version: 7\n", "3:5: model 'm' has no version 7", 4),
+    ("no_digest", "models:\n  m:\n    digest: %s\n" % ("0" * 64), "3:5: ", 4),
+    ("bad_digest", "models:\n  m:\n    digest: xyz\n", "3:5: a digest is 64", 2),
+    ("bad_name", "models:\n  a/b: {}\n", "2:3: ", 2),
+    ("device_name", "models:\n  con: {}\n", "2:3: ", 2),
+    ("case_twins", "models:\n  m: {}\n  M: {}\n", "", 6),
+    ("quota_unknown", "models:\n  m:\n    quotas:\n      modells: 4\n", "4:7: ", 2),
+    ("quota_of_tenants", "models:\n  m:\n    quotas:\n      models: 4\n", "4:7: ", 2),
+    ("quota_nan", "quotas:\n  models: 1e3\n", "2:3: ", 2),
+    ("quota_negative", "quotas: {models: -1}\n", "1:10: ", 2),
+    ("alias_nowhere", "models:\n  m:\n    aliases:\n      best: 3\n", "4:7: ", 4),
+    ("alias_of_nothing", "models:\n  m:\n    aliases: [best]\n", "3:5: ", 2),
+    ("alias_bad", "models:\n  m:\n    aliases: {v3: 1}\n", "3:15: ", 2),
+    ("tags_nested", "models:\n  m:\n    tags: {a: {b: c}}\n", "3:5: ", 2),
+    ("deploy_unknown", "models:\n  m:\n    version: 1\n    deploy: soon\n", "4:5: deploy is one of", 2),
+    ("deploy_nothing", "models:\n  m:\n    deploy: now\n", "3:5: there is nothing to deploy", 2),
+    ("flag_broken", "flags:\n  x: {state: MAYBE}\n", "2:3: ", 2),
+    ("flag_logic", "flags:\n  x: {state: ENABLED, variants: {a: 1}, defaultVariant: b}\n", "2:3: ", 2),
+    ("tenant_bad", "tenant: a b\n", "1:1: ", 2),
+    ("huge", "# %s\nmodels: {}\n" % ("x" * (1 << 20)), "longer than 1 MiB", 5),
+    ("many_nodes", "models: {%s}\n" % ", ".join("m%d: {}" % i for i in range(20000)), "", 2),
+    ("deep", "models: {m: {tags: %s}}\n" % ("[" * 40 + "]" * 40), "", 2),
+])
+def wrong_files_name_the_place(text, place, code):
+    with shared() as d, Files(d) as files:
+        files.write("a.yaml", text)
+        before = last_seq(d)
+        for what in ("plan", "apply"):
+            done = files.run(what, "--prune")
+            expect_eq(done.returncode, code, done)
+            expect_in(os.path.join(files.dir.name, "a.yaml") + ("" if ":" not in place else ":")
+                      if place else "slipway: ", done.stderr)
+            expect_in(place, done.stderr)
+            expect("Sanitizer" not in done.stderr, done)
+        expect_eq(last_seq(d), before)
+
+
+class Shared:
+    """One daemon for rows that change nothing."""
+    d = None
+
+    def __enter__(self):
+        if not self.d:
+            Shared.d = Daemon()
+            Shared.d.start()
+        return self.d
+
+    def __exit__(self, *_):
+        pass
+
+
+def shared():
+    return Shared()
+
+
+@cases([
+    ("unknown_member", {"modles": {}}, 400, "INVALID_ARGUMENT", "modles"),
+    ("twice", b'{"models":{"m":{},"m":{}}}', 400, "DUPLICATE_KEY", ""),
+    ("list", {"models": []}, 400, "WRONG_TYPE", "models"),
+    ("model", {"models": {"m": 3}}, 400, "WRONG_TYPE", "models.m"),
+    ("alias_null", {"models": {"m": {"aliases": {"a": None}}}}, 400, "WRONG_TYPE",
+     "models.m.aliases.a"),
+    ("plan", {"plan": "abc"}, 400, "INVALID_ARGUMENT", "plan"),
+    ("prune", {"prune": "yes"}, 400, "WRONG_TYPE", "prune"),
+    ("size", {"models": {"m": {"files": [{"name": "a", "sha256": "0" * 64}]}}}, 400,
+     "INVALID_ARGUMENT", "models.m.files"),
+    ("path", {"models": {"m": {"files": [{"name": "../a", "sha256": "0" * 64, "bytes": 1}]}}}, 400,
+     "BAD_NAME", "models.m.files[0]"),
+    ("deep", b'{"flags":' + b"[" * 99 + b"]" * 99 + b"}", 400, "JSON_TOO_DEEP", ""),
+    ("huge", b'{"about":"' + b"x" * (1 << 20) + b'"}', 413, "BODY_TOO_LARGE", None),
+    ("many", {"models": {"m%d" % i: {} for i in range(4097)}}, 429, "LIMIT_EXCEEDED", None),
+])
+def wrong_bodies_are_refused(body, status, code, field):
+    with shared() as d:
+        before = last_seq(d)
+        for path in ("/api/v1/state/plan", "/api/v1/state/apply"):
+            reply = d.post(path, body)
+            expect_eq((reply.status, reply.json()["code"]), (status, code), reply)
+            if field is not None:
+                expect_eq(reply.json()["details"].get("field", ""), field, reply)
+        expect_eq(last_seq(d), before)
+
+
+@test
+def the_shared_daemon_ends_well():
+    if Shared.d:
+        Shared.d.stop()
 
 
 main()

@@ -324,7 +324,7 @@ TEST(what_cannot_be_says_where_it_was_declared)
   refused(&wish, E_CONFLICT, "models.M");
   wish = (struct state){.says_flags = true, .flags = SLICE("{\"x\":{\"state\":\"MAYBE\"}}")};
   EXPECT(decide(&wish, true) != OK);
-  EXPECT_STR(decision.err.field, "flags");
+  EXPECT_STR(decision.err.field, "flags.x");
   end();
 }
 

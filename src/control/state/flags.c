@@ -73,6 +73,30 @@ static void flags_put_all(struct diff *diff, const struct file *file, struct jso
   json_out_close(out, '}');
 }
 
+/* The first flag that is wrong in the same words when it stands alone. */
+static void flag_blame(struct diff *diff, const struct file *file)
+{
+  fail_at(diff->err, "flags");
+  for (const struct value *flag = file->wanted.first; flag; flag = flag->next) {
+    struct json_out out;
+    struct slice ignored;
+    struct err alone = {.code = OK};
+    json_out_init(&out, &diff->scratch, 256);
+    json_out_open(&out, '{');
+    json_out_key(&out, "flags");
+    json_out_open(&out, '{');
+    flag_put(&out, flag);
+    json_out_close(&out, '}');
+    json_out_close(&out, '}');
+    if (out.full) return;
+    if (flags_take(json_out_lend(&out), false, &diff->scratch, &ignored, &alone) == OK ||
+        strcmp(alone.text, diff->err->text) != 0)
+      continue;
+    fail_at(diff->err, "flags.%.*s", SLICE_ARG(flag->key));
+    return;
+  }
+}
+
 static bool file_write(struct diff *diff, const struct file *file, struct slice *text)
 {
   struct json_out out;
@@ -92,7 +116,7 @@ static bool file_write(struct diff *diff, const struct file *file, struct slice 
   if (out.full) return diff_full(diff);
   struct slice whole = json_out_lend(&out);
   if (flags_take(whole, false, &diff->scratch, text, diff->err) == OK) return true;
-  fail_at(diff->err, "flags");
+  flag_blame(diff, file);
   return false;
 }
 
