@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from faults import CUT, OPEN, PLACE, WRITE, Faulty
 from hostile import check_error
 from models import linear, serve, want
-from slipway import Failed, cases, expect, expect_eq, main, wait_for
+from slipway import cases, expect, expect_eq, main
 
 FLAG = {"state": "ENABLED", "variants": {"on": True}, "defaultVariant": "on"}
 ASKED = {"inputs": [{"name": "input", "shape": [1, 1], "datatype": "FP32", "data": [0]}]}
@@ -126,21 +126,11 @@ def ST_103_a_start_says_why_and_loses_nothing(name, kinds):
         d.start()
         serve(d, "m", linear([[0]], [1]))
         d.kill()
-        refused, d.ready = 0, False
+        refused = 0
         for n in list(range(1, 16)) + list(range(16, N_MAX, 6)):
             d.set(refuse=kinds, error=getattr(errno, name), first=n)
             before = len(d.stderr())
-            d.start()
-
-            def settled():
-                if d.proc.poll() is not None:
-                    return True
-                try:
-                    return d.get("/readyz").status == 200
-                except (OSError, Failed):
-                    return False
-            wait_for(settled, 20, "an end or readiness (%s at %d)" % (name, n))
-            if d.proc.poll() is not None:
+            if not d.try_start():
                 refused += 1
                 said = d.stderr()[before:]
                 expect(d.proc.returncode in (3, 5, 6, 7, 70), d.proc.returncode, said)
@@ -151,7 +141,6 @@ def ST_103_a_start_says_why_and_loses_nothing(name, kinds):
                 break
         expect(refused, "every start was well")
         d.set()
-        d.ready = True
         d.start()
         want(d.post("/v2/models/m/infer", ASKED), 200, "infer")
         d.stop()

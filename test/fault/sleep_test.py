@@ -6,11 +6,14 @@ SPDX-License-Identifier: MIT
 import os
 import signal
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from hostile import FULL, check_error, infer_json
+from models import echo, serve, spec
 from releases import Load, begin, reaches, release, say, two
-from slipway import Daemon, expect, expect_eq, main, test, wait_for
+from slipway import Daemon, cases, expect, expect_eq, main, test, wait_for
 
 PLAN = """
 strategy: canary
@@ -46,6 +49,52 @@ def cp_103_a_stopped_process_does_not_bake():
             expect(time.monotonic() - began > 14 + 12 - before - 4)
         say(d, "abort")
         wait_for(lambda: release(d)["state"] == "aborted")
+
+
+def executed(d, model):
+    stats = d.get("/v2/models/%s/stats" % model).json()["model_stats"][0]
+    return stats["execution_count"]
+
+
+@cases([("%d s" % s, s) for s in ((1, 5, 30, 120) if FULL else (3,))])
+def CP_103_what_waited_past_its_deadline_is_not_run(seconds):
+    """One instance, a third of a second a run, a deadline of 900 ms, and a crowd that waits: after
+    the sleep only what was running is run. Changes that waited are made once."""
+    with Daemon("--deadline", "900ms") as d:
+        files = dict(echo([spec("x", "FP32", (-1, -1))], delay_us=330000))
+        files["slipway.yaml"] = b"engine: echo\nlimits: {deadline: 900ms, instances: 1}\n"
+        serve(d, "m", files)
+        before, said = executed(d, "m"), []
+
+        def ask():
+            with d.conn(200) as c:
+                said.append(c.ask("POST", "/v2/models/m/infer", infer_json()))
+
+        def change():
+            with d.conn(200) as c:
+                said_change.append(c.ask("PUT", "/api/v1/flags/f", {
+                    "state": "ENABLED", "variants": {"on": True}, "defaultVariant": "on"}))
+        said_change = []
+        crew = [threading.Thread(target=ask) for _ in range(16)]
+        crew.append(threading.Thread(target=change))
+        for t in crew[:-1]:
+            t.start()
+        time.sleep(0.1)
+        os.kill(d.proc.pid, signal.SIGSTOP)
+        crew[-1].start()
+        time.sleep(seconds)
+        os.kill(d.proc.pid, signal.SIGCONT)
+        for t in crew:
+            t.join()
+        late = [r for r in said if r.status != 200]
+        for r in late:
+            check_error(r, 504, "DEADLINE_EXCEEDED")
+        expect(len(late) >= 14 or seconds < 2, "%d answers were late" % len(late))
+        expect(executed(d, "m") - before <= (2 if seconds > 1 else 4), "%d of 16 were run"
+               % (executed(d, "m") - before))
+        expect_eq(said_change[0].status, 200)
+        made = d.get("/api/v1/flag-history").json()["events"]
+        expect_eq(len(made), 1, made)
 
 
 main()

@@ -15,9 +15,10 @@ import struct
 import subprocess
 import tempfile
 
-from slipway import ROOT, SANITIZED, Daemon, expect, skip
+from slipway import ROOT, SANITIZED, Daemon, Failed, expect, skip, wait_for
 
 OPEN, READ, WRITE, SYNC, PLACE, CUT, WAIT = (1 << i for i in range(7))
+KILL = 0xffff  # in place of an errno: the process is killed at that call
 FIELDS = ("halve", "interrupt", "refuse", "error", "from", "many", "delay_ms", "seen", "done",
           "turn")
 
@@ -65,6 +66,21 @@ class Faulty(Daemon):
         finally:
             self.faulted = self.count("done")
             self.set()
+
+    def try_start(self):
+        """Whether it became ready; else it has ended."""
+        def settled():
+            if self.proc.poll() is not None:
+                return True
+            try:
+                return self.get("/readyz").status == 200
+            except (OSError, Failed):
+                return False
+        self.ready = False
+        self.start()
+        self.ready = True
+        wait_for(settled, 20, "an end or readiness")
+        return self.proc.poll() is None
 
     def clean(self):
         super().clean()

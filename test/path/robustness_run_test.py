@@ -187,6 +187,27 @@ def a_client_cannot_have_a_good_version_quarantined(d):
     expect_eq(good(d, model), 200)
 
 
+@room.row
+def ME_105_memory_that_the_engine_does_not_get(d):
+    """The input says how large the output is: terabytes fail as the model's error, and the same
+    session answers the next request right."""
+    has_onnx(d)
+    if SANITIZED:
+        skip("the sanitizer's allocator ends the process by design; the release build runs this")
+    name = fresh()
+    sized = [pb.node("Cast", ["x"], ["i"], [pb.attribute("to", i=pb.INT64)]),
+             pb.node("Reshape", ["i", "two"], ["s"]), pb.node("ConstantOfShape", ["s"], ["y"])]
+    model = pb.model(pb.graph(sized, [pb.value("x")], [pb.value("y", (None, None))],
+                              [pb.int64s("two", [1], [2])]))
+    expect_eq(try_model(d, model, name).status, 200)
+    for huge in ([2**20, 2**20], [1, 2**45]) * 3:
+        r = d.post("/v2/models/%s/infer" % name, infer_json(huge))
+        check_error(r, r.status if r.status in (502, 503, 507) else 502,
+                    ("MODEL_FAILED", "OUT_OF_MEMORY", "MODELS_MEMORY_FULL"))
+        r = d.post("/v2/models/%s/infer" % name, infer_json([1, 3]))
+        expect_eq((r.status, r.json()["outputs"][0]["data"]), (200, [0, 0, 0]))
+
+
 @room.rows([("reshape-by-0", [pb.int64s("s", [2], [0, -1])], pb.node("Reshape", ["x", "s"], ["y"])),
             ("reshape-overflow", [pb.int64s("s", [2], [2**62, 4])],
              pb.node("Reshape", ["x", "s"], ["y"])),
