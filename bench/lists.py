@@ -81,7 +81,7 @@ def main():
                 (a, a99), (b, b99) = pages([few, many], path, args.pages)
                 print("a page of %s: %.2f ms (p99 %.2f) with few, %.2f ms (p99 %.2f) with many: "
                       "p99 x %.2f" % (what, a, a99, b, b99, b99 / a99))
-                if b99 > 2 * a99:
+                if b99 > 2 * a99:  # RG-112
                     broken.append(what)
             for d, size in zip((few, many), sizes):
                 print("%d models, %d versions of one: a change %.1f ms, %.0f MiB resident"

@@ -183,6 +183,7 @@ def killed_once(command, look, first, call, n):
 @cases([(name.replace(" ", "_") + "-" + call.split(",")[0], name, call)
         for name in ROWS for call in CALLS])
 def killed_at_every(name, call):
+    """[ST-101]"""
     if SANITIZED:
         skip("strace and a sanitizer do not go together")
     if not shutil.which("strace"):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """full_store_test.py - no inode is left for files, or no byte: uploads of both kinds are answered
-507, nothing half is left under a digest, what serves serves on, and with room all goes on. [ST-111]
+507, nothing half is left under a digest, what serves serves on, and with room all goes on.
 
 Runs in a mount namespace of its own, on file systems in memory.
 SPDX-License-Identifier: MIT
@@ -42,6 +42,7 @@ def whole(data):
 
 @cases([("inodes", "nr_inodes=200"), ("bytes", "size=8m")])
 def a_full_store_answers(limit):
+    """[ST-111]"""
     with small_disk(limit) as data, Daemon(data=data) as d:
         want(push(d, 7, True), 201, "push")
         want(push(d, 8, False), 201, "push, the other way")

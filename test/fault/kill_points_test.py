@@ -158,6 +158,7 @@ def prepared():
 
 @cases([(c.split(",")[0], c) for c in CALLS])
 def killed_at_every(call):
+    """[ST-101]"""
     if SANITIZED:
         skip("strace and a sanitizer do not go together")
     if not shutil.which("strace"):

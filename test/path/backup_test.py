@@ -178,7 +178,7 @@ def damage_is_found():
 
 @cases([("up", "../escaped"), ("absolute", "/tmp/escaped"), ("deep", "objects/../../escaped"),
         ("strange", "slipway.yaml"), ("no_object", "objects/ab/" + "cd" * 32)])
-def a_name_of_its_own(name):
+def MF_113_a_name_of_its_own(name):
     out = io.BytesIO()
     with tarfile.open(made()) as tar, tarfile.open(fileobj=out, mode="w",
                                                    format=tarfile.USTAR_FORMAT) as to:
@@ -190,14 +190,43 @@ def a_name_of_its_own(name):
     reject(out.getvalue())
 
 
-@test
-def a_link_is_no_member():
+KINDS = [("link", tarfile.SYMTYPE), ("hard_link", tarfile.LNKTYPE), ("device", tarfile.CHRTYPE),
+         ("disk", tarfile.BLKTYPE), ("pipe", tarfile.FIFOTYPE), ("folder", tarfile.DIRTYPE),
+         ("sparse", tarfile.GNUTYPE_SPARSE), ("long_name", tarfile.GNUTYPE_LONGNAME)]
+
+
+@cases([(name + where, kind, where == "_first") for name, kind in KINDS
+        for where in ("_first", "_last")])
+def MF_113_only_plain_files_are_members(kind, first):
+    """Before the members of a backup, so that a file could go through it, and behind them."""
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as to:
-        info = tarfile.TarInfo("pepper")
-        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        to.addfile(info)
+    with tarfile.open(made()) as tar, tarfile.open(fileobj=out, mode="w",
+                                                   format=tarfile.USTAR_FORMAT) as to:
+        info = tarfile.TarInfo("objects" if first else "pepper")
+        info.type, info.linkname = kind, "/etc"
+        if first:
+            to.addfile(info)
+        for member in tar:
+            to.addfile(member, tar.extractfile(member))
+        if not first:
+            to.addfile(info)
     reject(out.getvalue())
+
+
+@test
+def MF_113_members_come_once_and_end_where_they_say():
+    with open(made(), "rb") as f:
+        whole = f.read()
+    with tarfile.open(made()) as tar:
+        member = tar.getmembers()[0]
+    one = whole[:member.offset_data + (member.size + 511) // 512 * 512]
+    reject(one + whole)
+    huge = bytearray(whole)
+    huge[124:136] = b"77777777777\0"  # 8 GiB
+    head = bytes(huge[:148]) + b" " * 8 + bytes(huge[156:512])
+    huge[148:156] = b"%06o\0 " % sum(head)
+    reject(bytes(huge))
+    reject(whole[:512] * 100000)
 
 
 @test

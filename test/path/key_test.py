@@ -459,6 +459,7 @@ def an_idempotency_key_adds_one_key_and_shows_it_once():
 
 @test
 def a_lost_pepper_stops_the_start_unless_it_is_said():
+    """[AU-109] Without it no key can be told from another: nobody is let in."""
     with tempfile.TemporaryDirectory() as data:
         with Daemon(data=data) as d:
             first = operator(d)

@@ -216,6 +216,7 @@ static bool survives(uint64_t seed, const char *synchronous)
   return whole;
 }
 
+/* ST-102 */
 TEST(what_was_acknowledged_survives_a_power_cut)
 {
   for (uint64_t seed = 1; seed <= 120; seed++)
