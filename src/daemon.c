@@ -324,8 +324,12 @@ static int signal_wait(struct daemon *d)
   }
 }
 
-/* Refuses new work and lets the rest finish. A second signal ends the waiting. */
-static void drain(struct daemon *d)
+/* A loop answers by the deadline, unless a model that runs on it keeps it from its letters. */
+enum { DRAIN_GRACE_US = 1000000 };
+
+/* Refuses new work and lets the rest finish; false: a loop did not answer in time. A second signal
+ * ends the waiting. */
+static bool drain(struct daemon *d)
 {
   static struct letter_note notes[THREADS_MAX + 2];
   int64_t deadline_us = clock_us() + option_number(&d->options, OPTION_drain_delay) +
@@ -339,12 +343,18 @@ static void drain(struct daemon *d)
   }
   while (out > 0) {
     struct mail *mail;
-    int signal = keeper_wait(INT64_MAX, &mail);
+    int signal = keeper_wait(deadline_us + DRAIN_GRACE_US, &mail);
     for (; mail; mail = mail->next) out--;
-    if (signal != SIGTERM && signal != SIGINT) continue;
-    log_event(LOG_WARN, "drain_cut", "reason", "a second signal", NULL);
-    _exit(128 + signal);
+    if (signal == SIGTERM || signal == SIGINT) {
+      log_event(LOG_WARN, "drain_cut", "reason", "a second signal", NULL);
+      _exit(128 + signal);
+    }
+    if (out && clock_us() >= deadline_us + DRAIN_GRACE_US) {
+      log_event(LOG_WARN, "drain_late", "silent", log_num(out), NULL);
+      return false;
+    }
   }
+  return true;
 }
 
 static void stop(struct mailbox *box, struct thread *thread)
@@ -363,15 +373,23 @@ static void stop(struct mailbox *box, struct thread *thread)
 static void stop_cut(struct daemon *d)
 {
   stop(d->post.scribe, &d->scribe_thread);
+  for (uint32_t i = 0; i < d->post.n_loops + d->post.n_workers; i++) {
+    bool resident = i < d->post.n_loops;
+    uint32_t at = resident ? i : i - d->post.n_loops;
+    const char *who = worker_runs(resident ? d->homes[at].resident : d->workers[at]);
+    if (who)
+      log_event(LOG_WARN, "stop_without", "runs", who, resident ? "loop" : "worker", log_num(at),
+                NULL);
+  }
   log_event(LOG_WARN, "stop_cut", "reason", "a model still runs or loads", NULL);
   keeper_stop();
   _exit(0);
 }
 
-static void threads_stop(struct daemon *d)
+static void threads_stop(struct daemon *d, bool drained)
 {
   stop(d->post.control, &d->control_thread);
-  if (control_late(d->control)) stop_cut(d);
+  if (!drained || control_late(d->control)) stop_cut(d);
   stop(d->post.janitor, &d->janitor_thread); /* desks may wait for it */
   stop(d->post.inspector, &d->inspection.thread);
   for (uint32_t i = 0; i < d->post.n_desks; i++) stop(d->post.desks[i], &d->desk_threads[i]);
@@ -463,8 +481,7 @@ static enum code run(struct daemon *d, struct err *err)
   announce(d);
   if (signal != SIGTERM && signal != SIGINT) signal = signal_wait(d);
   log_event(LOG_INFO, "draining", "signal", signal == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
-  drain(d);
-  threads_stop(d);
+  threads_stop(d, drain(d));
   rooms_free(d);
   witness_close(d->witness, clock_wall_ms());
   outcomes_close(d->outcomes);

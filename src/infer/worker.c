@@ -14,6 +14,7 @@ struct worker {
   struct link due; /* lanes with waiting tasks, in the order of their turns */
   struct watch *watch;
   uint32_t number, n_lanes;
+  _Atomic(const char *) runs; /* whose task runs now; NULL: none */
   bool stop;
 };
 
@@ -51,6 +52,11 @@ void worker_free(struct worker *worker)
 }
 
 struct mailbox *worker_mailbox(struct worker *worker) { return &worker->box; }
+
+const char *worker_runs(const struct worker *worker)
+{
+  return atomic_load_explicit(&worker->runs, memory_order_relaxed);
+}
 
 static void task_take(struct worker *worker, struct task *task)
 {
@@ -101,7 +107,9 @@ static void tasks_run(struct worker *worker)
   int64_t now_ns = clock_ns(), until_ns = now_ns + TURN_NS_MAX;
   do {
     struct lane *lane = LIST_OF(list_pop_front(&worker->due), struct lane, due);
+    atomic_store_explicit(&worker->runs, lane->loaded->who, memory_order_relaxed);
     struct task *task = lane_run(lane, &now_ns);
+    atomic_store_explicit(&worker->runs, NULL, memory_order_relaxed);
     if (lane->waiting) list_push_back(&worker->due, &lane->due);
     task->mail.kind = LETTER_ANSWER;
     mail_send(task->home, &task->mail);

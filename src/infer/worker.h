@@ -20,6 +20,9 @@ struct worker *worker_new_resident(uint32_t number, struct watch *watch, void (*
                                    void *wake_arg);
 void worker_free(struct worker *worker); /* all lanes closed */
 struct mailbox *worker_mailbox(struct worker *worker);
+/* Whose task it runs at this moment (infer/loaded.h, who); NULL: none. Any thread, while nothing is
+ * unloaded: once control has stopped. */
+const char *worker_runs(const struct worker *worker);
 /* Handles all letters that are there, runs what is due for at most about a millisecond, never
  * waits. True when it did anything: tasks may be left, turn again before you sleep. */
 bool worker_turn(struct worker *worker);

@@ -462,15 +462,16 @@ def the_commands_work_against_the_real_server():
         expect_eq(d.cli("status", "none").returncode, 4)
 
 
-@test
-def a_model_that_runs_on_cannot_keep_the_process():
-    """A run outlives the drain by its client's deadline; what it holds cannot be waited for."""
+@cases([("on_a_worker", "0s", "worker"), ("on_a_loop", "1s", "loop")])
+def a_model_that_runs_on_cannot_keep_the_process(resident_below, thread):
+    """A run outlives the drain by its client's deadline; what it holds cannot be waited for, and is
+    named."""
     with open(os.path.join(ROOT, "test", "data", "onnx", "loop.onnx"), "rb") as f:
         data = f.read()
     body = {"inputs": [{"name": "n", "datatype": "INT64", "shape": [], "data": [2**62]},
                        {"name": "x", "datatype": "FP32", "shape": [], "data": [8]}],
             "parameters": {"timeout": 60000000}}
-    with Daemon("--drain-timeout", "200ms", "--resident-below", "0s") as d:
+    with Daemon("--drain-timeout", "200ms", "--resident-below", resident_below) as d:
         pushed = push(d, "m", data, name="model.onnx")
         if pushed.status == 503:
             skip(pushed.json()["error"])
@@ -483,6 +484,9 @@ def a_model_that_runs_on_cannot_keep_the_process():
             time.sleep(0.3)
             d.stop(20)
         expect_in("stop_cut", d.stderr())
+        without = [e for e in d.log() if e["event"] == "stop_without"]
+        expect_eq([(e["runs"], thread in e) for e in without], [("default m 1", True)])
+        expect_eq(any(e["event"] == "drain_late" for e in d.log()), thread == "loop")
 
 
 main()
