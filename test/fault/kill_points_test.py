@@ -158,7 +158,7 @@ def prepared():
 
 @cases([(c.split(",")[0], c) for c in CALLS])
 def killed_at_every(call):
-    """[ST-101]"""
+    """[ST-101] [ME-102]: a kill is a kill, whoever sends it; ready again within 2 s."""
     if SANITIZED:
         skip("strace and a sanitizer do not go together")
     if not shutil.which("strace"):

@@ -97,4 +97,52 @@ def CP_103_what_waited_past_its_deadline_is_not_run(seconds):
         expect_eq(len(made), 1, made)
 
 
+class Throttled:
+    """Runs a tenth of the time, as by a quota of its control group: 10 ms of each 100."""
+
+    def __init__(self, d):
+        self.pid, self.over = d.proc.pid, threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.over.is_set():
+            os.kill(self.pid, signal.SIGSTOP)
+            time.sleep(0.09)
+            os.kill(self.pid, signal.SIGCONT)
+            time.sleep(0.01)
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+@test
+def CP_101_a_tenth_of_the_processor_is_slow_and_no_harm():
+    """More load than that carries: health stays green, every answer is an answer or a refusal, the
+    release that runs is neither advanced nor gone back from, and afterwards all is as before."""
+    with Daemon() as d:
+        two(d)
+        begin(d, PLAN)
+        with Load(d, rate=400, crew=4) as load:
+            reaches(d, "running")
+            load.wait(400)
+            with Throttled(d):
+                slowest, began = 0, time.monotonic()
+                while time.monotonic() - began < 8:
+                    asked = time.monotonic()
+                    expect_eq((d.get("/healthz").status, d.get("/readyz").status), (200, 200))
+                    slowest = max(slowest, time.monotonic() - asked)
+                expect(slowest < 3, "health took %.1f s" % slowest)
+                now = release(d)
+                expect_eq(now["state"], "running")
+            load.wait(load.count() + 200)
+        statuses = {row[0] for row in load.seen}
+        expect(statuses <= {200, 429, 503, 504}, load.seen)
+        expect(load.count(status=200) > 400, load.seen)
+        say(d, "abort")
+
+
 main()

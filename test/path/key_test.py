@@ -3,10 +3,13 @@
 
 SPDX-License-Identifier: MIT
 """
+import base64
 import glob
+import json
 import os
 import resource
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -15,7 +18,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from slipway import (BIN, Daemon, expect, expect_eq, expect_in, main, request,  # noqa: E402
+from slipway import (BIN, Daemon, Failed, expect, expect_eq, expect_in, main, request,  # noqa: E402
                      skip, test)
 import models  # noqa: E402
 from tenants import auth, key_add, operator  # noqa: E402
@@ -96,6 +99,37 @@ def AU_102_a_wrong_key_is_401_even_where_anonymous_would_do():
     with Daemon("--keys-only") as d:
         asked = "/api/v1/models?key=%s&api_key=%s" % (operator(d), operator(d))
         expect_eq(d.get(asked).status, 401)
+
+
+def part(**members):
+    return base64.urlsafe_b64encode(json.dumps(members).encode()).decode().rstrip("=")
+
+
+@test
+def AU_104_tokens_that_say_where_their_key_is_are_refused_and_nothing_is_fetched():
+    """JWTs are not taken: whatever one says of itself, it is a wrong key."""
+    with Daemon("--keys-only") as d, socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        door.listen()
+        door.settimeout(1)
+        url = "http://127.0.0.1:%d/keys" % door.getsockname()[1]
+        heads = [{"alg": "none"}, {"jku": url}, {"x5u": url}, {"jwk": {"kty": "oct", "k": "AA"}},
+                 {"kid": "../../../etc/passwd"}, {"kid": "' OR 1=1 --"},
+                 {"crit": ["exp", "nobody"], "nobody": 1}]
+        said = set()
+        for head in heads:
+            token = "%s.%s.c2ln" % (part(**dict({"alg": "HS256"}, **head)),
+                                    part(sub="admin", tenant=["default", "other"], role="operator"))
+            for headers in (auth(token), {"x-api-key": token}):
+                reply = d.get("/api/v1/models", headers)
+                expect_eq(reply.status, 401, head)
+                said.add(reply.json()["error"])
+        expect_eq(len(said), 1, said)
+        try:
+            door.accept()
+            raise Failed("somebody came for a key")
+        except socket.timeout:
+            pass
 
 
 @test
