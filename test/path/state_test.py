@@ -13,7 +13,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tenants import As, key_add, operator, tenant  # noqa: E402
-from slipway import (BIN, Daemon, cases, expect, expect_eq, expect_in, main, test,  # noqa: E402
+from slipway import (BIN, ROOT, Daemon, cases, expect, expect_eq, expect_in, main, test,  # noqa: E402
                      wait_for)
 
 FLAG = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"}
@@ -191,6 +191,87 @@ def many_at_once_end_in_one_of_the_states_and_are_replayed():
         is_error(other, 409, "IDEMPOTENCY_MISMATCH")
 
 
+# --- what serves --------------------------------------------------------------------------------
+
+PLAN = """strategy: canary
+steps:
+  - canary: {traffic: 50%, for: 1h}
+warm_up: 0s
+"""
+
+
+@test
+def a_release_is_begun_respected_and_its_verdict_kept():
+    with Daemon() as d, Files(d) as files:
+        files.write("plan.yaml.txt", PLAN)
+        files.write("m/model.json", linear(1))
+        files.write("a.yaml", "models:\n  m:\n    path: m\n"
+                              "    deploy: {strategy: canary, plan: plan.yaml.txt}\n")
+        files.ok("apply")  # a first version answers at once
+        wait_for(lambda: serving(d, "m") == 1)
+        files.write("m/model.json", linear(2))
+        expect_in("~ m is released: 1 -> 2", files.ok("plan", code=8))
+        expect_in("m release 1 of version 2 has begun", files.ok("apply"))
+        running = d.get("/api/v1/models/m/release").json()
+        expect_eq((running["version"], running["plan"]["strategy"]), (2, "canary"))
+        expect_in("as declared", files.ok("plan"))  # it is on its way
+        files.write("m/model.json", linear(3))
+        done = files.run("apply")
+        expect_eq(done.returncode, 6, done)
+        expect_in("a.yaml:4:5: release 1 of model 'm' is running", done.stderr)
+        expect_eq(d.get("/api/v1/models/m").json()["versions"], 2, "nothing was pushed")
+        files.write("m/model.json", linear(2))
+        expect_eq(d.post("/api/v1/models/m/release/abort", {"why": "no"}).status, 200)
+        wait_for(lambda: d.get("/api/v1/models/m/release").json()["state"] == "aborted")
+        for what in ("plan", "apply"):
+            done = files.run(what)
+            expect_eq(done.returncode, 8, done)
+            expect_in("a.yaml:4:5: release 1 of model 'm' took version 2 back", done.stderr)
+        files.write("m/model.json", linear(1))
+        files.ok("plan")
+
+
+@test
+def a_freeze_holds_a_deploy_and_all_with_it():
+    with Daemon() as d, Files(d) as files:
+        files.write("m/model.json", linear(1))
+        files.write("a.yaml", "models:\n  m:\n    path: m\n    tags: {a: b}\n")
+        files.ok("apply")
+        expect_eq(d.post("/api/v1/freezes", {"model": "m", "now": True, "why": "night"}).status, 200)
+        files.write("m/model.json", linear(2))
+        files.write("a.yaml", "models:\n  m:\n    path: m\n    tags: {a: c}\n")
+        before = last_seq(d)
+        done = files.run("apply")
+        expect_eq(done.returncode, 6, done)
+        expect_in("is frozen", done.stderr)
+        expect_eq(last_seq(d), before)
+        files.write("a.yaml", "models:\n  m:\n    path: m\n    tags: {a: c}\n    deploy: none\n")
+        files.ok("apply")
+        expect_eq((serving(d, "m"), d.get("/api/v1/models/m").json()["tags"]), (1, {"a": "c"}))
+
+
+@test
+def what_is_held_or_named_is_not_pruned():
+    with Daemon() as d, Files(d) as files:
+        files.write("a.yaml", "models:\n  m:\n    hold: case 17\n  n: {}\n")
+        files.ok("apply")
+        files.write("a.yaml", "models:\n  n: {}\n")
+        done = files.run("apply", "--prune")
+        expect_eq(done.returncode, 6, done)
+        expect_in("model 'm' is on hold", done.stderr)
+        expect_eq(d.get("/api/v1/models/n").status, 200)
+        expect_in("as declared", files.ok("plan"))
+
+
+@test
+def the_example_is_applied_twice():
+    with Daemon() as d, Files(d) as files:
+        example = os.path.join(ROOT, "examples", "state")
+        expect_in("wine version 1 serves", files.ok("apply", path=example))
+        files.ok("plan", path=example)
+        files.ok("plan", "--prune", path=example)
+
+
 # --- who may ------------------------------------------------------------------------------------
 
 @test
@@ -294,6 +375,7 @@ LAUGH = "a: &a [x, x]\nb: &b [*a, *a]\nmodels: {m: {tags: *b}}\n"
     ("quota_negative", "quotas: {models: -1}\n", "1:10: ", 2),
     ("alias_nowhere", "models:\n  m:\n    aliases:\n      best: 3\n", "4:7: ", 4),
     ("alias_of_nothing", "models:\n  m:\n    aliases: [best]\n", "3:5: ", 2),
+    ("alias_twice", "models:\n  m:\n    version: 1\n    aliases: [a, b, a]\n", "4:21: ", 2),
     ("alias_bad", "models:\n  m:\n    aliases: {v3: 1}\n", "3:15: ", 2),
     ("tags_nested", "models:\n  m:\n    tags: {a: {b: c}}\n", "3:5: ", 2),
     ("deploy_unknown", "models:\n  m:\n    version: 1\n    deploy: soon\n", "4:5: deploy is one of", 2),

@@ -201,6 +201,12 @@ static enum code model_check(struct declaration *to, struct item *item, struct e
   if (node->kind != YAML_MAP)
     return node_fail(item->doc, node, err, "a model's entry is a map: path, tags, aliases, ...");
   if (yaml_keys_check(node, members, err)) return doc_fail(item->doc, err);
+  const struct yaml *aliases = yaml_get(node, "aliases");
+  for (const struct yaml *name = aliases && aliases->kind == YAML_LIST ? aliases->first : NULL;
+       name; name = name->next)
+    for (const struct yaml *before = aliases->first; before != name; before = before->next)
+      if (slice_eq(before->text, name->text))
+        return node_fail(item->doc, name, err, "this alias is in the list twice");
   const struct yaml *deploy = yaml_get(node, "deploy"), *path = yaml_get(node, "path");
   if (deploy && deploy->kind == YAML_MAP && yaml_keys_check(deploy, deploys, err))
     return doc_fail(item->doc, err);

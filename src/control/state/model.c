@@ -338,14 +338,15 @@ static bool is_under_way(const struct part *part)
   return release_is_on(model) && release_has(model->release, part->version);
 }
 
-/* Whoever declares a version again that a release has taken back says nothing new: it would be
- * tried and taken back for ever. */
+/* Whoever declares a version again that a release, or a person in it, has taken back says nothing
+ * new: it would be tried and taken back for ever. */
 static bool was_taken_back(const struct part *part)
 {
   const struct catalog_model *model = part->model;
   const struct catalog_release *release = model ? model->release : NULL;
   if (part->pushed || !release || release->rehearse.len || release_is_on(model) ||
-      release->rollout.state != ROLLOUT_ROLLED_BACK || !release_has(release, part->version))
+      !release_has(release, part->version) ||
+      (release->rollout.state != ROLLOUT_ROLLED_BACK && release->rollout.state != ROLLOUT_ABORTED))
     return false;
   fail(part->diff->err, E_ROLLED_BACK,
        "release %u of model '%.*s' took version %u back; declare another version, or deploy it by "
