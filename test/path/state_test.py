@@ -13,8 +13,8 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tenants import As, key_add, operator, tenant  # noqa: E402
-from slipway import (BIN, ROOT, Daemon, cases, expect, expect_eq, expect_in, main, test,  # noqa: E402
-                     wait_for)
+from slipway import (BIN, ROOT, Daemon, cases, expect, expect_eq, expect_in,  # noqa: E402
+                     main, test, wait_for)
 
 FLAG = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"}
 
