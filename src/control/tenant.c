@@ -11,8 +11,10 @@
 
 /* --- the fold --------------------------------------------------------------------------------- */
 
-static void removed(struct catalog_tenant *tenant, const struct event *event)
+static void removed(struct catalog *catalog, struct catalog_tenant *tenant,
+                    const struct event *event)
 {
+  if (event_says(event, "freezes")) freezes_drop(catalog, tenant);
   tenant->removed_seq = event->seq;
   for (uint32_t i = 0; i < tenant->n_models; i++) {
     struct catalog_model *model = tenant->models[i];
@@ -34,7 +36,7 @@ enum code tenant_fold(struct catalog *catalog, struct catalog_tenant *tenant,
     for (uint32_t i = 0; i < tenant->n_models; i++)
       if (release_is_on(tenant->models[i]) || tenant->models[i]->asked)
         return catalog_misfit(event, err, "something of it is under way");
-    removed(tenant, event);
+    removed(catalog, tenant, event);
     return OK;
   }
   if (event_says(event, "quotas") &&
@@ -139,6 +141,7 @@ static bool something_is_held(const struct catalog_tenant *tenant, struct err *e
 static void remove_decide(const struct catalog_tenant *tenant, const struct letter_command *command,
                           struct decision *decision)
 {
+  static const struct event_fact lifted[] = {{{"freezes", 7}, {"lifted", 6}}};
   struct err *err = &decision->err;
   bool force = slice_eq(event_fact(&command->event, "force"), SLICE("true"));
   if (slice_eq(tenant->name, SLICE(TENANT_DEFAULT))) {
@@ -152,8 +155,8 @@ static void remove_decide(const struct catalog_tenant *tenant, const struct lett
     decision_refuse(decision);
   } else {
     struct event *event = append(command, EVENT_TENANT_REMOVED, decision);
-    event->facts = NULL;
-    event->n_facts = 0;
+    event->facts = lifted;
+    event->n_facts = 1;
   }
 }
 

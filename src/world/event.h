@@ -57,7 +57,8 @@ enum event_kind {
    * fact, read in control/tenant.c, and old ledgers say nothing of it. about: what it is for;
    * quotas: what is named of its limits (control/quota.h) */
   EVENT_TENANT_SET,
-  /* tenant: it, its models, keys and flags are gone from now on; its name is never given again */
+  /* tenant: it, its models, keys and flags are gone from now on; its name is never given again.
+   * Fact freezes, where it is said: its freezes, and those of its models (older events say none) */
   EVENT_TENANT_REMOVED,
   EVENT_KEY_ENDS, /* tenant; facts key, expires_ms: it expires then, and no later */
   EVENT_KINDS

@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include "control/command.h"
+#include "control/release/fold.h"
 #include "control/tenant.h"
 #include "store/codec.h"
 #include "golden_fold.h"
@@ -191,6 +192,35 @@ TEST(TN_107_a_removed_tenant_is_gone_and_its_name_taken)
   wish.model = SLICE("m");
   EXPECT_INT(decide(COMMAND_DEPLOY, wish), E_NOT_FOUND);
   catalog_free(catalog);
+}
+
+/* Of events from before there was the fact they stay: an old ledger folds to what it was. */
+TEST(freezes_of_a_removed_tenant_go_with_it)
+{
+  static const struct event_fact scopes[] = {
+      {{"scope", 5}, {"tenant", 6}}, {{"scope", 5}, {"model", 5}}, {{"scope", 5}, {"system", 6}}};
+  for (int old = 0; old < 2; old++) {
+    begin();
+    model_serves();
+    for (int i = 0; i < 3; i++) {
+      struct event freeze = {.kind = EVENT_FREEZE_SET, .tenant = SLICE("acme"),
+                             .model = i == 1 ? SLICE("m") : SLICE_NONE,
+                             .facts = &scopes[i], .n_facts = 1};
+      EXPECT_INT(fold(freeze), OK);
+      freeze.tenant = SLICE("default");
+      if (i == 0) EXPECT_INT(fold(freeze), OK);
+    }
+    EXPECT_INT(catalog->n_freezes, 4);
+    struct event wish = {.tenant = SLICE("acme")};
+    EXPECT_INT(decide(COMMAND_TENANT_REMOVE, with_fact(wish, "force", "true")), OK);
+    struct event event = decision.events[0];
+    if (old) event.n_facts = 0;
+    EXPECT_INT(fold(event), OK);
+    EXPECT_INT(catalog->n_freezes, old ? 4 : 2);
+    EXPECT(old || (slice_eq(catalog->freezes[0].tenant->name, SLICE("default")) &&
+                   catalog->freezes[1].scope == FREEZE_SYSTEM));
+    catalog_free(catalog);
+  }
 }
 
 TEST(the_default_tenant_stays_and_so_does_one_with_something_under_way)

@@ -244,6 +244,17 @@ enum code freeze_fold(struct catalog *catalog, const struct catalog_tenant *tena
   return OK;
 }
 
+void freezes_drop(struct catalog *catalog, const struct catalog_tenant *tenant)
+{
+  uint32_t left = 0;
+  for (uint32_t i = 0; i < catalog->n_freezes; i++) {
+    const struct catalog_freeze *freeze = &catalog->freezes[i];
+    if (freeze->tenant == tenant && freeze->scope != FREEZE_SYSTEM) continue;
+    catalog->freezes[left++] = *freeze;
+  }
+  catalog->n_freezes = left;
+}
+
 void freeze_digest(struct sha256 *sha, const struct catalog *catalog)
 {
   for (uint32_t i = 0; i < catalog->n_freezes; i++) {

@@ -73,6 +73,8 @@ CHECKED enum code freeze_fold(struct catalog *catalog, const struct catalog_tena
 void release_overtaken(struct catalog_model *model);
 
 void release_digest(struct sha256 *sha, const struct catalog_model *model);
+/* The tenant's own and its models' are lifted; the whole server's stay, whoever set them. */
+void freezes_drop(struct catalog *catalog, const struct catalog_tenant *tenant);
 void freeze_digest(struct sha256 *sha, const struct catalog *catalog);
 
 /* A rollout as the text of a fact; at is NULL past the arena's cap. */
