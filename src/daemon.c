@@ -49,7 +49,7 @@
 #include "store/scribe.h"
 #include "webhooks.h"
 
-enum { THREADS_MAX = 64 };
+enum { THREADS_MAX = 64, WORLDS_APART_US = 2000 };
 
 /* A lane owner that lives on a loop, and the loop it lives on. */
 struct home {
@@ -214,6 +214,7 @@ static enum code rooms_make(struct daemon *d, struct err *err)
       .meters = &d->meters,
       .memory_max = settings_models_memory(&d->options),
       .snapshot_events = SNAPSHOT_EVENTS,
+      .worlds_apart_us = WORLDS_APART_US,
       .resident_ns = option_number(&d->options, OPTION_resident_below) * 1000,
       .started_us = d->started_us};
   if (opts.resident_ns == 0) opts.resident_ns = -1;

@@ -395,11 +395,20 @@ static void letter_take(struct control *control, struct mail *mail)
   }
 }
 
+/* When the next world may go out at the earliest: each wakes every loop twice, which predictions
+ * feel, and thousands of changes a second are no reason for as many worlds. */
+static int64_t world_due(const struct control *control)
+{
+  if (!control->publish.serial || control->stopping) return control->now_us;
+  return control->world_us + control->opts.worlds_apart_us;
+}
+
 /* One world for everything that changed; later, when too many are still out. */
 static void world_out(struct control *control)
 {
   if (!control->unshown || control->last_world_out) return;
   if (control->publish.n_books >= control->opts.worlds_max && !control->stopping) return;
+  if (control->now_us < world_due(control)) return;
   control->ready = control->ready || all_came(control);
   struct publish_flags flags = {.ready = control->ready && !control->draining,
                                 .draining = control->draining,
@@ -408,6 +417,7 @@ static void world_out(struct control *control)
   pulse_grow(&control->pulse, control->place.n_slots, control->runs.n_slots);
   publish_world(&control->publish, control->catalog, flags);
   runs_shown(control);
+  control->world_us = control->now_us;
   control->unshown = false;
   control->last_world_out = control->stopping;
 }
@@ -455,8 +465,9 @@ static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, 
     pulse_ask(pulse, now_us);
   }
   if (!told && !control->unshown) return now_us;
-  int64_t pulse_us = control->opts.pulse_us;
-  return pulse->began_us + (pulse->begun == pulse->closed ? pulse_us : pulse_us * 3 / 2);
+  int64_t pulse_us = control->opts.pulse_us, due = world_due(control);
+  int64_t next = pulse->began_us + (pulse->begun == pulse->closed ? pulse_us : pulse_us * 3 / 2);
+  return control->unshown && due > now_us && due < next ? due : next;
 }
 
 int64_t control_turn(struct control *control, int64_t now_us, int64_t wall_ms)

@@ -27,6 +27,7 @@ void pulse_init(struct pulse *pulse, const struct post *post, struct round *judg
 void pulse_deinit(struct pulse *pulse)
 {
   tally_free(pulse->total);
+  while (pulse->n_spare) tally_free(pulse->spare[--pulse->n_spare]);
   ungrab(pulse->loops);
 }
 
@@ -40,6 +41,31 @@ static uint32_t arms_room(const struct pulse *pulse)
   return used + used / 2 + ARMS_MORE;
 }
 
+/* A thousand changes a second are a thousand rounds: each wants empty tallies, in which next to
+ * nothing will be counted. */
+static struct tally *tally_get(struct pulse *pulse)
+{
+  uint32_t arms = arms_room(pulse);
+  while (pulse->n_spare) {
+    struct tally *tally = pulse->spare[--pulse->n_spare];
+    if (tally->n_slots == pulse->cap && tally->n_releases == pulse->releases &&
+        tally->pool_cap >= arms && tally->pool_cap <= 2 * arms)
+      return tally;
+    tally_free(tally);
+  }
+  return tally_new(pulse->cap, arms, pulse->releases);
+}
+
+static void tally_put(struct pulse *pulse, struct tally *tally)
+{
+  if (!tally || pulse->n_spare == PULSE_SPARES) {
+    tally_free(tally);
+    return;
+  }
+  tally_reset(tally);
+  pulse->spare[pulse->n_spare++] = tally;
+}
+
 static void outing_send(struct pulse *pulse, uint32_t loop, uint64_t round)
 {
   struct outing *outing = grab(sizeof *outing);
@@ -47,7 +73,7 @@ static void outing_send(struct pulse *pulse, uint32_t loop, uint64_t round)
   outing->began_us = pulse->began_us;
   outing->letter =
       (struct letter_tally){.mail.kind = LETTER_TALLY,
-                            .tally = tally_new(pulse->cap, arms_room(pulse), pulse->releases),
+                            .tally = tally_get(pulse),
                             .loop = loop};
   pulse->out++;
   tally_predictions(outing->letter.tally, pulse->predictions);
@@ -142,10 +168,7 @@ void pulse_tally_home(struct pulse *pulse, struct letter_tally *letter, int64_t 
   struct outing *outing = LIST_OF(letter, struct outing, letter);
   if (letter->tally) tally_merge(pulse->total, letter->tally);
   if (letter->tally) predictions_size(pulse, letter->tally);
-  if (pulse->judged)
-    round_take(pulse->judged, letter->tally);
-  else
-    tally_free(letter->tally);
+  if (!pulse->judged || !round_take(pulse->judged, letter->tally)) tally_put(pulse, letter->tally);
   pulse->out--;
   if (outing->round) {
     pulse->loops[outing->letter.loop].home = outing->round;

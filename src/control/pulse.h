@@ -22,6 +22,8 @@ struct pulse_loop {
   int64_t home_us;     /* when the latter began */
 };
 
+enum { PULSE_SPARES = 8 };
+
 struct pulse {
   const struct post *post;
   struct tally *total;  /* since start */
@@ -35,6 +37,8 @@ struct pulse {
   uint64_t asked; /* the round somebody waits for; > begun: to be begun when this one closes */
   uint32_t round_out, out;   /* letters not home: of the open round, in all */
   int64_t began_us, done_us; /* when rounds `begun` and `done` began */
+  struct tally *spare[PULSE_SPARES]; /* home again and emptied */
+  uint32_t n_spare;
 };
 
 void pulse_init(struct pulse *pulse, const struct post *post, struct round *judged);

@@ -3,12 +3,17 @@
  * SPDX-License-Identifier: MIT */
 #include "jobs/job.h"
 
+#include <sys/resource.h>
+
 #include "base/mem.h"
 #include "jobs/folder.h"
 #include "jobs/inspect/inspector.h"
 #include "jobs/inspect/rules.h"
 #include "jobs/load.h"
 #include "jobs/trial.h"
+
+/* A load takes a core for a while; predictions and decisions come first. */
+enum { NICE = 15 };
 
 struct job {
   struct mailbox box;
@@ -85,6 +90,7 @@ static void unload_answer(struct letter_unload *letter)
 void job_main(void *arg)
 {
   struct job *job = arg;
+  setpriority(PRIO_PROCESS, 0, NICE); /* on Linux: of this thread alone */
   while (!job->stop) {
     struct mail *mail = mailbox_wait(&job->box, INT64_MAX);
     while (mail) {

@@ -49,6 +49,33 @@ void tally_free(struct tally *tally)
   ungrab(tally);
 }
 
+void tally_reset(struct tally *tally)
+{
+  struct tally was = *tally;
+  for (uint32_t i = 0; i < was.n_slots; i += MARKS)
+    for (uint64_t left = was.marks[i / MARKS]; left; left &= left - 1)
+      memset(&tally->slots[i + (uint32_t)__builtin_ctzll(left)], 0, sizeof *tally->slots);
+  memset(was.marks, 0, (was.n_slots + MARKS - 1) / MARKS * sizeof *was.marks);
+  if (was.pool_used) {
+    memset(was.arms, 0, was.n_slots * sizeof *was.arms);
+    memset(was.pool, 0, was.pool_used * sizeof *was.pool);
+  }
+  if (was.n_releases) {
+    memset(was.releases, 0, was.n_releases * sizeof *was.releases);
+    memset(was.locals, 0, was.n_releases * sizeof *was.locals);
+  }
+  ungrab(was.predictions);
+  ungrab(was.inputs);
+  *tally = (struct tally){.n_slots = was.n_slots,
+                          .n_releases = was.n_releases,
+                          .arms = was.arms,
+                          .pool = was.pool,
+                          .pool_cap = was.pool_cap,
+                          .releases = was.releases,
+                          .locals = was.locals,
+                          .marks = was.marks};
+}
+
 struct arm_tally *tally_arm(struct tally *tally, uint32_t slot)
 {
   must(slot < tally->n_slots);

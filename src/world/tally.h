@@ -66,6 +66,8 @@ struct tally *tally_new(uint32_t n_slots, uint32_t arms, uint32_t releases); /* 
 /* Room for n predictions more than none; at most once. */
 void tally_predictions(struct tally *tally, uint32_t n);
 void tally_free(struct tally *tally);
+/* As new, without room for predictions. Costs what was counted, not what there is room for. */
+void tally_reset(struct tally *tally);
 /* The slot, to count into. */
 struct version_tally *tally_slot(struct tally *tally, uint32_t slot);
 /* Adds all but arms, releases and predictions. into has at least as many slots as from. */

@@ -23,8 +23,9 @@ TEST(arms_of_all_tallies_are_one)
   round_take(&round, tally_with(4, 1, 10, 0));
   round_take(&round, tally_with(4, 1, 5, 0));
   round_take(&round, tally_with(8, 6, 3, 0)); /* the world has grown */
-  round_take(&round, tally_new(8, 0, 0));
-  round_take(&round, NULL);
+  struct tally *empty = tally_new(8, 0, 0);
+  EXPECT(!round_take(&round, empty) && !round_take(&round, NULL));
+  tally_free(empty);
   EXPECT_INT(round_arm(&round, 1)->requests, 15);
   EXPECT_INT(round_arm(&round, 1)->total_us.at[7], 15);
   EXPECT_INT(round_arm(&round, 6)->requests, 3);

@@ -83,3 +83,27 @@ TEST(batch_sizes_stay_sorted_and_the_rest_is_summed)
   EXPECT_INT(v->batches[TALLY_BATCH_SIZES - 1].infer.count, 25);
   tally_free(tally);
 }
+
+TEST(a_tally_that_was_reset_is_as_new)
+{
+  struct rand rand;
+  struct tally *tally = tally_new(70, 2, 1);
+  struct tally *sum = tally_new(70, 0, 0), *nothing = tally_new(70, 0, 0);
+  rand_seed(&rand, 5);
+  tally_predictions(tally, 8);
+  fill(tally, &rand);
+  struct arm_tally *arm = tally_arm(tally, 69), none;
+  memset(&none, 0, sizeof none);
+  memset(arm, 1, sizeof *arm);
+  tally->releases[0].touched = true;
+  tally_reset(tally);
+  tally_merge(sum, tally);
+  EXPECT(same(sum, nothing));
+  EXPECT(!tally->predictions && !tally->predictions_cap && !tally->releases[0].touched);
+  EXPECT(tally->pool_used == 0 && tally->pool_cap == 2 && !tally->arms[69] && !tally->marks[1]);
+  arm = tally_arm(tally, 3);
+  EXPECT(arm && memcmp(arm, &none, sizeof none) == 0);
+  tally_free(tally);
+  tally_free(sum);
+  tally_free(nothing);
+}

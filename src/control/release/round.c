@@ -64,21 +64,19 @@ static bool releases_take(struct round *round, const struct tally *tally)
   return lent;
 }
 
-void round_take(struct round *round, struct tally *tally)
+bool round_take(struct round *round, struct tally *tally)
 {
-  if (!tally) return;
+  if (!tally) return false;
   bool arms = arms_take(round, tally), releases = releases_take(round, tally);
   round->missed += tally->arms_missed;
   if (tally->pool_used > round->arms_most) round->arms_most = tally->pool_used;
-  if (!arms && !releases) {
-    tally_free(tally);
-    return;
-  }
+  if (!arms && !releases) return false;
   if (round->n_kept == round->kept_cap) {
     round->kept_cap = round->kept_cap ? 2 * round->kept_cap : 8;
     round->kept = grab_more(round->kept, round->kept_cap * sizeof(struct tally *));
   }
   round->kept[round->n_kept++] = tally;
+  return true;
 }
 
 const struct arm_tally *round_arm(const struct round *round, uint32_t slot)

@@ -23,8 +23,9 @@ struct round {
 
 void round_init(struct round *round);
 void round_deinit(struct round *round);
-/* tally: taken, freed when it has lent nothing. */
-void round_take(struct round *round, struct tally *tally);
+/* True: the tally is taken, for something is lent from it until the next reset. Else it is the
+ * caller's still, with nothing in it that the round needs; NULL, too. */
+bool round_take(struct round *round, struct tally *tally);
 const struct arm_tally *round_arm(const struct round *round, uint32_t slot); /* NULL: none */
 const struct release_tally *round_release(const struct round *round, uint32_t slot);
 /* What is there of this slot is not counted. */
