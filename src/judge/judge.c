@@ -131,7 +131,8 @@ void trial_begin(struct trial *trial, const struct plan *plan)
     result_init(&trial->closed_by[arm], trial, GATE_PERSON);
     trial->closed_by[arm].state = GATE_IDLE;
   }
-  for (int i = 0; i < PLAN_SEGMENTS_MAX; i++) trial->segments[i].log_e = M_NAN;
+  for (int i = 0; i < PLAN_SEGMENTS_MAX; i++)
+    for (uint32_t arm = 0; arm < ARMS_MAX; arm++) trial->segments[i].log_e[arm] = M_NAN;
   for (int i = 0; i < GATE_COUNT; i++) {
     result_init(&trial->results[i], trial, (enum gate_id)i);
     trial->results[i].state = GATE_IDLE;

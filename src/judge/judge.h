@@ -4,7 +4,7 @@
  *   trial_begin -> trial_step_begin(step 0, baseline) -> trial_look ... -> trial_step_begin(1) ...
  *
  * A trial is all that is frozen for a release and all that was counted since: sizeof (struct trial)
- * is below 128 KiB, so a thousand releases fit in memory. It points into itself: it may not be
+ * is below 192 KiB, so a thousand releases fit in memory. It points into itself: it may not be
  * copied or moved but by trial_copy. Only what trial_ functions return is of interest elsewhere;
  * gates (gate.h) read the rest.
  *
@@ -160,10 +160,10 @@ struct trial_window { /* one minute of an instance's memory */
 
 enum { SEGMENT_ERRORS, SEGMENT_SLOW, SEGMENT_ROWS };
 
-struct trial_segment {                     /* of the release */
-  struct detector_pass rows[SEGMENT_ROWS]; /* harm side, never restarted */
-  double log_e;                            /* mean over rows; NaN: no request yet */
-  uint64_t requests[2], errors[2], slow[2];
+struct trial_segment { /* of the release, by arm; evidence is a candidate's */
+  struct detector_pass rows[ARMS_MAX][SEGMENT_ROWS]; /* harm side, never restarted */
+  double log_e[ARMS_MAX];                            /* mean over rows; NaN: no request yet */
+  uint64_t requests[ARMS_MAX], errors[ARMS_MAX], slow[ARMS_MAX];
 };
 
 struct trial_counts { /* one look, for the record */

@@ -124,42 +124,29 @@ static void ratio_count(struct trial *trial, const struct look *look)
     trial->ratio_units[arm] += look->arms[arm].units;
 }
 
-static void segment_count(struct trial *trial, const struct look *look, uint32_t i,
-                          const struct count_step *shared)
+/* One candidate in one segment, against stable there. */
+static void segment_step(struct trial *trial, const struct look *look, uint32_t i, uint32_t arm,
+                         const struct count_step *shared)
 {
   struct trial_segment *segment = &trial->segments[i];
   const struct look_segment *seen = &look->segments[i];
-  const struct detector_limits *limits = trial->limits[ARM_CANDIDATE];
-  if (!seen->requests[0] && !seen->requests[1]) return;
+  const struct detector_limits *limits = trial->limits[arm];
+  struct detector_pass *rows = segment->rows[arm];
   struct count_step own;
+  if (!seen->requests[arm] && !seen->requests[ARM_STABLE]) return;
   if (trial->plan.sticky_by.kind != BY_REQUEST || look->uneven) {
-    count_step_set(&own, COUNT_HARM, count_share(seen->requests[0], seen->requests[1]),
+    count_step_set(&own, COUNT_HARM, count_share(seen->requests[arm], seen->requests[ARM_STABLE]),
                    gate_margin(trial, GATE_SEGMENTS));
     shared = &own;
   }
-  for (int side = 0; side < 2; side++) {
-    segment->requests[side] += seen->requests[side];
-    segment->errors[side] += seen->errors[side];
-    segment->slow[side] += seen->slow[side];
-  }
-  detector_pass_step(&segment->rows[SEGMENT_ERRORS], &limits[BASELINE_ERRORS], shared,
-                     seen->errors[0], seen->errors[1]);
+  detector_pass_step(&rows[SEGMENT_ERRORS], &limits[BASELINE_ERRORS], shared, seen->errors[arm],
+                     seen->errors[ARM_STABLE]);
   if (trial->baseline.slow.used[SLOW_P99] && !is_warming(trial, look))
-    detector_pass_step(&segment->rows[SEGMENT_SLOW], &limits[SLOW_P99], shared, seen->slow[0],
-                       seen->slow[1]);
-  double rows[SEGMENT_ROWS] = {detector_pass_log_e(&segment->rows[SEGMENT_ERRORS]),
-                               detector_pass_log_e(&segment->rows[SEGMENT_SLOW])};
-  segment->log_e = m_log_mean(rows, SEGMENT_ROWS);
-}
-
-/* All candidates against stable: their segments are counted as one. */
-static double pooled_share(const struct trial *trial, const struct look *look)
-{
-  double own = 0, stable = look->weights[ARM_STABLE];
-  if (trial->n_arms == ARM_MORE) return trial_share(trial, look, ARM_CANDIDATE);
-  for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1))
-    own += look->weights[arm];
-  return own > 0 && stable > 0 ? own / (own + stable) : 0;
+    detector_pass_step(&rows[SEGMENT_SLOW], &limits[SLOW_P99], shared, seen->slow[arm],
+                       seen->slow[ARM_STABLE]);
+  double both[SEGMENT_ROWS] = {detector_pass_log_e(&rows[SEGMENT_ERRORS]),
+                               detector_pass_log_e(&rows[SEGMENT_SLOW])};
+  segment->log_e[arm] = m_log_mean(both, SEGMENT_ROWS);
 }
 
 static void segments_count(struct trial *trial, const struct look *look)
@@ -167,8 +154,17 @@ static void segments_count(struct trial *trial, const struct look *look)
   struct count_step shared;
   if (!look->n_segments || !plan_gate_acts(&trial->plan, GATE_SEGMENTS, STEP_CANARY)) return;
   if (look->n_segments > trial->n_segments) trial->n_segments = look->n_segments;
-  count_step_set(&shared, COUNT_HARM, pooled_share(trial, look), gate_margin(trial, GATE_SEGMENTS));
-  for (uint32_t i = 0; i < look->n_segments; i++) segment_count(trial, look, i, &shared);
+  for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1)) {
+    count_step_set(&shared, COUNT_HARM, trial_share(trial, look, arm),
+                   gate_margin(trial, GATE_SEGMENTS));
+    for (uint32_t i = 0; i < look->n_segments; i++) segment_step(trial, look, i, arm, &shared);
+  }
+  for (uint32_t i = 0; i < look->n_segments; i++)
+    for (uint32_t arm = 0; arm < trial->n_arms; arm++) {
+      trial->segments[i].requests[arm] += look->segments[i].requests[arm];
+      trial->segments[i].errors[arm] += look->segments[i].errors[arm];
+      trial->segments[i].slow[arm] += look->segments[i].slow[arm];
+    }
 }
 
 /* Slopes are medians of all pairs of windows: asked for once a window, not once a look. */

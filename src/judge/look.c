@@ -140,11 +140,14 @@ static void look_walk(struct coder *coder, struct look *look)
   if (look->killed >= ARM_BIT(look->n_arms)) coder->bad = true;
   for (uint32_t i = 0; i < look->n_arms; i++) arm_walk(coder, &look->arms[i]);
   for (uint32_t i = 0; i < look->n_segments; i++)
-    for (int side = 0; side < 2; side++) {
-      number(coder, &look->segments[i].requests[side]);
-      number(coder, &look->segments[i].errors[side]);
-      number(coder, &look->segments[i].slow[side]);
+    for (uint32_t arm = 0; arm < (coder->version > 3 ? look->n_arms : 2); arm++) {
+      number(coder, &look->segments[i].requests[arm]);
+      number(coder, &look->segments[i].errors[arm]);
+      number(coder, &look->segments[i].slow[arm]);
     }
+  /* Before, candidates were one: what several did together says nothing of any. */
+  if (coder->version < 4 && look->n_arms > ARM_MORE)
+    memset(look->segments, 0, sizeof look->segments);
   for (int i = 0; i < AGREE_COUNTS; i++) number(coder, &look->agree.at[i]);
   number(coder, &look->copies_failed);
   number(coder, &look->copies_shed);
@@ -202,10 +205,10 @@ void look_merge(struct look *into, const struct look *from)
   into->n_segments = into->n_segments > from->n_segments ? into->n_segments : from->n_segments;
   for (uint32_t i = 0; i < from->n_arms; i++) arm_merge(&into->arms[i], &from->arms[i]);
   for (uint32_t i = 0; i < from->n_segments; i++)
-    for (int side = 0; side < 2; side++) {
-      into->segments[i].requests[side] += from->segments[i].requests[side];
-      into->segments[i].errors[side] += from->segments[i].errors[side];
-      into->segments[i].slow[side] += from->segments[i].slow[side];
+    for (uint32_t arm = 0; arm < from->n_arms; arm++) {
+      into->segments[i].requests[arm] += from->segments[i].requests[arm];
+      into->segments[i].errors[arm] += from->segments[i].errors[arm];
+      into->segments[i].slow[arm] += from->segments[i].slow[arm];
     }
   agree_merge(&into->agree, &from->agree);
   into->copies_failed += from->copies_failed;
@@ -278,9 +281,9 @@ static enum code arm_check(const struct look_arm *arm, uint32_t i, struct err *e
 static enum code segment_check(const struct look_segment *segment, uint32_t i, struct err *err)
 {
   char at[48];
-  for (int side = 0; side < 2; side++) {
-    uint64_t n = segment->requests[side];
-    if (n <= M_COUNT_MAX && segment->errors[side] <= n && segment->slow[side] <= n) continue;
+  for (int arm = 0; arm < ARMS_MAX; arm++) {
+    uint64_t n = segment->requests[arm];
+    if (n <= M_COUNT_MAX && segment->errors[arm] <= n && segment->slow[arm] <= n) continue;
     snprintf(at, sizeof at, "segments[%u]", i);
     return refuse(err, at, "counts more than it can");
   }

@@ -17,7 +17,8 @@
  * Journal form: a version byte, then varints; zero stretches cost two bytes. Reading takes bytes
  * from anywhere: E_INVALID_ARGUMENT for what look_write would not have written, now or in an older
  * version; nothing is allocated. Version 1 had no `costed`: every answer was. Version 2
- * had no calibration.
+ * had no calibration. Version 3 counted segments of all candidates together: of several they are
+ * left out.
  * SPDX-License-Identifier: MIT */
 #ifndef JUDGE_LOOK_H
 #define JUDGE_LOOK_H
@@ -27,8 +28,8 @@
 #include "stat/calibration.h"
 #include "stat/slow.h"
 
-enum { LOOK_VERSION = 3, LOOK_BINS_MAX = 32 };
-enum { LOOK_BYTES_MAX = 20 << 10 }; /* no look is longer at rest: 1,900 numbers of ten bytes */
+enum { LOOK_VERSION = 4, LOOK_BINS_MAX = 32 };
+enum { LOOK_BYTES_MAX = 32 << 10 }; /* no look is longer at rest: 3,100 numbers of ten bytes */
 
 struct look_arm {
   uint64_t requests; /* answers that count */
@@ -36,22 +37,21 @@ struct look_arm {
   uint64_t timeouts;
   uint64_t timed;           /* answers with a latency: successes and timeouts */
   uint64_t slow[SLOW_ROWS]; /* of these, at or above the step's threshold */
-  uint64_t units; /* units (users, or requests without sticky_by) seen first in this look */
+  uint64_t units;  /* units (users, or requests without sticky_by) seen first in this look */
   uint64_t costed; /* answers whose CPU time was measured: of all, or of some by lot */
   uint64_t cpu_us; /* of those */
   /* Of one instance: held between runs, and the most inside of one; 0: not measured. */
   uint64_t steady_bytes, peak_bytes;
-  uint64_t bins[LOOK_BINS_MAX];      /* answers by frozen bin or label */
-  uint64_t inputs[LOOK_BINS_MAX];    /* inputs by frozen bin */
-  struct mean_arm metric;            /* outcomes that matured in this look */
-  struct calibration calibration;    /* scores of units whose outcome did */
+  uint64_t bins[LOOK_BINS_MAX];   /* answers by frozen bin or label */
+  uint64_t inputs[LOOK_BINS_MAX]; /* inputs by frozen bin */
+  struct mean_arm metric;         /* outcomes that matured in this look */
+  struct calibration calibration; /* scores of units whose outcome did */
 };
 
-/* Errors and slow-at-p99 of one segment (a value of a declared field); [ARM_CANDIDATE] all
- * candidates together, [ARM_STABLE]. A
- * segment keeps its place for the whole release; the values' names are the caller's. */
+/* Errors and slow-at-p99 of one segment (a value of a declared field), by arm. A segment keeps its
+ * place for the whole release; the values' names are the caller's. */
 struct look_segment {
-  uint64_t requests[2], errors[2], slow[2];
+  uint64_t requests[ARMS_MAX], errors[ARMS_MAX], slow[ARMS_MAX];
 };
 
 struct look {
@@ -63,7 +63,7 @@ struct look {
   uint32_t copied;            /* shadow: share of requests copied, of PLAN_WHOLE */
   bool uneven; /* weights may have changed inside, or requests were diverted: shares as realised */
   bool stale;  /* not all that was answered is in it: a loop is silent, or a tally was full */
-  uint32_t killed; /* bit per arm that a node's kill rule sent to zero */
+  uint32_t killed;     /* bit per arm that a node's kill rule sent to zero */
   uint32_t n_segments; /* known so far */
   struct look_arm arms[ARMS_MAX];
   struct look_segment segments[PLAN_SEGMENTS_MAX];

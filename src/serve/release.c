@@ -282,15 +282,15 @@ static uint64_t segment_hash(uint32_t i, struct slice value)
 _Static_assert((SEGMENT_FIELDS_MAX << 3 | 7) < 0x80, "short values and long ones are apart");
 
 static void segment_add(struct release_tally *tally, uint64_t hash, struct slice field,
-                        struct slice value, uint32_t side, bool failed, bool slow)
+                        struct slice value, uint32_t arm, bool failed, bool slow)
 {
   for (uint32_t i = 0; i < SEGMENTS_MAX; i++) {
     struct segment_tally *to = &tally->segments[i];
     if (to->hash && to->hash != hash) continue;
     if (!to->hash) segment_name(to, hash, field, value);
-    to->requests[side]++;
-    to->errors[side] += failed;
-    to->slow[side] += slow;
+    to->requests[arm]++;
+    to->errors[arm] += failed;
+    to->slow[arm] += slow;
     return;
   }
 }
@@ -323,10 +323,9 @@ void release_answered(struct call *call, bool failed, bool slow)
   local->failed[arm] = local->failed[arm] << 1 | failed;
   if (local->answered[arm] < KILL_ANSWERS) local->answered[arm]++;
   if (failed && arm != ARM_STABLE && !(local->killed & ARM_BIT(arm))) kill_check(&place, arm);
-  uint32_t side = arm == ARM_STABLE ? ARM_STABLE : ARM_CANDIDATE;
   for (uint32_t i = 0; i < split->n_segments; i++) {
     struct slice value = segment_value(call, split->segments[i], &local->segment_at[i]);
     if (!value.len) continue;
-    segment_add(place.tally, segment_hash(i, value), split->segments[i], value, side, failed, slow);
+    segment_add(place.tally, segment_hash(i, value), split->segments[i], value, arm, failed, slow);
   }
 }

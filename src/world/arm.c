@@ -101,10 +101,10 @@ static void segment_merge(struct release_tally *into, const struct segment_tally
       *to = *from;
       return;
     }
-    for (int side = 0; side < SIDES; side++) {
-      to->requests[side] += from->requests[side];
-      to->errors[side] += from->errors[side];
-      to->slow[side] += from->slow[side];
+    for (int arm = 0; arm < ARMS_MAX; arm++) {
+      to->requests[arm] += from->requests[arm];
+      to->errors[arm] += from->errors[arm];
+      to->slow[arm] += from->slow[arm];
     }
     return;
   }

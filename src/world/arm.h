@@ -26,8 +26,6 @@ enum {
   SEGMENT_TEXT_MAX = 32,
 };
 
-enum { SIDES = 2 }; /* [ARM_CANDIDATE]: of all candidates together */
-
 /* What a model held when it answered: the least after a run, so that what other runs need at that
  * moment is mostly not in it, and the most inside of one. 0: not measured. */
 struct memory_tally {
@@ -78,7 +76,7 @@ struct segment_tally {
   uint64_t hash;               /* of field and value; 0: unused */
   char text[SEGMENT_TEXT_MAX]; /* "x-country=de", cut */
   uint8_t text_len;
-  uint32_t requests[SIDES], errors[SIDES], slow[SIDES]; /* slow: at p99 */
+  uint32_t requests[ARMS_MAX], errors[ARMS_MAX], slow[ARMS_MAX]; /* slow: at p99 */
 };
 
 /* Of one running release. */

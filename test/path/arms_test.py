@@ -10,7 +10,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from models import push, serve, want  # noqa: E402
-from releases import Load, begin, body, broken, files, gate, reaches, release, say  # noqa: E402
+from releases import (Load, begin, body, broken, files, gate, reaches, release,  # noqa: E402
+                      say, with_past)
 from slipway import (ROOT, SLOW, Daemon, expect, expect_eq, expect_in, main, test,  # noqa: E402
                      wait_for)
 
@@ -227,6 +228,27 @@ def a_candidate_that_breaks_the_contract_is_named_before_any_traffic():
         expect_eq((now["why"], weights(now)), ("load", [0, 1, 0]))
         expect_in("candidate-2 (version 3): output 'x' differs", now["warnings"][0])
         wait_for(lambda: states(d) == {1: "READY", 2: "STORED", 3: "FAILED"}, 10, "all let go")
+
+
+@test
+def a_segment_that_suffers_from_one_candidate_takes_that_one_out():
+    """Slow answers are judged per segment and candidate: the other candidate goes on."""
+    with Daemon() as d:
+        three(d, files(delay_us=30000))
+        with Load(d, rate=250, headers=lambda crew, n: {
+                "x-user": "u-%d-%d" % (crew, n % 200), "x-country": ("de", "fr")[n % 2]}) as load:
+            with_past(load)
+            begin(d, PLAN % ("", MATURITY) + "segments: [header:x-country]\n"
+                  "gates: {errors: off, latency: off, memory: off, cost: off, prediction: off, "
+                  "sample_ratio: off, segments: {on_harm: rollback}}\n", version=2)
+            now = wait_for(lambda: release(d)["arms"][2]["closed"] and release(d), 60, "harm")
+        expect_eq((now["state"], now["why"]), ("running", "arm_closed"))
+        expect_eq([a["closed"] for a in now["arms"]], [False, False, True])
+        closed, = now["verdict"]["closed"]
+        expect_eq((closed["arm"], closed["gate"]), ("candidate-2", "segments"))
+        expect(closed["segment"] in ("x-country=de", "x-country=fr"), closed)
+        replay = d.cli("release", "replay", "m/1")
+        expect_eq(replay.returncode, 0, replay.stdout, replay.stderr)
 
 
 @test

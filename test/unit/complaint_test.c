@@ -103,7 +103,7 @@ static uint64_t until_harm(struct rig_arm candidate, struct rig_arm stable, doub
 TEST(argo_rollouts_1107_a_judge_has_bounded_memory)
 {
   struct verdict verdict;
-  EXPECT(sizeof(struct trial) <= 128 << 10);
+  EXPECT(sizeof(struct trial) <= 192 << 10);
   uint64_t grabs = grab_count();
   EXPECT_INT(until_harm(rig_healthy, rig_healthy, 0.05, 1200, &verdict), 1201);
   EXPECT_INT(grab_count(), grabs);

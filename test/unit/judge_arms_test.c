@@ -174,29 +174,73 @@ TEST(harm_of_the_chosen_arm_is_the_releases)
   verdict.kind = VERDICT_UNDECIDED;
 }
 
-TEST(harm_that_no_single_arm_has_is_the_releases)
+static void segments_begin(uint32_t n_arms, enum gate_act act)
+{
+  struct baseline baseline = rig_baseline();
+  plan_set(n_arms);
+  plan.n_segments = 1;
+  plan.segments[0].kind = BY_TENANT;
+  plan.gates[GATE_SEGMENTS].on_harm = act;
+  for (int gate = 0; gate < GATE_COUNT; gate++) plan.gates[gate].off = gate != GATE_SEGMENTS;
+  trial_begin(&trial, &plan);
+  trial_step_begin(&trial, 0, &baseline);
+}
+
+/* n segments; `bad`, if any, fails in segment 2 ten times as often. */
+static void segments_look(struct rand *rand, uint32_t n, uint32_t bad)
+{
+  look_set(rand, &trial);
+  look.n_segments = n;
+  for (uint32_t i = 0; i < n; i++)
+    for (uint32_t arm = 0; arm < trial.n_arms; arm++) {
+      if (trial.closed & ARM_BIT(arm)) continue;
+      look.segments[i].requests[arm] = rig_poisson(rand, 30.0 * plan.ab.weights[arm] / 25e6);
+      look.segments[i].errors[arm] =
+          rig_binomial(rand, look.segments[i].requests[arm], arm == bad && i == 2 ? 0.1 : 0.01);
+    }
+  trial_look(&trial, &look, &verdict);
+}
+
+TEST(a_segment_that_one_candidate_harms_closes_that_one)
 {
   struct rand rand;
   rand_seed(&rand, 14);
-  plan_set(3);
-  plan.n_segments = 1;
-  plan.segments[0].kind = BY_TENANT;
-  plan.gates[GATE_SEGMENTS].on_harm = ACT_ROLLBACK;
-  struct baseline baseline = rig_baseline();
-  trial_begin(&trial, &plan);
-  trial_step_begin(&trial, 0, &baseline);
-  for (int i = 0; i < 120 && verdict.kind != VERDICT_HARM; i++) {
-    look_set(&rand, &trial);
-    look.n_segments = 1;
-    look.segments[0] =
-        (struct look_segment){.requests = {66, 34}, .errors = {rig_poisson(&rand, 6), 0}};
-    trial_look(&trial, &look, &verdict);
-  }
-  EXPECT_INT(verdict.kind, VERDICT_HARM);
-  EXPECT_INT(verdict.by, GATE_SEGMENTS);
-  EXPECT(verdict.gates[GATE_SEGMENTS].whole);
-  EXPECT_INT(verdict.closed, 0);
+  segments_begin(4, ACT_ROLLBACK);
+  for (int i = 0; i < 200 && !trial.closed; i++) segments_look(&rand, 5, 3);
+  EXPECT_INT(trial.closed, ARM_BIT(3));
+  EXPECT(verdict.kind != VERDICT_HARM);
+  const struct gate_result *by = &trial.closed_by[3];
+  EXPECT_INT(by->gate, GATE_SEGMENTS);
+  EXPECT_INT(by->row, 2);
+  EXPECT_INT(by->bits, 1 << 2);
+  EXPECT(!by->whole);
+  EXPECT(by->x_c > 10 && by->x_c > 3 * by->x_b);
+  char text[EXPLAIN_TEXT_MAX];
+  gate_sentence(&trial, by, text);
+  EXPECT(strstr(text, "candidate-3: segment 2: bad answers") != NULL);
+  for (int i = 0; i < 200; i++) segments_look(&rand, 5, 3);
+  EXPECT_INT(trial.closed, ARM_BIT(3)); /* and nobody else */
+  for (int i = 0; i < 400 && !(trial.closed & ARM_BIT(0)); i++) segments_look(&rand, 5, 0);
+  EXPECT_INT(trial.closed, ARM_BIT(3) | ARM_BIT(0));
+  for (int i = 0; i < 400 && verdict.kind != VERDICT_HARM; i++) segments_look(&rand, 5, 2);
+  EXPECT_INT(verdict.kind, VERDICT_HARM); /* the last one */
+  EXPECT_INT(verdict.gates[GATE_SEGMENTS].arm, 2);
   verdict.kind = VERDICT_UNDECIDED;
+}
+
+/* Each of seven candidates has a seventh of the rate: together they are no louder than one. */
+TEST(segments_of_many_candidates_raise_no_more_false_alarms_than_those_of_one)
+{
+  struct rand rand;
+  rand_seed(&rand, 17);
+  uint32_t alarms = 0;
+  for (int run = 0; run < 60; run++) {
+    segments_begin(8, ACT_PAUSE);
+    for (int i = 0; i < 60; i++) segments_look(&rand, 8, ARM_NONE);
+    EXPECT(fabs(verdict.gates[GATE_SEGMENTS].bar - log(8 * 7 / 0.05)) < 1e-9);
+    alarms += verdict.gates[GATE_SEGMENTS].state == GATE_HARM;
+  }
+  EXPECT(alarms <= 6); /* 5 % of 60 are 3 */
 }
 
 TEST(a_winner_beats_each_other_open_arm)
@@ -495,8 +539,9 @@ TEST(the_first_thing_in_the_way_of_a_winner_is_named_with_numbers)
   EXPECT(unwon.have == 300 && unwon.want == 500);
   EXPECT(fabs(unwon.in_s - 10 * 86400 * 200 / 300.0) < 1);
   unwon_sentence(&trial, &unwon, text);
-  EXPECT_STR(text, "nobody has won yet: candidate-2 has outcomes of 300 users, and needs 500; about "
-                   "7 days more at this rate");
+  EXPECT_STR(text,
+             "nobody has won yet: candidate-2 has outcomes of 300 users, and needs 500; about "
+             "7 days more at this rate");
   outcomes_set((uint64_t[]){400, 500, 500}, (uint64_t[]){40, 50, 75}, day);
   EXPECT(trial_unwon(&trial, &unwon));
   EXPECT_INT(unwon.what, UNWON_INTERVAL);

@@ -43,7 +43,11 @@ static void fill(struct rand *rand, struct look *look, bool big)
   }
   look->n_segments = (uint32_t)(rand_u64(rand) % (PLAN_SEGMENTS_MAX + 1));
   for (uint32_t i = 0; i < look->n_segments; i += 3)
-    look->segments[i] = (struct look_segment){{most, 5}, {2, 0}, {1, 5}};
+    for (uint32_t arm = 0; arm < look->n_arms; arm++) {
+      look->segments[i].requests[arm] = arm ? 5 + arm : most;
+      look->segments[i].errors[arm] = arm ? 0 : 2;
+      look->segments[i].slow[arm] = arm ? 5 : 1;
+    }
   look->agree.at[0] = big ? M_COUNT_MAX / AGREE_COUNTS : 900;
   look->agree.at[64] = 3;
   look->copies_failed = 1;
@@ -127,14 +131,12 @@ TEST(a_look_of_version_1_is_read_as_it_was_meant)
 /* Version 2 had no calibration: what follows the metric is the next arm. */
 TEST(a_look_of_version_2_is_read_as_it_was_meant)
 {
-  static const unsigned char old[] = {0x02, 0x07, 0xe8, 0x07, 0x88, 0x27, 0x02, 0x00, 0x00, 0xc0,
-                                      0x96, 0xb1, 0x02, 0xc0, 0xab, 0xa6, 0x2d, 0x00, 0x03, 0x0a,
-                                      0x00, 0x01, 0x0a, 0x00, 0x03, 0x0a, 0x00, 0x43, 0x03, 0x80,
-                                      0x80, 0x80, 0x80, 0x10, 0x00, 0x00, 0x80, 0x80, 0x80, 0x80,
-                                      0x80, 0x80, 0x80, 0x80, 0x40, 0x00, 0x04, 0x1e, 0x00, 0x01,
-                                      0x1e, 0x0f, 0x00, 0x47, 0x05, 0x80, 0x80, 0x80, 0x80, 0x10,
-                                      0x00, 0x00, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
-                                      0x40, 0x00, 0x46, 0x09};
+  static const unsigned char old[] = {
+      0x02, 0x07, 0xe8, 0x07, 0x88, 0x27, 0x02, 0x00, 0x00, 0xc0, 0x96, 0xb1, 0x02, 0xc0, 0xab,
+      0xa6, 0x2d, 0x00, 0x03, 0x0a, 0x00, 0x01, 0x0a, 0x00, 0x03, 0x0a, 0x00, 0x43, 0x03, 0x80,
+      0x80, 0x80, 0x80, 0x10, 0x00, 0x00, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40,
+      0x00, 0x04, 0x1e, 0x00, 0x01, 0x1e, 0x0f, 0x00, 0x47, 0x05, 0x80, 0x80, 0x80, 0x80, 0x10,
+      0x00, 0x00, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40, 0x00, 0x46, 0x09};
   struct slice text = {(const char *)old, sizeof old};
   EXPECT_INT(look_read(&one, &text, NULL), OK);
   EXPECT_INT(text.len, 0);
@@ -145,6 +147,29 @@ TEST(a_look_of_version_2_is_read_as_it_was_meant)
   EXPECT_INT(one.arms[1].metric.n, 5);
   EXPECT_INT((int64_t)calibration_count(&one.arms[0].calibration), 0);
   EXPECT_INT(one.copies_shed, 9);
+}
+
+/* Version 3 had two sides of a segment. Of two arms they are the arms; of three, nobody's. */
+TEST(a_look_of_version_3_has_segments_of_two_arms_alone)
+{
+  for (uint32_t n_arms = 2; n_arms <= 3; n_arms++) {
+    look_init(&two, 5, n_arms);
+    for (uint32_t arm = 0; arm < n_arms; arm++) two.weights[arm] = 1000;
+    two.n_segments = 1;
+    two.segments[0] = (struct look_segment){.requests = {30, 60}, .errors = {3, 1}};
+    struct varint_out out = {bytes, 0, sizeof bytes, false};
+    look_write(&two, &out);
+    bytes[0] = 3;
+    /* Version 4 goes on with three zeros of the third arm, in the stretch that ends the look. */
+    if (n_arms == 3) bytes[out.len - 1] = (unsigned char)(bytes[out.len - 1] - 3);
+    struct slice text = {(const char *)bytes, out.len};
+    EXPECT_INT(look_read(&one, &text, NULL), OK);
+    EXPECT_INT(text.len, 0);
+    EXPECT_INT(one.n_segments, 1);
+    EXPECT_INT(one.segments[0].requests[0], n_arms == 2 ? 30 : 0);
+    EXPECT_INT(one.segments[0].errors[0], n_arms == 2 ? 3 : 0);
+    EXPECT_INT(one.segments[0].requests[1], n_arms == 2 ? 60 : 0);
+  }
 }
 
 TEST(random_bytes_are_refused_or_are_a_look)
@@ -160,6 +185,14 @@ TEST(random_bytes_are_refused_or_are_a_look)
   }
 }
 
+static void two_arms(struct look *look)
+{
+  for (uint32_t i = 0; i < PLAN_SEGMENTS_MAX; i++)
+    for (uint32_t arm = 2; arm < ARMS_MAX; arm++)
+      look->segments[i].requests[arm] = look->segments[i].errors[arm] =
+          look->segments[i].slow[arm] = 0;
+}
+
 TEST(merging_does_not_know_an_order)
 {
   struct rand rand;
@@ -168,6 +201,7 @@ TEST(merging_does_not_know_an_order)
   for (int i = 0; i < 50; i++) {
     fill(&rand, &a, false), fill(&rand, &b, false), fill(&rand, &c, false);
     a.n_arms = b.n_arms = c.n_arms = 2;
+    two_arms(&a), two_arms(&b), two_arms(&c);
     a.number = b.number = c.number = 0;
     memcpy(b.weights, a.weights, sizeof a.weights), memcpy(c.weights, a.weights, sizeof a.weights);
     b.copied = c.copied = a.copied;

@@ -2,7 +2,7 @@
  * Thread: main (own).
  * Every number of a verdict is written with as many digits as its bits need, so equal texts are
  * equal bits. What a verdict says beside its evidence (names of segments, request ids, the hash of
- * the plan) is not judged and not compared.
+ * the plan) is not judged and not compared; what a later version says besides is not, either.
  * SPDX-License-Identifier: MIT */
 #include "cli/release/replay.h"
 
@@ -21,7 +21,7 @@ struct replaying {
   const char *path;
   json_t *recorded; /* "look" -> [verdict] */
   struct rejudge *rejudge;
-  uint64_t looks, next; /* judged; the next to fetch */
+  uint64_t looks, next;                  /* judged; the next to fetch */
   uint32_t recorded_n, verdicts, differ; /* in the ledger; judged again; not the same */
   json_t *differences;
 };
@@ -30,13 +30,51 @@ struct replaying {
 
 static const char *const beside[] = {"sample_request_ids", "spec_hash"};
 
+static void segments_forget(json_t *gates)
+{
+  json_t *gate;
+  size_t i;
+  json_array_foreach(gates, i, gate) json_object_del(gate, "segment");
+}
+
 static json_t *evidence_of(const json_t *verdict)
 {
-  json_t *copy = json_deep_copy(verdict), *gate;
-  size_t i;
-  for (i = 0; i < sizeof beside / sizeof *beside; i++) json_object_del(copy, beside[i]);
-  json_array_foreach(json_object_get(copy, "gates"), i, gate) json_object_del(gate, "segment");
+  json_t *copy = json_deep_copy(verdict);
+  for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) json_object_del(copy, beside[i]);
+  segments_forget(json_object_get(copy, "gates"));
+  segments_forget(json_object_get(copy, "closed"));
   return copy;
+}
+
+/* Members that the recorded object does not have. */
+static void members_trim(const json_t *was, json_t *is)
+{
+  const char *key;
+  json_t *value;
+  void *next;
+  json_object_foreach_safe(is, next, key, value)
+  {
+    if (!json_object_get(was, key)) json_object_del(is, key);
+  }
+}
+
+/* Whether all that was recorded came out again. What a later slipway says besides (members, gates
+ * behind the ones there were) nobody recorded, so it is not compared. */
+static bool is_same(const json_t *was, const json_t *whole)
+{
+  static const char *const lists[] = {"gates", "closed"};
+  json_t *is = json_deep_copy(whole), *gates = json_object_get(is, "gates");
+  members_trim(was, is);
+  while (json_array_size(gates) > json_array_size(json_object_get(was, "gates")))
+    json_array_remove(gates, json_array_size(gates) - 1);
+  for (size_t k = 0; k < sizeof lists / sizeof *lists; k++) {
+    const json_t *before = json_object_get(was, lists[k]), *now = json_object_get(is, lists[k]);
+    for (size_t i = 0; i < json_array_size(now); i++)
+      members_trim(json_array_get(before, i), json_array_get(now, i));
+  }
+  bool same = json_equal(was, is);
+  json_decref(is);
+  return same;
 }
 
 static void recorded_collect(struct replaying *replaying, const json_t *release)
@@ -66,9 +104,8 @@ static void difference_add(struct replaying *replaying, uint64_t look, const jso
 {
   replaying->differ++;
   if (json_array_size(replaying->differences) >= DIFFERENCES_SHOWN) return;
-  json_array_append_new(replaying->differences,
-                        json_pack("{s:I,s:O,s:O}", "look", (json_int_t)look, "recorded", was,
-                                  "replayed", is));
+  json_array_append_new(replaying->differences, json_pack("{s:I,s:O,s:O}", "look", (json_int_t)look,
+                                                          "recorded", was, "replayed", is));
 }
 
 static void look_compare(struct replaying *replaying, uint64_t look)
@@ -87,7 +124,7 @@ static void look_compare(struct replaying *replaying, uint64_t look)
   json_array_foreach(list, i, was)
   {
     replaying->verdicts++;
-    if (!json_equal(was, is)) difference_add(replaying, look, was, is);
+    if (!is_same(was, is)) difference_add(replaying, look, was, is);
   }
   json_decref(is);
   json_decref(whole);

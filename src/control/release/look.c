@@ -122,10 +122,10 @@ static void segments_fill(struct run *run, const struct release_tally *tally, st
     const struct segment_tally *from = &tally->segments[i];
     uint32_t at = segment_place(run, from);
     if (at == PLAN_SEGMENTS_MAX) continue;
-    for (int side = 0; side < SIDES; side++) {
-      look->segments[at].requests[side] = from->requests[side];
-      look->segments[at].errors[side] = from->errors[side];
-      look->segments[at].slow[side] = from->slow[side];
+    for (uint32_t arm = 0; arm < look->n_arms; arm++) {
+      look->segments[at].requests[arm] = from->requests[arm];
+      look->segments[at].errors[arm] = from->errors[arm];
+      look->segments[at].slow[arm] = from->slow[arm];
     }
   }
   look->n_segments = run->n_segments;
