@@ -32,6 +32,7 @@ REFUSED = [
     (400, "BAD_NAME", r"device|word of the server|reads as a version", "a handful of names that are something else"),
     (400, "INVALID_ARGUMENT", r"told twice", "two items of one request id"),
     (400, "BAD_CONFIG", r"^line \d+, column \d+", "YAML: keys are plain texts, and what JSON may hold not all is"),
+    (400, "VALUE_OUT_OF_RANGE", r"a number is too large", "whole numbers beyond 64 bits, wherever they are"),
     (400, "VALUE_OUT_OF_RANGE", r"(^|\.)quotas\.", "limits are written as whole numbers, not as 1e3 or 1.0"),
     (400, "INVALID_ARGUMENT", r"^format$", "a format that is not the one of the Content-Type"),
     (429, None, r"", "a quota that an earlier request of this run has set"),

@@ -460,6 +460,9 @@ def a_variant_that_is_none_is_refused_by_the_server():
         said(d, "set", "a", "on")
         expect_in("none of the variants", said(d, "set", "a", "blue", rc=2))
         expect_eq(d.ask("PUT", "/api/v1/flags?format=xml", b"{}").status, 400)
+        reply = d.ask("PUT", "/api/v1/flags?format=json", b"flags: {}",
+                      {"content-type": "application/yaml"})
+        expect_eq((reply.status, reply.json()["details"]["field"]), (400, "format"))
 
 
 if __name__ == "__main__":

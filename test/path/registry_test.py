@@ -206,7 +206,7 @@ def stale_etags_change_nothing():
                                    ("DELETE", m + "/versions/1", None), ("DELETE", m, None),
                                    ("POST", m + "/deploy", {"version": 1, "strategy": "now"}),
                                    ("POST", m + "/rollback", {})]:
-            for stale in [seen, '"m1"', '"x"', "x", 'W/%s' % fresh]:
+            for stale in [seen, '"m1"', '"x"', "x", 'W/%s' % fresh, ""]:
                 is_error(d.ask(method, path, body, {"if-match": stale}), 412,
                          "PRECONDITION_FAILED", "If-Match")
         expect_eq(d.get(m).headers["etag"], fresh)

@@ -127,6 +127,10 @@ def bad_uploads_are_refused():
         is_error(d.ask("POST", "/api/v1/uploads", b"", {"upload-length": str(3 << 30)}), 413,
                  "BODY_TOO_LARGE")
         is_error(d.ask("POST", "/api/v1/uploads?sha256=zz", b""), 400, "INVALID_ARGUMENT", "sha256")
+        for method, path in (("POST", "/api/v1/uploads"), ("PUT", "/api/v1/blobs")):
+            for once in ("", "two words", "x" * 256):
+                is_error(d.ask(method, path, data, {"idempotency-key": once}), 400,
+                         "INVALID_ARGUMENT")
         where = begin(d, data).headers["location"]
         is_error(d.ask("PATCH", where, b"x"), 400, "INVALID_ARGUMENT", "Upload-Offset")
         is_error(append(d, where, "x", b"x"), 400, "INVALID_ARGUMENT", "Upload-Offset")

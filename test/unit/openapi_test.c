@@ -136,6 +136,42 @@ static void operation_expect(const json_t *tree, const json_t *operation, const 
   EXPECT(row->later || (body != NULL) == (row->body_max > 0));
 }
 
+static bool parameter_is_there(const json_t *operation, const char *name)
+{
+  json_t *one;
+  size_t i;
+  json_array_foreach(json_object_get(operation, "parameters"), i, one)
+  {
+    const char *have = json_string_value(json_object_get(one, "name"));
+    if (have && strcmp(have, name) == 0) return true;
+  }
+  return false;
+}
+
+/* A link leads to an operation that has its parameters. */
+static void links_expect(json_t *operations)
+{
+  const char *id, *status, *name, *parameter;
+  json_t *operation, *response, *link, *value;
+  uint32_t n = 0;
+  json_object_foreach(operations, id, operation)
+      json_object_foreach(json_object_get(operation, "responses"), status, response)
+          json_object_foreach(json_object_get(response, "links"), name, link)
+  {
+    const json_t *to =
+        json_object_get(operations, json_string_value(json_object_get(link, "operationId")));
+    if (!to) printf("%s: there is no operation %s\n", id, name);
+    EXPECT(to != NULL);
+    json_object_foreach(json_object_get(link, "parameters"), parameter, value)
+    {
+      EXPECT(parameter_is_there(to, parameter));
+      EXPECT(strncmp(json_string_value(value), "$re", 3) == 0);
+    }
+    n++;
+  }
+  EXPECT(n > 20);
+}
+
 TEST(every_route_says_what_it_takes_and_answers)
 {
   uint32_t n;
@@ -155,8 +191,9 @@ TEST(every_route_says_what_it_takes_and_answers)
     operation_expect(tree, operation, &rows[i]);
     const char *id = json_string_value(json_object_get(operation, "operationId"));
     EXPECT(id && !json_object_get(ids, id));
-    json_object_set_new(ids, id, json_true());
+    json_object_set(ids, id, (json_t *)(uintptr_t)operation);
   }
+  links_expect(ids);
   json_decref(ids);
   json_decref(tree);
 }

@@ -144,6 +144,28 @@ static void content_add(json_t *response, const char *media, json_t *schema)
   json_object_set_new(content, media, json_pack("{so}", "schema", schema));
 }
 
+/* "model_show: model=$response.body#/model; ..." */
+static json_t *links_json(const char *at)
+{
+  json_t *links = json_object();
+  while (*at) {
+    size_t name = strcspn(at, ":"), len = strcspn(at, ";");
+    must(name < len);
+    json_t *parameters = json_object();
+    json_t *link = json_pack("{ss%,so}", "operationId", at, name, "parameters", parameters);
+    json_object_setn_new(links, at, name, link);
+    const char *end = at + len;
+    for (at += name + 2; at < end;) {
+      size_t key = strcspn(at, "="), more = strcspn(at, ",;");
+      json_object_setn_new(parameters, at, key, json_stringn(at + key + 1, more - key - 1));
+      at += more;
+      if (*at == ',') at += 2;
+    }
+    if (*at == ';') at += 2;
+  }
+  return links;
+}
+
 /* "200: T; 200 text/plain: T; 304" */
 static void answers_read(const struct form *form, const char *help, json_t *responses)
 {
@@ -159,6 +181,7 @@ static void answers_read(const struct form *form, const char *help, json_t *resp
     json_t *response = json_object_get(responses, status);
     if (!response) {
       response = response_new(help, form->gives);
+      if (form->links) json_object_set_new(response, "links", links_json(form->links));
       json_object_set_new(responses, status, response);
     }
     char *type = strstr(text, ": ");

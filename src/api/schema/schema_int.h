@@ -36,6 +36,7 @@ struct form {
   bool body_free;         /* none at all will do */
   const char *answers;    /* "200: T; 202 text/plain: T" */
   const char *gives;      /* members: header fields of the answers that `answers` names */
+  const char *links;   /* what may follow: "model_show: model=$response.body#/model; ..." */
   const char *refusal;    /* a body of refusals that is not the usual one */
   const enum code *codes; /* what it refuses with, ended by OK */
 };
