@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from models import damage  # noqa: E402
 from tenants import As, key_add, operator, tenant  # noqa: E402
 from slipway import (BIN, ROOT, Daemon, cases, expect, expect_eq, expect_in,  # noqa: E402
                      main, test, wait_for)
@@ -264,6 +265,39 @@ def what_is_held_or_named_is_not_pruned():
 
 
 @test
+def flags_may_be_a_file_of_their_own():
+    with Daemon() as d, Files(d) as files:
+        rule = {"if": [{"<": [{"var": "age"}, 0.10]}, "on", None]}
+        files.write("flags.json", json.dumps({"$schema": "https://flagd.dev/schema/v0/flags.json",
+                                              "flags": {"x": dict(FLAG, targeting=rule)}}, indent=2))
+        files.write("a.yaml", "flags: flags.json\n")
+        files.ok("apply")
+        expect_eq(d.get("/api/v1/flags/x").json()["definition"]["targeting"], rule)
+        files.ok("plan")
+        got = d.post("/ofrep/v1/evaluate/flags/x", {"context": {"age": 0.01}}).json()
+        expect_eq((got["variant"], got["reason"]), ("on", "TARGETING_MATCH"))
+        files.write("flags.json", '{"flags": {}, "$evaluators": {}}')
+        done = files.run("plan")
+        expect_eq(done.returncode, 2, done)
+        expect_in("flags.json:1:15: only 'flags' can be declared", done.stderr)
+
+
+@test
+def what_is_refused_when_it_is_loaded_is_told():
+    with Daemon() as d, Files(d) as files:
+        files.write("m/model.json", linear(1))
+        files.write("a.yaml", "models: {m: {path: m, deploy: none}}\n")
+        files.ok("apply")
+        damage(d, linear(1))
+        files.write("a.yaml", "models: {m: {path: m}}\n")
+        done = files.run("apply")
+        expect_eq(done.returncode, 8, done)
+        expect_in("m version 1 was refused", done.stderr)
+        files.ok("apply", "--no-wait")
+        expect_eq(serving(d, "m"), None)
+
+
+@test
 def the_example_is_applied_twice():
     with Daemon() as d, Files(d) as files:
         example = os.path.join(ROOT, "examples", "state")
@@ -379,6 +413,8 @@ LAUGH = "a: &a [x, x]\nb: &b [*a, *a]\nmodels: {m: {tags: *b}}\n"
     ("alias_bad", "models:\n  m:\n    aliases: {v3: 1}\n", "3:15: ", 2),
     ("tags_nested", "models:\n  m:\n    tags: {a: {b: c}}\n", "3:5: ", 2),
     ("deploy_unknown", "models:\n  m:\n    version: 1\n    deploy: soon\n", "4:5: deploy is one of", 2),
+    ("deploy_plan", "models:\n  m:\n    version: 1\n    deploy: {plan: p.yaml}\n",
+     "4:5: a plan goes with a strategy", 2),
     ("deploy_nothing", "models:\n  m:\n    deploy: now\n", "3:5: there is nothing to deploy", 2),
     ("flag_broken", "flags:\n  x: {state: MAYBE}\n", "2:3: ", 2),
     ("flag_logic", "flags:\n  x: {state: ENABLED, variants: {a: 1}, defaultVariant: b}\n", "2:3: ", 2),

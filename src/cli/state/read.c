@@ -210,6 +210,8 @@ static enum code model_check(struct declaration *to, struct item *item, struct e
   const struct yaml *deploy = yaml_get(node, "deploy"), *path = yaml_get(node, "path");
   if (deploy && deploy->kind == YAML_MAP && yaml_keys_check(deploy, deploys, err))
     return doc_fail(item->doc, err);
+  if (deploy && deploy->kind == YAML_MAP && !yaml_get(deploy, "strategy"))
+    return node_fail(item->doc, deploy, err, "a plan goes with a strategy: canary, ab, ...");
   return path ? files_find(to, item, path, err) : OK;
 }
 
