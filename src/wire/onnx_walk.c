@@ -85,28 +85,26 @@ static bool is_scope(const struct frame *f)
 
 /* ---- what a graph defines ---- */
 
-static enum code value_info_define(struct walk *w, uint32_t scope, const struct pb_field *info)
+/* Enters the value whose name is in that field of the message. */
+static enum code named_define(struct walk *w, uint32_t scope, struct slice message, uint32_t number,
+                              uint32_t kind)
 {
-  struct pb pb = pb_of(info->bytes);
+  bool input = kind == VALUE_INPUT;
+  struct pb pb = pb_of(message);
   struct pb_field field;
   struct slice name = SLICE_NONE;
   while (pb_next(&pb, &field))
-    if (field.number == 1) name = field.bytes;
-  if (pb.at != pb.end) return walk_garbled(w, pb.at, "graph input");
-  if (!name.len) return walk_fail(w, E_MODEL_REJECTED, "a graph input without a name");
-  return value_define(w, scope, name, 0, VALUE_INPUT);
+    if (field.number == number) name = field.bytes;
+  if (pb.at != pb.end) return walk_garbled(w, pb.at, input ? "graph input" : "initializer");
+  if (!name.len)
+    return walk_fail(w, E_MODEL_REJECTED, "%s without a name",
+                     input ? "a graph input" : "an initializer");
+  return value_define(w, scope, name, 0, kind);
 }
 
 static enum code initializer_define(struct walk *w, uint32_t scope, struct slice tensor)
 {
-  struct pb pb = pb_of(tensor);
-  struct pb_field field;
-  struct slice name = SLICE_NONE;
-  while (pb_next(&pb, &field))
-    if (field.number == 8) name = field.bytes;
-  if (pb.at != pb.end) return walk_garbled(w, pb.at, "initializer");
-  if (!name.len) return walk_fail(w, E_MODEL_REJECTED, "an initializer without a name");
-  return value_define(w, scope, name, 0, VALUE_INITIALIZER);
+  return named_define(w, scope, tensor, 8, VALUE_INITIALIZER);
 }
 
 static enum code sparse_define(struct walk *w, uint32_t scope, struct slice sparse)
@@ -149,7 +147,7 @@ static enum code scope_declare(struct walk *w, struct frame *f)
     } else if (graph && (field.number == 5 || field.number == 11 || field.number == 15)) {
       if (!bytes) return walk_garbled(w, field.at, "graph");
       if (field.number == 5) code = initializer_define(w, f->scope, field.bytes);
-      else if (field.number == 11) code = value_info_define(w, f->scope, &field);
+      else if (field.number == 11) code = named_define(w, f->scope, field.bytes, 1, VALUE_INPUT);
       else code = sparse_define(w, f->scope, field.bytes);
     } else if (!graph && field.number == 4) {
       if (!bytes) return walk_garbled(w, field.at, "function");
