@@ -4,9 +4,7 @@ approve, freeze, a second release.
 SPDX-License-Identifier: MIT
 """
 import os
-import shutil
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -68,26 +66,23 @@ def written(d):
 def ro_110_nothing_is_retried_by_itself():
     """What ended stays ended, over a crash as well: to try again is a person's deploy. Whoever asks
     after the crash how it ended is told."""
-    with Daemon(data=tempfile.mkdtemp()) as d:
-        try:
-            two(d, files(delay_us=30000))
-            with Load(d) as load:
-                with_past(load)
-                begin(d, CANARY)
-                reaches(d, "rolled_back", seconds=40)
-                before = wait_for(lambda: written(d), 10, "the record")
-                d.kill()
-                d.start()
-                began = time.monotonic()
-                wait_for(lambda: time.monotonic() - began > 4, 10, "four pulses")
-            now = release(d)
-            expect_eq((now["release"], now["state"], now["version"]), (1, "rolled_back", 2))
-            expect_eq((now["weight"], now["verdict"], now["why"]), (0, None, "gate"))
-            expect_in("slipway release show m/1", now["warnings"][0])
-            expect_eq(written(d), before)
-            expect_eq(serving(d), 1)
-        finally:
-            shutil.rmtree(d.data)
+    with Daemon() as d:
+        two(d, files(delay_us=30000))
+        with Load(d) as load:
+            with_past(load)
+            begin(d, CANARY)
+            reaches(d, "rolled_back", seconds=40)
+            before = wait_for(lambda: written(d), 10, "the record")
+            d.kill()
+            d.start()
+            began = time.monotonic()
+            wait_for(lambda: time.monotonic() - began > 4, 10, "four pulses")
+        now = release(d)
+        expect_eq((now["release"], now["state"], now["version"]), (1, "rolled_back", 2))
+        expect_eq((now["weight"], now["verdict"], now["why"]), (0, None, "gate"))
+        expect_in("slipway release show m/1", now["warnings"][0])
+        expect_eq(written(d), before)
+        expect_eq(serving(d), 1)
 
 
 @test

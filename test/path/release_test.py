@@ -8,14 +8,12 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import sqlite3
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from models import damage, push, serve, upload, want  # noqa: E402
+from models import damage, object_path, push, serve, upload, want  # noqa: E402
 from releases import (BODY, Load, begin, broken, files, gate, reaches, release, say,  # noqa
                       two, with_past)
 from slipway import (SLOW, Daemon, cases, expect, expect_eq, expect_in, main, test,  # noqa
@@ -485,90 +483,74 @@ def a_restart_goes_on_where_it_was():
 
 @test
 def a_gradual_way_back_that_a_restart_cuts_off_ends():
-    with Daemon(data=tempfile.mkdtemp()) as d:
-        try:
-            two(d)
-            begin(d, SWITCH + "rollback: gradual\n")
-            reaches(d, "running")
-            want(say(d, "promote"), 200, "promote")
-            reaches(d, "completed")
-            wait_for(lambda: serving(d) == 2, 10, "version 2")
-            want(d.post("/api/v1/models/m/rollback", {}), 200, "rollback")
-            expect_eq(release(d)["state"], "rolled_back")
-            d.kill()
-            d.start()
-            wait_for(lambda: serving(d) == 1, 10, "version 1")
-            begin(d, SWITCH, version=2)
-        finally:
-            shutil.rmtree(d.data)
+    with Daemon() as d:
+        two(d)
+        begin(d, SWITCH + "rollback: gradual\n")
+        reaches(d, "running")
+        want(say(d, "promote"), 200, "promote")
+        reaches(d, "completed")
+        wait_for(lambda: serving(d) == 2, 10, "version 2")
+        want(d.post("/api/v1/models/m/rollback", {}), 200, "rollback")
+        expect_eq(release(d)["state"], "rolled_back")
+        d.kill()
+        d.start()
+        wait_for(lambda: serving(d) == 1, 10, "version 1")
+        begin(d, SWITCH, version=2)
 
 
-def objects_lose(d, content):
-    """What the store has of these bytes is gone."""
-    name = hashlib.sha256(content).hexdigest()
-    for folder, _, names in os.walk(d.data):
-        for n in names:
-            if name in (n, os.path.basename(folder) + n):
-                os.unlink(os.path.join(folder, n))
+def switched_from(d, first, more):
+    """Version 1 is `first`, and version 2 has taken over."""
+    serve(d, "m", first)
+    push(d, "m", files())
+    begin(d, SWITCH + more)
+    reaches(d, "running")
+    want(say(d, "promote"), 200, "promote")
+    reaches(d, "completed")
+    wait_for(lambda: serving(d) == 2, 10, "version 2")
+
+
+def killed_and_robbed(d, content):
+    """What the store has of these bytes is gone at the next start."""
+    d.kill()
+    os.unlink(object_path(d, hashlib.sha256(content).hexdigest()))
+    d.start()
 
 
 @test
 def a_gradual_way_back_to_a_version_that_is_lost_leaves_a_way_out():
     """What is being taken out is all there is: it answers, a person is told, and every command that
     is named is one that works."""
-    with Daemon(data=tempfile.mkdtemp()) as d:
-        try:
-            first = files(delay_us=1)
-            serve(d, "m", first)
-            push(d, "m", files())
-            begin(d, SWITCH + "rollback: gradual\n")
-            reaches(d, "running")
-            want(say(d, "promote"), 200, "promote")
-            reaches(d, "completed")
-            wait_for(lambda: serving(d) == 2, 10, "version 2")
-            want(d.post("/api/v1/models/m/rollback", {}), 200, "rollback")
-            expect_eq(release(d)["state"], "rolled_back")
-            d.kill()
-            objects_lose(d, first["model.json"])
-            d.start()
-            now = wait_for(lambda: release(d)["state"] == "paused" and release(d), 10, "the pause")
-            expect_eq((now["why"], now["weight"], now["held_off"]), ("way_back", 1, False))
-            expect_eq((serving(d), d.post("/v2/models/m/infer", BODY).status), (2, 200))
-            refused = say(d, "abort")
-            is_error(refused, 409, "CONFLICT")
-            expect_in("slipway resume m", str(refused.json()))
-            is_error(d.post("/api/v1/models/m/deploy", {"strategy": "now", "version": 2}), 409,
-                     "CONFLICT")
-            expect_eq(d.cli("resume", "m").returncode, 0)
-            push(d, "m", first)
-            expect_eq(d.cli("deploy", "m@3", "--strategy", "now", "--wait").returncode, 0)
-            expect_eq(serving(d), 3)
-        finally:
-            shutil.rmtree(d.data)
+    with Daemon() as d:
+        first = files(delay_us=1)
+        switched_from(d, first, "rollback: gradual\n")
+        want(d.post("/api/v1/models/m/rollback", {}), 200, "rollback")
+        expect_eq(release(d)["state"], "rolled_back")
+        killed_and_robbed(d, first["model.json"])
+        now = wait_for(lambda: release(d)["state"] == "paused" and release(d), 10, "the pause")
+        expect_eq((now["why"], now["weight"], now["held_off"]), ("way_back", 1, False))
+        expect_eq((serving(d), d.post("/v2/models/m/infer", BODY).status), (2, 200))
+        refused = say(d, "abort")
+        is_error(refused, 409, "CONFLICT")
+        expect_in("slipway resume m", str(refused.json()))
+        is_error(d.post("/api/v1/models/m/deploy", {"strategy": "now", "version": 2}), 409,
+                 "CONFLICT")
+        expect_eq(d.cli("resume", "m").returncode, 0)
+        push(d, "m", first)
+        expect_eq(d.cli("deploy", "m@3", "--strategy", "now", "--wait").returncode, 0)
+        expect_eq(serving(d), 3)
 
 
 @test
 def time_does_not_go_back_to_a_version_that_is_not_there():
-    with Daemon(data=tempfile.mkdtemp()) as d:
-        try:
-            first = files(delay_us=1)
-            serve(d, "m", first)
-            push(d, "m", files())
-            begin(d, SWITCH + "pause_deadline: 1s\non_pause_deadline: abort\n")
-            reaches(d, "running")
-            want(say(d, "promote"), 200, "promote")
-            reaches(d, "completed")
-            wait_for(lambda: serving(d) == 2, 10, "version 2")
-            d.kill()
-            objects_lose(d, first["model.json"])
-            d.start()
-            wait_for(lambda: release(d)["state"] == "paused", 10, "the pause")
-            began = time.monotonic()
-            wait_for(lambda: time.monotonic() - began > 3, 10, "its deadline")
-            expect_eq((release(d)["state"], serving(d)), ("paused", 2))
-            expect_eq(d.post("/v2/models/m/infer", BODY).status, 200)
-        finally:
-            shutil.rmtree(d.data)
+    with Daemon() as d:
+        first = files(delay_us=1)
+        switched_from(d, first, "pause_deadline: 1s\non_pause_deadline: abort\n")
+        killed_and_robbed(d, first["model.json"])
+        wait_for(lambda: release(d)["state"] == "paused", 10, "the pause")
+        began = time.monotonic()
+        wait_for(lambda: time.monotonic() - began > 3, 10, "its deadline")
+        expect_eq((release(d)["state"], serving(d)), ("paused", 2))
+        expect_eq(d.post("/v2/models/m/infer", BODY).status, 200)
 
 
 main()

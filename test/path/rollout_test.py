@@ -5,10 +5,8 @@ SPDX-License-Identifier: MIT
 """
 import hashlib
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 
@@ -79,31 +77,28 @@ def RO_106_only_users_of_the_changed_slice_move():
                 reply = c.ask("POST", "/v2/models/m/infer", BODY, {"x-user-id": user})
                 arms[user] = reply.headers["x-slipway-arm"]
         return {user for user in users if arms[user] == "candidate"}
-    with Daemon(data=tempfile.mkdtemp()) as d:
-        try:
-            two(d)
-            begin(d, RAMP)
-            reaches(d, "running", step=0)
-            wait_for(lambda: release(d)["weight"] > 0, 10, "traffic for the candidate")
-            seen = [candidates(d)]
-            reaches(d, "running", step=1)
-            wait_for(lambda: release(d)["weight"] == 0.4, 10, "two fifths")
-            seen.append(candidates(d))
-            d.kill(signal.SIGKILL)
-            d.start()
-            wait_for(lambda: release(d)["weight"] == 0.4, 20, "two fifths again")
-            seen.append(candidates(d))
-            reaches(d, "running", step=2)
-            wait_for(lambda: release(d)["weight"] == 0.7, 10, "seven tenths")
-            seen.append(candidates(d))
-            counts = [len(s) for s in seen]
-            expect(10 <= counts[0] <= 60 and 80 <= counts[1] <= 160 and 170 <= counts[3] <= 250,
-                   counts)
-            expect(seen[0] <= seen[1], "who was in went out when the ramp rose")
-            expect_eq(seen[1] ^ seen[2], set(), "a restart moved somebody")
-            expect(seen[2] <= seen[3], "who was in went out when the ramp rose")
-        finally:
-            shutil.rmtree(d.data)
+    with Daemon() as d:
+        two(d)
+        begin(d, RAMP)
+        reaches(d, "running", step=0)
+        wait_for(lambda: release(d)["weight"] > 0, 10, "traffic for the candidate")
+        seen = [candidates(d)]
+        reaches(d, "running", step=1)
+        wait_for(lambda: release(d)["weight"] == 0.4, 10, "two fifths")
+        seen.append(candidates(d))
+        d.kill(signal.SIGKILL)
+        d.start()
+        wait_for(lambda: release(d)["weight"] == 0.4, 20, "two fifths again")
+        seen.append(candidates(d))
+        reaches(d, "running", step=2)
+        wait_for(lambda: release(d)["weight"] == 0.7, 10, "seven tenths")
+        seen.append(candidates(d))
+        counts = [len(s) for s in seen]
+        expect(10 <= counts[0] <= 60 and 80 <= counts[1] <= 160 and 170 <= counts[3] <= 250,
+               counts)
+        expect(seen[0] <= seen[1], "who was in went out when the ramp rose")
+        expect_eq(seen[1] ^ seen[2], set(), "a restart moved somebody")
+        expect(seen[2] <= seen[3], "who was in went out when the ramp rose")
 
 
 @test
@@ -135,25 +130,22 @@ def RO_108_what_clients_do_wrong_is_nobodys_harm():
 @test
 def RO_112_a_release_goes_by_the_plan_it_began_with():
     """Whatever becomes of the file, of the default and of the settings meanwhile."""
-    with Daemon(data=tempfile.mkdtemp()) as d:
-        try:
-            two(d)
-            plan = os.path.join(d.data, "plan.yaml")
-            with open(plan, "w") as f:
-                f.write(CANARY)
-            expect_eq(d.cli("deploy", "m@2", "--plan", plan).returncode, 0)
-            before = reaches(d, "running")
-            with open(plan, "w") as f:
-                f.write(CANARY.replace("50%", "1%"))
-            other = d.post("/api/v1/models/m/deploy", {"plan": CANARY.replace("50%", "1%")})
-            check_error(other, 409, "CONFLICT")
-            d.proc.send_signal(signal.SIGHUP)
-            d.kill()
-            d.start()
-            now = wait_for(lambda: release(d)["weight"] == 0.5 and release(d), 20, "its weight")
-            expect_eq((now["plan"], now["spec_hash"]), (before["plan"], before["spec_hash"]))
-        finally:
-            shutil.rmtree(d.data)
+    with Daemon() as d:
+        two(d)
+        plan = os.path.join(d.data, "plan.yaml")
+        with open(plan, "w") as f:
+            f.write(CANARY)
+        expect_eq(d.cli("deploy", "m@2", "--plan", plan).returncode, 0)
+        before = reaches(d, "running")
+        with open(plan, "w") as f:
+            f.write(CANARY.replace("50%", "1%"))
+        other = d.post("/api/v1/models/m/deploy", {"plan": CANARY.replace("50%", "1%")})
+        check_error(other, 409, "CONFLICT")
+        d.proc.send_signal(signal.SIGHUP)
+        d.kill()
+        d.start()
+        now = wait_for(lambda: release(d)["weight"] == 0.5 and release(d), 20, "its weight")
+        expect_eq((now["plan"], now["spec_hash"]), (before["plan"], before["spec_hash"]))
 
 
 @test
