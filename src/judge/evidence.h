@@ -15,7 +15,9 @@
 #include "judge/judge.h"
 #include "wire/json.h"
 
-enum { EVIDENCE_VERSION = 1 }; /* of the judge: raised when the same looks may judge otherwise */
+/* Of the judge: raised when the same looks may judge otherwise. 2: the first bad second is the
+ * second itself, segments are each candidate's, one without outcomes is not hidden by others. */
+enum { EVIDENCE_VERSION = 2 };
 enum evidence_kind { EVIDENCE_PLAN = 1, EVIDENCE_STEP = 2, EVIDENCE_LOOK = 3 };
 enum { EVIDENCE_RECORD_MAX = LOOK_BYTES_MAX + 64 };
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "judge/explain.h"
 
+#include "judge/evidence.h"
 #include "judge/explain_int.h"
 #include "judge/judge_int.h"
 
@@ -276,6 +277,7 @@ void verdict_json(const struct explain_input *input, struct json_out *out)
   char text[EXPLAIN_TEXT_MAX], hex[SHA256_HEX_LEN + 1] = "";
   json_out_open(out, '{');
   put_text(out, "verdict", verdict_kind_name(verdict->kind));
+  json_out_key_u64(out, "judge", EVIDENCE_VERSION);
   put_text(out, "rule", verdict_rule(verdict));
   put_text(out, "gate", verdict->decided_by_gate ? gate_name(verdict->by) : NULL);
   json_out_key_u64(out, "step", verdict->step);

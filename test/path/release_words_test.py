@@ -56,6 +56,12 @@ def the_first_bad_second_is_the_one_in_which_the_fault_began():
         fault = 20  # seconds after it was loaded, which is a little before its first look
         expect(fault - 3 * SLOW <= errors["first_bad_s"] <= fault + 25 * SLOW, errors)
         expect(errors["first_bad_s"] <= errors["fired_s"], errors)
+        told = json.loads(d.cli("release", "show", "m/1", "--json").stdout)["moves"][-1]["verdict"]
+        recorded, = [g for g in told["gates"] if g["gate"] == "errors"]
+        expect_eq(recorded["first_bad_s"], errors["first_bad_s"])
+        replay = json.loads(d.cli("release", "replay", "m/1", "--json").stdout)
+        expect_eq((replay["equal"], replay["differ"], replay["older"]), (True, 0, 0))
+        expect(replay["verdicts"] >= 1, replay)
         shown = d.cli("release", "show", "m/1").stdout
         expect_in("since second %.0f" % errors["first_bad_s"], shown.replace("\n", " "))
 

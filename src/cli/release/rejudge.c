@@ -48,3 +48,5 @@ struct slice rejudge_verdict(const struct rejudge *rejudge, struct arena *arena)
   must(!out.full);
   return json_out_lend(&out);
 }
+
+uint32_t rejudge_version(void) { return EVIDENCE_VERSION; }

@@ -17,5 +17,7 @@ CHECKED enum code rejudge_next(struct rejudge *rejudge, struct slice *bytes, boo
                                uint64_t *look, struct err *err);
 /* The verdict on the last look as judge/explain.h writes it; in the arena. */
 struct slice rejudge_verdict(const struct rejudge *rejudge, struct arena *arena);
+/* Of the judge that judges again; verdicts say theirs as `judge`, 1 where they say none. */
+uint32_t rejudge_version(void);
 
 #endif

@@ -23,12 +23,13 @@ struct replaying {
   struct rejudge *rejudge;
   uint64_t looks, next;                  /* judged; the next to fetch */
   uint32_t recorded_n, verdicts, differ; /* in the ledger; judged again; not the same */
+  uint32_t older;                        /* recorded by a judge of another version */
   json_t *differences;
 };
 
 /* ---- what was recorded ---- */
 
-static const char *const beside[] = {"sample_request_ids", "spec_hash"};
+static const char *const beside[] = {"sample_request_ids", "spec_hash", "judge"};
 
 static void segments_forget(json_t *gates)
 {
@@ -93,6 +94,8 @@ static void recorded_collect(struct replaying *replaying, const json_t *release)
       json_object_set_new(replaying->recorded, key, list);
     }
     json_array_append_new(list, evidence_of(verdict));
+    uint64_t judge = get_u64(verdict, "judge");
+    replaying->older += (judge ? judge : 1) != rejudge_version();
     replaying->recorded_n++;
   }
 }
@@ -182,10 +185,11 @@ static int result_print(const struct replaying *replaying, const char *name)
   uint32_t missing = replaying->recorded_n - replaying->verdicts;
   int rc = replaying->differ || missing ? EXIT_DIFFERS : 0;
   if (replaying->cli->args.json) {
-    json_t *tree = json_pack("{s:s,s:I,s:i,s:i,s:i,s:b,s:O}", "release", name, "looks",
-                             (json_int_t)replaying->looks, "verdicts", (int)replaying->verdicts,
-                             "differ", (int)replaying->differ, "missing", (int)missing, "equal",
-                             rc == 0, "differences", replaying->differences);
+    json_t *tree =
+        json_pack("{s:s,s:I,s:i,s:i,s:i,s:i,s:b,s:O}", "release", name, "looks",
+                  (json_int_t)replaying->looks, "verdicts", (int)replaying->verdicts, "differ",
+                  (int)replaying->differ, "missing", (int)missing, "older", (int)replaying->older,
+                  "equal", rc == 0, "differences", replaying->differences);
     out_json(tree);
     json_decref(tree);
     return rc;
@@ -197,6 +201,9 @@ static int result_print(const struct replaying *replaying, const char *name)
   if (missing) printf("%u WITHOUT LOOKS that led to them\n", missing);
   if (!replaying->differ) return rc;
   printf("%u DIFFER\n", replaying->differ);
+  if (replaying->older)
+    printf("%u were recorded by another version of the judge, which may have judged otherwise\n",
+           replaying->older);
   size_t i;
   json_t *difference;
   json_array_foreach(replaying->differences, i, difference)
