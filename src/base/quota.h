@@ -1,4 +1,4 @@
-/* quota.h - so many bytes and no more, for everything that several threads take for one owner; and
+/* quota.h - rations: so many bytes and no more, of what several threads take for one owner; and
  * what a tenant may be limited in, by name (quota.def).
  * Thread: any. A take is one atomic addition; two at once near the maximum may both be refused. The
  * table is pure.
@@ -10,18 +10,18 @@
 
 #include "base/arena.h"
 
-struct quota {
+struct ration {
   struct arena_source heap; /* heap blocks, charged: give this to arena_init; the first member */
   _Atomic uint64_t held;
   uint64_t max;
 };
 
-void quota_init(struct quota *quota, uint64_t max);
-bool quota_take(struct quota *quota, uint64_t bytes);
+void ration_init(struct ration *ration, uint64_t max);
+bool ration_take(struct ration *ration, uint64_t bytes);
 /* For what its owner has bounded in another way: always taken, past the maximum too. */
-void quota_take_beyond(struct quota *quota, uint64_t bytes);
-void quota_give(struct quota *quota, uint64_t bytes);
-uint64_t quota_held(const struct quota *quota);
+void ration_take_beyond(struct ration *ration, uint64_t bytes);
+void ration_give(struct ration *ration, uint64_t bytes);
+uint64_t ration_held(const struct ration *ration);
 
 /* --- what a tenant, or a model, may be limited in --------------------------------------------- */
 

@@ -222,14 +222,6 @@ enum fit fit_make(struct place *place, struct placed *placed, struct err *err)
   return fit;
 }
 
-enum fit fit_ask(struct place *place, const struct placed *placed, struct err *err)
-{
-  struct sleepers list = {0};
-  enum fit fit = look(place, placed, &list, err);
-  ungrab(list.at);
-  return fit;
-}
-
 static void purse_trim(struct place *place, const struct purse *purse)
 {
   struct sleepers list = {0};

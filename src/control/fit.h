@@ -31,8 +31,6 @@ uint64_t fit_bytes(const struct placed *placed);
 /* Whether it may be loaded; marks and settles who must leave for it. A version that does not fit
  * makes nobody leave. */
 enum fit fit_make(struct place *place, struct placed *placed, struct err *err);
-/* The same question, and nothing happens. */
-enum fit fit_ask(struct place *place, const struct placed *placed, struct err *err);
 void fit_charge(struct place *place, struct placed *placed, uint64_t bytes); /* 0: it has left */
 /* Once a second: where more is held than may be (a load took more than was expected, a budget
  * shrank), somebody leaves; where the process's budget or a tenant's is used to 80 % it is said,

@@ -34,10 +34,10 @@ static void source_put(struct arena_source *self, void *block, size_t bytes)
 
 _Static_assert(offsetof(struct blocks, source) == 0, "a source is its blocks");
 
-void blocks_init(struct blocks *blocks, uint64_t kept_max, struct quota *quota)
+void blocks_init(struct blocks *blocks, uint64_t kept_max, struct ration *ration)
 {
   *blocks =
-      (struct blocks){.source = {source_get, source_put}, .kept_max = kept_max, .quota = quota};
+      (struct blocks){.source = {source_get, source_put}, .kept_max = kept_max, .ration = ration};
 }
 
 /* Class c holds 2^(13 + c/4) * (4 + c%4) / 4 bytes. */
@@ -63,7 +63,7 @@ static void *block_map(size_t bytes)
 
 static void block_unmake(struct blocks *blocks, void *block, size_t bytes)
 {
-  if (blocks->quota) quota_give(blocks->quota, bytes);
+  if (blocks->ration) ration_give(blocks->ration, bytes);
   if (bytes < BLOCKS_MAP_MIN)
     ungrab(block);
   else
@@ -92,10 +92,10 @@ static void rest_drop(struct blocks *blocks)
 
 static bool block_charge(struct blocks *blocks, size_t bytes, bool beyond)
 {
-  if (!blocks->quota || quota_take(blocks->quota, bytes)) return true;
+  if (!blocks->ration || ration_take(blocks->ration, bytes)) return true;
   rest_drop(blocks); /* of other sizes than the one that is asked for */
-  if (quota_take(blocks->quota, bytes)) return true;
-  if (beyond) quota_take_beyond(blocks->quota, bytes);
+  if (ration_take(blocks->ration, bytes)) return true;
+  if (beyond) ration_take_beyond(blocks->ration, bytes);
   return beyond;
 }
 
@@ -104,7 +104,7 @@ static void *block_make(struct blocks *blocks, size_t bytes, bool beyond)
   if (!block_charge(blocks, bytes, beyond)) return NULL;
   void *block = block_map(bytes);
   if (block) blocks->made++;
-  else if (blocks->quota) quota_give(blocks->quota, bytes);
+  else if (blocks->ration) ration_give(blocks->ration, bytes);
   return block;
 }
 

@@ -20,17 +20,17 @@ struct blocks {
   struct block_rest *rest[BLOCKS_CLASSES];
   uint32_t n_rest[BLOCKS_CLASSES], low[BLOCKS_CLASSES]; /* low: fewest since the last sweep */
   uint64_t kept, kept_max;
-  struct quota *quota; /* charged for all blocks, resting ones too; NULL: nobody counts */
+  struct ration *ration; /* charged for all blocks, resting ones too; NULL: nobody counts */
   uint64_t out;  /* bytes handed out now */
   uint64_t made; /* blocks taken from the system since start */
 };
 
-void blocks_init(struct blocks *blocks, uint64_t kept_max, struct quota *quota);
+void blocks_init(struct blocks *blocks, uint64_t kept_max, struct ration *ration);
 void blocks_deinit(struct blocks *blocks); /* nothing is out */
-/* At least *bytes, *bytes receives how many; NULL when the system or the quota
+/* At least *bytes, *bytes receives how many; NULL when the system or the ration
  * has no more, even once nothing rests any more. */
 void *blocks_get(struct blocks *blocks, size_t *bytes);
-/* The same past the quota too: for what the caller has bounded itself. */
+/* The same past the ration too: for what the caller has bounded itself. */
 void *blocks_get_beyond(struct blocks *blocks, size_t *bytes);
 void blocks_put(struct blocks *blocks, void *block, size_t bytes); /* bytes as get said */
 void blocks_sweep(struct blocks *blocks);

@@ -42,8 +42,8 @@ struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uin
   loop->door_fd = loop->spare_fd = -1;
   loop->alarm_us = INT64_MAX;
   mailbox_init(&loop->box, loop_wake, loop);
-  quota_init(&loop->quota, loop->limits.memory_max);
-  blocks_init(&loop->blocks, loop->limits.blocks_kept_max, &loop->quota);
+  ration_init(&loop->ration, loop->limits.memory_max);
+  blocks_init(&loop->blocks, loop->limits.blocks_kept_max, &loop->ration);
   pool_init(&loop->conns, loop->limits.connections_max, sizeof(struct conn));
   pool_init(&loop->calls, loop->limits.calls_max, sizeof(struct call));
   pool_init(&loop->asks, ASKS_MAX, sizeof(struct errand));
@@ -62,7 +62,7 @@ struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uin
       .deadline_us = loop->limits.deadline_us,
       .deadline_max_us = loop->limits.deadline_max_us,
       .blocks = &loop->blocks.source,
-      .heap = &loop->quota.heap,
+      .heap = &loop->ration.heap,
       .bodies = &loop->bodies,
   });
   must(uv_loop_init(&loop->uv) == 0);

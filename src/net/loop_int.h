@@ -129,7 +129,7 @@ struct loop {
   struct mailbox box;
   struct serve *serve;
   struct budget bodies; /* of calls, asks and answers not yet taken */
-  struct quota quota;   /* all memory of requests */
+  struct ration ration;  /* all memory of requests */
   struct blocks blocks;
   struct pool conns, calls, asks;
   struct addresses addresses;

@@ -84,25 +84,25 @@ TEST(past_the_budget_nothing_is_kept_and_absurd_sizes_are_refused)
 TEST(a_quota_holds_what_is_out_and_what_rests)
 {
   struct blocks blocks;
-  struct quota quota;
+  struct ration quota;
   size_t small = 64 << 10, large = 800 << 10;
-  quota_init(&quota, (1 << 20) - 1);
+  ration_init(&quota, (1 << 20) - 1);
   blocks_init(&blocks, 1 << 20, &quota);
   void *a = blocks_get(&blocks, &small), *b = blocks_get(&blocks, &small);
   EXPECT(a && b);
   EXPECT(blocks_get(&blocks, &large) == NULL);
   blocks_put(&blocks, a, small);
-  EXPECT_INT(quota_held(&quota), 2 * small); /* one rests */
+  EXPECT_INT(ration_held(&quota), 2 * small); /* one rests */
   large = 800 << 10;
   void *c = blocks_get(&blocks, &large); /* for which that one goes */
   EXPECT(c != NULL);
-  EXPECT_INT(quota_held(&quota), small + large);
+  EXPECT_INT(ration_held(&quota), small + large);
   EXPECT(blocks_get(&blocks, &large) == NULL);
   void *d = blocks_get_beyond(&blocks, &large);
-  EXPECT(d != NULL && quota_held(&quota) == small + 2 * large);
+  EXPECT(d != NULL && ration_held(&quota) == small + 2 * large);
   blocks_put(&blocks, b, small);
   blocks_put(&blocks, c, large);
   blocks_put(&blocks, d, large);
   blocks_deinit(&blocks);
-  EXPECT_INT(quota_held(&quota), 0);
+  EXPECT_INT(ration_held(&quota), 0);
 }

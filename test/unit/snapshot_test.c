@@ -375,6 +375,7 @@ TEST(rubbish_is_refused)
   struct catalog *catalog = life(7);
   struct blob *bytes = snapshot_write(catalog);
   struct slice all = blob_lend(bytes);
+  struct digest whole = catalog_digest(catalog);
   char *copy = grab(all.len);
   uint32_t refused = 0, read = 0;
   for (int i = 0; i < 3000; i++) {
@@ -385,10 +386,13 @@ TEST(rubbish_is_refused)
       copy[roll(all.len)] ^= (char)(1 << roll(8));
       if (k == 0) break;
     }
-    if (snapshot_read(into, slice_of(copy, len), &err) == OK)
+    if (snapshot_read(into, slice_of(copy, len), &err) == OK) {
+      struct digest is = catalog_digest(into); /* never another catalog, however well it reads */
+      EXPECT(digest_same(&is, &whole));
       read++;
-    else
+    } else {
       refused++;
+    }
     catalog_free(into);
   }
   EXPECT(refused > 1000 && read < 3000);

@@ -465,7 +465,7 @@ uint64_t snapshot_form(void)
   static const unsigned char key[16] = "slipway's forms";
   struct buf names;
   buf_init(&names, 1 << 20);
-  buf_print(&names, "1 %zu %zu %zu %zu %zu %zu %zu %zu %zu", sizeof(struct catalog_version),
+  buf_print(&names, "2 %zu %zu %zu %zu %zu %zu %zu %zu %zu", sizeof(struct catalog_version),
             sizeof(struct catalog_model), sizeof(struct catalog_tenant),
             sizeof(struct catalog_alias), sizeof(struct once_key), sizeof(struct catalog_release),
             sizeof(struct catalog_freeze), sizeof(struct key_entry), sizeof(struct event_file));
@@ -484,7 +484,9 @@ struct blob *snapshot_write(const struct catalog *catalog)
   struct buf out;
   buf_init(&out, SNAPSHOT_BYTES_MAX);
   struct snap snap = {.catalog = (struct catalog *)(uintptr_t)catalog, .out = &out};
+  struct digest digest = catalog_digest(catalog);
   snap_catalog(&snap);
+  snap_bytes(&snap, digest.at, SHA256_LEN);
   must(!snap.bad);
   struct blob *blob = out.full ? NULL : blob_copy(buf_lend(&out));
   buf_deinit(&out);
@@ -495,8 +497,14 @@ enum code snapshot_read(struct catalog *catalog, struct slice bytes, struct err 
 {
   struct snap snap = {.reading = true, .catalog = catalog, .in = bytes};
   must(catalog->seq == 0 && catalog->n_tenants == 0);
+  struct digest said, is;
   snap_catalog(&snap);
-  if (!snap.bad && snap.in.len == 0) return OK;
+  snap_bytes(&snap, said.at, SHA256_LEN);
+  if (!snap.bad && snap.in.len == 0) {
+    is = catalog_digest(catalog);
+    if (digest_same(&said, &is)) return OK;
+    return fail(err, E_UNAVAILABLE, "the snapshot reads as another catalog than was written");
+  }
   return fail(err, E_UNAVAILABLE, "the snapshot is no catalog, %zu bytes before its end",
               snap.in.len);
 }

@@ -6,12 +6,14 @@
  * good for the program that wrote it, and for others whose `form` is the same number. Form covers
  * the layout of every noun and the names in every table whose numbers stand here.
  *
- *   "SLPWSNAP", form (8), seq (8), hash of that row (32), length (8), the nouns, SHA-256 (32)
+ *   "SLPWSNAP", form (8), seq (8), hash of that row (32), length (8), the nouns, digest of the
+ *   catalog (32), SHA-256 (32)
  *
  * Numbers before the nouns are little-endian, those in them varints (stat/varint.h). control fills
  * all but hash and sum; store/snapshot.h does these, writes it and reads it back.
  * Each noun is described by one function (snapshot.c) that both writes and reads, so the two cannot
- * differ. A member that is added to a noun and not to its function does not compile (NOUN_SIZE),
+ * differ. A member that is added to a noun and not to its function does not compile (NOUN_SIZE); a
+ * layout of equal size that reads another meaning out of the bytes finds another digest,
  * and snapshot_test.c holds restored catalogs to the digest of folded ones over random lives.
  * See docs/adr/0022-snapshots-are-caches.md.
  * SPDX-License-Identifier: MIT */
