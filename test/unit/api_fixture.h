@@ -158,21 +158,21 @@ static inline enum code fx_events_read(struct slice model, uint64_t before, uint
   return OK;
 }
 
-enum code history_read(struct history *history, struct slice tenant, struct slice model,
-                       uint64_t before, uint32_t limit, int64_t deadline_us, history_fn fn,
+enum code history_read(struct history *history, const struct history_range *range, history_fn fn,
                        void *arg, struct err *err)
 {
-  (void)history, (void)deadline_us;
-  if (fx_events) return fx_events_read(model, before, limit, fn, arg, err);
+  (void)history;
+  uint32_t limit = range->limit;
+  if (fx_events) return fx_events_read(range->model, range->before, limit, fn, arg, err);
   struct digest hash = {{0}};
   struct event_file file = {.name = SLICE("model.onnx"), .bytes = 7};
   for (uint64_t seq = 3; seq >= 1 && limit > 0; seq--) {
-    if (before && seq >= before) continue;
+    if (range->before && seq >= range->before) continue;
     struct event event = {.seq = seq,
                           .wall_ms = 1700000000000,
                           .actor = SLICE("anonymous"),
-                          .tenant = tenant,
-                          .model = model,
+                          .tenant = range->tenant,
+                          .model = range->model,
                           .version = 1};
     event.kind = seq == 1   ? EVENT_MODEL_CREATED
                  : seq == 2 ? EVENT_VERSION_PUSHED
@@ -184,22 +184,20 @@ enum code history_read(struct history *history, struct slice tenant, struct slic
   return OK;
 }
 
-enum code history_flags(struct history *history, struct slice tenant, uint64_t before,
-                        uint32_t limit, int64_t deadline_us, history_fn fn, void *arg,
-                        struct err *err)
+enum code history_flags(struct history *history, const struct history_range *range, history_fn fn,
+                        void *arg, struct err *err)
 {
-  (void)history, (void)before, (void)limit, (void)deadline_us;
+  (void)history;
   struct digest hash = {{0}};
-  struct event event = {.seq = 1, .kind = EVENT_FLAGS_SET, .tenant = tenant};
+  struct event event = {.seq = 1, .kind = EVENT_FLAGS_SET, .tenant = range->tenant};
   return fn(arg, &event, &hash, err);
 }
 
-enum code history_releases(struct history *history, struct slice tenant, uint64_t before,
-                           uint32_t limit, int64_t deadline_us, history_fn fn, void *arg,
-                           struct err *err)
+enum code history_releases(struct history *history, const struct history_range *range,
+                           history_fn fn, void *arg, struct err *err)
 {
-  (void)history, (void)tenant, (void)deadline_us;
-  return fx_events_read(SLICE_NONE, before, limit, fn, arg, err);
+  (void)history;
+  return fx_events_read(SLICE_NONE, range->before, range->limit, fn, arg, err);
 }
 
 enum code history_proofs(struct history *history, struct slice tenant, uint64_t from_seq,
