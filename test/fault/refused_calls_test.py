@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from faults import CUT, OPEN, PLACE, WRITE, Faulty
+from faults import CUT, OPEN, PLACE, READ, SYNC, WRITE, Faulty
 from hostile import check_error
 from models import linear, serve, want
 from slipway import cases, expect, expect_eq, main
@@ -20,7 +20,9 @@ from slipway import cases, expect, expect_eq, main
 FLAG = {"state": "ENABLED", "variants": {"on": True}, "defaultVariant": "on"}
 ASKED = {"inputs": [{"name": "input", "shape": [1, 1], "datatype": "FP32", "data": [0]}]}
 KINDS = [("EDQUOT", WRITE | CUT), ("EMFILE", OPEN), ("ELOOP", OPEN),
-         ("EACCES", OPEN | PLACE), ("EROFS", OPEN | PLACE | CUT)]
+         ("EACCES", OPEN | PLACE), ("EROFS", OPEN | PLACE | CUT), ("EIO", READ)]
+# A change whose write or sync meets EIO ends the process: io_error_test.py.
+STARTS = KINDS + [("EIO", SYNC), ("EIO", WRITE | CUT)]
 N_MAX = 120
 
 
@@ -118,7 +120,7 @@ def ST_103_changes_are_refused_by_name_or_done(name, kinds):
         shutil.rmtree(data, ignore_errors=True)
 
 
-@cases([(name, name, kinds) for name, kinds in KINDS])
+@cases([("%s of %d" % (name, kinds), name, kinds) for name, kinds in STARTS])
 def ST_103_a_start_says_why_and_loses_nothing(name, kinds):
     data = tempfile.mkdtemp(prefix="slipway-refused-")
     d = Faulty(data=data, seconds=20)
