@@ -122,10 +122,10 @@ static bool aliases_read(struct ask *ask, const json_t *object, struct state_mod
   json_object_foreach(map, key, value)
   {
     struct state_alias *alias = &aliases[model->n_aliases++];
-    json_int_t number = json_is_integer(value) ? json_integer_value(value) : 0;
+    int64_t number = 0;
     bool this = json_is_string(value) && strcmp(json_string_value(value), "this") == 0;
     alias->name = slice_str(key);
-    if (!this && (number < 1 || number > UINT32_MAX)) {
+    if (!this && (!json_whole(value, &number) || number < 1 || number > UINT32_MAX)) {
       fail(&ask->err, E_WRONG_TYPE,
            "alias '%.64s' is a version's number, or \"this\": the one that the entry means", key);
       fail_at(&ask->err, "aliases.%.64s", key);
