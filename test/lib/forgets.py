@@ -1,0 +1,79 @@
+"""forgets.py - a daemon on a disk that forgets: after cut() its data directory has of files what
+was synced, by way of test/fault/forgets.c, and nothing else. Standard library only.
+
+The cruellest disk there may be: no byte, no name and no folder lasts that nobody synced. SQLite's
+files and the log are left alone.
+SPDX-License-Identifier: MIT
+"""
+import os
+import shutil
+import subprocess
+import tempfile
+
+from slipway import ROOT, SANITIZED, Daemon, expect, skip
+
+ALONE = ("ledger.db", "outcomes.db", "log", "lock", "scrub", "reserve", "crashes")
+
+
+class Forgetful(Daemon):
+    """deaf: a folder ("held") of which the disk forgets what was synced, too."""
+
+    def __init__(self, *args, deaf=None, **kw):
+        if SANITIZED:
+            skip("a sanitizer's own library does not stand another one before it")
+        if not shutil.which("cc"):
+            skip("no C compiler here")
+        self.folder = tempfile.mkdtemp(prefix="slipway-forgets-")
+        super().__init__(*args, **kw)
+        self.data = os.path.realpath(self.data)
+        library = os.path.join(self.folder, "forgets.so")
+        made = subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", "-o",
+                               library, os.path.join(ROOT, "test", "fault", "forgets.c"), "-ldl"],
+                              stderr=subprocess.PIPE, text=True)
+        expect(made.returncode == 0, made.stderr)
+        self.diary, self.kept = (os.path.join(self.folder, n) for n in ("diary", "kept"))
+        os.mkdir(self.kept)
+        self.env = dict(self.env, LD_PRELOAD=library, FORGETS_LOG=self.diary,
+                        FORGETS_ROOT=self.data, FORGETS_KEEP=self.kept)
+        if deaf:
+            self.env["FORGETS_DEAF"] = deaf
+
+    def cut(self):
+        """The power goes. How many names and files were lost."""
+        self.kill()
+        names, dirty = {}, set()  # what is not durable: names with what they stood for; bytes
+        with open(self.diary) as f:
+            for line in f:
+                letter, path, more, old = line.split()
+                where = more if letter == "R" else path
+                if os.path.relpath(path, self.data).startswith(ALONE):
+                    continue
+                if letter == "S":
+                    dirty.discard(path)
+                    for name in [n for n in names if os.path.dirname(n) == path]:
+                        del names[name]
+                elif letter == "W":
+                    dirty.add(path)
+                else:
+                    names.setdefault(where, old)
+                    if letter == "R":
+                        names.pop(path, None)
+                        dirty.discard(where)
+                        if path in dirty:
+                            dirty.remove(path)
+                            dirty.add(where)
+        lost = 0
+        for path in dirty:
+            if os.path.isfile(path) and path not in names:
+                os.truncate(path, 0)
+                lost += 1
+        for path, old in names.items():
+            lost += os.path.lexists(path)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            elif os.path.lexists(path):
+                os.remove(path)
+            if old != "-" and os.path.isdir(os.path.dirname(path)):
+                shutil.copyfile(os.path.join(self.kept, old), path, follow_symlinks=False)
+        os.remove(self.diary)
+        return lost
