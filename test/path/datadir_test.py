@@ -79,6 +79,42 @@ def st_105_a_sector_of_zeros():
 
 
 @test
+def st_105_a_sector_from_before():
+    """One that was right some changes ago: the start is refused, or nothing is missing."""
+    data, n = left_by(signal.SIGTERM), 60
+    try:
+        path = os.path.join(data, "ledger.db")
+        with open(path, "rb") as f:
+            before = f.read()
+        with Daemon(data=data) as d:
+            flags(d, n)
+        with open(path, "rb") as f:
+            whole = f.read()
+        stale = [at for at in range(0, min(len(before), len(whole)), 512)
+                 if before[at:at + 512] != whole[at:at + 512]]
+        expect(len(stale) > 3, "%d sectors differ" % len(stale))
+        refusals = 0
+        for at in stale:
+            with open(path, "wb") as f:
+                f.write(whole[:at] + before[at:at + 512] + whole[at + 512:])
+            d = Daemon(data=data, ready=False)
+            d.start()
+            wait_for(lambda: d.proc.poll() is not None or answers(d), 10)
+            if d.proc.poll() is None:
+                for i in range(n):
+                    expect_eq(d.get("/api/v1/flags/f%d" % i).status, 200,
+                              "the sector at %d is from before, and a flag is gone" % at)
+                d.kill()
+            else:
+                expect_eq(d.proc.returncode, 7, d.stderr()[-300:])
+                refusals += 1
+            d.clean()
+        expect(refusals > 0, "no start was refused")
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+
+
+@test
 def st_106_the_log_is_gone():
     data = left_by(signal.SIGKILL)
     try:
