@@ -469,6 +469,8 @@ def shared():
     ("path", {"models": {"m": {"files": [{"name": "../a", "sha256": "0" * 64, "bytes": 1}]}}}, 400,
      "BAD_NAME", "models.m.files[0]"),
     ("deep", b'{"flags":' + b"[" * 99 + b"]" * 99 + b"}", 400, "JSON_TOO_DEEP", ""),
+    ("tags", {"models": {"m": {"tags": {"key-%d" % i: None for i in range(6000)}}}}, 429,
+     "LIMIT_EXCEEDED", "models.m.tags"),
     ("huge", b'{"about":"' + b"x" * (1 << 20) + b'"}', 413, "BODY_TOO_LARGE", None),
     ("many", {"models": {"m%d" % i: {} for i in range(4097)}}, 429, "LIMIT_EXCEEDED", None),
 ])

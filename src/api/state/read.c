@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "flag/edit.h"
 
+enum { CARD_SAID_MAX = 64 << 10 }; /* as much as a PATCH of one model may say */
+
 static bool wrong(struct ask *ask, enum code code, const char *field, const char *text)
 {
   fail(&ask->err, code, "%s", text);
@@ -99,8 +101,12 @@ static bool card_read(struct ask *ask, const json_t *object, struct state_model 
   json_decref(card);
   model->says_tags = json_object_get(object, "tags") != NULL;
   if (!text) return true;
-  model->card = arena_copy(&ask->arena, slice_str(text));
+  bool fits = strlen(text) <= CARD_SAID_MAX;
+  if (fits) model->card = arena_copy(&ask->arena, slice_str(text));
   ungrab(text);
+  if (!fits)
+    return wrong(ask, E_LIMIT_EXCEEDED, model->says_tags ? "tags" : "description",
+                 "what is said of one model has over 64 KiB, the most there may be");
   return model->card.at || wrong(ask, E_BODY_TOO_LARGE, "", "the declaration is too large");
 }
 
