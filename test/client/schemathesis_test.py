@@ -32,7 +32,13 @@ SEED = int(os.environ.get("SCHEMATHESIS_SEED", "7"))
 BODY = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
 # QUERY is left out: who does not know a method at all says 501 (RFC 9110, 15.6.2), not 405.
 METHODS = ["GET", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "TRACE"]
-REJECTS = [400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 429, 501, 503]
+REJECTS = [400, 401, 403, 404, 405, 409, 412, 413, 414, 415, 422, 429, 431,
+           501, 503]
+LINKED = [("model_add", "model_show", "model_set", "model_remove"),
+          ("key_add", "key_rotate", "key_revoke"),
+          ("tenant_add", "tenant_show", "tenant_set", "tenant_remove"),
+          ("flag_set", "flag_show", "flag_remove"),
+          ("upload_begin", "upload_show", "upload_append", "upload_cancel")]
 OFF = {"not_a_server_error": "server_is_sound", "positive_data_acceptance": "valid_is_taken"}
 FLAG = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"}
 
@@ -81,14 +87,14 @@ def toml(value):
     return json.dumps(value)
 
 
-def config(d, words, asked):
+def config(d, words, checks_of):
     parameters = {"path." + name: {"dictionary": name, "probability": 0.6} for name in words
                   if name != "flag"}
     parameters["header.x-slipway-tenant"] = {"dictionary": "tenants", "probability": 0.9}
     rows = [("continue-on-failure", True),
             ("auth", {"openapi": {"bearer": {"bearer": d.key}}}),
             ("dictionaries", {k: {"values": v} for k, v in words.items()}),
-            ("parameters", parameters), ("checks", asked),
+            ("parameters", parameters), ("checks", checks_of),
             ("generation", {"allow-x00": False}),  # U+0000 in a text is refused, wherever it is
             # links are those of the document: guessed ones take a server's version for a model's
             ("phases", {"coverage": {"unexpected-methods": METHODS},
@@ -96,11 +102,18 @@ def config(d, words, asked):
     return "".join("%s = %s\n" % (k, toml(v)) for k, v in rows)
 
 
-def st(d, words, asked, *args):
+def asked():
+    checks_of = {name: {"enabled": False} for name in OFF}
+    # a precondition is asked before the body is looked at (RFC 9110, 13.2.1)
+    checks_of["negative_data_rejection"] = {"expected-statuses": REJECTS}
+    return checks_of
+
+
+def st(d, words, checks_of, *args):
     """Runs Schemathesis; gives (exit status, what it printed)."""
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "schemathesis.toml"), "w") as f:
-            f.write(config(d, words, asked))
+            f.write(config(d, words, checks_of))
         env = dict(os.environ, PATH=os.path.join(VENV, "bin") + ":" + os.environ["PATH"],
                    PYTHONPATH=HERE, SCHEMATHESIS_HOOKS="schemathesis_hooks")
         done = subprocess.run(
@@ -110,20 +123,36 @@ def st(d, words, asked, *args):
     return done.returncode, done.stdout
 
 
+def told(code, out):
+    """All of it where something failed, else how much was asked."""
+    lines = re.findall(r"^ *(?:API Links|\d+ generated|. +[A-Z]\w+ \(in ).*", out, re.M)
+    print(out if code else "\n".join(lines))
+
+
 @test
 def every_answer_is_what_the_document_says():
     with Keyed("--keys-only") as d:
         words = town(d)
-        off = {name: {"enabled": False} for name in OFF}
-        # a precondition is asked before the body is looked at (RFC 9110, 13.2.1)
-        off["negative_data_rejection"] = {"expected-statuses": REJECTS}
-        code, out = st(d, words, off, "--checks", "all", *["--exclude-checks", ",".join(OFF)], "--max-examples", str(EXAMPLES))
+        code, out = st(d, words, asked(), "--checks", "all", "--exclude-checks", ",".join(OFF), "--max-examples", str(EXAMPLES))
         for name, own in OFF.items():
             print("%s is asked as %s:" % (name, own))
         for status, what, _, why in REFUSED + SERVER_SAYS:
             print("  %d %s is no failure: %s" % (status, what or "", why))
-        print(out if code else "\n".join(re.findall(r"^ *(?:API Links|\d+ generated|.* \(in ).*", out, re.M)))
+        told(code, out)
         expect_eq(code, 0, "Schemathesis, seed %d" % SEED)
+
+
+@test
+def what_is_made_can_be_seen_and_is_gone_when_it_was_removed():
+    """Along the links of the document, of those that make, show and remove."""
+    with Keyed("--keys-only") as d:
+        words = town(d)
+        for makes in LINKED:
+            ids = [arg for one in makes for arg in ("--include-operation-id", one)]
+            code, out = st(d, words, asked(), "--phases", "stateful", "--max-examples",
+                           str(EXAMPLES), "--exclude-checks", ",".join(OFF), *ids)
+            told(code, out)
+            expect_eq(code, 0, makes)
 
 
 # --- each route by hand ---------------------------------------------------------------------------
