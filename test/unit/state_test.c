@@ -377,6 +377,15 @@ TEST(limits_hold_for_all_of_it_together)
   EXPECT_STR(decision.err.field, "quotas");
   wish.may_limit = true;
   EXPECT_INT(applied(&wish), OK);
+  struct state_model others[3] = {
+      {.name = SLICE("d")}, {.name = SLICE("e")}, {.name = SLICE("f")}};
+  struct state another = one(others, 3);
+  for (uint32_t i = 0; i < 3; i++) files_set(&others[i], i);
+  EXPECT_INT(decide(&another, true), E_QUOTA_EXCEEDED); /* beside the others */
+  another.prune = true;                                 /* in their place */
+  EXPECT_INT(decide(&another, true), OK);
+  files_set(&others[2], 3); /* a byte more than goes */
+  EXPECT_INT(decide(&another, true), E_QUOTA_EXCEEDED);
   wish.may_limit = false; /* saying what is so already needs nobody's leave */
   EXPECT_INT(decide(&wish, true), OK);
   EXPECT_INT(state.n_edits, 0);

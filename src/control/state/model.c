@@ -412,6 +412,10 @@ bool diff_model_removed(struct diff *diff, struct catalog_model *model)
   struct state_model want = {.name = model->name};
   struct part part = {.diff = diff, .want = &want, .model = model, .was = model};
   if (registry_model_needed(model, diff->err)) return wrong(&part, "", SLICE_NONE);
+  diff->gone.models++;
+  diff->gone.versions += model->n_live;
+  for (uint32_t i = 0; i < model->n_versions; i++)
+    if (!model->versions[i].removed) diff->gone.bytes += model->versions[i].bytes;
   return diff_edit(diff, "model", model->name, SLICE_NONE, SLICE("there"), SLICE_NONE) &&
          diff_event(diff, EVENT_MODEL_REMOVED, model->name);
 }

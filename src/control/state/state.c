@@ -216,9 +216,13 @@ static bool models_diff(struct diff *diff)
   for (uint32_t i = 0; i < state->n_models; i++)
     if (!diff_model(diff, &state->models[i])) return false;
   uint64_t waiting = diff->command->waiting;
-  diff->more.waiting = waiting < diff->more.bytes ? waiting : diff->more.bytes;
-  if (!diff->more.models && !diff->more.versions) return true;
-  return quota_tenant_stock(&diff->quotas, diff->tenant, diff->command->event.tenant, diff->more,
+  struct stock_more more = diff->more;
+  if (!more.models && !more.versions) return true;
+  more.models -= more.models < diff->gone.models ? more.models : diff->gone.models;
+  more.versions -= more.versions < diff->gone.versions ? more.versions : diff->gone.versions;
+  more.bytes -= more.bytes < diff->gone.bytes ? more.bytes : diff->gone.bytes;
+  more.waiting = waiting < more.bytes ? waiting : more.bytes;
+  return quota_tenant_stock(&diff->quotas, diff->tenant, diff->command->event.tenant, more,
                             diff->err) == OK;
 }
 

@@ -27,6 +27,7 @@ struct diff {
   uint32_t n_edits, edits_cap;
   struct quotas quotas;   /* the tenant's, as they will be */
   struct stock_more more; /* that comes to what there is */
+  struct stock_more gone; /* that goes before it: models pruned */
 };
 
 /* A copy that lives as long as the state; false past STATE_ARENA_MAX. */
