@@ -15,6 +15,7 @@
 #include "net/blocks.h"
 #include "serve/path.h"
 #include "wire/http1.h"
+#include "world/feature.h"
 
 enum { PULSE = 1000, TEXTS = 1000, TEXT_MAX = 700 };
 
@@ -84,6 +85,7 @@ static void world_send(const char *mode)
                                    .slot = i,
                                    .state = VERSION_READY,
                                    .contract = loaded.contract,
+                                   .features = features_count(&loaded.contract),
                                    .seats = &seat,
                                    .n_seats = 1,
                                    .resident = true};

@@ -93,3 +93,57 @@ struct slice tensor_bytes_next(const struct tensor *tensor, size_t *at)
   *at += sizeof len + len;
   return element;
 }
+
+/* --- numbers ---------------------------------------------------------------------------------- */
+
+bool dtype_is_float(enum dtype dtype)
+{
+  return dtype == DT_FP32 || dtype == DT_FP64 || dtype == DT_FP16 || dtype == DT_BF16;
+}
+
+static double half_value(uint16_t half)
+{
+  int sign = half >> 15, exponent = half >> 10 & 31;
+  double value = half & 1023;
+  if (exponent == 31) {
+    value = value != 0 ? __builtin_nan("") : __builtin_inf();
+  } else if (exponent == 0) {
+    value /= 1 << 24;
+  } else {
+    value += 1024;
+    for (; exponent < 25; exponent++) value /= 2;
+    for (; exponent > 25; exponent--) value *= 2;
+  }
+  return sign ? -value : value;
+}
+
+#define AT(type) (((const type *)tensor->data)[index])
+
+double tensor_float(const struct tensor *tensor, uint64_t index)
+{
+  switch (tensor->dtype) {
+    case DT_FP32: return AT(float);
+    case DT_FP64: return AT(double);
+    case DT_FP16: return half_value(AT(uint16_t));
+    default: {
+      uint32_t bits = (uint32_t)AT(uint16_t) << 16;
+      float value;
+      memcpy(&value, &bits, sizeof value);
+      return value;
+    }
+  }
+}
+
+int64_t tensor_whole(const struct tensor *tensor, uint64_t index)
+{
+  switch (tensor->dtype) {
+    case DT_BOOL:
+    case DT_UINT8: return AT(uint8_t);
+    case DT_UINT16: return AT(uint16_t);
+    case DT_UINT32: return AT(uint32_t);
+    case DT_INT8: return AT(int8_t);
+    case DT_INT16: return AT(int16_t);
+    case DT_INT32: return AT(int32_t);
+    default: return AT(int64_t);
+  }
+}

@@ -43,6 +43,7 @@ const char *dtype_config(enum dtype dtype); /* "TYPE_FP32" */
 size_t dtype_width(enum dtype dtype);       /* 0 for BYTES */
 bool dtype_json(enum dtype dtype);          /* false: travels binary only */
 enum dtype dtype_named(struct slice name);  /* DT_NONE when unknown; case matters */
+bool dtype_is_float(enum dtype dtype);
 
 /* Product of dims; false when a dimension is outside 0..TENSOR_DIM_MAX or the product overflows. */
 bool shape_count(const struct shape *shape, uint64_t *count);
@@ -55,5 +56,9 @@ CHECKED enum code tensor_bytes_check(const void *data, size_t bytes, uint64_t co
                                      struct err *err);
 /* Walks a checked BYTES tensor: *at is an offset, 0 at first; returns each element. */
 struct slice tensor_bytes_next(const struct tensor *tensor, size_t *at);
+
+/* One element: of FP16, BF16, FP32, FP64; of BOOL and whole numbers (UINT64: the same bits). */
+double tensor_float(const struct tensor *tensor, uint64_t index);
+int64_t tensor_whole(const struct tensor *tensor, uint64_t index);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "control/registry/fold.h"
+#include "world/feature.h"
 
 static void *need(const struct layout *layout, size_t n, size_t each)
 {
@@ -29,6 +30,7 @@ static void version_known(struct version *version, const struct placed *placed)
   if (load->engine_used.len) version->engine = load->engine_used;
   version->platform = load->platform;
   version->contract = load->contract;
+  version->features = features_count(&load->contract);
   version->deadline_us = load->deadline_us;
   version->memory_bytes = load->memory_bytes;
   version->load_us = load->load_us;

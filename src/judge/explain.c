@@ -144,9 +144,20 @@ static void add_prediction(struct text *text, const struct trial *trial,
 {
   double max = (double)trial->plan.gates[GATE_PREDICTION].max_e8 / PLAN_WHOLE;
   if (result->lane == LANE_INPUTS)
-    add(text, "inputs differ between the arms, psi %.2g: the draw is broken", result->effect);
+    add(text, "inputs differ between the arms, %s by psi %.2g: the draw is broken",
+        trial->baseline.features[result->row].name, result->effect);
   else
     add(text, "answers shifted by psi %.2g, limit %.2g", result->effect, max);
+}
+
+static void add_drift(struct text *text, const struct trial *trial,
+                      const struct gate_result *result)
+{
+  bool drifted = result->state == GATE_HARM;
+  add(text, "%s: %s is psi %.2g from before the step, limit %.2g",
+      drifted ? "input drift, in all arms alike" : "inputs",
+      trial->baseline.features[result->row].name, result->effect,
+      (double)trial->plan.gates[GATE_INPUT_DRIFT].max_e8 / PLAN_WHOLE);
 }
 
 /* "scores from 0.7 to 0.8: 50% of 100 came true, gap -0.25 [-0.36, -0.12], limit 0.05" */
@@ -206,6 +217,7 @@ static void gate_add(struct text *text, const struct trial *trial, const struct 
       add(text, "segment %u: bad answers ", result->row);
       add_ratio(text, trial, result);
       break;
+    case GATE_INPUT_DRIFT: add_drift(text, trial, result); break;
     case GATE_CALIBRATION: add_calibration(text, trial, result); break;
     case GATE_BUDGET:
       add(text, "harmed %.0f of %" PRIu64 " answers", result->effect, trial->plan.harm_budget);

@@ -173,7 +173,8 @@ void trial_step_begin(struct trial *trial, uint32_t step, const struct baseline 
   for (uint32_t arm = 0; arm < trial->n_arms; arm++) {
     memset(trial->arms[arm].pass, 0, sizeof trial->arms[arm].pass);
     trial->shift_log_e[arm] = trial->shift_psi[arm] = 0;
-    trial->inputs_log_e[arm] = trial->inputs_psi[arm] = 0;
+    memset(trial->inputs_log_e[arm], 0, sizeof trial->inputs_log_e[arm]);
+    memset(trial->inputs_psi[arm], 0, sizeof trial->inputs_psi[arm]);
   }
   blocks_begin(trial);
   recent_begin(trial);

@@ -201,7 +201,9 @@ struct trial {
   struct agree agree;
   uint64_t copies_failed;
   double shift_log_e[ARMS_MAX], shift_psi[ARMS_MAX];   /* every ten looks */
-  double inputs_log_e[ARMS_MAX], inputs_psi[ARMS_MAX]; /* the same */
+  /* A feature every look, each every ten: between arm and stable, and of all arms together against
+   * the baseline, which stands at ARM_STABLE. */
+  double inputs_log_e[ARMS_MAX][DRIFT_FEATURES], inputs_psi[ARMS_MAX][DRIFT_FEATURES];
 
   struct slope slope[ARMS_MAX];
   enum slope_says memory[ARMS_MAX]; /* since the last window closed */

@@ -234,13 +234,40 @@ static void shift_count_all(struct trial *trial)
     if (trial->plan.sticky_by.kind != BY_REQUEST || trial->step_uneven)
       s = count_share(c->requests, b->requests);
     if (!(s > 0)) continue;
-    size_t bins = bins_used(c->bins, b->bins), inputs = bins_used(c->inputs, b->inputs);
+    size_t bins = bins_used(c->bins, b->bins);
     trial->shift_log_e[arm] = shift_log_e(c->bins, b->bins, bins, s);
     trial->shift_psi[arm] = shift_psi(c->bins, b->bins, bins);
-    trial->inputs_log_e[arm] = shift_log_e(c->inputs, b->inputs, inputs, s);
-    trial->inputs_psi[arm] = shift_psi(c->inputs, b->inputs, inputs);
   }
 }
+
+/* Arms have as many requests each, so s is a half; one without any says nothing. */
+static void inputs_compare(struct trial *trial, uint32_t feature)
+{
+  const struct drift_bins *bins = &trial->baseline.features[feature].bins;
+  const uint64_t *b = trial->totals[ARM_STABLE].features[feature];
+  uint64_t all[DRIFT_BINS] = {0}, stable = 0, rows = 0;
+  size_t n = drift_used(bins);
+  for (uint32_t arm = 0; arm < trial->n_arms; arm++)
+    for (size_t j = 0; j < n; j++) all[j] += trial->totals[arm].features[feature][j];
+  for (size_t j = 0; j < n; j++) stable += b[j], rows += all[j];
+  if (!rows) return;
+  trial->inputs_log_e[ARM_STABLE][feature] = drift_log_e(bins, all);
+  trial->inputs_psi[ARM_STABLE][feature] = drift_psi(bins, all);
+  for (uint32_t arm = gate_arm(trial, 0); stable && arm < trial->n_arms;
+       arm = gate_arm(trial, arm + 1)) {
+    const uint64_t *c = trial->totals[arm].features[feature];
+    trial->inputs_log_e[arm][feature] = shift_log_e(c, b, n, 0.5);
+    trial->inputs_psi[arm][feature] = shift_psi(c, b, n);
+  }
+}
+
+static void inputs_count(struct trial *trial)
+{
+  uint32_t feature = (uint32_t)(trial->step_looks % LOOK_FEATURES_EVERY);
+  if (feature >= trial->baseline.n_features || trial_in_shadow(trial)) return;
+  if (trial->baseline.features[feature].bins.n_edges) inputs_compare(trial, feature);
+}
+_Static_assert((int)DRIFT_FEATURES <= (int)LOOK_FEATURES_EVERY, "each feature has its look");
 
 /* Stable's rate is that of the ten minutes up to and with this look; without any answer of stable
  * nothing is excused. Once the candidate has everything there is nothing to spend against. */
@@ -287,7 +314,7 @@ void trial_count(struct trial *trial, const struct look *look)
   for (uint32_t arm = 0; arm < trial->n_arms; arm++) {
     look_arm_add(&trial->totals[arm], &look->arms[arm]);
     mean_merge(&trial->metric[arm], &look->arms[arm].metric);
-    calibration_merge(&trial->calibration[arm], &look->arms[arm].calibration);
+    calibration_merge(&trial->calibration[arm], &look->calibration[arm]);
   }
   for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1)) {
     detectors_step(trial, look, arm);
@@ -298,6 +325,7 @@ void trial_count(struct trial *trial, const struct look *look)
   agree_merge(&trial->agree, &look->agree);
   trial->copies_failed += look->copies_failed;
   shift_count_all(trial);
+  inputs_count(trial);
   budget_count(trial, look);
   counts_keep(trial, look);
   trial->looks_counted++;

@@ -12,6 +12,11 @@ void trial_count(struct trial *trial, const struct look *look);
 void trial_recent(struct trial *trial, const struct look *look);
 /* Bad answers of an arm in a look: failures, or slow at p99 where that row is used. */
 uint64_t arm_bad(const struct trial *trial, const struct look_arm *arm);
+/* The feature whose requests differ most surely, among those that differ by `size` or more; false:
+ * none does that much. arm ARM_STABLE: all arms against the baseline. */
+bool inputs_worst(const struct trial *trial, uint32_t arm, double size, uint32_t *feature);
+/* Features are held against alpha together: what is to be beaten by one of them. */
+double inputs_bar(const struct trial *trial);
 /* How the metric is compared: CUPED where the plan names a covariate. */
 static inline struct mean_spec metric_spec(const struct trial *trial, double alpha)
 {

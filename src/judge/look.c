@@ -101,8 +101,9 @@ static void mean_walk(struct coder *coder, struct mean_arm *mean)
   wide_number(coder, &mean->xy);
 }
 
-static void arm_walk(struct coder *coder, struct look_arm *arm)
+static void arm_walk(struct coder *coder, struct look_arm *arm, struct calibration *calibration)
 {
+  uint64_t unused = 0;
   number(coder, &arm->requests);
   number(coder, &arm->errors);
   number(coder, &arm->timeouts);
@@ -117,10 +118,12 @@ static void arm_walk(struct coder *coder, struct look_arm *arm)
   number(coder, &arm->steady_bytes);
   number(coder, &arm->peak_bytes);
   for (int i = 0; i < LOOK_BINS_MAX; i++) number(coder, &arm->bins[i]);
-  for (int i = 0; i < LOOK_BINS_MAX; i++) number(coder, &arm->inputs[i]);
+  for (int i = 0; i < LOOK_BINS_MAX && coder->version < 5; i++) number(coder, &unused);
   mean_walk(coder, &arm->metric);
   for (int i = 0; i < CALIBRATION_BINS && coder->version > 2; i++)
-    mean_walk(coder, &arm->calibration.at[i]);
+    mean_walk(coder, &calibration->at[i]);
+  for (int i = 0; i < DRIFT_FEATURES && coder->version > 4; i++)
+    for (int j = 0; j < DRIFT_BINS; j++) number(coder, &arm->features[i][j]);
 }
 
 static void look_walk(struct coder *coder, struct look *look)
@@ -138,7 +141,8 @@ static void look_walk(struct coder *coder, struct look *look)
   flag(coder, &look->stale);
   number32(coder, &look->killed);
   if (look->killed >= ARM_BIT(look->n_arms)) coder->bad = true;
-  for (uint32_t i = 0; i < look->n_arms; i++) arm_walk(coder, &look->arms[i]);
+  for (uint32_t i = 0; i < look->n_arms; i++)
+    arm_walk(coder, &look->arms[i], &look->calibration[i]);
   for (uint32_t i = 0; i < look->n_segments; i++)
     for (uint32_t arm = 0; arm < (coder->version > 3 ? look->n_arms : 2); arm++) {
       number(coder, &look->segments[i].requests[arm]);
@@ -183,7 +187,8 @@ void look_arm_add(struct look_arm *into, const struct look_arm *from)
   into->costed += from->costed;
   into->cpu_us += from->cpu_us;
   for (int i = 0; i < LOOK_BINS_MAX; i++) into->bins[i] += from->bins[i];
-  for (int i = 0; i < LOOK_BINS_MAX; i++) into->inputs[i] += from->inputs[i];
+  for (int i = 0; i < DRIFT_FEATURES; i++)
+    for (int j = 0; j < DRIFT_BINS; j++) into->features[i][j] += from->features[i][j];
 }
 
 static void arm_merge(struct look_arm *into, const struct look_arm *from)
@@ -192,7 +197,6 @@ static void arm_merge(struct look_arm *into, const struct look_arm *from)
   into->steady_bytes = larger(into->steady_bytes, from->steady_bytes);
   into->peak_bytes = larger(into->peak_bytes, from->peak_bytes);
   mean_merge(&into->metric, &from->metric);
-  calibration_merge(&into->calibration, &from->calibration);
 }
 
 void look_merge(struct look *into, const struct look *from)
@@ -203,7 +207,10 @@ void look_merge(struct look *into, const struct look *from)
   into->stale = into->stale || from->stale;
   into->killed |= from->killed;
   into->n_segments = into->n_segments > from->n_segments ? into->n_segments : from->n_segments;
-  for (uint32_t i = 0; i < from->n_arms; i++) arm_merge(&into->arms[i], &from->arms[i]);
+  for (uint32_t i = 0; i < from->n_arms; i++) {
+    arm_merge(&into->arms[i], &from->arms[i]);
+    calibration_merge(&into->calibration[i], &from->calibration[i]);
+  }
   for (uint32_t i = 0; i < from->n_segments; i++)
     for (uint32_t arm = 0; arm < from->n_arms; arm++) {
       into->segments[i].requests[arm] += from->segments[i].requests[arm];
@@ -238,7 +245,8 @@ static bool metric_fits(const struct mean_arm *arm)
          wide_fits(arm->xy, yy);
 }
 
-static enum code arm_check(const struct look_arm *arm, uint32_t i, struct err *err)
+static enum code arm_check(const struct look_arm *arm, const struct calibration *calibration,
+                           uint32_t i, struct err *err)
 {
   char at[48];
   const struct {
@@ -265,15 +273,20 @@ static enum code arm_check(const struct look_arm *arm, uint32_t i, struct err *e
     return refuse(err, at, "is more than it can be");
   }
   for (int j = 0; j < LOOK_BINS_MAX; j++) {
-    if (arm->bins[j] <= M_COUNT_MAX && arm->inputs[j] <= M_COUNT_MAX) continue;
+    if (arm->bins[j] <= M_COUNT_MAX) continue;
     snprintf(at, sizeof at, "arms[%u].bins[%d]", i, j);
+    return refuse(err, at, "is more than it can be");
+  }
+  for (int j = 0; j < DRIFT_FEATURES * DRIFT_BINS; j++) {
+    if (arm->features[j / DRIFT_BINS][j % DRIFT_BINS] <= M_COUNT_MAX) continue;
+    snprintf(at, sizeof at, "arms[%u].features[%d]", i, j / DRIFT_BINS);
     return refuse(err, at, "is more than it can be");
   }
   bool fits = metric_fits(&arm->metric);
   snprintf(at, sizeof at, "arms[%u].metric", i);
   for (int j = 0; fits && j < CALIBRATION_BINS; j++) {
-    fits = metric_fits(&arm->calibration.at[j]);
-    if (!fits) snprintf(at, sizeof at, "arms[%u].calibration[%d]", i, j);
+    fits = metric_fits(&calibration->at[j]);
+    if (!fits) snprintf(at, sizeof at, "calibration[%u][%d]", i, j);
   }
   return fits ? OK : refuse(err, at, "has sums that its count cannot have");
 }
@@ -303,7 +316,7 @@ enum code look_check(const struct look *look, struct err *err)
   if (look->copied > PLAN_WHOLE) return refuse(err, "copied", "is over 100%");
   for (uint32_t i = 0; i < look->n_arms; i++) {
     weights += look->weights[i];
-    if (arm_check(&look->arms[i], i, err) != OK) return err->code;
+    if (arm_check(&look->arms[i], &look->calibration[i], i, err) != OK) return err->code;
   }
   if (weights > PLAN_WHOLE) return refuse(err, "weights", "are over 100% together");
   for (uint32_t i = 0; i < look->n_segments; i++)

@@ -1,5 +1,5 @@
 /* look.h - one pulse as the judge sees it: whole numbers, nothing else, and their journal form.
- * Thread: any, pure; a look belongs to whoever fills it. About 17 KiB in memory, some 100 bytes at
+ * Thread: any, pure; a look belongs to whoever fills it. About 20 KiB in memory, some 100 bytes at
  * rest when little happened.
  *
  * Filled by control from merged tallies (and by the simulator): sums over loops and nodes, so any
@@ -18,7 +18,7 @@
  * from anywhere: E_INVALID_ARGUMENT for what look_write would not have written, now or in an older
  * version; nothing is allocated. Version 1 had no `costed`: every answer was. Version 2
  * had no calibration. Version 3 counted segments of all candidates together: of several they are
- * left out.
+ * left out. Up to version 4 there was one field for inputs, always empty.
  * SPDX-License-Identifier: MIT */
 #ifndef JUDGE_LOOK_H
 #define JUDGE_LOOK_H
@@ -26,10 +26,11 @@
 #include "judge/plan.h"
 #include "stat/agree.h"
 #include "stat/calibration.h"
+#include "stat/drift.h"
 #include "stat/slow.h"
 
-enum { LOOK_VERSION = 4, LOOK_BINS_MAX = 32 };
-enum { LOOK_BYTES_MAX = 32 << 10 }; /* no look is longer at rest: 3,100 numbers of ten bytes */
+enum { LOOK_VERSION = 5, LOOK_BINS_MAX = 32, LOOK_FEATURES_EVERY = 10 };
+enum { LOOK_BYTES_MAX = 40 << 10 }; /* no look is longer at rest: 3,600 numbers of ten bytes */
 
 struct look_arm {
   uint64_t requests; /* answers that count */
@@ -42,10 +43,11 @@ struct look_arm {
   uint64_t cpu_us; /* of those */
   /* Of one instance: held between runs, and the most inside of one; 0: not measured. */
   uint64_t steady_bytes, peak_bytes;
-  uint64_t bins[LOOK_BINS_MAX];   /* answers by frozen bin or label */
-  uint64_t inputs[LOOK_BINS_MAX]; /* inputs by frozen bin */
-  struct mean_arm metric;         /* outcomes that matured in this look */
-  struct calibration calibration; /* scores of units whose outcome did */
+  uint64_t bins[LOOK_BINS_MAX]; /* answers by frozen bin or label */
+  /* Requests by the step's bins of each feature: as many of each arm that has weight, drawn in
+   * every second that all of them had some; those of ten looks stand in the last of them. */
+  uint64_t features[DRIFT_FEATURES][DRIFT_BINS];
+  struct mean_arm metric; /* outcomes that matured in this look */
 };
 
 /* Errors and slow-at-p99 of one segment (a value of a declared field), by arm. A segment keeps its
@@ -66,6 +68,7 @@ struct look {
   uint32_t killed;     /* bit per arm that a node's kill rule sent to zero */
   uint32_t n_segments; /* known so far */
   struct look_arm arms[ARMS_MAX];
+  struct calibration calibration[ARMS_MAX]; /* scores of units whose outcome matured in this look */
   struct look_segment segments[PLAN_SEGMENTS_MAX];
   struct agree agree;     /* shadow: pairs by disagreement */
   uint64_t copies_failed; /* shadow: copies the candidate failed on */

@@ -174,6 +174,20 @@ static uint64_t bits_of(double x)
   return bits;
 }
 
+static void feature_write(const struct baseline_feature *feature, struct varint_out *out)
+{
+  size_t len = strlen(feature->name);
+  varint_put(out, len);
+  for (size_t i = 0; i < len; i++) varint_put(out, (unsigned char)feature->name[i]);
+  varint_put(out, feature->bins.n_edges);
+  for (uint32_t i = 0; i < feature->bins.n_edges; i++) {
+    uint32_t bits;
+    memcpy(&bits, &feature->bins.edges[i], sizeof bits);
+    varint_put(out, bits);
+  }
+  for (uint32_t i = 0; i < drift_used(&feature->bins); i++) varint_put(out, feature->bins.rows[i]);
+}
+
 void baseline_write(const struct baseline *baseline, struct varint_out *out)
 {
   for (int i = 0; i < SLOW_ROWS; i++) {
@@ -189,6 +203,8 @@ void baseline_write(const struct baseline *baseline, struct varint_out *out)
     varint_put(out, baseline->recent[i].requests);
     varint_put(out, baseline->recent[i].bad);
   }
+  varint_put(out, baseline->n_features);
+  for (uint32_t i = 0; i < baseline->n_features; i++) feature_write(&baseline->features[i], out);
 }
 
 static bool get(struct slice *bytes, uint64_t max, uint64_t *value)
@@ -220,6 +236,50 @@ static bool phi_read(struct baseline *baseline, struct slice *bytes)
   return true;
 }
 
+static bool name_read(char *name, size_t cap, struct slice *bytes)
+{
+  uint64_t len, c;
+  if (!get(bytes, cap - 1, &len)) return false;
+  for (uint64_t i = 0; i < len; i++) {
+    if (!get(bytes, 0x7e, &c) || c < 0x20) return false;
+    name[i] = (char)c;
+  }
+  return true;
+}
+
+/* Edges are finite and rise. */
+static bool feature_read(struct baseline_feature *feature, struct slice *bytes)
+{
+  struct drift_bins *bins = &feature->bins;
+  uint64_t n, value;
+  if (!name_read(feature->name, sizeof feature->name, bytes)) return false;
+  if (!get(bytes, DRIFT_EDGES, &n)) return false;
+  bins->n_edges = (uint32_t)n;
+  for (uint32_t i = 0; i < bins->n_edges; i++) {
+    if (!get(bytes, UINT32_MAX, &value)) return false;
+    uint32_t bits = (uint32_t)value;
+    memcpy(&bins->edges[i], &bits, sizeof bits);
+    double edge = (double)bins->edges[i];
+    if (!(edge > (i ? (double)bins->edges[i - 1] : -M_INF) && edge < M_INF)) return false;
+  }
+  for (uint32_t i = 0; i < drift_used(bins); i++) {
+    if (!get(bytes, UINT32_MAX, &value)) return false;
+    bins->rows[i] = (uint32_t)value;
+  }
+  return true;
+}
+
+static bool features_read_all(struct baseline *baseline, struct slice *bytes)
+{
+  uint64_t n = 0;
+  if (!bytes->len) return true; /* of before there were any */
+  if (!get(bytes, DRIFT_FEATURES, &n)) return false;
+  for (uint64_t i = 0; i < n; i++)
+    if (!feature_read(&baseline->features[i], bytes)) return false;
+  baseline->n_features = (uint32_t)n;
+  return true;
+}
+
 enum code baseline_read(struct baseline *baseline, struct slice *bytes, struct err *err)
 {
   struct slice at = *bytes;
@@ -232,6 +292,7 @@ enum code baseline_read(struct baseline *baseline, struct slice *bytes, struct e
     struct baseline_recent *recent = &baseline->recent[i];
     fine = get(&at, M_COUNT_MAX, &recent->requests) && get(&at, recent->requests, &recent->bad);
   }
+  fine = fine && features_read_all(baseline, &at);
   if (!fine) return fail(err, E_INVALID_ARGUMENT, "these bytes are no whole baseline");
   baseline->blocks = (uint32_t)blocks;
   baseline->n_recent = (uint32_t)n;

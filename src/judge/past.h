@@ -15,6 +15,7 @@
 
 #include "judge/plan.h"
 #include "stat/dispersion.h"
+#include "stat/drift.h"
 #include "stat/slow.h"
 
 enum {
@@ -52,7 +53,14 @@ struct baseline_recent {
   uint64_t requests, bad; /* bad: failed, or slow at the p99 threshold */
 };
 
-/* Frozen with a step: thresholds, dispersion, and stable's last ten minutes for the harm budget. */
+/* A number of requests, and how it was distributed before the step. */
+struct baseline_feature {
+  char name[24]; /* visible ASCII: "x[2]" */
+  struct drift_bins bins;
+};
+
+/* Frozen with a step: thresholds, dispersion, stable's last ten minutes for the harm budget, and what
+ * requests looked like. */
 struct baseline {
   struct slow slow;
   uint32_t blocks;                          /* closed blocks behind it, up to PAST_BLOCKS */
@@ -60,6 +68,8 @@ struct baseline {
   double phi[ARMS_MAX][BASELINE_ROWS]; /* at least 1; DISPERSION_UNKNOWN below 180 blocks */
   uint32_t n_recent;
   struct baseline_recent recent[PAST_RECENT]; /* oldest first */
+  uint32_t n_features;                        /* 0: no reference, so nothing is said of inputs */
+  struct baseline_feature features[DRIFT_FEATURES];
 };
 
 /* Zeroed but for phi: no history. The latency gate has no data, phi is DISPERSION_UNKNOWN. */
@@ -67,7 +77,8 @@ void baseline_init(struct baseline *baseline);
 /* For the step of that plan about to begin: quantiles wanted, shares of its arms. */
 void past_baseline(const struct past *past, const struct plan *plan, uint32_t step,
                    struct baseline *baseline);
-/* Journal form, hostile-input-safe; doubles travel as their 64 bits. */
+/* Journal form, hostile-input-safe; doubles travel as their 64 bits. A baseline of before there were
+ * features ends where they begin. */
 void baseline_write(const struct baseline *baseline, struct varint_out *out);
 CHECKED enum code baseline_read(struct baseline *baseline, struct slice *bytes, struct err *err);
 enum { BASELINE_BYTES_MAX = 4096 };

@@ -13,7 +13,8 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 enum { FAST_ALPHA_E9 = 1000 };
 
 /* The names that gates.def uses in its columns. */
-enum { ON_SHADOW = 1 << STEP_SHADOW, ON_LIVE = 1 << STEP_CANARY | 1 << STEP_SWITCH | 1 << STEP_AB };
+enum { ON_SHADOW = 1 << STEP_SHADOW, ON_RAMP = 1 << STEP_CANARY | 1 << STEP_SWITCH };
+enum { ON_LIVE = ON_RAMP | 1 << STEP_AB };
 
 static const struct gate_row {
   const char *name, *judges;
@@ -51,6 +52,9 @@ const struct plan_gate_words plan_gate_words[GATE_COUNT] = {
     [GATE_SEGMENTS] = {.sets = SET_MARGIN | SET_ALPHA | SET_ACT},
     [GATE_BUDGET] = {.sets = SET_ACT},
     [GATE_PERSON] = {.sets = 0},
+    [GATE_INPUT_DRIFT] = {.sets = SET_MAX | SET_ALPHA | SET_ACT,
+                          .max_key = "max",
+                          .max_is_number = true},
     [GATE_CALIBRATION] = {.sets = SET_MAX | SET_ALPHA | SET_ACT, .max_key = "max"},
 };
 
@@ -85,6 +89,7 @@ static void gates_default(struct plan *plan)
   plan->gates[GATE_MEMORY].max_e8 = PLAN_WHOLE / 10;
   plan->gates[GATE_METRIC].max_e8 = PLAN_WHOLE / 50;
   plan->gates[GATE_CALIBRATION].max_e8 = PLAN_WHOLE / 20;
+  plan->gates[GATE_INPUT_DRIFT].max_e8 = PLAN_WHOLE / 4;
   plan->gates[GATE_CALIBRATION].off = true; /* a score need not be a probability: the plan says */
 }
 

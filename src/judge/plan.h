@@ -27,6 +27,7 @@
  *     cost:         {margin: 1.25}
  *     metric:       {max_loss: 2%}        # of stable's mean; needs `metric`
  *     segments:     {margin: 1.25}        # needs `segments`
+ *     input_drift:  {max: 0.25}           # psi of requests against those before the step
  *     calibration:  {max: 5%}             # off unless named; gap between scores and outcomes;
  *                                         # needs `metric`, for its maturity
  *   metric:   {name: revenue, cap: 1000, better: more, users_expected: 5000, maturity: 7d,
@@ -114,7 +115,7 @@ struct gate_spec {
   uint32_t margin_e6; /* r_0 = 1 + m: errors, latency, cost, segments */
   uint32_t floor_e8;  /* errors: a rate proven below this passes too; sample_ratio: drift */
   uint32_t max_e8;    /* disagreement q; prediction psi; memory growth; metric loss;
-                       * calibration gap */
+                       * calibration gap; input drift psi */
   uint32_t alpha_e9;  /* both ordinary lanes together; half each */
   uint32_t quantiles; /* latency: bit j is row j of stat/slow.h */
   uint32_t slack_us;  /* latency: added to the thresholds */

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "serve/shadow/reading.h"
 #include "serve/release_int.h"
+#include "world/feature.h"
 
 enum { HTTP_FAILURE = 500 };
 
@@ -18,12 +19,27 @@ static void id_keep(struct arm_tally *arm, struct slice id)
   arm->id_lens[arm->n_ids++] = (uint8_t)id.len;
 }
 
-/* Every score of the pulse is as likely as any other to be among those kept. */
+/* Where the n-th of a pulse is kept, so that each is as likely as any other to be among `kept`;
+ * that or more: nowhere. */
+static uint32_t place_drawn(struct rand *rand, uint32_t n, uint32_t kept)
+{
+  return n <= kept ? n - 1 : (uint32_t)((rand_u64(rand) >> 32) * n >> 32);
+}
+
 static void score_keep(struct arm_tally *arm, struct rand *rand, float score)
 {
-  uint32_t at = arm->n_scores++;
-  if (at >= SCORES_KEPT) at = (uint32_t)((rand_u64(rand) >> 32) * arm->n_scores >> 32);
+  uint32_t at = place_drawn(rand, ++arm->n_scores, SCORES_KEPT);
   if (at < SCORES_KEPT) arm->scores[at] = score;
+}
+
+/* Also of requests that failed: an arm that fails on some kind of them was given it all the same. */
+static void features_keep(struct arm_tally *arm, const struct call *call)
+{
+  const struct version *version = call->version;
+  if (!version->features || !call->task.inputs) return;
+  uint32_t at = place_drawn(&call->serve->rand, ++arm->n_features, FEATURES_KEPT);
+  if (at < FEATURES_KEPT)
+    features_read(&version->contract, call->task.inputs, arm->features[at]);
 }
 
 static uint32_t shift_bin(const struct split *split, const struct reading *reading)
@@ -143,6 +159,7 @@ void arm_answered(struct call *call, int64_t total_us)
   struct arm_tally *arm = tally_arm(call->serve->tally, call->version->slot);
   if (!arm) return;
   arm->requests++;
+  features_keep(arm, call);
   arm->errors += failed;
   arm->timeouts += late;
   if (failed || slow) id_keep(arm, call_id(call));

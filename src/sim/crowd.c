@@ -10,6 +10,7 @@
 #include "sim/tape.h"
 
 enum { CROWD_CPU_US = 5000, CROWD_BINS = 10, CROWD_BIN_S = 10 };
+enum { CROWD_ROWS_S = 16, CROWD_REFERENCE = 1024 }; /* requests sampled: a second, before a step */
 #define CROWD_STEADY_BYTES (UINT64_C(500) << 20)
 /* Buckets are drawn one by one while this many requests are expected at or beyond them. */
 #define CROWD_TAIL 1e-3
@@ -217,6 +218,51 @@ static void deciles(struct rand *rand, uint64_t n, uint64_t *bins)
   }
 }
 
+/* Values are uniform in [0, 1), so that a bin's chance is its width. */
+void crowd_reference(struct crowd *crowd, struct baseline *baseline)
+{
+  struct rand *rand = &crowd->rand[ARM_STABLE][CHANCE_INPUTS];
+  float values[CROWD_REFERENCE], scratch[CROWD_REFERENCE];
+  crowd->rows = 0;
+  baseline->n_features = DRIFT_FEATURES;
+  for (uint32_t f = 0; f < DRIFT_FEATURES; f++) {
+    struct drift_bins *bins = &baseline->features[f].bins;
+    double below = 0;
+    for (int i = 0; i < CROWD_REFERENCE; i++) values[i] = (float)rand_unit(rand);
+    drift_freeze(bins, values, scratch, CROWD_REFERENCE);
+    for (uint32_t j = 0; j < DRIFT_BINS; j++) {
+      double edge = j < bins->n_edges ? (double)bins->edges[j] : 1;
+      crowd->chance[f][j] = j <= bins->n_edges ? edge - below : 0;
+      below = edge;
+    }
+  }
+}
+
+static void bins_draw(struct rand *rand, const double *chance, uint64_t n, uint64_t *bins)
+{
+  double left = 1;
+  for (uint32_t j = 0; j < DRIFT_BINS && n; j++) {
+    double part = left > 0 ? chance[j] / left : 1;
+    bins[j] = draw_binomial(rand, n, part < 1 ? part : 1);
+    left -= chance[j];
+    n -= bins[j];
+  }
+}
+
+void crowd_inputs(struct crowd *crowd, struct look *look)
+{
+  uint64_t least = CROWD_ROWS_S;
+  for (uint32_t arm = 0; arm < look->n_arms; arm++)
+    if (look->weights[arm] && look->arms[arm].requests < least) least = look->arms[arm].requests;
+  crowd->rows += least;
+  if ((look->number + 1) % LOOK_FEATURES_EVERY) return;
+  for (uint32_t arm = 0; arm < look->n_arms; arm++)
+    for (uint32_t f = 0; f < DRIFT_FEATURES && look->weights[arm]; f++)
+      bins_draw(&crowd->rand[arm][CHANCE_INPUTS], crowd->chance[f], crowd->rows,
+                look->arms[arm].features[f]);
+  crowd->rows = 0;
+}
+
 void crowd_fill(struct crowd *crowd, uint32_t which, const struct crowd_seen *seen,
                 struct look_arm *arm)
 {
@@ -228,11 +274,9 @@ void crowd_fill(struct crowd *crowd, uint32_t which, const struct crowd_seen *se
   memcpy(arm->slow, seen->slow, sizeof arm->slow);
   arm->units = seen->requests;
   own->answers += seen->timed;
-  own->inputs += seen->requests;
   if (++own->unbinned_s == CROWD_BIN_S) {
     deciles(&rand[CHANCE_ANSWERS], own->answers, arm->bins);
-    deciles(&rand[CHANCE_INPUTS], own->inputs, arm->inputs);
-    own->answers = own->inputs = own->unbinned_s = 0;
+    own->answers = own->unbinned_s = 0;
   }
   /* Times of single answers are exponential; their sum is near enough to normal. */
   double n = (double)seen->requests;

@@ -20,7 +20,7 @@ enum { CROWD_CLASSES = SLOW_ROWS + 1, CROWD_ARMS = 2, CROWD_HISTORY_S = 1800 };
 struct crowd_arm {
   uint32_t burst_left; /* seconds */
   uint32_t unbinned_s;
-  uint64_t answers, inputs; /* not yet by decile */
+  uint64_t answers; /* not yet by decile */
   /* Successes counted and not yet drawn in full. */
   uint64_t pending[WHOS][MOODS][CROWD_CLASSES];
 };
@@ -56,6 +56,8 @@ struct crowd {
   uint32_t cut[CROWD_CLASSES + 1]; /* class k is buckets cut[k] .. cut[k + 1] - 1 */
   uint32_t n_arms;                 /* 2 unless said otherwise: further ones are as stable is */
   struct crowd_arm arms[ARMS_MAX];
+  uint64_t rows; /* requests of each arm, sampled since the last tenth look */
+  double chance[DRIFT_FEATURES][DRIFT_BINS]; /* of the step's bins */
   struct sketch taped[CROWD_ARMS]; /* latencies from the tape since the last drain */
 };
 
@@ -77,11 +79,14 @@ struct crowd_seen {
 void crowd_second(struct crowd *crowd, const double *part, struct crowd_seen *seen);
 /* Adds the latencies of successes since the last drain to the sketch. */
 void crowd_drain(struct crowd *crowd, uint32_t arm, struct sketch *into);
-/* What a look says beside errors and latency, where both arms are alike: answers and inputs by
- * decile (those of ten seconds at once, since sums are all that is judged), units, CPU time,
- * memory. */
+/* What a look says beside errors and latency, where both arms are alike: answers by decile (those
+ * of ten seconds at once, since sums are all that is judged), units, CPU time, memory. */
 void crowd_fill(struct crowd *crowd, uint32_t arm, const struct crowd_seen *seen,
                 struct look_arm *into);
+/* What requests looked like before a step; and then, of all arms, which differ in nothing: the
+ * look's weights and requests are there. */
+void crowd_reference(struct crowd *crowd, struct baseline *baseline);
+void crowd_inputs(struct crowd *crowd, struct look *look);
 /* Their outcomes, at once: one or none of each unit, by a chance of its own. */
 void crowd_outcomes(struct crowd *crowd, uint32_t arm, struct look_arm *into);
 

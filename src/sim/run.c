@@ -56,6 +56,7 @@ static void bench_step(struct bench *bench)
 {
   bench_drain(bench);
   past_baseline(&bench->past, &bench->of->plan, bench->rollout.step, &bench->baseline);
+  crowd_reference(&bench->crowd, &bench->baseline);
   trial_step_begin(&bench->trial, bench->rollout.step, &bench->baseline);
   crowd_cut(&bench->crowd, trial_slow(&bench->trial));
 }
@@ -120,6 +121,7 @@ static void look_fill(struct bench *bench, const struct crowd_seen *seen, uint32
     crowd_fill(&bench->crowd, arm, &seen[arm], &look->arms[arm]);
     if (bench->of->plan.metric.name[0]) crowd_outcomes(&bench->crowd, arm, &look->arms[arm]);
   }
+  if (!copied) crowd_inputs(&bench->crowd, look);
   if (!copied) return;
   uint64_t pairs = seen[ARM_CANDIDATE].timed < seen[ARM_STABLE].timed ? seen[ARM_CANDIDATE].timed
                                                                       : seen[ARM_STABLE].timed;

@@ -25,6 +25,27 @@ void memory_tally_add(struct memory_tally *into, uint64_t steady_bytes, uint64_t
   if (peak_bytes > into->peak_bytes) into->peak_bytes = peak_bytes;
 }
 
+static uint32_t rows_kept(uint32_t n) { return n < FEATURES_KEPT ? n : FEATURES_KEPT; }
+
+/* Loops are represented as they were asked: else what differs between their clients would look like
+ * a difference between arms. */
+static void features_merge(struct arm_tally *into, const struct arm_tally *from)
+{
+  uint32_t has = rows_kept(into->n_features), adds = rows_kept(from->n_features), n = 0;
+  uint64_t all = (uint64_t)into->n_features + from->n_features;
+  uint32_t keep = has, take = adds;
+  if (all > FEATURES_KEPT) {
+    take = (uint32_t)((FEATURES_KEPT * (uint64_t)from->n_features + all / 2) / all);
+    keep = FEATURES_KEPT - take;
+    must(keep <= has && take <= adds);
+  }
+  for (; n < keep; n++)
+    memmove(into->features[n], into->features[n * has / keep], sizeof *into->features);
+  for (uint32_t i = 0; i < take; i++)
+    memcpy(into->features[n++], from->features[i * adds / take], sizeof *into->features);
+  into->n_features = all < UINT32_MAX ? (uint32_t)all : UINT32_MAX;
+}
+
 void arm_tally_merge(struct arm_tally *into, const struct arm_tally *from)
 {
   uint32_t kept = into->n_scores < SCORES_KEPT ? into->n_scores : SCORES_KEPT;
@@ -39,6 +60,7 @@ void arm_tally_merge(struct arm_tally *into, const struct arm_tally *from)
   for (uint32_t i = 0; i < from->n_scores && i < SCORES_KEPT && kept < SCORES_KEPT; i++)
     into->scores[kept++] = from->scores[i];
   into->n_scores += from->n_scores;
+  features_merge(into, from);
   ids_merge(into, from);
 }
 

@@ -11,11 +11,13 @@
 #define WORLD_ARM_H
 
 #include "stat/agree.h"
+#include "stat/drift.h"
 #include "stat/sketch.h"
 #include "world/release.h"
 
 enum {
   SCORES_KEPT = 32,
+  FEATURES_KEPT = 16, /* rows */
   IDS_KEPT = 8,
   ID_BYTES = 64,
   UNITS_KEPT = 512,
@@ -46,6 +48,8 @@ struct arm_tally {
   uint32_t shift[SHIFT_BINS];   /* answers by the release's bins */
   float scores[SCORES_KEPT];    /* a sample, for edges yet to be chosen */
   uint32_t n_scores;            /* seen; min(n_scores, SCORES_KEPT) are kept */
+  float features[FEATURES_KEPT][DRIFT_FEATURES]; /* of a sample of requests: their first rows */
+  uint32_t n_features; /* requests that had any; min(n_features, FEATURES_KEPT) rows are kept */
   char ids[IDS_KEPT][ID_BYTES]; /* request ids of errors and slow answers, first come */
   uint8_t id_lens[IDS_KEPT], n_ids;
 };

@@ -53,6 +53,7 @@ struct version {
   /* The rest is meaningful in READY, and but for seats in RESTING, if it ever was in memory
    * (contract.n_inputs). */
   struct contract contract;
+  uint32_t features; /* of a request (feature.h) */
   const struct seat *seats;
   uint32_t n_seats;
   bool resident;         /* seat i is loop i's own: no hop; else any seat serves any loop */

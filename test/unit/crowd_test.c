@@ -207,17 +207,39 @@ TEST(what_fills_a_look_adds_up)
 {
   struct crowd_seen seen = {
       .requests = 1010, .errors = 10, .timed = 1000, .slow = {500, 100, 10, 1}};
-  uint64_t bins = 0, inputs = 0;
+  uint64_t bins = 0;
   crowd_of("null", 1000, 9);
   for (int second = 0; second < 20; second++) {
     struct look_arm arm = {0};
     crowd_fill(&crowd, ARM_STABLE, &seen, &arm);
-    for (int i = 0; i < LOOK_BINS_MAX; i++) bins += arm.bins[i], inputs += arm.inputs[i];
+    for (int i = 0; i < LOOK_BINS_MAX; i++) bins += arm.bins[i];
     EXPECT(arm.cpu_us > 4000000 && arm.cpu_us < 6000000);
     EXPECT(arm.slow[2] == 10 && arm.units == 1010 && arm.peak_bytes > arm.steady_bytes);
   }
   EXPECT_INT(bins, 20000);
-  EXPECT_INT(inputs, 20200);
+}
+
+TEST(inputs_are_as_many_of_each_arm_in_every_tenth_look)
+{
+  static struct look look;
+  struct baseline baseline;
+  baseline_init(&baseline);
+  crowd_of("null", 1000, 9);
+  crowd_reference(&crowd, &baseline);
+  EXPECT_INT(baseline.n_features, DRIFT_FEATURES);
+  for (uint32_t second = 0; second < 20; second++) {
+    look_init(&look, second, 2);
+    look.weights[0] = PLAN_WHOLE / 20, look.weights[1] = PLAN_WHOLE - look.weights[0];
+    look.arms[0].requests = second < 10 ? 50 : 3, look.arms[1].requests = 950;
+    crowd_inputs(&crowd, &look);
+    for (uint32_t arm = 0; arm < 2; arm++)
+      for (uint32_t f = 0; f < DRIFT_FEATURES; f++) {
+        uint64_t sum = 0;
+        for (uint32_t j = 0; j < DRIFT_BINS; j++) sum += look.arms[arm].features[f][j];
+        EXPECT_INT(sum, second == 9 ? 160 : second == 19 ? 30 : 0);
+        EXPECT_INT(look.arms[arm].features[f][10], 0);
+      }
+  }
 }
 
 /* Plays 200 seconds: sums of all counts of each arm. */

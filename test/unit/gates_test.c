@@ -4,61 +4,8 @@
  * SPDX-License-Identifier: MIT */
 #include "test.h"
 
-#include "judge/explain.h"
-#include "judge_rig.h"
+#include "gates_rig.h"
 #include "stat/mean.h"
-
-static struct trial trial;
-static struct look look;
-static struct verdict verdict;
-
-#define EXPECT_NEAR(got, want)                                                               \
-  do {                                                                                       \
-    double got_ = (got), want_ = (want);                                                     \
-    double most_ = 1e-9 * fabs(want_) > 1e-7 ? 1e-9 * fabs(want_) : 1e-7;                    \
-    if (!(fabs(got_ - want_) <= most_)) {                                                    \
-      printf("%s:%d: %s is %.12g, expected %.12g\n", __FILE__, __LINE__, #got, got_, want_); \
-      test_failures++;                                                                       \
-    }                                                                                        \
-  } while (0)
-
-static struct plan half_hour(enum step_kind kind, uint32_t weight)
-{
-  struct plan plan;
-  plan_default(&plan, kind == STEP_SHADOW ? STRATEGY_SHADOW : STRATEGY_CANARY);
-  plan.n_steps = 1;
-  plan.steps[0] =
-      (struct plan_step){.kind = kind, .weight = weight, .for_ms = 1800000, .deadline_ms = 1800000};
-  plan.keep_previous_warm_ms = 1800000; /* 3,600 looks: 60 restarts */
-  return plan;
-}
-
-static void begin(const struct plan *plan)
-{
-  struct baseline baseline = rig_baseline();
-  trial_begin(&trial, plan);
-  trial_step_begin(&trial, 0, &baseline);
-}
-
-static void look_begin(double share)
-{
-  look_init(&look, trial.looks, 2);
-  look.elapsed_ms = 1000;
-  look.loaded_ms = 60000;
-  look.weights[ARM_CANDIDATE] = (uint32_t)(share * PLAN_WHOLE + 0.5);
-  look.weights[ARM_STABLE] = PLAN_WHOLE - look.weights[ARM_CANDIDATE];
-  look.arms[ARM_CANDIDATE].requests = look.arms[ARM_STABLE].requests = 1000;
-}
-
-static void errors(int times, uint64_t c, uint64_t b, double share)
-{
-  for (int i = 0; i < times; i++) {
-    look_begin(share);
-    look.arms[ARM_CANDIDATE].errors = c;
-    look.arms[ARM_STABLE].errors = b;
-    trial_look(&trial, &look, &verdict);
-  }
-}
 
 TEST(errors_by_the_detector_of_the_golden_file)
 {
@@ -219,19 +166,6 @@ TEST(prediction_of_the_golden_file)
   }
 }
 
-TEST(inputs_that_differ_are_blamed_on_the_draw)
-{
-  struct plan plan = half_hour(STEP_CANARY, 5000000);
-  begin(&plan);
-  errors(9, 0, 0, 0.05);
-  look_begin(0.05);
-  look.arms[0].inputs[0] = 500, look.arms[0].inputs[1] = 100;
-  look.arms[1].inputs[0] = 950, look.arms[1].inputs[1] = 9500;
-  trial_look(&trial, &look, &verdict);
-  EXPECT_INT(verdict.gates[GATE_PREDICTION].state, GATE_HARM);
-  EXPECT_INT(verdict.gates[GATE_PREDICTION].lane, LANE_INPUTS);
-}
-
 static void minutes(int n, uint64_t c_from, uint64_t c_by, uint64_t b)
 {
   for (int minute = 0; minute < n; minute++)
@@ -384,92 +318,6 @@ TEST(metric_of_the_golden_file)
   EXPECT_INT(verdict.kind, VERDICT_HARM);
   clicks(300, 700, 50000, true);
   EXPECT_INT(gate->state, GATE_NON_INFERIOR);
-}
-
-static void scores(struct look_arm *arm, double score, int n, int came_true)
-{
-  for (int i = 0; i < n; i++) EXPECT(calibration_add(&arm->calibration, score, i < came_true));
-}
-
-/* The candidate says 75 % and stable 25 %, of as many answers; so many came true. */
-static void calibrated(int c, int b, bool off)
-{
-  struct plan plan = half_hour(STEP_CANARY, 5000000);
-  memcpy(plan.metric.name, "clicks", 7);
-  plan.gates[GATE_CALIBRATION].off = off;
-  begin(&plan);
-  look_begin(0.05);
-  scores(&look.arms[0], 0.75, 2000, c);
-  scores(&look.arms[1], 0.25, 2000, b);
-  trial_look(&trial, &look, &verdict);
-}
-
-TEST(scores_are_judged_by_what_they_say_and_not_by_stable)
-{
-  const struct gate_result *gate = &verdict.gates[GATE_CALIBRATION];
-  char text[EXPLAIN_TEXT_MAX];
-  double lower, upper;
-  calibrated(1500, 500, false);
-  EXPECT_INT(gate->state, GATE_NON_INFERIOR);
-  calibrated(1500, 1500, false); /* stable's own gap is no harm of the candidate's */
-  EXPECT_INT(gate->state, GATE_NON_INFERIOR);
-  calibrated(1000, 500, false);
-  EXPECT_INT(gate->state, GATE_HARM);
-  EXPECT_INT(gate->act, ACT_PAUSE);
-  EXPECT_INT(gate->row, 7);
-  EXPECT_INT(gate->x_c, 1000);
-  EXPECT_INT(gate->n_c, 2000);
-  EXPECT_NEAR(gate->effect, -0.25);
-  EXPECT_NEAR(gate->bar, log(10 / 0.001));
-  EXPECT(result_interval(&trial, gate, &lower, &upper));
-  EXPECT(lower < -0.25 && -0.25 < upper && upper < -0.15);
-  EXPECT_INT(verdict.kind, VERDICT_PAUSE);
-  gate_sentence(&trial, gate, text);
-  EXPECT_STR(text, "scores from 0.7 to 0.8: 50% of 2000 came true, gap -0.25 [-0.3, -0.2], "
-                   "limit 0.05");
-  calibrated(1000, 500, true);
-  EXPECT_INT(gate->state, GATE_IDLE);
-}
-
-/* Spending follows what was spent before; the candidate's users spend a tenth of the cap less. */
-static void spending(bool relieved)
-{
-  struct plan plan = half_hour(STEP_CANARY, 5000000);
-  struct rand rand;
-  rand_seed(&rand, 21);
-  memcpy(plan.metric.name, "spent", 6);
-  plan.metric.covariate_cap_e6 = plan.metric.cap_e6;
-  if (relieved) plan.metric.covariate = (struct plan_key){BY_PARAMETER, "before"};
-  begin(&plan);
-  look_begin(0.05);
-  for (int i = 0; i < 600; i++) {
-    int64_t x, y;
-    double before = rand_unit(&rand), noise = rand_unit(&rand) / 10;
-    EXPECT(mean_parts(before, 1, &x));
-    EXPECT(mean_parts(0.1 + 0.8 * before + noise - (i % 2 ? 0.1 : 0), 1, &y));
-    mean_add(&look.arms[i % 2 ? ARM_CANDIDATE : ARM_STABLE].metric, y, x);
-  }
-  trial_look(&trial, &look, &verdict);
-}
-
-TEST(a_covariate_decides_sooner_and_the_same_way)
-{
-  const struct gate_result *gate = &verdict.gates[GATE_METRIC];
-  char text[EXPLAIN_TEXT_MAX];
-  double share, theta, lower, upper, plain;
-  spending(false);
-  EXPECT_INT(gate->state, GATE_INCONCLUSIVE);
-  EXPECT(result_interval(&trial, gate, &lower, &upper));
-  EXPECT(!metric_relief(&trial, ARM_CANDIDATE, &share, &theta));
-  plain = upper - lower;
-  spending(true);
-  EXPECT_INT(gate->state, GATE_HARM);
-  EXPECT(result_interval(&trial, gate, &lower, &upper));
-  EXPECT(lower < -0.1 && -0.1 < upper && upper - lower < plain / 3);
-  EXPECT(metric_relief(&trial, ARM_CANDIDATE, &share, &theta));
-  EXPECT(share > 0.9 && share < 1 && fabs(theta - 0.8) < 0.05);
-  gate_sentence(&trial, gate, text);
-  EXPECT(strstr(text, "% less variance by before") != NULL);
 }
 
 TEST(immature_outcomes_hold_the_last_step_only_if_asked)

@@ -34,12 +34,13 @@ static void fill(struct rand *rand, struct look *look, bool big)
     arm->costed = arm->requests / 2;
     arm->cpu_us = arm->costed ? most : 0;
     arm->steady_bytes = arm->peak_bytes = most;
-    arm->bins[3] = most, arm->bins[31] = 1, arm->inputs[0] = 7;
+    arm->bins[3] = most, arm->bins[31] = 1, arm->features[0][3] = 7, arm->features[7][10] = 9;
     arm->metric.n = big ? UINT32_MAX : 1000;
     int64_t y = (int64_t)(arm->metric.n << MEAN_PARTS_BITS);
     arm->metric.y = -y, arm->metric.x = y;
     arm->metric.yy = arm->metric.xx = (mean_wide)y << MEAN_PARTS_BITS;
     arm->metric.xy = -arm->metric.yy;
+    look->calibration[i].at[9] = arm->metric;
   }
   look->n_segments = (uint32_t)(rand_u64(rand) % (PLAN_SEGMENTS_MAX + 1));
   for (uint32_t i = 0; i < look->n_segments; i += 3)
@@ -145,7 +146,7 @@ TEST(a_look_of_version_2_is_read_as_it_was_meant)
   EXPECT_INT(one.arms[0].metric.n, 3);
   EXPECT_INT(one.arms[1].requests, 30);
   EXPECT_INT(one.arms[1].metric.n, 5);
-  EXPECT_INT((int64_t)calibration_count(&one.arms[0].calibration), 0);
+  EXPECT_INT((int64_t)calibration_count(&one.calibration[0]), 0);
   EXPECT_INT(one.copies_shed, 9);
 }
 
@@ -213,7 +214,10 @@ TEST(merging_does_not_know_an_order)
     for (uint32_t arm = 2; arm < ARMS_MAX; arm++)
       memset(&one.arms[arm], 0, sizeof one.arms[arm]),
           memset(&two.arms[arm], 0, sizeof one.arms[arm]),
-          memset(&three.arms[arm], 0, sizeof one.arms[arm]);
+          memset(&three.arms[arm], 0, sizeof one.arms[arm]),
+          memset(&one.calibration[arm], 0, sizeof *one.calibration),
+          memset(&two.calibration[arm], 0, sizeof *one.calibration),
+          memset(&three.calibration[arm], 0, sizeof *one.calibration);
     EXPECT(memcmp(&one, &three, sizeof one) == 0);
     EXPECT(memcmp(&one, &two, sizeof one) == 0);
   }

@@ -151,6 +151,13 @@ TEST(a_baseline_reads_back_and_damage_is_refused)
   past_baseline(&past, &plan, 1, &baseline);
   struct varint_out out = {bytes, 0, sizeof bytes, false};
   baseline_write(&baseline, &out);
+  size_t before = out.len - 1; /* where those of before there were features end */
+  baseline.n_features = 2;
+  memcpy(baseline.features[0].name, "x[3]", 4);
+  baseline.features[0].bins = (struct drift_bins){2, {-1.5f, 2}, {10, 0, 90, 3}};
+  baseline.features[1].bins.rows[1] = 7; /* restless: it has no edges */
+  out.len = 0;
+  baseline_write(&baseline, &out);
   EXPECT(!out.full);
   struct slice text = {(const char *)bytes, out.len};
   EXPECT_INT(baseline_read(&again, &text, NULL), OK);
@@ -158,6 +165,18 @@ TEST(a_baseline_reads_back_and_damage_is_refused)
   EXPECT(memcmp(&again, &baseline, sizeof again) == 0);
   for (size_t i = 0; i < out.len; i++) {
     text = (struct slice){(const char *)bytes, i};
+    EXPECT_INT(baseline_read(&again, &text, NULL) == OK, i == before);
+  }
+  text = (struct slice){(const char *)bytes, before};
+  EXPECT_INT(baseline_read(&again, &text, NULL), OK);
+  EXPECT_INT(again.n_features, 0);
+  const struct drift_bins bad[] = {{2, {2, -1}, {0}}, {2, {1, 1}, {0}}, {1, {NAN}, {0}},
+                                   {1, {INFINITY}, {0}}};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    baseline.features[0].bins = bad[i];
+    out.len = 0;
+    baseline_write(&baseline, &out);
+    text = (struct slice){(const char *)bytes, out.len};
     EXPECT(baseline_read(&again, &text, NULL) != OK);
   }
 }

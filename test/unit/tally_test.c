@@ -107,3 +107,33 @@ TEST(a_tally_that_was_reset_is_as_new)
   tally_free(sum);
   tally_free(nothing);
 }
+
+static void asked(struct arm_tally *arm, uint32_t n, float who)
+{
+  for (uint32_t i = 0; i < n && i < FEATURES_KEPT; i++) arm->features[i][0] = who;
+  arm->n_features = n;
+}
+
+TEST(each_loop_has_its_part_of_the_requests_kept)
+{
+  static struct arm_tally a, b, c;
+  asked(&a, 5, 1), asked(&b, 7, 2);
+  arm_tally_merge(&a, &b); /* all of few */
+  EXPECT_INT(a.n_features, 12);
+  for (int i = 0; i < 12; i++) EXPECT(a.features[i][0] == (i < 5 ? 1.0f : 2.0f));
+  asked(&a, 300, 1), asked(&b, 100, 2), asked(&c, 400, 3);
+  arm_tally_merge(&a, &b);
+  arm_tally_merge(&a, &c);
+  int of[4] = {0};
+  for (int i = 0; i < FEATURES_KEPT; i++) of[(int)a.features[i][0]]++;
+  EXPECT_INT(of[1], 6);
+  EXPECT_INT(of[2], 2);
+  EXPECT_INT(of[3], 8);
+  for (uint32_t n = 0; n < 40; n++)
+    for (uint32_t m = 0; m < 40; m++) { /* no row is lost, none is made up */
+      memset(a.features, 0, sizeof a.features), memset(b.features, 0, sizeof b.features);
+      asked(&a, n, 1), asked(&b, m, 2);
+      arm_tally_merge(&a, &b);
+      for (uint32_t i = 0; i < FEATURES_KEPT; i++) EXPECT((a.features[i][0] > 0) == (i < n + m));
+    }
+}

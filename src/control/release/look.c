@@ -101,6 +101,39 @@ static void pairs_fill(struct run *run, const struct release_tally *tally, struc
   look->copies_shed = tally->shadow_dropped;
 }
 
+/* --- requests ---------------------------------------------------------------------------------- */
+
+static uint32_t rows_of(const struct arm_tally *seen)
+{
+  if (!seen) return 0;
+  return seen->n_features < FEATURES_KEPT ? seen->n_features : FEATURES_KEPT;
+}
+
+/* As many of each arm, so that one hour weighs as much in all of them: an arm's share of the traffic
+ * may change, and what is asked with it. */
+static void features_add(struct run *run, const struct arm_tally *const *seen, uint32_t n_arms)
+{
+  const struct baseline *baseline = &run->trial.baseline;
+  uint32_t least = UINT32_MAX;
+  for (uint32_t arm = 0; arm < n_arms; arm++)
+    if (seen[arm] && rows_of(seen[arm]) < least) least = rows_of(seen[arm]);
+  for (uint32_t arm = 0; arm < n_arms && least < UINT32_MAX; arm++)
+    for (uint32_t i = 0; seen[arm] && i < least; i++) {
+      const float *row = seen[arm]->features[i * rows_of(seen[arm]) / least];
+      for (uint32_t f = 0; f < baseline->n_features; f++)
+        run->features[arm][f][drift_bin(&baseline->features[f].bins, row[f])]++;
+    }
+}
+
+/* Every tenth look has what the last ten saw. */
+static void features_fill(struct run *run, struct look *look)
+{
+  if ((look->number + 1) % LOOK_FEATURES_EVERY) return;
+  for (uint32_t arm = 0; arm < look->n_arms; arm++)
+    memcpy(look->arms[arm].features, run->features[arm], sizeof run->features[arm]);
+  memset(run->features, 0, sizeof run->features);
+}
+
 /* --- segments --------------------------------------------------------------------------------- */
 
 static uint32_t segment_place(struct run *run, const struct segment_tally *tally)
@@ -186,11 +219,16 @@ void look_fill(struct control *control, struct run *run, struct look *look)
     if (stable) memory_fill(&stable->memory, &look->arms[ARM_STABLE]);
     return;
   }
+  static const struct arm_tally none;
+  const struct arm_tally *weighty[ARMS_MAX] = {NULL};
   for (uint32_t arm = 0; arm < look->n_arms; arm++) {
     const struct placed *placed = run->arms[arm];
     const struct arm_tally *seen = placed ? round_arm(round, placed->slot) : NULL;
+    if (look->weights[arm]) weighty[arm] = seen ? seen : &none;
     if (!seen) continue;
     arm_fill(run, seen, &look->arms[arm]);
     if (arm != ARM_STABLE) samples_keep(run, seen);
   }
+  features_add(run, weighty, look->n_arms);
+  features_fill(run, look);
 }

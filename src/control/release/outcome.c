@@ -150,7 +150,7 @@ void outcomes_fill(struct run *run, struct look *look)
   struct run_outcomes *of = &run->outcomes;
   for (uint32_t arm = 0; arm < look->n_arms; arm++) {
     look->arms[arm].metric = of->matured[arm];
-    look->arms[arm].calibration = of->scored[arm];
+    look->calibration[arm] = of->scored[arm];
     of->matured[arm] = (struct mean_arm){0};
     of->scored[arm] = (struct calibration){0};
   }

@@ -391,6 +391,21 @@ uint64_t run_past(const struct control *control, const struct letter_command *co
   return stable ? stable_past_requests(stable) : 0;
 }
 
+/* What requests looked like: where there are too few of them, or none that stable and the candidate
+ * could both be asked, as before the last step. */
+static void inputs_make(struct run *run, const struct stable_past *stable,
+                        struct baseline *baseline)
+{
+  const struct baseline *before = &run->trial.baseline;
+  const struct placed *placed = run->arms[ARM_STABLE];
+  memset(run->features, 0, sizeof run->features);
+  if (run->plan.contract_changed) return;
+  if (stable && placed) stable_past_features(stable, &placed->load.contract, baseline);
+  if (baseline->n_features || !run->stepped) return;
+  baseline->n_features = before->n_features;
+  memcpy(baseline->features, before->features, sizeof baseline->features);
+}
+
 /* Thresholds and dispersion from what stable did until now. Right after a restart that is nothing:
  * then those of the step before, with dispersion at its cautious value, are better than none. */
 static void baseline_make(struct control *control, struct run *run, struct baseline *baseline)
@@ -403,6 +418,7 @@ static void baseline_make(struct control *control, struct run *run, struct basel
     past_baseline(&stable->past, &run->plan, step_of(run), baseline);
   else
     baseline_init(baseline);
+  inputs_make(run, stable, baseline);
   if (!run->stepped || baseline->slow.rows >= before->slow.rows) return;
   baseline->slow = before->slow;
   for (uint32_t arm = 0; arm < ARMS_MAX; arm++)

@@ -86,6 +86,7 @@ struct run {
 
   float edges[SHIFT_BINS - 1];
   uint32_t n_edges, n_edges_next; /* next: recorded with the move that begins a step */
+  uint64_t features[ARMS_MAX][DRIFT_FEATURES][DRIFT_BINS]; /* since the last tenth look */
   struct units units;
   char segments[PLAN_SEGMENTS_MAX][SEGMENT_TEXT_MAX];
   uint64_t segment_hash[PLAN_SEGMENTS_MAX];

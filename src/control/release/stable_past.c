@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "world/feature.h"
 
 enum { SCORES_LEAST = 100, DECILES = 9 };
 
@@ -66,6 +67,19 @@ void sketch_of_answers(struct sketch *into, const struct sketch32 *from, uint64_
   into->count -= out;
 }
 
+static void rows_feed(struct stable_past *stable, const struct arm_tally *arm)
+{
+  uint32_t n = arm->n_features < FEATURES_KEPT ? arm->n_features : FEATURES_KEPT;
+  uint32_t first = 0, take = n;
+  if (n && stable->n_rows >= STABLE_PAST_ROWS_SOON) {
+    first = (uint32_t)(stable->n_rows % n); /* places are no order of time */
+    take = 1;
+  }
+  for (uint32_t i = first; i < first + take; i++)
+    memcpy(stable->rows[stable->n_rows++ % STABLE_PAST_ROWS], arm->features[i],
+           sizeof *stable->rows);
+}
+
 void stable_past_feed(struct stable_pasts *pasts, uint32_t model, uint32_t version,
                       const struct arm_tally *arm, uint32_t share, int64_t now_us)
 {
@@ -85,6 +99,7 @@ void stable_past_feed(struct stable_pasts *pasts, uint32_t model, uint32_t versi
     if (arm->scores[i] != arm->scores[i]) continue;
     stable->scores[stable->n_scores++ % STABLE_PAST_SCORES] = arm->scores[i];
   }
+  rows_feed(stable, arm);
 }
 
 static int score_order(const void *a, const void *b)
@@ -107,6 +122,22 @@ uint32_t stable_past_edges(const struct stable_past *stable, float edges[SHIFT_B
     if (!kept || edge > edges[kept - 1]) edges[kept++] = edge;
   }
   return kept > 1 ? kept : 0; /* one edge would lie on the one value there is */
+}
+
+void stable_past_features(const struct stable_past *stable, const struct contract *contract,
+                          struct baseline *baseline)
+{
+  float values[STABLE_PAST_ROWS], scratch[STABLE_PAST_ROWS];
+  uint32_t n = stable->n_rows < STABLE_PAST_ROWS ? (uint32_t)stable->n_rows : STABLE_PAST_ROWS;
+  baseline->n_features = 0;
+  if (n < DRIFT_ROWS_MIN) return;
+  baseline->n_features = features_count(contract);
+  for (uint32_t f = 0; f < baseline->n_features; f++) {
+    for (uint32_t i = 0; i < n; i++)
+      values[i] = stable->rows[(stable->n_rows - n + i) % STABLE_PAST_ROWS][f];
+    drift_freeze(&baseline->features[f].bins, values, scratch, n);
+    feature_name(contract, f, baseline->features[f].name);
+  }
 }
 
 uint64_t stable_past_requests(const struct stable_past *stable)

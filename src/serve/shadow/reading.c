@@ -5,58 +5,6 @@
 
 /* --- numbers ---------------------------------------------------------------------------------- */
 
-static bool is_float(enum dtype dtype)
-{
-  return dtype == DT_FP32 || dtype == DT_FP64 || dtype == DT_FP16 || dtype == DT_BF16;
-}
-
-static double half_value(uint16_t half)
-{
-  int sign = half >> 15, exponent = half >> 10 & 31;
-  double value = half & 1023;
-  if (exponent == 31) {
-    value = value != 0 ? __builtin_nan("") : __builtin_inf();
-  } else if (exponent == 0) {
-    value /= 1 << 24;
-  } else {
-    value += 1024;
-    for (; exponent < 25; exponent++) value /= 2;
-    for (; exponent > 25; exponent--) value *= 2;
-  }
-  return sign ? -value : value;
-}
-
-#define AT(type) (((const type *)tensor->data)[index])
-
-static double float_at(const struct tensor *tensor, uint64_t index)
-{
-  switch (tensor->dtype) {
-    case DT_FP32: return AT(float);
-    case DT_FP64: return AT(double);
-    case DT_FP16: return half_value(AT(uint16_t));
-    default: {
-      uint32_t bits = (uint32_t)AT(uint16_t) << 16;
-      float value;
-      memcpy(&value, &bits, sizeof value);
-      return value;
-    }
-  }
-}
-
-static int64_t whole_at(const struct tensor *tensor, uint64_t index)
-{
-  switch (tensor->dtype) {
-    case DT_BOOL:
-    case DT_UINT8: return AT(uint8_t);
-    case DT_UINT16: return AT(uint16_t);
-    case DT_UINT32: return AT(uint32_t);
-    case DT_INT8: return AT(int8_t);
-    case DT_INT16: return AT(int16_t);
-    case DT_INT32: return AT(int32_t);
-    default: return AT(int64_t);
-  }
-}
-
 static struct slice text_at(const struct tensor *tensor, uint64_t index)
 {
   struct slice text = SLICE_NONE;
@@ -76,8 +24,8 @@ static uint64_t largest(const struct tensor *tensor, uint64_t first, uint64_t n)
     return best - first;
   }
   for (uint64_t i = first + 1; i < first + n; i++) {
-    double top = float_at(tensor, best);
-    if (float_at(tensor, i) > top || top != top) best = i;
+    double top = tensor_float(tensor, best);
+    if (tensor_float(tensor, i) > top || top != top) best = i;
   }
   return best - first;
 }
@@ -91,7 +39,7 @@ void reader_init(struct reader *reader, const struct contract *contract,
   for (uint32_t i = 0; i < contract->n_outputs; i++) {
     const struct tensor *tensor = &outputs[i];
     if (!(wanted >> i & 1) || !tensor->count || tensor->dtype == DT_NONE) continue;
-    bool floats = is_float(tensor->dtype), text = tensor->dtype == DT_BYTES;
+    bool floats = dtype_is_float(tensor->dtype), text = tensor->dtype == DT_BYTES;
     if (tensor->count == rows) {
       const struct tensor **to = floats ? &reader->score : &reader->label;
       if (!*to) *to = tensor;
@@ -108,13 +56,13 @@ void reader_read(const struct reader *reader, uint64_t row, struct reading *read
   reading->has_label = label || floats;
   reading->has_score = reader->score || floats;
   reading->named = label && label->dtype == DT_BYTES;
-  if (label && !reading->named) reading->label = whole_at(label, row);
+  if (label && !reading->named) reading->label = tensor_whole(label, row);
   if (reading->named) reading->text = text_at(label, row);
-  if (reader->score) reading->score = float_at(reader->score, row);
+  if (reader->score) reading->score = tensor_float(reader->score, row);
   if (!floats || (label && reader->score)) return;
   uint64_t width = floats->count / reader->rows, top = largest(floats, row * width, width);
   if (!label) reading->label = (int64_t)top;
-  if (!reader->score) reading->score = float_at(floats, row * width + top);
+  if (!reader->score) reading->score = tensor_float(floats, row * width + top);
 }
 
 bool reading_labels_equal(const struct reading *a, const struct reading *b)
@@ -133,12 +81,12 @@ static void ranking(const struct reader *reader, uint64_t row, uint32_t k, int64
   uint64_t width = tensor->count / reader->rows, first = row * width;
   double best[RANKS_MAX];
   uint32_t n = 0;
-  if (!is_float(tensor->dtype)) {
-    for (; n < k; n++) to[n] = whole_at(tensor, first + n);
+  if (!dtype_is_float(tensor->dtype)) {
+    for (; n < k; n++) to[n] = tensor_whole(tensor, first + n);
     return;
   }
   for (uint64_t i = 0; i < width; i++) {
-    double value = float_at(tensor, first + i);
+    double value = tensor_float(tensor, first + i);
     if (value != value) value = -__builtin_inf();
     if (n == k && value <= best[n - 1]) continue;
     uint32_t at = n < k ? n++ : n - 1;
@@ -163,7 +111,7 @@ double reader_apart(const struct reader *a, const struct reader *b, uint64_t row
   int64_t first[RANKS_MAX], second[RANKS_MAX];
   uint32_t most = ranked(a) < ranked(b) ? ranked(a) : ranked(b), common = 0;
   if (k > most) k = most;
-  if (k == 0 || is_float(a->rank->dtype) != is_float(b->rank->dtype)) return 1;
+  if (k == 0 || dtype_is_float(a->rank->dtype) != dtype_is_float(b->rank->dtype)) return 1;
   ranking(a, row, k, first);
   ranking(b, row, k, second);
   for (uint32_t i = 0; i < k; i++) {
