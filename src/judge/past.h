@@ -59,8 +59,8 @@ struct baseline_feature {
   struct drift_bins bins;
 };
 
-/* Frozen with a step: thresholds, dispersion, stable's last ten minutes for the harm budget, and what
- * requests looked like. */
+/* Frozen with a step: thresholds, dispersion, stable's last ten minutes for the harm budget, and
+ * what requests looked like. */
 struct baseline {
   struct slow slow;
   uint32_t blocks;                          /* closed blocks behind it, up to PAST_BLOCKS */
@@ -77,8 +77,8 @@ void baseline_init(struct baseline *baseline);
 /* For the step of that plan about to begin: quantiles wanted, shares of its arms. */
 void past_baseline(const struct past *past, const struct plan *plan, uint32_t step,
                    struct baseline *baseline);
-/* Journal form, hostile-input-safe; doubles travel as their 64 bits. A baseline of before there were
- * features ends where they begin. */
+/* Journal form, hostile-input-safe; doubles travel as their 64 bits. A baseline of before there
+ * were features ends where they begin. */
 void baseline_write(const struct baseline *baseline, struct varint_out *out);
 CHECKED enum code baseline_read(struct baseline *baseline, struct slice *bytes, struct err *err);
 enum { BASELINE_BYTES_MAX = 4096 };

@@ -32,7 +32,7 @@ static void score_keep(struct arm_tally *arm, struct rand *rand, float score)
   if (at < SCORES_KEPT) arm->scores[at] = score;
 }
 
-/* Also of requests that failed: an arm that fails on some kind of them was given it all the same. */
+/* Also of requests that failed: an arm that fails on some kind of them got it all the same. */
 static void features_keep(struct arm_tally *arm, const struct call *call)
 {
   const struct version *version = call->version;

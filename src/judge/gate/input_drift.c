@@ -52,4 +52,4 @@ static void judge(const struct trial *trial, struct gate_result *result)
   if (large && result->log_e >= result->bar) result->state = GATE_HARM;
 }
 
-const struct gate gate_input_drift = {judge};
+const struct gate gate_input_drift = {.judge = judge};
