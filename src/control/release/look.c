@@ -101,7 +101,7 @@ static void pairs_fill(struct run *run, const struct release_tally *tally, struc
   look->copies_shed = tally->shadow_dropped;
 }
 
-/* --- requests ---------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static uint32_t rows_of(const struct arm_tally *seen)
 {
@@ -109,8 +109,8 @@ static uint32_t rows_of(const struct arm_tally *seen)
   return seen->n_features < FEATURES_KEPT ? seen->n_features : FEATURES_KEPT;
 }
 
-/* As many of each arm, so that one hour weighs as much in all of them: an arm's share of the traffic
- * may change, and what is asked with it. */
+/* As many of each arm, so that one hour weighs as much in all of them: an arm's share of the
+ * traffic may change, and what is asked with it. */
 static void features_add(struct run *run, const struct arm_tally *const *seen, uint32_t n_arms)
 {
   const struct baseline *baseline = &run->trial.baseline;

@@ -49,8 +49,8 @@ void stable_past_feed(struct stable_pasts *pasts, uint32_t model, uint32_t versi
  * alike. */
 uint32_t stable_past_edges(const struct stable_past *stable, float edges[SHIFT_BINS - 1]);
 
-/* Bins of the features that requests of this contract have, from at least DRIFT_ROWS_MIN of them; else
- * the baseline stays without. */
+/* Bins of the features that requests of this contract have, from at least DRIFT_ROWS_MIN of them;
+ * else the baseline stays without. */
 void stable_past_features(const struct stable_past *stable, const struct contract *contract,
                           struct baseline *baseline);
 
