@@ -153,19 +153,18 @@ TEST(a_look_of_version_2_is_read_as_it_was_meant)
 /* Version 3 had two sides of a segment. Of two arms they are the arms; of three, nobody's. */
 TEST(a_look_of_version_3_has_segments_of_two_arms_alone)
 {
+  static const unsigned char of_two[] = {0x03, 0x05, 0x00, 0x01, 0x02, 0x01, 0xe8,
+                                         0x07, 0xe8, 0x07, 0x00, 0xe3, 0x02, 0x1e,
+                                         0x03, 0x00, 0x00, 0x3c, 0x01, 0x00, 0x43};
+  static const unsigned char of_three[] = {0x03, 0x05, 0x00, 0x01, 0x03, 0x01, 0xe8, 0x07,
+                                           0xe8, 0x07, 0xe8, 0x07, 0x00, 0x93, 0x04, 0x1e,
+                                           0x03, 0x00, 0x00, 0x3c, 0x01, 0x00, 0x43};
   for (uint32_t n_arms = 2; n_arms <= 3; n_arms++) {
-    look_init(&two, 5, n_arms);
-    for (uint32_t arm = 0; arm < n_arms; arm++) two.weights[arm] = 1000;
-    two.n_segments = 1;
-    two.segments[0] = (struct look_segment){.requests = {30, 60}, .errors = {3, 1}};
-    struct varint_out out = {bytes, 0, sizeof bytes, false};
-    look_write(&two, &out);
-    bytes[0] = 3;
-    /* Version 4 goes on with three zeros of the third arm, in the stretch that ends the look. */
-    if (n_arms == 3) bytes[out.len - 1] = (unsigned char)(bytes[out.len - 1] - 3);
-    struct slice text = {(const char *)bytes, out.len};
+    struct slice text = {(const char *)(n_arms == 2 ? of_two : of_three),
+                         n_arms == 2 ? sizeof of_two : sizeof of_three};
     EXPECT_INT(look_read(&one, &text, NULL), OK);
     EXPECT_INT(text.len, 0);
+    EXPECT_INT(one.n_arms, n_arms);
     EXPECT_INT(one.n_segments, 1);
     EXPECT_INT(one.segments[0].requests[0], n_arms == 2 ? 30 : 0);
     EXPECT_INT(one.segments[0].errors[0], n_arms == 2 ? 3 : 0);
