@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""power_cut_test.py - the power goes, and the disk has only what was synced: every object, mark,
-upload and secret that an acknowledged answer stood on is there. (The ledger's own file is cut in
-test/unit/power_loss_test.c.)
+"""power_cut_test.py - [ST-102] the power goes, and the disk has only what was synced: every object,
+mark, upload and secret that an acknowledged answer stood on is there. (The ledger's own file is cut
+in test/unit/power_loss_test.c.)
 
 SEED=n repeats a run.
 SPDX-License-Identifier: MIT
