@@ -57,22 +57,29 @@ json_t *metadata_json(const struct model *model, const struct version *version)
   return tree;
 }
 
+/* Mostly there is none: a model may have a million versions, and lists show a hundred models. */
+static const struct version *newest_in(const struct model *model, enum version_state state)
+{
+  for (uint32_t i = model->n_in[state] ? model->n_versions : 0; i-- > 0;) {
+    const struct version *version = model_version_at(model, i);
+    if (version->state == state) return version;
+  }
+  return NULL;
+}
+
 const struct version *model_state_of(const struct model *model, enum version_state *state)
 {
-  const struct version *said = NULL;
   *state = VERSION_STORED;
   if (model->stable) {
     *state = model->stable->state;
     return model->stable;
   }
-  for (uint32_t i = model->n_versions; i-- > 0;) {
-    const struct version *version = model_version_at(model, i);
-    if (version->state == VERSION_LOADING) {
-      *state = VERSION_LOADING;
-      return version;
-    }
-    if (!said && version->state == VERSION_FAILED) said = version;
+  const struct version *loading = newest_in(model, VERSION_LOADING);
+  if (loading) {
+    *state = VERSION_LOADING;
+    return loading;
   }
+  const struct version *said = newest_in(model, VERSION_FAILED);
   if (said) *state = VERSION_FAILED;
   return said ? said : model_newest(model);
 }
@@ -80,15 +87,6 @@ const struct version *model_state_of(const struct model *model, enum version_sta
 static json_t *number_or_null(const struct version *version)
 {
   return version ? json_integer(version->number) : json_null();
-}
-
-static const struct version *newest_loading(const struct model *model)
-{
-  for (uint32_t i = model->n_versions; i-- > 0;) {
-    const struct version *version = model_version_at(model, i);
-    if (version->state == VERSION_LOADING) return version;
-  }
-  return NULL;
 }
 
 void card_set(json_t *tree, const struct blob *card)
@@ -122,7 +120,7 @@ json_t *model_json(const struct model *model)
   json_object_set_new(tree, "reason", json_slice(about ? about->reason : SLICE_NONE));
   json_object_set_new(tree, "serving", number_or_null(stable));
   json_object_set_new(tree, "previous", number_or_null(model->previous));
-  json_object_set_new(tree, "loading", number_or_null(newest_loading(model)));
+  json_object_set_new(tree, "loading", number_or_null(newest_in(model, VERSION_LOADING)));
   json_object_set_new(tree, "newest", number_or_null(newest));
   json_object_set_new(tree, "versions", json_integer(model->n_versions));
   json_object_set_new(tree, "engine", json_slice(about ? about->engine : SLICE_NONE));

@@ -10,9 +10,11 @@
 #include "control/control_int.h"
 #include "control/registry/quarantine.h"
 #include "control/registry/refs.h"
+#include "control/slot.h"
 #include "control/snapshot/snapshot.h"
 
 enum { PULSE_US = 1000000, RESIDENT_NS = 50000, WORLDS_MAX = 1024, STOP_US = 10000000 };
+enum { SLOTS_IDLE = 64 };
 enum { LIVED_PULSES = 3 }; /* that one turn may count */
 
 static struct slice first_tenant(void) { return SLICE("default"); }
@@ -45,6 +47,7 @@ struct control *control_new(const struct control_opts *opts, const struct post *
   if (!o->resident_ns) o->resident_ns = RESIDENT_NS;
   if (!o->pulse_us) o->pulse_us = PULSE_US;
   if (!o->worlds_max) o->worlds_max = WORLDS_MAX;
+  if (!o->slots_idle) o->slots_idle = SLOTS_IDLE;
   if (o->worlds_max < 2) o->worlds_max = 2; /* the newest one is always out */
   control->post = post;
   mailbox_init_bell(&control->box);
@@ -459,14 +462,19 @@ static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, 
     stop_look(control);
     return control->stop_by_us;
   }
-  if (pulse->begun == pulse->closed && now_us - pulse->began_us >= control->opts.pulse_us) {
+  int64_t pulse_us = control->opts.pulse_us;
+  if (now_us - control->pulsed_us >= pulse_us) { /* however many rounds are asked for */
+    control->pulsed_us = now_us;
     change_pulse(control);
     place_pulse(&control->place, control->catalog);
-    pulse_ask(pulse, now_us);
+    slots_pulse(control);
   }
+  if (pulse->begun == pulse->closed && now_us - pulse->began_us >= pulse_us)
+    pulse_ask(pulse, now_us);
   if (!told && !control->unshown) return now_us;
-  int64_t pulse_us = control->opts.pulse_us, due = world_due(control);
   int64_t next = pulse->began_us + (pulse->begun == pulse->closed ? pulse_us : pulse_us * 3 / 2);
+  if (control->pulsed_us + pulse_us < next) next = control->pulsed_us + pulse_us;
+  int64_t due = world_due(control);
   return control->unshown && due > now_us && due < next ? due : next;
 }
 

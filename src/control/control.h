@@ -36,6 +36,7 @@ struct control_opts {
   uint64_t memory_max; /* bytes of all models in memory; 0: no limit */
   int64_t pulse_us;    /* 0: one second */
   uint32_t worlds_max; /* worlds alive at once before publishing waits; 0: 1024 */
+  uint32_t slots_idle; /* versions out of memory that keep their counters; 0: 64 */
   int64_t worlds_apart_us; /* at least so long between two: what changes meanwhile is in one */
   unsigned char hash_key[16]; /* rand_secret: for tables that strangers fill */
   struct arena *meters; /* where tenants' meters lie: outlives loops; NULL: freed with control */

@@ -50,6 +50,7 @@ struct control {
   bool draining, stopping, stopped;
   bool last_world_out;
   int64_t world_us; /* when the newest went out */
+  int64_t pulsed_us; /* when what is done once a second was */
   bool late; /* stopped with something still under way */
   int64_t stop_by_us;
   struct letter_snapshot snapshot; /* the newest; its bytes while it is out */

@@ -16,6 +16,7 @@ void place_init(struct place *place, const struct place_opts *opts, const struct
   if (!place->opts.memory_max) place->opts.memory_max = UINT64_MAX;
   list_init(&place->changed);
   list_init(&place->waiting);
+  list_init(&place->leaving);
 }
 
 static void placed_free(struct placed *placed)
@@ -34,7 +35,9 @@ void place_deinit(struct place *place)
     while ((link = list_pop_front(&place->models[i])))
       placed_free(LIST_OF(link, struct placed, link));
   ungrab(place->models);
+  while ((link = list_pop_front(&place->leaving))) placed_free(LIST_OF(link, struct placed, link));
   ungrab(place->slots);
+  ungrab(place->free);
   ungrab(place->jobs_out);
   ungrab(place->workers);
   ungrab(place->tenants);
@@ -69,6 +72,33 @@ static void models_grow(struct place *place, uint32_t slot)
   place->models_cap = cap;
 }
 
+static uint32_t slot_take(struct place *place)
+{
+  if (place->n_free) return place->free[--place->n_free];
+  if (place->n_slots == place->slots_cap) {
+    place->slots_cap = place->slots_cap ? 2 * place->slots_cap : 16;
+    place->slots = grab_more(place->slots, place->slots_cap * sizeof *place->slots);
+    place->free = grab_more(place->free, place->slots_cap * sizeof *place->free);
+  }
+  return place->n_slots++;
+}
+
+void place_detach(struct place *place, struct placed *placed)
+{
+  must(placed->state == PLACED_GONE && !placed_is_wanted(placed) && !placed->worlds);
+  must(!placed->serves && !placed->changed && place->slots[placed->slot] == placed);
+  place->slots[placed->slot] = NULL;
+  list_remove(&placed->link);
+  list_push_back(&place->leaving, &placed->link);
+}
+
+void place_forget(struct place *place, struct placed *placed)
+{
+  list_remove(&placed->link);
+  place->free[place->n_free++] = placed->slot;
+  placed_free(placed);
+}
+
 struct placed *place_of(struct place *place, struct catalog_model *model, uint32_t number)
 {
   struct placed *placed = place_find(place, model, number);
@@ -77,11 +107,7 @@ struct placed *place_of(struct place *place, struct catalog_model *model, uint32
   placed = grab_zero(1, sizeof *placed);
   placed->model = model;
   placed->number = number;
-  placed->slot = place->n_slots++;
-  if (placed->slot == place->slots_cap) {
-    place->slots_cap = place->slots_cap ? 2 * place->slots_cap : 16;
-    place->slots = grab_more(place->slots, place->slots_cap * sizeof(struct placed *));
-  }
+  placed->slot = slot_take(place);
   place->slots[placed->slot] = placed;
   list_push_back(&place->models[model->slot], &placed->link);
   return placed;
@@ -123,6 +149,7 @@ static void state_set(struct place *place, struct placed *placed, enum placed_st
   place->busy -= has_letters(placed->state);
   if (placed->state == PLACED_WAITING) list_remove(&placed->queue);
   if (state == PLACED_WAITING) list_push_back(&place->waiting, &placed->queue);
+  if (state == PLACED_GONE) placed->gone = ++place->n_gone;
   placed->state = state;
   if (state == PLACED_READY) placed->failures = 0;
   if (state == PLACED_READY || state == PLACED_FAILED || !placed->serves) placed->rest = REST_NOT;

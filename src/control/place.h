@@ -33,10 +33,10 @@ enum placed_state {
 
 enum rest { REST_NOT, REST_RESTS, REST_WAKES };
 
-/* One version and what there is of it in memory. Made when it is first wanted, kept for good: its
- * slot in the tallies stays its own. */
+/* One version and what there is of it in memory. Made when it is first wanted; its slot in the
+ * tallies stays its own until nobody has wanted it for long (control/slot.h). */
 struct placed {
-  struct link link; /* of its model */
+  struct link link; /* of its model; or on place's list of those that leave */
   struct link seen; /* on place's list of changes */
   struct catalog_model *model;
   uint32_t number, slot;
@@ -54,6 +54,8 @@ struct placed {
   uint64_t charged;    /* bytes of memory that it counts for now */
   int64_t came_ms;     /* Unix time: READY last */
   bool changed;        /* on the list of changes */
+  uint64_t gone;       /* when it left memory last, of place->n_gone; 0: it never was there */
+  uint64_t serial, round; /* leaving: of a world without it, of a round after that; 0: not yet */
   uint32_t worlds;     /* alive and naming it */
   uint32_t job;        /* where it was loaded */
   struct letter_load load;
@@ -97,8 +99,11 @@ struct place {
   struct mailbox *home;
   struct link *models; /* by the model's slot: its placed versions */
   uint32_t models_cap, n_slots;
-  struct placed **slots; /* by slot */
+  struct placed **slots; /* by slot; NULL: nobody's, or its owner is leaving */
   uint32_t slots_cap;
+  uint32_t *free, n_free; /* slots below n_slots that are nobody's: the next ones to be given */
+  struct link leaving;    /* versions that no model has any more, but worlds and tallies may */
+  uint64_t n_gone;        /* times that a version left memory */
   uint32_t *jobs_out;          /* letters at each job */
   struct worker_load *workers; /* one per worker */
   uint32_t busy;               /* versions in LOADING, OPENING, CLOSING or UNLOADING */
@@ -121,6 +126,10 @@ struct placed *place_find(const struct place *place, const struct catalog_model 
                           uint32_t number);
 /* A place for it, GONE at first. */
 struct placed *place_of(struct place *place, struct catalog_model *model, uint32_t number);
+/* The model has it no more, and worlds after the next will not know its slot. */
+void place_detach(struct place *place, struct placed *placed);
+/* No tally knows its slot any more either: that is the next one's, and the memory goes. */
+void place_forget(struct place *place, struct placed *placed);
 /* Starts what `serves`, `coming` and `worlds` call for; call it after changing one of them. FAILED
  * stays until place_retry. */
 void place_settle(struct place *place, struct placed *placed);

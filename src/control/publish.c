@@ -429,3 +429,9 @@ uint64_t publish_desks_saw(const struct publish *publish)
   }
   return publish->serial;
 }
+
+uint64_t publish_oldest(const struct publish *publish)
+{
+  if (list_empty(&publish->books)) return publish->serial;
+  return world_serial(LIST_OF(publish->books.next, struct book, link)->world);
+}

@@ -66,5 +66,7 @@ void publish_lease_home(struct publish *publish, struct letter_world *letter);
  * soon as it reads of a newer world. (Loops keep theirs for calls under way: pulse.h tells what
  * they have seen.) */
 uint64_t publish_desks_saw(const struct publish *publish);
+/* The serial of the oldest world that anybody has. */
+uint64_t publish_oldest(const struct publish *publish);
 
 #endif

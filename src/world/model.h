@@ -28,6 +28,7 @@ struct model {
   const struct version *planned;  /* in a plan: versions, ascending by number; NULL in a world, */
   struct tree *tree;              /* where they are here: ask model_version_at for both */
   uint32_t n_versions;
+  uint32_t n_in[VERSION_STATES]; /* of these, by state; made as it is sealed */
   const struct version *copy;     /* of stable, with a fault, while that is rehearsed; else NULL. It
                                    * is none of the others; in a plan it lies behind them */
   const struct version *stable;   /* NULL: nothing answers (unloaded, or never deployed) */

@@ -113,10 +113,14 @@ static void versions_lay(const struct model_plan *plan, struct sealed_model *to)
   model->planned = NULL;
   model->tree = plan->before ? tree_share(plan->before->model.tree) : NULL;
   model->n_versions = tree_n(model->tree);
+  memset(model->n_in, 0, sizeof model->n_in);
+  if (plan->before) memcpy(model->n_in, plan->before->model.n_in, sizeof model->n_in);
   for (uint32_t i = 0; i < from->n_versions; i++) {
     uint32_t number = from->planned[i].number, at = model_versions_below(model, number);
     must(i == 0 || from->planned[i - 1].number < number);
     bool have = at < model->n_versions && model_version_at(model, at)->number == number;
+    if (have) model->n_in[model_version_at(model, at)->state]--;
+    model->n_in[from->planned[i].state]++;
     struct kept *item = &version_seal(&from->planned[i])->kept;
     model->tree = have ? tree_put(model->tree, at, item) : tree_insert(model->tree, at, item);
     model->n_versions += !have;
@@ -124,6 +128,7 @@ static void versions_lay(const struct model_plan *plan, struct sealed_model *to)
   for (uint32_t i = 0; i < plan->n_gone; i++) {
     uint32_t at = model_versions_below(model, plan->gone[i]);
     if (at == model->n_versions || model_version_at(model, at)->number != plan->gone[i]) continue;
+    model->n_in[model_version_at(model, at)->state]--;
     model->tree = tree_cut(model->tree, at);
     model->n_versions--;
   }

@@ -25,6 +25,7 @@ enum version_state {
   VERSION_FAILED,
   VERSION_RESTING
 };
+enum { VERSION_STATES = VERSION_RESTING + 1 };
 
 /* A place where a task of this version can be run: send the task to `owner`. */
 struct seat {

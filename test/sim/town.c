@@ -221,6 +221,7 @@ static void world_look(struct town *town, const struct world *before, const stru
       const struct tenant *old_tenant = before ? world_tenant(before, tenant->name) : NULL;
       const struct model *old = old_tenant ? world_model(before, old_tenant, model->name) : NULL;
       if (!old || !old->stable || model->stable) continue;
+      if (old->stable->state == VERSION_RESTING) continue; /* it may not come back into memory */
       /* It answered and does not any more: only a person who retired it may have done that. */
       bool retired = false;
       for (uint32_t i = 0; i < town->n_events; i++)
@@ -230,6 +231,7 @@ static void world_look(struct town *town, const struct world *before, const stru
     }
   }
   if (before) EXPECT(world_serial(before) < world_serial(world));
+  slots_look(world);
   if (before && world_ready(before)) EXPECT(world_ready(world) || world_draining(world));
 }
 

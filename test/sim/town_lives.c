@@ -76,6 +76,7 @@ void town_start(struct town *town)
 {
   struct control_opts opts = {.started_us = town->now_us,
                               .worlds_max = (uint32_t)roll(town, 10),
+                              .slots_idle = (uint32_t)roll(town, 3),
                               .worlds_apart_us = chance(town, 50) ? 0 : 2000,
                               .snapshot_events = roll(town, 40)};
   queue_init(&town->scribe);

@@ -123,6 +123,7 @@ TEST(a_part_shares_all_but_what_changed_with_the_one_before)
   struct world_part *two = world_part_next(one, NULL);
   struct sealed_model *before = world_part_model(one, slice_str(names[500]));
   versions[1].corrupt = true;
+  versions[1].state = VERSION_FAILED;
   struct model model = {.name = slice_str(names[500]), .planned = &versions[1], .n_versions = 1};
   uint32_t gone = 3;
   world_part_put(two, model_seal(&(struct model_plan){.model = &model,
@@ -141,6 +142,8 @@ TEST(a_part_shares_all_but_what_changed_with_the_one_before)
   EXPECT(model_version(now, 1) == model_version(old, 1)); /* shared */
   EXPECT(model_version(now, 2)->corrupt && !model_version(old, 2)->corrupt);
   EXPECT(!model_version(now, 3) && model_version(old, 3)->number == 3);
+  EXPECT(old->n_in[VERSION_STORED] == 3 && now->n_in[VERSION_STORED] == 1);
+  EXPECT(now->n_in[VERSION_FAILED] == 1);
   EXPECT(tenant_model(b, 7) == tenant_model(a, 8) && tenant_model(b, 0) == tenant_model(a, 0));
 
   struct world_part *parts[1] = {two};

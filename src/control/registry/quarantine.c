@@ -81,7 +81,8 @@ void quarantine_look(struct control *control, const struct tally *tally)
     uint64_t marks = tally->marks[at / 64];
     for (; marks; marks &= marks - 1) {
       uint32_t slot = at + (uint32_t)__builtin_ctzll(marks);
-      if (slot < place->n_slots) slot_look(control, place->slots[slot], &tally->slots[slot]);
+      if (slot < place->n_slots && place->slots[slot])
+        slot_look(control, place->slots[slot], &tally->slots[slot]);
     }
   }
 }
