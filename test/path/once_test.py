@@ -106,6 +106,7 @@ ROWS = {
 APART = {
     "POST /v2/repository/index": "it asks",
     "POST /api/v1/state/plan": "it asks",
+    "DELETE /api/v1/models/{model}/versions/{version}/quarantine": "lifted is lifted",
     "POST /ofrep/v1/evaluate/flags": "it asks",
     "POST /ofrep/v1/evaluate/flags/{key*}": "it asks",
     "PUT /api/v1/blobs": "what it makes is named by its content",
