@@ -38,7 +38,7 @@ CHECKED enum code parcel_open(struct parcel **parcel, const struct datadir *dir,
 void parcel_close(struct parcel *parcel); /* what was added stays; NULL is fine */
 uint64_t parcel_offset(const struct parcel *parcel);
 const struct parcel_want *parcel_wanted(const struct parcel *parcel);
-/* E_BODY_TOO_LARGE past what was said or ARTIFACT_BYTES_MAX. */
+/* E_BAD_SIZE past what was said, E_BODY_TOO_LARGE past ARTIFACT_BYTES_MAX. */
 CHECKED enum code parcel_add(struct parcel *parcel, struct slice bytes, struct err *err);
 CHECKED enum code parcel_sync(struct parcel *parcel, struct err *err);
 /* All bytes are there: hashed, compared with what was said, put in place. Frees it. With E_BAD_SIZE

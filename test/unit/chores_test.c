@@ -174,7 +174,7 @@ TEST(an_upload_grows_and_ends)
   EXPECT_STR(same, id);
   EXPECT_INT(parcel_open(&parcel, &dir, ann, slice_str(id), &err), OK);
   EXPECT_INT(parcel_offset(parcel), 3);
-  EXPECT_INT(parcel_add(parcel, SLICE("lo!"), &err), E_BODY_TOO_LARGE);
+  EXPECT_INT(parcel_add(parcel, SLICE("lo!"), &err), E_BAD_SIZE);
   EXPECT_INT(parcel_add(parcel, SLICE("lo"), &err), OK);
   EXPECT_INT(parcel_end(parcel, &digest, &bytes, &err), OK);
   EXPECT(digest_same(&digest, &want.digest) && bytes == 5 && there(&digest));
