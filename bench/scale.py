@@ -63,7 +63,7 @@ def main():
             resident = rss(d.proc.pid)
             say("ready with every model, after " + how, took, "s", START_S)
             if stop == signal.SIGTERM:
-                one = load(d, 3, 1, 0)["changes"]
+                one = load(str(d.port), 3, 1, 0)["changes"]
                 say("one change, p50", one["p50_us"] / 1e3, "ms", PUBLISH_MS)
                 say("one change, p99", one["p99_us"] / 1e3, "ms", PUBLISH_MS)
                 say("resident a tenant", resident / args.tenants / 1024, "KiB", TENANT_KIB)
