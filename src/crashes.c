@@ -93,11 +93,28 @@ static bool who_read(struct slice who, struct event *event)
   return true;
 }
 
+void crashes_bar(const struct crashes *crashes, struct control *control)
+{
+  for (uint32_t i = 0; i < crashes->n; i++) {
+    struct event event;
+    if (who_read(slice_str(crashes->who[i]), &event))
+      control_suspect(control, event.tenant, event.model, event.version);
+  }
+}
+
+/* A version that has gone meanwhile is done with, a full disk is not. */
+static bool is_told(enum code code)
+{
+  return code == OK || code == E_NOT_FOUND || code == E_MODEL_NOT_FOUND ||
+         code == E_VERSION_NOT_FOUND;
+}
+
 int crashes_tell(struct crashes *crashes, const struct post *post)
 {
   static struct letter_command letter;
   struct arena arena;
   int signal = 0;
+  bool told = true;
   arena_init(&arena, 1 << 16, NULL);
   for (uint32_t i = 0; i < crashes->n; i++) {
     bool home = false;
@@ -118,11 +135,12 @@ int crashes_tell(struct crashes *crashes, const struct post *post)
       if (came) signal = came;
       home = mail != NULL;
     }
+    told = told && is_told(letter.err.code);
     if (letter.err.code)
       log_event(LOG_WARN, "quarantine_not_written", "reason", letter.err.text, NULL);
   }
   arena_deinit(&arena);
-  if (crashes->n && ftruncate(crashes->fd, 0) != 0)
+  if (crashes->n && told && ftruncate(crashes->fd, 0) != 0)
     log_event(LOG_WARN, "crashes_not_emptied", NULL);
   crashes->n = 0;
   return signal;

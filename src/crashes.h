@@ -3,11 +3,12 @@
  * Thread: main.
  *
  * DATA/crashes has a line for each death of which it is known who ran: "UNIX_MS TENANT MODEL
- * VERSION" (infer/crash.h). It is emptied when somebody was quarantined, and when it is long.
+ * VERSION" (infer/crash.h). It is emptied when who was to be quarantined is, and when it is long.
  * SPDX-License-Identifier: MIT */
 #ifndef CRASHES_H
 #define CRASHES_H
 
+#include "control/control.h"
 #include "store/datadir.h"
 #include "world/letters.h"
 
@@ -22,6 +23,9 @@ struct crashes {
 /* Reads what there is and has new ones written there. */
 CHECKED enum code crashes_open(struct crashes *crashes, const struct datadir *dir,
                                struct err *err);
+/* Before control runs: none of them is to be loaded, since a load that crashes would end the
+ * process before anything is written. */
+void crashes_bar(const struct crashes *crashes, struct control *control);
 /* Once control runs: tells it. The newest signal that came meanwhile, or 0. */
 int crashes_tell(struct crashes *crashes, const struct post *post);
 

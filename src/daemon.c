@@ -477,6 +477,7 @@ static enum code run(struct daemon *d, struct err *err)
                    option_text(&d->options, OPTION_audit_checkpoint), clock_wall_ms(), err) ||
       rooms_make(d, err))
     return err->code;
+  crashes_bar(&d->crashes, d->control);
   threads_start(d);
   int signal = crashes_tell(&d->crashes, &d->post);
   announce(d);

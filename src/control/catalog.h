@@ -37,6 +37,7 @@ struct catalog_version {
   uint64_t seq;
   struct blob *card; /* registry/card.h; NULL: nothing is said of it */
   bool held;         /* the card says that it must not be removed */
+  bool suspected;    /* since this start, until it is quarantined: not run meanwhile */
   uint64_t removed;  /* the event that did it; 0: it is there */
   uint64_t corrupt;  /* the scrub's event; 0: nothing is known against it */
   uint64_t quarantined; /* the event that did it; 0: it may run */

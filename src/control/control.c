@@ -112,6 +112,16 @@ enum code control_look(void *arg, const struct journal_row *row, struct err *err
   return run_replay(control, row, err);
 }
 
+void control_suspect(struct control *control, struct slice tenant, struct slice model,
+                     uint32_t version)
+{
+  must(!control->started);
+  const struct catalog_tenant *is = catalog_tenant(control->catalog, tenant);
+  const struct catalog_model *of = is ? catalog_model(is, model) : NULL;
+  const struct catalog_version *there = of ? catalog_version(of, version) : NULL;
+  if (there && !there->quarantined) of->versions[version - 1].suspected = true;
+}
+
 bool control_meter_at(const struct control *control, uint32_t *at, struct slice *tenant,
                       struct meter **meter)
 {

@@ -63,6 +63,10 @@ CHECKED enum code control_restore(struct control *control, struct slice snapshot
 uint32_t control_keys(const struct control *control);
 /* Adds this key (KEY_ADDED of TENANT_DEFAULT) in the first turn; lent until then. */
 void control_first_key(struct control *control, const struct event *key);
+/* After the ledger: a version that is about to be quarantined is not even loaded until that is
+ * written. There may be none of these names. */
+void control_suspect(struct control *control, struct slice tenant, struct slice model,
+                     uint32_t version);
 /* After the ledger: the next release from *at on that runs (names and number in *of), and each look
  * that the journal has of it, in order. What cannot be read ends that release's replay, not the
  * start. */

@@ -116,7 +116,7 @@ struct placed *place_of(struct place *place, struct catalog_model *model, uint32
 static const struct catalog_version *barred(const struct placed *placed)
 {
   const struct catalog_version *version = catalog_version(placed->model, placed_version(placed));
-  return version && version->quarantined ? version : NULL;
+  return version && (version->quarantined || version->suspected) ? version : NULL;
 }
 
 bool placed_is_wanted(const struct placed *placed)
@@ -420,7 +420,10 @@ static void room_take(struct place *place, struct placed *placed)
 {
   struct err why = {0};
   const struct catalog_version *is = barred(placed);
-  if (is) fail(&why, E_QUARANTINED, "%.*s", SLICE_ARG(is->quarantine));
+  if (is && is->suspected)
+    fail(&why, E_QUARANTINED, "the server died while it ran, again and again");
+  else if (is)
+    fail(&why, E_QUARANTINED, "%.*s", SLICE_ARG(is->quarantine));
   switch (is ? FIT_NEVER : fit_make(place, placed, &why)) {
     case FIT_NOW: load_start(place, placed); return;
     case FIT_SOON:

@@ -175,6 +175,28 @@ def MF_116_a_version_that_crashes_the_server_three_times():
         expect_eq(d.post("/v2/models/evil/infer", infer_json()).status, 200)
 
 
+@test
+def MF_116_a_version_that_crashed_three_times_is_not_loaded_again():
+    """Its load may be what crashes: then nothing would be written before the next death."""
+    with Daemon() as d:
+        serve(d, "evil", echo([spec("x", "FP32", (-1, -1))]))
+        for clear in (False, True):  # the second time it is quarantined already
+            d.kill()
+            before = len(d.log())
+            with open(os.path.join(d.data, "crashes"), "w") as f:
+                for i in range(3):
+                    f.write("%d default evil 1\n" % (time.time() * 1000 - 100 + i))
+            d.start()
+            loads = [e for e in d.log()[before:] if e["event"] == "model_loading"]
+            expect_eq(loads, [])
+            check_error(d.post("/v2/models/evil/infer", infer_json()), 503, "QUARANTINED",
+                        says="died 3 times")
+            expect_eq(os.path.getsize(os.path.join(d.data, "crashes")), 0)
+            if clear:
+                expect_eq(d.cli("model", "clear", "evil@1").returncode, 0)
+                wait_for(lambda: d.post("/v2/models/evil/infer", infer_json()).status == 200)
+
+
 @room.row
 def a_client_cannot_have_a_good_version_quarantined(d):
     """Deadlines that the client makes too short are no evidence."""

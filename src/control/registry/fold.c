@@ -213,6 +213,7 @@ enum code registry_fold(struct catalog *catalog, struct catalog_model *model,
     case EVENT_VERSION_SOUND: version->corrupt = 0; break;
     case EVENT_VERSION_QUARANTINED:
       version->quarantined = event->seq;
+      version->suspected = false;
       version->quarantine = catalog_keep(catalog, event->reason);
       break;
     case EVENT_VERSION_CLEARED:
