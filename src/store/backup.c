@@ -414,8 +414,10 @@ bool backup_is_half_way(const struct datadir *dir)
   return faccessat(dir->fd, half_way, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static void objects_sweep(int objects_fd)
+/* How many there are; `drop`: were. */
+static uint32_t objects_left(int objects_fd, bool drop)
 {
+  uint32_t n = 0;
   for (int i = 0; i < 256; i++) {
     char folder[3];
     struct dirent *entry;
@@ -424,26 +426,41 @@ static void objects_sweep(int objects_fd)
     DIR *list = fd < 0 ? NULL : fdopendir(fd);
     if (!list && fd >= 0) close(fd);
     while (list && (entry = readdir(list)))
-      if (is_hex(entry->d_name, SHA256_HEX_LEN)) unlinkat(dirfd(list), entry->d_name, 0);
+      if (is_hex(entry->d_name, SHA256_HEX_LEN)) {
+        n++;
+        if (drop) unlinkat(dirfd(list), entry->d_name, 0);
+      }
     if (list) closedir(list);
   }
+  return n;
+}
+
+static enum code left_look(const struct datadir *dir, const char *name, struct err *err)
+{
+  if (faccessat(dir->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0) return OK;
+  return fail(err, E_CONFLICT, "'%s' is in '%s'; restore into an empty folder", name, dir->path);
 }
 
 /* The mark stands before the first member and goes after the last check. Under it lies what an
- * earlier restore left, and nothing else: where it began there was no ledger. */
+ * earlier restore left, and nothing else: where it began there was none of that. So the next one
+ * may take it away. */
 static enum code restore_begin(const struct datadir *dir, struct err *err)
 {
   static const char *const left[] = {"ledger.db",       "ledger.db-wal",   "ledger.db-shm",
                                      "outcomes.db",     "outcomes.db-wal", "outcomes.db-shm",
-                                     "head",            "reserve"};
+                                     "head",            "reserve",         "snapshot"};
   if (backup_is_half_way(dir)) {
     for (size_t i = 0; i < sizeof left / sizeof *left; i++) unlinkat(dir->fd, left[i], 0);
     for (int i = 0; i < SECRETS; i++) unlinkat(dir->fd, secrets[i], 0);
-    objects_sweep(dir->objects_fd);
+    objects_left(dir->objects_fd, true);
     return OK;
   }
-  if (faccessat(dir->fd, "ledger.db", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-    return fail(err, E_CONFLICT, "there is a ledger in '%s'; restore into an empty folder",
+  for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+    if (left_look(dir, left[i], err)) return err->code;
+  for (int i = 0; i < SECRETS; i++)
+    if (left_look(dir, secrets[i], err)) return err->code;
+  if (objects_left(dir->objects_fd, false))
+    return fail(err, E_CONFLICT, "there are objects in '%s'; restore into an empty folder",
                 dir->path);
   int fd = openat(dir->fd, half_way, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return fail_errno(err, errno, "the data directory");

@@ -128,6 +128,33 @@ def outcomes_come_back():
 
 
 @test
+def what_is_left_without_a_ledger_is_not_restored_over():
+    """Refused before anything is touched, each time: who moved a damaged ledger away still has the
+    keys, the outcomes and the objects of after the backup."""
+    with Daemon() as d:
+        serve(d, "m", linear([[0]], [8]))
+        d.stop()
+        os.unlink(os.path.join(d.data, "ledger.db"))
+
+        def there():
+            return sorted((p, f) for p, _, names in os.walk(d.data) for f in names)
+        before = there()
+        for _ in range(2):
+            out = slipway("restore", made(), "--data", d.data)
+            expect_eq((out.returncode, there()), (6, before), out.stderr)
+            expect_in("restore into an empty folder", out.stderr)
+        for name in os.listdir(d.data):
+            if os.path.isfile(os.path.join(d.data, name)):
+                os.unlink(os.path.join(d.data, name))
+        out = slipway("restore", made(), "--data", d.data)
+        expect_eq(out.returncode, 6, out.stderr)
+        expect_in("there are objects", out.stderr)
+        shutil.rmtree(d.data)
+        expect_eq(slipway("restore", made(), "--data", d.data).returncode, 0)
+        d.start()
+
+
+@test
 def a_restore_that_was_cut_off_is_not_started():
     """SIGKILL at each write, sync, rename and unlink: the folder is whole, or says that it is not;
     and the same restore begins anew."""
