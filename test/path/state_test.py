@@ -455,6 +455,20 @@ def shared():
     return Shared()
 
 
+@test
+def flags_stand_beside_thousands_of_models():
+    """A flag file's bounds are its own; the member is found however it is written."""
+    models = {"m%d" % i: {"description": "},{\\\"flags\\\":"} for i in range(1500)}
+    with Daemon() as d:
+        for body in ({"models": models, "flags": {"x": FLAG}}, {"flags": {"x": FLAG}, "about": "{"},
+                     b'{ "about" : "\\"flags\\":", "prune":true , "fl\\u0061gs" : {"x" :%s} }'
+                     % json.dumps(FLAG).encode()):
+            reply = d.post("/api/v1/state/plan", body)
+            expect_eq(reply.status, 200, reply)
+            edits = [e for e in reply.json()["changes"] if e["what"] == "flag"]
+            expect_eq([(e["op"], e["name"]) for e in edits], [("+", "x")])
+
+
 @cases([
     ("unknown_member", {"modles": {}}, 400, "INVALID_ARGUMENT", "modles"),
     ("twice", b'{"models":{"m":{},"m":{}}}', 400, "DUPLICATE_KEY", ""),

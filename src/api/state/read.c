@@ -225,7 +225,37 @@ static bool models_read(struct ask *ask, struct declared *declared)
 
 /* --- the rest --------------------------------------------------------------------------------- */
 
-/* Numbers keep the digits they came with, which the other reader does not. */
+/* The value of a member of this object, as it is written; all of it where the name is not to be
+ * found like that. The text is JSON. */
+static struct slice member_written(struct slice json, struct slice name)
+{
+  size_t depth = 0, from = 0;
+  bool names = false, is = false; /* a string here is a member's name; it was that one */
+  for (size_t i = 0; i < json.len; i++) {
+    char c = json.at[i];
+    if (c == '"') {
+      size_t begin = i + 1;
+      for (i = begin; json.at[i] != '"'; i++) i += json.at[i] == '\\';
+      if (names) is = slice_eq(slice_of(json.at + begin, i - begin), name);
+      names = false;
+    } else if (c == ':' && is) {
+      from = i + 1;
+      is = false;
+    } else if (from && depth == 1 && (c == ',' || c == '}')) {
+      return slice_of(json.at + from, i - from);
+    } else if (c == '{' || c == '[') {
+      names = ++depth == 1;
+    } else if (c == '}' || c == ']') {
+      depth--;
+    } else if (c == ',') {
+      names = depth == 1;
+    }
+  }
+  return json;
+}
+
+/* Numbers keep the digits they came with, which the other reader does not. Its bounds are a flag
+ * file's: models are not counted against them. */
 static bool flags_read_of(struct ask *ask, struct state *state)
 {
   const json_t *map = json_object_get(ask->body, "flags");
@@ -237,8 +267,9 @@ static bool flags_read_of(struct ask *ask, struct state *state)
     return wrong(ask, E_WRONG_TYPE, "flags", "flags are an object: a definition by key");
   arena_init(&arena, 2 * FLAG_MEMORY_MAX, NULL);
   json_out_init(&out, &ask->arena, 4096);
-  bool good = value_read(ask->letter->body, VALUE_SORTED, &arena, &whole, &ask->err) == OK;
-  if (good) value_write(&out, value_get(&whole, SLICE("flags")));
+  struct slice body = ask->letter->body, text = member_written(body, SLICE("flags"));
+  bool good = value_read(text, VALUE_SORTED, &arena, &whole, &ask->err) == OK;
+  if (good) value_write(&out, text.at == body.at ? value_get(&whole, SLICE("flags")) : &whole);
   arena_deinit(&arena);
   if (!good) return false;
   if (out.full) return wrong(ask, E_BODY_TOO_LARGE, "flags", "the flags take too much memory");
