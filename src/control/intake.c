@@ -68,6 +68,7 @@ static bool protects(const struct letter_command *command)
     case COMMAND_SAY:
     case COMMAND_FREEZE:
     case COMMAND_KEY_REVOKE:
+    case COMMAND_VERSION_QUARANTINE:
     case COMMAND_VERSION_CORRUPT:
     case COMMAND_VERSION_SOUND: return true;
     default: return false;

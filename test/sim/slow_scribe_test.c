@@ -34,6 +34,8 @@ static void send(enum command_kind kind, const struct event_fact *facts, uint32_
   struct event event = {.tenant = SLICE("default"),
                         .model = SLICE("m"),
                         .actor = SLICE("ann"),
+                        .version = kind == COMMAND_VERSION_QUARANTINE ? 2 : 0,
+                        .reason = kind == COMMAND_VERSION_QUARANTINE ? SLICE("loops") : SLICE_NONE,
                         .facts = facts,
                         .n_facts = n,
                         .files = &file,
@@ -41,11 +43,13 @@ static void send(enum command_kind kind, const struct event_fact *facts, uint32_
   town_command(&town, kind, &event);
 }
 
-static uint32_t versions(void)
+static const struct catalog_model *the_model(void)
 {
   const struct catalog *catalog = control_catalog(town.control);
-  return catalog_model(catalog_tenant(catalog, SLICE("default")), SLICE("m"))->n_versions;
+  return catalog_model(catalog_tenant(catalog, SLICE("default")), SLICE("m"));
 }
+
+static uint32_t versions(void) { return the_model()->n_versions; }
 
 /* ST-113 */
 TEST(who_waits_behind_a_slow_write_is_refused_after_two_seconds)
@@ -59,8 +63,9 @@ TEST(who_waits_behind_a_slow_write_is_refused_after_two_seconds)
   EXPECT_INT(town.commands_out, 5);
   EXPECT_INT(town.refused, refused);
   send(COMMAND_SAY, abort, 2);
+  send(COMMAND_VERSION_QUARANTINE, NULL, 0);
   unwritten(1400);
-  EXPECT_INT(town.commands_out, 2); /* the one with the scribe, and the abort */
+  EXPECT_INT(town.commands_out, 3); /* the one with the scribe, and what protects */
   EXPECT_INT(town.refused, refused + 4);
   send(COMMAND_PUSH, NULL, 0);
   unwritten(2 * TURN_MS);
@@ -71,6 +76,7 @@ TEST(who_waits_behind_a_slow_write_is_refused_after_two_seconds)
   EXPECT_INT(town.refused, refused + 5);
   EXPECT_INT(versions(), before + 1);
   EXPECT(!the_run() || the_run()->now.state == ROLLOUT_ABORTED);
+  EXPECT(catalog_version(the_model(), 2)->quarantined != 0);
   ask(COMMAND_PUSH, 0, NULL, 0); /* all is well again */
   EXPECT_INT(versions(), before + 2);
   town_check(&town);
