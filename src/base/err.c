@@ -89,6 +89,18 @@ enum code fail_at(struct err *err, const char *fmt, ...)
   return err->code;
 }
 
+enum code fail_under(struct err *err, const char *fmt, ...)
+{
+  if (!err) return E_INTERNAL;
+  char inner[ERR_FIELD_MAX], outer[ERR_FIELD_MAX];
+  memcpy(inner, err->field, sizeof inner);
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(outer, sizeof outer, fmt, args);
+  va_end(args);
+  return fail_at(err, "%s%s%s", outer, inner[0] ? "." : "", inner);
+}
+
 static const struct face *face_of(enum code code)
 {
   must((unsigned)code < CODE_COUNT);

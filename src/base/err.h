@@ -61,6 +61,8 @@ enum code fail_limit(struct err *err, const char *name, const char *scope, struc
                      uint64_t value, uint64_t used, int64_t resets_ms);
 /* Names the place of an error already filled; returns err->code. */
 enum code fail_at(struct err *err, const char *fmt, ...) PRINTF(2, 3);
+/* The same for a place that lies in another: "tags" under "models.fraud" is "models.fraud.tags". */
+enum code fail_under(struct err *err, const char *fmt, ...) PRINTF(2, 3);
 
 const char *code_name(enum code code); /* "BAD_SHAPE"; "OK" for OK */
 int code_http(enum code code);         /* 200 for OK */

@@ -37,8 +37,8 @@ struct state_model {
   bool by_digest; /* by files, too */
   struct digest digest;
   uint32_t version;
-  struct slice engine, note;      /* with files */
-  bool looked_at; /* with files: they may become a version, of which the inspector said: */
+  struct slice engine, note; /* with files */
+  bool may_push; /* with files: they are stored and may become a version; the inspector said: */
   const struct event_fact *facts;
   uint32_t n_facts;
   struct slice card;   /* a JSON merge patch of the model's card; empty: nothing is said of it */

@@ -103,7 +103,7 @@ static void state_wish(struct town *town, struct wish *wish)
     want->files = file;
     want->n_files = 1;
     want->digest = event_manifest(&event);
-    want->by_digest = want->looked_at = true;
+    want->by_digest = want->may_push = true;
     want->deploy = chance(town, 70) ? STATE_DEPLOY_NOW : STATE_DEPLOY_NONE;
     *alias = (struct state_alias){SLICE("best"), 0};
     want->aliases = alias;

@@ -47,12 +47,30 @@ TEST(fail_fills_the_object_and_returns_the_code)
   EXPECT_STR(err.text, "shape [3] needs 9 values");
   EXPECT_INT(fail_at(&err, "inputs[%d].data", 2), E_BAD_SHAPE);
   EXPECT_STR(err.field, "inputs[2].data");
+  EXPECT_INT(fail_under(&err, "items[%d]", 7), E_BAD_SHAPE);
+  EXPECT_STR(err.field, "items[7].inputs[2].data");
+  fail_at(&err, "%s", "");
+  fail_under(&err, "items[%d]", 7);
+  EXPECT_STR(err.field, "items[7]");
+}
+
+TEST(a_place_in_a_long_place_is_cut_and_no_more)
+{
+  struct err err = {.code = E_BAD_SHAPE};
+  char name[2 * ERR_FIELD_MAX];
+  memset(name, 'n', sizeof name);
+  name[sizeof name - 1] = '\0';
+  fail_at(&err, "tags");
+  fail_under(&err, "models.%s", name);
+  EXPECT_INT(strlen(err.field), ERR_FIELD_MAX - 1);
+  EXPECT(slice_starts(slice_str(err.field), SLICE("models.nnn")));
 }
 
 TEST(nobody_has_to_want_the_text)
 {
   EXPECT_INT(fail(NULL, E_NOT_FOUND, "unheard"), E_NOT_FOUND);
   EXPECT_INT(fail_at(NULL, "nowhere"), E_INTERNAL);
+  EXPECT_INT(fail_under(NULL, "nowhere"), E_INTERNAL);
 }
 
 TEST(what_begins_as_a_key_does_not_stand_in_errors)

@@ -104,7 +104,7 @@ static void files_set(struct state_model *want, uint32_t n)
   want->files = file;
   want->n_files = 1;
   want->digest = event_manifest(&event);
-  want->by_digest = want->looked_at = true;
+  want->by_digest = want->may_push = true;
 }
 
 static const struct state_alias *alias_this(const char *name, uint32_t version)

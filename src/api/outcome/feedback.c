@@ -46,10 +46,7 @@ static void telling_free(void *state)
 /* "outcome" becomes "items[3].outcome", as the question's form has it. */
 static bool item_fail(struct ask *ask, const struct telling *telling, uint32_t i)
 {
-  char field[ERR_FIELD_MAX];
-  memcpy(field, ask->err.field, sizeof field);
-  if (telling->single) return false;
-  fail_at(&ask->err, "%s[%u]%s%.64s", telling->bare ? "" : "items", i, field[0] ? "." : "", field);
+  if (!telling->single) fail_under(&ask->err, "%s[%u]", telling->bare ? "" : "items", i);
   return false;
 }
 

@@ -2,7 +2,6 @@
  * the declaration does not matter.
  * Thread: desk.
  * SPDX-License-Identifier: MIT */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/manifest_int.h"
@@ -213,9 +212,7 @@ static bool models_read(struct ask *ask, struct declared *declared)
     struct state_model *model = &declared->models[state->n_models++];
     model->name = slice_str(key);
     if (model_read(ask, value, model)) continue;
-    char field[ERR_FIELD_MAX];
-    snprintf(field, sizeof field, "%s", ask->err.field);
-    fail_at(&ask->err, "models.%.64s%s%s", key, *field ? "." : "", field);
+    fail_under(&ask->err, "models.%.64s", key);
     return false;
   }
   state->models = declared->models;

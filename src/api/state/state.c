@@ -117,7 +117,7 @@ static enum desk_step applied(struct ask *ask)
   if (ask->err.code != OK) return ask_fail(ask);
   for (uint32_t i = 0; i < state->n_models; i++) {
     const struct state_model *model = &state->models[i];
-    for (uint32_t k = 0; model->looked_at && k < model->n_files; k++)
+    for (uint32_t k = 0; model->may_push && k < model->n_files; k++)
       held_named(ask->desk->opts->datadir, declared->tenant, &model->files[k].digest,
                  model->files[k].bytes, tenant ? tenant->meter : NULL);
   }
@@ -143,7 +143,7 @@ static enum desk_step look_on(struct ask *ask)
 {
   struct declared *declared = ask->state;
   uint32_t n = declared->state.n_models;
-  while (declared->next < n && !declared->models[declared->next].looked_at) declared->next++;
+  while (declared->next < n && !declared->models[declared->next].may_push) declared->next++;
   if (declared->next == n || !ask->desk->post->inspector) return declared_send(ask, applied);
   const struct state_model *model = &declared->models[declared->next];
   ask->inspect_of = model->name;
@@ -172,7 +172,7 @@ static void waiting_count(struct ask *ask, struct declared *declared)
   n = 0;
   for (uint32_t i = 0; i < declared->state.n_models; i++) {
     struct state_model *model = &declared->models[i];
-    if (!model->looked_at) continue;
+    if (!model->may_push) continue;
     for (uint32_t k = 0; k < model->n_files; k++) files[n++] = &model->files[k];
   }
   qsort(files, n, sizeof *files, file_order);
@@ -184,18 +184,26 @@ static void waiting_count(struct ask *ask, struct declared *declared)
   ungrab(files);
 }
 
-static bool files_stored(struct ask *ask, struct declared *declared)
+static bool files_stored(struct ask *ask, const struct declared *declared,
+                         const struct state_model *model)
+{
+  for (uint32_t k = 0; k < model->n_files; k++) {
+    struct event_file file = model->files[k];
+    if (manifest_file_stored(ask, declared->tenant, &file)) continue;
+    fail_at(&ask->err, "models.%.*s.files[%u]", SLICE_ARG(model->name), k);
+    return false;
+  }
+  return true;
+}
+
+/* Which models are to have a new version; false: the files of one are not here. */
+static bool pushes_find(struct ask *ask, struct declared *declared)
 {
   for (uint32_t i = 0; i < declared->state.n_models; i++) {
     struct state_model *model = &declared->models[i];
     if (!model->n_files || is_there(ask, declared, model)) continue;
-    model->looked_at = true;
-    for (uint32_t k = 0; k < model->n_files; k++) {
-      struct event_file file = model->files[k];
-      if (manifest_file_stored(ask, declared->tenant, &file)) continue;
-      fail_at(&ask->err, "models.%.*s.files[%u]", SLICE_ARG(model->name), k);
-      return false;
-    }
+    if (!files_stored(ask, declared, model)) return false;
+    model->may_push = true;
   }
   return true;
 }
@@ -203,7 +211,7 @@ static bool files_stored(struct ask *ask, struct declared *declared)
 enum desk_step state_apply(struct ask *ask)
 {
   struct declared *declared = declared_new(ask, true);
-  if (!declared || !files_stored(ask, declared)) return ask_fail(ask);
+  if (!declared || !pushes_find(ask, declared)) return ask_fail(ask);
   waiting_count(ask, declared);
   return look_on(ask);
 }
