@@ -17,8 +17,6 @@ enum { PULSE_US = 1000000, RESIDENT_NS = 50000, WORLDS_MAX = 1024, STOP_US = 100
 enum { SLOTS_IDLE = 64 };
 enum { LIVED_PULSES = 3 }; /* that one turn may count */
 
-static struct slice first_tenant(void) { return SLICE("default"); }
-
 static void placed_moved(void *arg, struct placed *placed)
 {
   struct control *control = arg;
@@ -240,8 +238,8 @@ static void begin(struct control *control)
   control->unshown = true;
   pulse_ask(&control->pulse, control->now_us); /* a loop has its tally before its first world */
   notify_begin(control);
-  if (!catalog_tenant(catalog, first_tenant()) || control->first_key)
-    append_tenant(control, first_tenant(), control->first_key);
+  if (!catalog_tenant(catalog, SLICE(TENANT_DEFAULT)) || control->first_key)
+    append_tenant(control, SLICE(TENANT_DEFAULT), control->first_key);
   for (uint32_t i = 0; i < catalog->n_models; i++) {
     struct catalog_model *model = catalog->models[i];
     if (model->serving) {
@@ -258,7 +256,7 @@ static void begin(struct control *control)
 static bool all_came(const struct control *control)
 {
   const struct catalog *catalog = control->catalog;
-  if (!catalog_tenant(catalog, first_tenant())) return false;
+  if (!catalog_tenant(catalog, SLICE(TENANT_DEFAULT))) return false;
   for (uint32_t i = 0; i < catalog->n_models; i++) {
     const struct catalog_model *model = catalog->models[i];
     const struct placed *placed =

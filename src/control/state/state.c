@@ -252,13 +252,13 @@ static struct digest edits_digest(const struct diff *diff)
   return sha256_end(&sha);
 }
 
-static bool all(struct diff *diff)
+static bool state_diff(struct diff *diff)
 {
   const struct state *state = diff->state;
   if (!tenant_diff(diff) || !models_diff(diff) || (state->says_flags && !diff_flags(diff)))
     return false;
-  struct digest digest = edits_digest(diff);
-  if (!state->apply || !state->by_plan || digest_same(&digest, &state->plan)) return true;
+  diff->digest = edits_digest(diff);
+  if (!state->apply || !state->by_plan || digest_same(&diff->digest, &state->plan)) return true;
   fail(diff->err, E_CONFLICT,
        "what is there has changed since the plan was made; plan again, then decide");
   fail_at(diff->err, "plan");
@@ -279,12 +279,12 @@ void state_decide(const struct catalog *catalog, const struct letter_command *co
   decision->kind = DECISION_ANSWER;
   decision->seq = catalog->seq;
   state->decided = true;
-  if (!all(&diff)) {
+  if (!state_diff(&diff)) {
     decision_refuse(decision);
   } else {
     state->edits = diff.edits;
     state->n_edits = diff.n_edits;
-    state->digest = edits_digest(&diff);
+    state->digest = diff.digest;
     if (state->apply && diff.n_events) {
       decision->kind = DECISION_APPEND;
       decision->many = diff.events;

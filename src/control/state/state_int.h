@@ -25,6 +25,7 @@ struct diff {
   uint32_t n_events, events_cap;
   struct state_edit *edits;
   uint32_t n_edits, edits_cap;
+  struct digest digest;   /* of the edits, once all are there */
   struct quotas quotas;   /* the tenant's, as they will be */
   struct stock_more more; /* that comes to what there is */
   struct stock_more gone; /* that goes before it: models pruned */
