@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io/fd.h"
 #include "wire/yaml.h"
 #include "world/outcome.h"
 
@@ -22,17 +23,12 @@ enum { LABELS_MAX = 100000, INSTANCES_MAX = 64, THREADS_MAX = 64 };
 
 static enum code file_fill(int fd, struct slice name, char *to, size_t len, struct err *err)
 {
-  for (size_t at = 0; at < len;) {
-    ssize_t n = read(fd, to + at, len - at);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0)
-      return fail(err, E_UNAVAILABLE, "file \"%.*s\" cannot be read from the store",
-                  SLICE_ARG(name));
-    if (n == 0)
-      return fail(err, E_ARTIFACT_CORRUPT, "file \"%.*s\" in the store is cut short",
-                  SLICE_ARG(name));
-    at += (size_t)n;
-  }
+  ssize_t n = fd_read(fd, to, len);
+  if (n < 0)
+    return fail(err, E_UNAVAILABLE, "file \"%.*s\" cannot be read from the store", SLICE_ARG(name));
+  if ((size_t)n < len)
+    return fail(err, E_ARTIFACT_CORRUPT, "file \"%.*s\" in the store is cut short",
+                SLICE_ARG(name));
   return OK;
 }
 

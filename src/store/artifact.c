@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io/fd.h"
 #include "base/mem.h"
 #include "store/object_int.h"
 
@@ -58,13 +59,7 @@ enum code stage_add(struct stage *stage, struct slice bytes, struct err *err)
                 stage->bytes_max);
   sha256_add(&stage->sha, bytes);
   stage->bytes += bytes.len;
-  while (bytes.len) {
-    ssize_t n = write(stage->fd, bytes.at, bytes.len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail_errno(err, errno, "the upload");
-    bytes = slice_from(bytes, (size_t)n);
-  }
-  return OK;
+  return fd_write(stage->fd, bytes) ? OK : fail_errno(err, errno, "the upload");
 }
 
 static void stage_free(struct stage *stage)
@@ -135,8 +130,7 @@ enum code artifact_verify(const struct datadir *dir, const struct digest *digest
   if (artifact_open(dir, digest, &fd, err)) return err->code;
   char *bytes = grab(READ_BYTES);
   sha256_init(&sha);
-  while ((n = read(fd, bytes, READ_BYTES)) > 0 || (n < 0 && errno == EINTR))
-    if (n > 0) sha256_add(&sha, slice_of(bytes, (size_t)n));
+  while ((n = fd_read(fd, bytes, READ_BYTES)) > 0) sha256_add(&sha, slice_of(bytes, (size_t)n));
   struct digest found = sha256_end(&sha);
   ungrab(bytes);
   close(fd);

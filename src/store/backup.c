@@ -93,8 +93,7 @@ static enum code out_file(struct out *out, const char *name, int fd, struct err 
   if (out_head(out, name, left, err)) return err->code;
   sha256_init(&sha);
   while (left) {
-    ssize_t n = read(fd, out->chunk, left < CHUNK ? (size_t)left : CHUNK);
-    if (n < 0 && errno == EINTR) continue;
+    ssize_t n = fd_read(fd, out->chunk, left < CHUNK ? (size_t)left : CHUNK);
     if (n <= 0 || out_bytes(out, out->chunk, (size_t)n, err)) {
       sha256_deinit(&sha);
       return n <= 0 ? fail(err, E_UNAVAILABLE, "a file became shorter while it was read")

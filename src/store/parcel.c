@@ -211,10 +211,10 @@ enum code parcel_add(struct parcel *parcel, struct slice bytes, struct err *err)
     return fail(err, parcel->want.bytes != UINT64_MAX ? E_BAD_SIZE : E_BODY_TOO_LARGE,
                 "there are more bytes than the %" PRIu64 " expected", most);
   if (parcel->hashed) sha256_add(&parcel->sha, bytes);
-  while (bytes.len) {
+  while (bytes.len) { /* by hand: how much of them is there is told to whoever resumes */
     ssize_t n = write(parcel->fd, bytes.at, bytes.len);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail_errno(err, errno, "the upload");
+    if (n <= 0) return fail_errno(err, n < 0 ? errno : ENOSPC, "the upload");
     parcel->offset += (uint64_t)n;
     bytes = slice_from(bytes, (size_t)n);
   }
@@ -240,8 +240,7 @@ static enum code hash_read(struct parcel *parcel, struct digest *digest, struct 
   char *bytes = grab(READ_BYTES);
   struct sha256 sha;
   sha256_init(&sha);
-  while ((n = pread(parcel->fd, bytes, READ_BYTES, at)) > 0 || (n < 0 && errno == EINTR)) {
-    if (n < 0) continue;
+  while ((n = fd_read_at(parcel->fd, bytes, READ_BYTES, at)) > 0) {
     sha256_add(&sha, slice_of(bytes, (size_t)n));
     at += n;
   }

@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: MIT */
 #include "jobs/inspect/child.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
@@ -15,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/debug.h"
+#include "base/io/fd.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "infer/loaded.h"
@@ -42,12 +42,7 @@ struct child {
 
 static void say(const void *bytes, size_t len)
 {
-  for (size_t at = 0; at < len;) {
-    ssize_t n = write(REPORT_FD, (const char *)bytes + at, len - at);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) _exit(1); /* nobody listens */
-    at += (size_t)n;
-  }
+  if (!fd_write(REPORT_FD, slice_of(bytes, len))) _exit(1); /* nobody listens */
 }
 
 static char probe_text[32];
@@ -119,11 +114,8 @@ static void memory_measure(struct child *child, const struct loaded *loaded)
 static bool request_read(struct child *child)
 {
   struct request *request = child->request;
-  char *to = (char *)request;
-  size_t len = 0;
-  ssize_t n;
-  while ((n = read(REQUEST_FD, to + len, sizeof *request - len)) > 0) len += (size_t)n;
-  if (n < 0 || len != sizeof *request || request->n_files > EVENT_FILES_MAX) return false;
+  ssize_t n = fd_read(REQUEST_FD, request, sizeof *request);
+  if (n != (ssize_t)sizeof *request || request->n_files > EVENT_FILES_MAX) return false;
   for (uint32_t i = 0; i < request->n_files; i++) {
     struct request_file *file = &request->files[i];
     child->files[i] = (struct event_file){slice_str(file->name), file->bytes, file->digest};
