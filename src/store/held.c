@@ -17,6 +17,11 @@
 
 enum { HALF = TENANT_FOLDER_LEN, MARK_MAX = 2 + SHA256_HEX_LEN + 1 + 20 + 1 };
 
+static enum code mark_fail(struct err *err, int error)
+{
+  return fail_errno(err, error, "the upload's mark");
+}
+
 static void half_hex(struct slice text, char to[HALF + 1])
 {
   char hex[SHA256_HEX_LEN + 1];
@@ -32,14 +37,14 @@ void tenant_folder_name(struct slice tenant, char name[TENANT_FOLDER_LEN + 1])
 
 int tenant_folder_open(int dir_fd, struct slice tenant, bool make)
 {
-  char name[HALF + 1];
-  half_hex(tenant, name);
+  char name[TENANT_FOLDER_LEN + 1];
+  tenant_folder_name(tenant, name);
   if (make && mkdirat(dir_fd, name, 0700) != 0 && errno != EEXIST) return -1;
   return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* Made, or found and young again. */
-static enum code mark(int fd, const char *name, bool *made, struct err *err)
+static enum code mark_make(int fd, const char *name, bool *made, struct err *err)
 {
   int file = openat(fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   *made = file >= 0;
@@ -47,9 +52,9 @@ static enum code mark(int fd, const char *name, bool *made, struct err *err)
     close(file);
     return OK;
   }
-  if (errno != EEXIST) return fail_errno(err, errno, "the upload's mark");
+  if (errno != EEXIST) return mark_fail(err, errno);
   if (utimensat(fd, name, NULL, AT_SYMLINK_NOFOLLOW) == 0) return OK;
-  return fail_errno(err, errno, "the upload's mark");
+  return mark_fail(err, errno);
 }
 
 /* --- bytes that wait -------------------------------------------------------------------------- */
@@ -74,9 +79,9 @@ enum code held_wait(const struct datadir *dir, struct slice tenant, const struct
   char name[MARK_MAX];
   bool made = false;
   int fd = tenant_folder_open(dir->held_fd, tenant, true);
-  if (fd < 0) return fail_errno(err, errno, "the upload's mark");
+  if (fd < 0) return mark_fail(err, errno);
   wait_name(digest, bytes, name);
-  enum code code = mark(fd, name, &made, err);
+  enum code code = mark_make(fd, name, &made, err);
   close(fd);
   if (!code && !made && meter) meter_pending_give(meter, bytes);
   return code;
@@ -120,7 +125,7 @@ static enum code key_new(int fd, const char *name, const char *half, struct mete
   int error = errno;
   if (meter) meter_key_give(meter);
   if (error == EEXIST) return fail(err, E_CONFLICT, "this Idempotency-Key is in use; try again");
-  return fail_errno(err, error, "the upload's mark");
+  return mark_fail(err, error);
 }
 
 static enum code key_mark(int fd, struct slice key, const char *hex, struct meter *meter,
@@ -132,12 +137,12 @@ static enum code key_mark(int fd, struct slice key, const char *hex, struct mete
   snprintf(now, sizeof now, "%.32s", hex);
   ssize_t n = readlinkat(fd, name, met, HALF);
   if (n < 0 && errno == ENOENT) return key_new(fd, name, now, meter, err);
-  if (n < 0) return fail_errno(err, errno, "the upload's mark");
+  if (n < 0) return mark_fail(err, errno);
   if (n != HALF || memcmp(met, now, HALF) != 0)
     return fail(err, E_IDEMPOTENCY_MISMATCH,
                 "the Idempotency-Key was used for other bytes; use a fresh one");
   if (utimensat(fd, name, NULL, AT_SYMLINK_NOFOLLOW) == 0) return OK;
-  return fail_errno(err, errno, "the upload's mark");
+  return mark_fail(err, errno);
 }
 
 /* --- who had what ----------------------------------------------------------------------------- */
@@ -149,9 +154,9 @@ enum code held_add(const struct datadir *dir, struct slice tenant, const struct 
   bool made;
   digest_hex(digest, hex);
   int fd = tenant_folder_open(dir->held_fd, tenant, true);
-  if (fd < 0) return fail_errno(err, errno, "the upload's mark");
+  if (fd < 0) return mark_fail(err, errno);
   enum code code = key.len ? key_mark(fd, key, hex, meter, err) : OK;
-  if (!code) code = mark(fd, hex, &made, err);
+  if (!code) code = mark_make(fd, hex, &made, err);
   if (!code) code = file_sync(fd, "a folder of marks", err);
   if (!code) code = file_sync(dir->held_fd, "the folder of marks", err);
   close(fd);
@@ -164,7 +169,7 @@ enum code held_key(const struct datadir *dir, struct slice tenant, struct slice 
   char hex[SHA256_HEX_LEN + 1];
   digest_hex(digest, hex);
   int fd = tenant_folder_open(dir->held_fd, tenant, true);
-  if (fd < 0) return fail_errno(err, errno, "the upload's mark");
+  if (fd < 0) return mark_fail(err, errno);
   enum code code = key_mark(fd, key, hex, meter, err);
   close(fd);
   return code;
@@ -183,7 +188,7 @@ enum code held_find(const struct datadir *dir, struct slice tenant, const struct
   }
   if (rc == 0) return object_touch(dir, digest, bytes, err);
   if (error == ENOENT) return fail(err, E_NOT_FOUND, "there is no object %.12s...", hex);
-  return fail_errno(err, error, "the upload's mark");
+  return mark_fail(err, error);
 }
 
 /* --- all marks of a tenant -------------------------------------------------------------------- */
