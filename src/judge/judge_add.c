@@ -10,14 +10,22 @@ enum { SHIFT_EVERY = 10, RECENT_LOOKS = 10 };
 #define DAY_MS           86400000.0
 #define PEAKS_COMPARABLE 1.1 /* candidate's requests over stable's: halves differ by chance */
 
+/* The candidate's part of what both had: as drawn, where requests were drawn one by one with these
+ * weights; else as counted. */
+static double share_of(const struct trial *trial, bool uneven, const uint32_t *weights,
+                       const struct look_arm *arms, uint32_t arm)
+{
+  double own = weights[arm], stable = weights[ARM_STABLE];
+  if (trial->plan.sticky_by.kind != BY_REQUEST || uneven)
+    return count_share(arms[arm].requests, arms[ARM_STABLE].requests);
+  return own > 0 && stable > 0 ? own / (own + stable) : 0;
+}
+
 double trial_share(const struct trial *trial, const struct look *look, uint32_t arm)
 {
   const struct look_arm *c = &look->arms[arm], *b = &look->arms[ARM_STABLE];
-  double own = look->weights[arm], stable = look->weights[ARM_STABLE];
   if (trial_in_shadow(trial)) return c->requests && b->requests ? 0.5 : 0;
-  if (trial->plan.sticky_by.kind != BY_REQUEST || look->uneven)
-    return count_share(c->requests, b->requests);
-  return own > 0 && stable > 0 ? own / (own + stable) : 0;
+  return share_of(trial, look->uneven, look->weights, look->arms, arm);
 }
 
 uint64_t arm_bad(const struct trial *trial, const struct look_arm *arm)
@@ -229,10 +237,7 @@ static void shift_count_all(struct trial *trial)
   if (trial_in_shadow(trial) || (trial->step_looks + 1) % SHIFT_EVERY) return;
   for (uint32_t arm = gate_arm(trial, 0); arm < trial->n_arms; arm = gate_arm(trial, arm + 1)) {
     const struct look_arm *c = &trial->totals[arm];
-    double own = trial->last_weights[arm], stable = trial->last_weights[ARM_STABLE];
-    double s = own > 0 && stable > 0 ? own / (own + stable) : 0;
-    if (trial->plan.sticky_by.kind != BY_REQUEST || trial->step_uneven)
-      s = count_share(c->requests, b->requests);
+    double s = share_of(trial, trial->step_uneven, trial->last_weights, trial->totals, arm);
     if (!(s > 0)) continue;
     size_t bins = bins_used(c->bins, b->bins);
     trial->shift_log_e[arm] = shift_log_e(c->bins, b->bins, bins, s);
