@@ -12,10 +12,10 @@ import mmap
 import os
 import shutil
 import struct
-import subprocess
 import tempfile
 
-from slipway import ROOT, SANITIZED, Daemon, Failed, expect, skip, wait_for
+from preload import preload, preload_or_skip
+from slipway import Daemon, Failed, wait_for
 
 OPEN, READ, WRITE, SYNC, PLACE, CUT, WAIT = (1 << i for i in range(7))
 KILL = 0xffff  # in place of an errno: the process is killed at that call
@@ -28,18 +28,11 @@ class Faulty(Daemon):
     call on."""
 
     def __init__(self, *args, faults=None, **kw):
-        if SANITIZED:
-            skip("a sanitizer's own library does not stand another one before it")
-        if not shutil.which("cc"):
-            skip("no C compiler here")
+        preload_or_skip()
         self.folder = tempfile.mkdtemp(prefix="slipway-faults-")
         super().__init__(*args, **kw)
         self.data = os.path.realpath(self.data)
-        library, page = os.path.join(self.folder, "faults.so"), os.path.join(self.folder, "page")
-        made = subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", "-o",
-                               library, os.path.join(ROOT, "test", "fault", "faults.c"), "-ldl"],
-                              stderr=subprocess.PIPE, text=True)
-        expect(made.returncode == 0, made.stderr)
+        library, page = preload("faults", self.folder), os.path.join(self.folder, "page")
         with open(page, "wb") as f:
             f.write(bytes(4096))
         with open(page, "r+b") as f:

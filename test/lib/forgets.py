@@ -7,10 +7,10 @@ SPDX-License-Identifier: MIT
 """
 import os
 import shutil
-import subprocess
 import tempfile
 
-from slipway import ROOT, SANITIZED, Daemon, expect, skip
+from preload import preload, preload_or_skip
+from slipway import Daemon
 
 ALONE = ("ledger.db", "outcomes.db", "log", "lock", "scrub", "reserve", "crashes")
 
@@ -19,18 +19,11 @@ class Forgetful(Daemon):
     """deaf: a folder ("held") of which the disk forgets what was synced, too."""
 
     def __init__(self, *args, deaf=None, **kw):
-        if SANITIZED:
-            skip("a sanitizer's own library does not stand another one before it")
-        if not shutil.which("cc"):
-            skip("no C compiler here")
+        preload_or_skip()
         self.folder = tempfile.mkdtemp(prefix="slipway-forgets-")
         super().__init__(*args, **kw)
         self.data = os.path.realpath(self.data)
-        library = os.path.join(self.folder, "forgets.so")
-        made = subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", "-o",
-                               library, os.path.join(ROOT, "test", "fault", "forgets.c"), "-ldl"],
-                              stderr=subprocess.PIPE, text=True)
-        expect(made.returncode == 0, made.stderr)
+        library = preload("forgets", self.folder)
         self.diary, self.kept = (os.path.join(self.folder, n) for n in ("diary", "kept"))
         os.mkdir(self.kept)
         self.env = dict(self.env, LD_PRELOAD=library, FORGETS_LOG=self.diary,
