@@ -1,4 +1,4 @@
-/* world.c - lays a plan out in one arena and reads it back.
+/* world.c - puts parts together as a world, with tables of all names, and reads it back.
  * Thread: control builds and frees; any reads, once sealed.
  *
  * Every pointer inside a world leads into its own arena, a part's or the names', but for the seats'
