@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -99,21 +101,55 @@ static enum code pages_get(struct client *client, const struct cli *cli,
   return good ? OK : fail(err, E_STORAGE_FULL, "the file cannot be written: %s", strerror(errno));
 }
 
+/* Where the export goes: into a file beside NAME that takes its place when all of it is there, so
+ * that a refusal leaves the export of before. What is no plain file (a pipe, a link) is written
+ * itself. */
+struct target {
+  char beside[PATH_MAX]; /* empty: NAME itself is written */
+  FILE *file;
+};
+
+static enum code target_open(struct target *to, const char *name, struct err *err)
+{
+  struct stat st;
+  bool is_stdout = strcmp(name, "-") == 0;
+  bool direct = is_stdout || (lstat(name, &st) == 0 && !S_ISREG(st.st_mode));
+  int len = snprintf(to->beside, sizeof to->beside, "%s.XXXXXX", name);
+  if (len < 0 || len >= (int)sizeof to->beside)
+    return fail(err, E_INVALID_ARGUMENT, "the file's name is too long");
+  if (direct) to->beside[0] = '\0';
+  int fd = is_stdout ? dup(STDOUT_FILENO)
+           : direct  ? open(name, O_WRONLY | O_TRUNC | O_CLOEXEC)
+                     : mkostemp(to->beside, O_CLOEXEC);
+  to->file = fd < 0 ? NULL : fdopen(fd, "w");
+  if (to->file) return OK;
+  return fail(err, E_INVALID_ARGUMENT, "'%s' cannot be written: %s", name, strerror(errno));
+}
+
+static enum code target_close(struct target *to, const char *name, enum code code, struct err *err)
+{
+  if (!to->file) return code;
+  bool good = fflush(to->file) == 0 && (!to->beside[0] || fsync(fileno(to->file)) == 0);
+  good = fclose(to->file) == 0 && good;
+  if (!code && good && to->beside[0]) good = rename(to->beside, name) == 0;
+  if (!code && !good)
+    code = fail(err, E_STORAGE_FULL, "'%s' cannot be written: %s", name, strerror(errno));
+  if (code && to->beside[0]) unlink(to->beside);
+  return code;
+}
+
 static int audit_export(struct cli *cli, const char *name)
 {
   struct err err = {.code = OK};
   struct client *client = NULL;
   struct exporting exporting = {0};
+  struct target target = {.file = NULL};
   bool is_stdout = strcmp(name, "-") == 0;
   if (client_new(&client, cli, &err) != OK) return cli_fail(cli, &err);
-  int fd = is_stdout ? dup(STDOUT_FILENO)
-                     : open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  exporting.file = fd < 0 ? NULL : fdopen(fd, "w");
-  enum code code = exporting.file ? pages_get(client, cli, &exporting, &err)
-                                  : fail(&err, E_INVALID_ARGUMENT, "'%s' cannot be written: %s",
-                                         name, strerror(errno));
-  if (exporting.file && fclose(exporting.file) != 0 && !code)
-    code = fail(&err, E_STORAGE_FULL, "'%s' cannot be written: %s", name, strerror(errno));
+  enum code code = target_open(&target, name, &err);
+  exporting.file = target.file;
+  if (!code) code = pages_get(client, cli, &exporting, &err);
+  code = target_close(&target, name, code, &err);
   client_free(client);
   if (code) return cli_fail(cli, &err);
   char hash[SHA256_HEX_LEN + 1];

@@ -99,6 +99,31 @@ def who_may_read_it():
 
 
 @test
+def a_refused_export_leaves_the_one_before():
+    where = folder()
+    path = os.path.join(where, "ledger.jsonl")
+    with Daemon() as d:
+        busy(d)
+        env = dict(os.environ, SLIPWAY_URL=d.url(), HOME=d.data)
+        env["SLIPWAY_KEY"] = key_add(d, "invoker", "shop")["key"]
+        for name in ("ledger.jsonl", "new.jsonl"):
+            expect_eq(d.cli("audit", "export", path).returncode, 0)
+            with open(path) as f:
+                before = f.read()
+            out = subprocess.run([BIN, "audit", "export", os.path.join(where, name)], text=True,
+                                 env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            expect_eq(out.returncode, 3, out)
+            expect_eq(os.listdir(where), ["ledger.jsonl"], "nothing half done is left")
+            with open(path) as f:
+                expect_eq(f.read(), before)
+        os.symlink(path, path + ".link")
+        expect_eq(d.cli("audit", "export", path + ".link").returncode, 0)
+        expect(os.path.islink(path + ".link"), "a link is written through")
+        expect_eq(d.cli("audit", "export", os.devnull).returncode, 0)
+        expect_eq(d.cli("audit", "export", os.path.join(where, "no", "x")).returncode, 2)
+
+
+@test
 def checkpoints_know_what_a_file_cannot():
     where = folder()
     path, signed = os.path.join(where, "ledger.jsonl"), os.path.join(where, "signed.jsonl")
