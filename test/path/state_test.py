@@ -376,6 +376,12 @@ def an_operators_folder_holds_many_tenants():
             done = files.run("plan", SLIPWAY_KEY=key)
             expect_eq(done.returncode, 2, done)
             expect_in("wrong.yaml:2:10: 'same' stands in", done.stderr)
+            files.write("wrong.yaml", "tenant: beta\nflags: {}\n")
+            files.write("acme.yaml", "tenant: acme\nmodels: {}\n")
+            done = files.run("plan", "--prune", SLIPWAY_KEY=key)
+            expect_eq(done.returncode, 6, done)
+            expect_in("tenant acme: model 'same' serves", done.stderr)
+            expect_in("/same/unload -H 'x-slipway-tenant: acme'", done.stderr)
 
 
 # --- what cannot be -----------------------------------------------------------------------------
@@ -404,12 +410,19 @@ LAUGH = "a: &a [x, x]\nb: &b [*a, *a]\nmodels: {m: {tags: *b}}\n"
     ("device_name", "models:\n  con: {}\n", "2:3: ", 2),
     ("case_twins", "models:\n  m: {}\n  M: {}\n", "", 6),
     ("quota_unknown", "models:\n  m:\n    quotas:\n      modells: 4\n", "4:7: ", 2),
+    ("quota_typo", "models:\n  m:\n    quotas: {request_per_second: 4}\n",
+     "3:14: unknown key 'models.m.quotas.request_per_second'; did you mean 'requests_per_second'?",
+     2),
+    ("quota_typo_of_a_tenant", "quotas:\n  model: 4\n",
+     "2:3: unknown key 'quotas.model'; did you mean 'models'?", 2),
     ("quota_of_tenants", "models:\n  m:\n    quotas:\n      models: 4\n", "4:7: ", 2),
     ("quota_nan", "quotas:\n  models: 1e3\n", "2:3: ", 2),
     ("quota_negative", "quotas: {models: -1}\n", "1:10: ", 2),
     ("alias_nowhere", "models:\n  m:\n    aliases:\n      best: 3\n", "4:7: ", 4),
     ("alias_of_nothing", "models:\n  m:\n    aliases: [best]\n", "3:5: ", 2),
     ("alias_twice", "models:\n  m:\n    version: 1\n    aliases: [a, b, a]\n", "4:21: ", 2),
+    ("alias_list_of_maps", "models:\n  m:\n    version: 1\n    aliases: [a, {b: 1}]\n",
+     "4:18: a list of aliases has names only; of other versions it is a map", 2),
     ("alias_bad", "models:\n  m:\n    aliases: {v3: 1}\n", "3:15: ", 2),
     ("tags_nested", "models:\n  m:\n    tags: {a: {b: c}}\n", "3:5: ", 2),
     ("deploy_unknown", "models:\n  m:\n    version: 1\n    deploy: soon\n", "4:5: deploy is one of", 2),

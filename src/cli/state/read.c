@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "base/quota.h"
 #include "cli/state/state.h"
 
 enum { PATH_SHOWN = 100 };
@@ -190,6 +191,30 @@ static enum code files_find(struct declaration *to, struct item *item, const str
   return node_fail(item->doc, path, err, why);
 }
 
+/* A name of no limit; the server judges the rest. */
+static enum code quotas_check(const struct doc *doc, const struct yaml *node, struct err *err)
+{
+  const char *names[QUOTAS + 1] = {NULL};
+  for (int id = 0; id < QUOTAS; id++) names[id] = quota_row((enum quota_id)id)->name;
+  if (!node || node->kind != YAML_MAP || yaml_keys_check(node, names, err) == OK) return OK;
+  return doc_fail(doc, err);
+}
+
+static enum code aliases_check(const struct doc *doc, const struct yaml *node, struct err *err)
+{
+  if (!node || node->kind != YAML_LIST) return OK;
+  for (const struct yaml *name = node->first; name; name = name->next) {
+    if (name->kind == YAML_MAP || name->kind == YAML_LIST)
+      return node_fail(doc, name, err,
+                       "a list of aliases has names only; of other versions it is a map: aliases: "
+                       "{champion: this, last-good: 3}");
+    for (const struct yaml *before = node->first; before != name; before = before->next)
+      if (slice_eq(before->text, name->text))
+        return node_fail(doc, name, err, "this alias is in the list twice");
+  }
+  return OK;
+}
+
 static enum code model_check(struct declaration *to, struct item *item, struct err *err)
 {
   static const char *const members[] = {"path",    "digest", "version", "engine", "note",
@@ -201,12 +226,8 @@ static enum code model_check(struct declaration *to, struct item *item, struct e
   if (node->kind != YAML_MAP)
     return node_fail(item->doc, node, err, "a model's entry is a map: path, tags, aliases, ...");
   if (yaml_keys_check(node, members, err)) return doc_fail(item->doc, err);
-  const struct yaml *aliases = yaml_get(node, "aliases");
-  for (const struct yaml *name = aliases && aliases->kind == YAML_LIST ? aliases->first : NULL;
-       name; name = name->next)
-    for (const struct yaml *before = aliases->first; before != name; before = before->next)
-      if (slice_eq(before->text, name->text))
-        return node_fail(item->doc, name, err, "this alias is in the list twice");
+  if (aliases_check(item->doc, yaml_get(node, "aliases"), err)) return err->code;
+  if (quotas_check(item->doc, yaml_get(node, "quotas"), err)) return err->code;
   const struct yaml *deploy = yaml_get(node, "deploy"), *path = yaml_get(node, "path");
   if (deploy && deploy->kind == YAML_MAP && yaml_keys_check(deploy, deploys, err))
     return doc_fail(item->doc, err);
@@ -242,6 +263,7 @@ static enum code doc_take(struct declaration *to, const struct doc *doc, struct 
   struct slice tenant = own;
   if (yaml_keys_check(root, members, err) || yaml_string(yaml_get(root, "tenant"), &tenant, err))
     return doc_fail(doc, err);
+  if (quotas_check(doc, yaml_get(root, "quotas"), err)) return err->code;
   struct wish *wish = wish_of(to, tenant);
   if (!wish->head.node) wish->head = (struct item){.doc = doc, .node = yaml_get(root, "tenant")};
   if (item_set(&wish->about, doc, yaml_get(root, "about"), err) ||

@@ -244,6 +244,10 @@ void wish_place(const struct wish *wish, struct err *err)
     item = &wish->about, len = 5;
   else if (begins(field, SLICE("tenant")))
     item = &wish->head, len = 6;
+  if ((!item || !item->node) && wish->head.node && field[0]) { /* of what no file mentions */
+    snprintf(text, sizeof text, "%s", err->text);
+    fail(err, err->code, "tenant %.*s: %s", SLICE_ARG(wish->tenant), text);
+  }
   if (!item || !item->node) return;
   const struct yaml *node = node_at(item->node, field + len);
   snprintf(text, sizeof text, "%s", err->text);
