@@ -413,6 +413,10 @@ def the_command_line_sets_and_shows():
         shown = run("tenant", "show", "acme").stdout
         expect_in("requests_per_second", shown)
         expect_in("10.0 GiB", shown)
+        burst = [line.split() for line in shown.split("\n") if "_burst" in line]
+        expect_eq([line[:3] for line in burst],
+                  [["requests_burst", "100", "*"], ["rows_burst", "unlimited", "*"]],
+                  "a burst of which nothing is said is its rate's second")
         expect_in("[....................] 0 %", shown)
         done = run("tenant", "set", "acme", "--requests-per-second", "10x")
         expect_eq(done.returncode, 2)

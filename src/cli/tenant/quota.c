@@ -88,6 +88,17 @@ static const char *bar(const json_t *used, const json_t *limit, char to[BAR + 16
   return to;
 }
 
+/* A burst of which nothing is said is what its rate gives in a second. */
+static const json_t *burst_of(const json_t *quotas, const char *name)
+{
+  char rate[FLAG_MAX];
+  size_t len = strlen(name);
+  size_t word = len > 6 && strcmp(name + len - 6, "_burst") == 0 ? len - 6 : 0;
+  if (word) snprintf(rate, sizeof rate, "%.*s_per_second", (int)word, name);
+  const json_t *limit = word ? json_object_get(json_object_get(quotas, rate), "limit") : NULL;
+  return limit ? limit : json_null();
+}
+
 void quotas_print(const json_t *quotas)
 {
   static const char *const heads[] = {"LIMIT", ">MAY", ">USED", "USE", ">REFUSED", NULL};
@@ -100,6 +111,7 @@ void quotas_print(const json_t *quotas)
     const json_t *limit = json_object_get(one, "limit"), *is = json_object_get(one, "used");
     bool bytes = strcmp(get_str(one, "unit"), "bytes") == 0;
     if (!one) continue;
+    if (json_is_null(limit)) limit = burst_of(quotas, name);
     table_add(&table, "%s", name);
     table_add(&table, "%s%s", json_is_null(limit) ? "unlimited" : amount(limit, bytes, may),
               json_is_true(json_object_get(one, "said")) ? "" : " *");
