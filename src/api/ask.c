@@ -298,8 +298,10 @@ const struct version *ask_version(struct ask *ask, const struct model *model, st
   }
   const struct version *version = model_version(model, number);
   if (!version)
-    fail(&ask->err, E_VERSION_NOT_FOUND, "model '%.*s' has no version or alias '%.*s'",
-         SLICE_ARG(model->name), SLICE_ARG(ref));
+    fail(&ask->err, E_VERSION_NOT_FOUND,
+         "model '%.*s' has no version or alias '%.*s'; 'slipway status %.*s' lists versions, "
+         "'slipway alias list %.*s' aliases",
+         SLICE_ARG(model->name), SLICE_ARG(ref), SLICE_ARG(model->name), SLICE_ARG(model->name));
   return version;
 }
 

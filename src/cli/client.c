@@ -166,7 +166,9 @@ static enum code transport_error(const struct client *client, CURLcode rc, struc
 {
   switch (rc) {
     case CURLE_COULDNT_CONNECT:
-      return fail(err, E_UNAVAILABLE, "no slipway at %s; start one with: slipway serve",
+      return fail(err, E_UNAVAILABLE,
+                  "no slipway at %s; start one with: slipway serve, or say where it is: --url, "
+                  "SLIPWAY_URL or slipway login URL",
                   client->url);
     case CURLE_COULDNT_RESOLVE_HOST:
       return fail(err, E_UNAVAILABLE, "the host of %s is not known", client->url);

@@ -35,6 +35,12 @@ static enum code input_read(const char *name, struct buf *to, struct err *err)
   return OK;
 }
 
+static bool is_blank(struct slice text)
+{
+  while (text.len && strchr(" \t\r\n", text.at[0])) text = slice_from(text, 1);
+  return text.len == 0;
+}
+
 /* ---- shapes ---- */
 
 /* Dimensions by looking at first elements; what is ragged the server finds. */
@@ -221,6 +227,9 @@ static enum code predict(const struct cli *cli, struct client *client, struct bu
   if (snprintf(path, sizeof path, "%s/infer", base) >= (int)sizeof path)
     return fail(err, E_BAD_NAME, "the model's name is too long");
   if (input_read(args_text(&cli->args, "input"), input, err) != OK) return err->code;
+  if (is_blank(buf_lend(input)))
+    return fail(err, E_BAD_JSON, "the input is empty; say rows like [[1, 2]] on stdin, or a file "
+                "of them with --input FILE");
   json_t *values = json_loadb(input->at ? input->at : "", input->len,
                               JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
   if (!values)

@@ -68,7 +68,9 @@ static enum code listen_fail(const struct loop *loop, struct err *err)
   unsigned port = loop->opts.port;
   switch (errno) {
     case EADDRINUSE:
-      return fail(err, E_CONFLICT, "port %u on %.64s is taken; stop who has it or choose another",
+      return fail(err, E_CONFLICT,
+                  "port %u on %.64s is taken; stop who has it, or choose another: "
+                  "--listen HOST:PORT",
                   port, host);
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT: return fail(err, E_UNAVAILABLE, "this machine has no address %.64s", host);

@@ -60,7 +60,10 @@ static enum code folder_read(struct model_files *of, struct err *err)
   }
   closedir(dir);
   if (err->code == OK && of->n == 0)
-    return fail(err, E_INVALID_ARGUMENT, "'%s' holds no file", of->path);
+    return fail(err, E_INVALID_ARGUMENT,
+                "'%s' holds no file; a model is a model.onnx, or a folder with one or with a "
+                "model.json",
+                of->path);
   qsort(of->at, of->n, sizeof *of->at, name_order);
   return err->code;
 }
