@@ -186,8 +186,9 @@ static void switch_decide(const struct letter_command *command, struct decision 
     return;
   }
   if (!catalog_version(model, version)) {
-    fail(err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u", SLICE_ARG(model->name),
-         version);
+    fail(err, E_VERSION_NOT_FOUND,
+         "model '%.*s' has no version %u; 'slipway status %.*s' lists them", SLICE_ARG(model->name),
+         version, SLICE_ARG(model->name));
     decision_refuse(decision);
     return;
   }

@@ -142,6 +142,8 @@ TEST(a_rollback_goes_to_the_one_before_or_the_named)
   add((struct event){.kind = EVENT_ROLLED_BACK, .model = SLICE("m"), .version = 1});
   EXPECT_INT(decide(wish(COMMAND_ROLLBACK, "m", 0, "")), E_CONFLICT);
   EXPECT_STR(decision.err.text, "model 'm' has no version to go back to; name one with --to");
+  EXPECT_INT(decide(wish(COMMAND_ROLLBACK, "m", 9, "")), E_VERSION_NOT_FOUND);
+  EXPECT_STR(decision.err.text, "model 'm' has no version 9; 'slipway status m' lists them");
   catalog_free(catalog);
 }
 

@@ -340,8 +340,9 @@ void registry_decide(const struct catalog_tenant *tenant, const struct letter_co
     fail(err, E_MODEL_NOT_FOUND, "there is no model '%.*s'; 'slipway model list' shows all",
          SLICE_ARG(wish->model));
   else if (of_version && !version)
-    fail(err, E_VERSION_NOT_FOUND, "model '%.*s' has no version %u", SLICE_ARG(model->name),
-         wish->version);
+    fail(err, E_VERSION_NOT_FOUND,
+         "model '%.*s' has no version %u; 'slipway status %.*s' lists them", SLICE_ARG(model->name),
+         wish->version, SLICE_ARG(model->name));
   if (err->code || registry_if_match(model, command, err)) {
     decision_refuse(decision);
     return;
