@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "cli/client.h"
+#include "cli/file.h"
 #include "cli/out.h"
 
 enum { FILE_BYTES_MAX = 1 << 20 };
@@ -50,18 +51,13 @@ static bool path_make(struct flagging *f, const char *key, char to[CLIENT_PATH_M
 
 static bool file_read(struct flagging *f, const char *name, struct buf *to)
 {
-  bool is_stdin = strcmp(name, "-") == 0;
-  char chunk[4096];
-  size_t n;
-  FILE *file = is_stdin ? stdin : fopen(name, "rbe");
+  FILE *file = strcmp(name, "-") == 0 ? stdin : fopen(name, "rbe");
   buf_init(to, FILE_BYTES_MAX);
   if (!file) {
     fail(&f->err, E_NOT_FOUND, "cannot open '%s'", name);
     return false;
   }
-  while ((n = fread(chunk, 1, sizeof chunk, file)) > 0) buf_add(to, slice_of(chunk, n));
-  bool broken = ferror(file) != 0;
-  if (!is_stdin) fclose(file);
+  bool broken = !file_drain(file, to);
   if (!broken && !to->full) return true;
   if (broken)
     fail(&f->err, E_INVALID_ARGUMENT, "cannot read '%s'", name);

@@ -12,6 +12,7 @@
 #include "base/tensor.h"
 #include "base/text.h"
 #include "cli/client.h"
+#include "cli/file.h"
 #include "cli/out.h"
 
 enum { INPUT_MAX = 64 << 20, SHOWN_ROWS = 50, SHOWN_VALUES = 16, PREDICT_SECONDS = 120 };
@@ -25,12 +26,8 @@ static enum code input_read(const char *name, struct buf *to, struct err *err)
     return fail(err, E_INVALID_ARGUMENT, "give the values with --input FILE, or on stdin");
   FILE *file = is_stdin ? stdin : fopen(name, "rbe");
   if (!file) return fail(err, E_NOT_FOUND, "'%s': %s", name, strerror(errno));
-  char block[65536];
-  size_t n;
-  while ((n = fread(block, 1, sizeof block, file)) > 0) buf_add(to, slice_of(block, n));
-  bool bad = ferror(file) != 0;
-  if (!is_stdin) fclose(file);
-  if (bad) return fail(err, E_UNAVAILABLE, "the input cannot be read: %s", strerror(errno));
+  if (!file_drain(file, to))
+    return fail(err, E_UNAVAILABLE, "the input cannot be read: %s", strerror(errno));
   if (to->full) return fail(err, E_BODY_TOO_LARGE, "the input is over %d MiB", INPUT_MAX >> 20);
   return OK;
 }

@@ -382,6 +382,16 @@ def values_become_requests_of_the_model_s_shape():
 
 
 @test
+def an_endless_file_is_too_long_and_no_endless_wait():
+    with Fake() as fake:
+        for words in (["flag", "set", "--file"], ["deploy", "iris", "--plan"],
+                      ["predict", "iris", "--input"], ["bench", "iris", "--input"]):
+            done = run(words + ["/dev/zero"], fake.url)
+            expect_in("/dev/zero" if words[0] != "predict" else "the input is over", done.stderr)
+            expect(done.returncode, words)
+
+
+@test
 def logs_follow_until_the_server_is_gone():
     with Fake() as fake:
         child = subprocess.Popen([BIN, "logs", "-f"], env=dict(os.environ, SLIPWAY_URL=fake.url),

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cli/client.h"
+#include "cli/file.h"
 #include "cli/load/load.h"
 #include "cli/out.h"
 #include "stat/sketch.h"
@@ -113,12 +114,9 @@ static char *body_made(const json_t *metadata, struct err *err)
 static enum code bodies_read(const char *path, struct buf *text, struct slice *bodies, uint32_t *n,
                              struct err *err)
 {
-  char part[65536];
-  size_t got;
   FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-  if (!file) return fail(err, E_NOT_FOUND, "'%s' cannot be read", path);
-  while ((got = fread(part, 1, sizeof part, file)) > 0) buf_add(text, slice_of(part, got));
-  if (file != stdin) fclose(file);
+  if (!file || !file_drain(file, text))
+    return fail(err, E_NOT_FOUND, "'%s' cannot be read", path);
   if (text->full) return fail(err, E_LIMIT_EXCEEDED, "'%s' is larger than 64 MiB", path);
   struct slice rest = buf_lend(text);
   while (rest.len && *n < LOAD_BODIES_MAX) {

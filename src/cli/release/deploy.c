@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "cli/client.h"
+#include "cli/file.h"
 #include "cli/out.h"
 #include "cli/release/watch.h"
 
@@ -17,16 +18,11 @@ enum { DEPLOY_SECONDS_MAX = 900, PLAN_FILE_MAX = 256 << 10 };
 
 static enum code plan_file_read(const char *path, struct buf *to, struct err *err)
 {
-  char bytes[4096];
-  size_t n;
   FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
   if (!file)
     return fail(err, E_INVALID_ARGUMENT, "cannot read '%.100s': %s", path, strerror(errno));
   buf_init(to, PLAN_FILE_MAX);
-  while ((n = fread(bytes, 1, sizeof bytes, file)) > 0) buf_add(to, slice_of(bytes, n));
-  bool bad = ferror(file) != 0;
-  if (file != stdin) fclose(file);
-  if (bad) return fail(err, E_INVALID_ARGUMENT, "cannot read '%.100s'", path);
+  if (!file_drain(file, to)) return fail(err, E_INVALID_ARGUMENT, "cannot read '%.100s'", path);
   if (to->full)
     return fail(err, E_BODY_TOO_LARGE, "'%.100s' is over %d KiB, which no plan needs", path,
                 PLAN_FILE_MAX >> 10);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cli/file.h"
 #include "cli/simulate/simulate_int.h"
 
 enum { NOTES_MAX = 1 << 20 };
@@ -15,12 +16,8 @@ enum code simulate_file(const char *path, struct buf *to, struct err *err)
 {
   FILE *file = fopen(path, "rbe");
   if (!file) return fail(err, E_NOT_FOUND, "'%s': %s", path, strerror(errno));
-  char block[65536];
-  size_t n;
-  while ((n = fread(block, 1, sizeof block, file)) > 0) buf_add(to, slice_of(block, n));
-  bool bad = ferror(file) != 0;
-  fclose(file);
-  if (bad) return fail(err, E_UNAVAILABLE, "'%s' cannot be read: %s", path, strerror(errno));
+  if (!file_drain(file, to))
+    return fail(err, E_UNAVAILABLE, "'%s' cannot be read: %s", path, strerror(errno));
   if (to->full) return fail(err, E_BODY_TOO_LARGE, "'%s' is over %zu MiB", path, to->max >> 20);
   return OK;
 }

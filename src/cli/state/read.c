@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/quota.h"
+#include "cli/file.h"
 #include "cli/state/state.h"
 
 enum { PATH_SHOWN = 100 };
@@ -44,16 +45,11 @@ static enum code node_fail(const struct doc *doc, const struct yaml *node, struc
 static enum code doc_parse(struct declaration *to, struct doc *doc, struct err *err)
 {
   struct buf text;
-  char bytes[4096];
-  size_t n;
   FILE *file = fopen(doc->path, "rbe");
   if (!file)
     return fail(err, E_NOT_FOUND, "cannot read '%.*s': %s", PATH_SHOWN, doc->path, strerror(errno));
   buf_init(&text, YAML_BYTES_MAX + 1);
-  while (!text.full && (n = fread(bytes, 1, sizeof bytes, file)) > 0)
-    buf_add(&text, slice_of(bytes, n));
-  bool bad = ferror(file) != 0;
-  fclose(file);
+  bool bad = !file_drain(file, &text);
   struct slice copy = arena_copy(&to->arena, buf_lend(&text));
   bool full = text.full;
   buf_deinit(&text);

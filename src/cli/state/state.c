@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cli/file.h"
 #include "cli/out.h"
 
 enum { APPLY_SECONDS = 7200, SERVE_SECONDS = 180, POLL_MS = 200, PLAN_FILE_MAX = 256 << 10 };
@@ -150,17 +151,13 @@ static enum code files_send(struct work *work, const struct wish *wish, struct c
 
 static enum code plan_file_read(struct work *work, const char *path, json_t **to)
 {
-  char bytes[4096];
   struct buf text;
-  size_t n;
   FILE *file = fopen(path, "rbe");
   if (!file)
     return fail(&work->err, E_NOT_FOUND, "cannot read '%.100s': %s", path, strerror(errno));
   buf_init(&text, PLAN_FILE_MAX);
-  while (!text.full && (n = fread(bytes, 1, sizeof bytes, file)) > 0)
-    buf_add(&text, slice_of(bytes, n));
-  fclose(file);
-  *to = text.full ? NULL : json_stringn(text.at ? text.at : "", text.len);
+  bool good = file_drain(file, &text);
+  *to = !good || text.full ? NULL : json_stringn(text.at ? text.at : "", text.len);
   buf_deinit(&text);
   if (*to) return OK;
   return fail(&work->err, E_BAD_CONFIG, "'%.100s' is no plan: not UTF-8, or over %d KiB", path,
