@@ -443,9 +443,18 @@ static void room_take(struct place *place, struct placed *placed)
   if (place->hooks.shows) place->hooks.shows(place->hooks.arg, placed);
 }
 
+/* It was cleared: a release's stable version is not asked for anew by anybody. */
+static void cleared(struct placed *placed)
+{
+  if (placed->state != PLACED_FAILED || placed->err.code != E_QUARANTINED || barred(placed)) return;
+  placed->err = (struct err){0};
+  placed->state = PLACED_GONE;
+}
+
 void place_settle(struct place *place, struct placed *placed)
 {
   if (place->frozen) return;
+  cleared(placed);
   bool wanted = placed_is_wanted(placed);
   if (placed->state == PLACED_WAITING && !wanted) state_set(place, placed, PLACED_GONE);
   if ((placed->state == PLACED_GONE || placed->state == PLACED_WAITING) && wanted)

@@ -187,14 +187,33 @@ def MF_116_a_version_that_crashed_three_times_is_not_loaded_again():
                 for i in range(3):
                     f.write("%d default evil 1\n" % (time.time() * 1000 - 100 + i))
             d.start()
+            wait_for(lambda: os.path.getsize(os.path.join(d.data, "crashes")) == 0)
             loads = [e for e in d.log()[before:] if e["event"] == "model_loading"]
             expect_eq(loads, [])
-            check_error(d.post("/v2/models/evil/infer", infer_json()), 503, "QUARANTINED",
-                        says="died 3 times")
-            expect_eq(os.path.getsize(os.path.join(d.data, "crashes")), 0)
+            wait_for(lambda: "died 3 times" in d.post("/v2/models/evil/infer",
+                                                      infer_json()).json().get("error", ""))
             if clear:
                 expect_eq(d.cli("model", "clear", "evil@1").returncode, 0)
                 wait_for(lambda: d.post("/v2/models/evil/infer", infer_json()).status == 200)
+
+
+@test
+def what_a_release_compares_with_answers_again_when_its_quarantine_is_lifted():
+    with Daemon() as d:
+        serve(d, "evil", echo([spec("x", "FP32", (-1, -1))]))
+        push(d, "evil", echo([spec("x", "FP32", (-1, -1))], delay_us=1))
+        expect_eq(d.post("/api/v1/models/evil/deploy", {
+            "version": 2, "plan": "strategy: canary\nsteps:\n  - canary: {traffic: 5%, for: 300s}\n"
+        }).status, 202)
+        wait_for(lambda: d.get("/api/v1/models/evil/release").json()["state"] == "running")
+        d.kill()
+        with open(os.path.join(d.data, "crashes"), "w") as f:
+            f.write(("%d default evil 1\n" % (time.time() * 1000)) * 3)
+        d.start()
+        wait_for(lambda: os.path.getsize(os.path.join(d.data, "crashes")) == 0)
+        expect_eq(d.post("/v2/models/evil/infer", infer_json()).status, 503)
+        expect_eq(d.cli("model", "clear", "evil@1").returncode, 0)
+        wait_for(lambda: d.post("/v2/models/evil/infer", infer_json()).status == 200)
 
 
 @room.row
