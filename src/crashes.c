@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "control/registry/quarantine.h"
 #include "infer/crash.h"
 #include "keeper.h"
 
@@ -124,8 +125,7 @@ int crashes_tell(struct crashes *crashes, const struct post *post)
                                      .arena = &arena};
     letter.event = (struct event){
         .actor = SLICE("slipway"),
-        .reason = SLICE("the server died 3 times within 10 minutes while it ran; deploy another "
-                        "version, or lift it when the cause is gone")};
+        .reason = SLICE(QUARANTINE_CRASHED)};
     if (!who_read(slice_str(crashes->who[i]), &letter.event)) continue;
     log_event(LOG_ERROR, "version_crashed", "who", crashes->who[i], NULL);
     mail_send(post->control, &letter.mail);

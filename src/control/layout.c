@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "control/registry/fold.h"
+#include "control/registry/quarantine.h"
 #include "world/feature.h"
 
 static void *need(const struct layout *layout, size_t n, size_t each)
@@ -72,9 +73,9 @@ static void version_plan(const struct catalog_version *from, const struct placed
                          .card = from->card,
                          .corrupt = from->corrupt != 0};
   bool runs_on = placed && placed->released; /* a release ends by its own rules */
-  if (from->quarantined && !runs_on) {
+  if ((from->quarantined || from->suspected) && !runs_on) {
     to->state = VERSION_FAILED;
-    to->reason = from->quarantine;
+    to->reason = from->quarantined ? from->quarantine : SLICE(QUARANTINE_CRASHED);
     to->refused = E_QUARANTINED;
     to->quarantined = true;
   } else if (placed && placed->serves && placed->rest != REST_NOT) {

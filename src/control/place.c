@@ -4,10 +4,10 @@
  * SPDX-License-Identifier: MIT */
 #include "control/place.h"
 
-#include "control/fit.h"
-
 #include "base/log.h"
 #include "base/mem.h"
+#include "control/fit.h"
+#include "control/registry/quarantine.h"
 
 void place_init(struct place *place, const struct place_opts *opts, const struct post *post,
                 struct mailbox *home)
@@ -421,7 +421,7 @@ static void room_take(struct place *place, struct placed *placed)
   struct err why = {0};
   const struct catalog_version *is = barred(placed);
   if (is && is->suspected)
-    fail(&why, E_QUARANTINED, "the server died while it ran, again and again");
+    fail(&why, E_QUARANTINED, "%s", QUARANTINE_CRASHED);
   else if (is)
     fail(&why, E_QUARANTINED, "%.*s", SLICE_ARG(is->quarantine));
   switch (is ? FIT_NEVER : fit_make(place, placed, &why)) {

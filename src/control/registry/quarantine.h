@@ -20,6 +20,11 @@ struct control;
 enum { QUARANTINE_STRIKES = 3 };
 #define QUARANTINE_US (INT64_C(10) * 60 * 1000000)
 
+/* Of crashes: src/crashes.c counts them. */
+#define QUARANTINE_CRASHED                                                                  \
+  "the server died 3 times within 10 minutes while it ran; deploy another version, or lift " \
+  "it when the cause is gone"
+
 /* What one loop counted in a pulse. */
 void quarantine_look(struct control *control, const struct tally *tally);
 void quarantine_home(struct letter_command *command);
