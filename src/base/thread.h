@@ -1,6 +1,6 @@
 /* thread.h - threads with a name and a known stack.
  * Thread: any. Signals are blocked in threads started here, but for crashes; main handles
- * them.
+ * them. Handlers with SA_ONSTACK have 32 KiB of the thread's stack for themselves.
  * SPDX-License-Identifier: MIT */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H

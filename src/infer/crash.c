@@ -41,7 +41,7 @@ static void crashed(int number)
 
 void crash_watch(int fd)
 {
-  struct sigaction action = {.sa_handler = crashed};
+  struct sigaction action = {.sa_handler = crashed, .sa_flags = SA_ONSTACK};
   sigemptyset(&action.sa_mask);
   crash_fd = fd;
   for (int i = 0; i < NUMBERS; i++) sigaction(numbers[i], &action, &before[i]);
