@@ -47,7 +47,9 @@ static void leaving_look(struct control *control, struct placed *placed)
   if (publish_oldest(&control->publish) < placed->serial) return;
   if (!placed->round) placed->round = pulse->begun + 1; /* the next one that begins */
   if (pulse->done < placed->round || pulse->closed < placed->round) return;
-  memset(&pulse->total->slots[placed->slot], 0, sizeof *pulse->total->slots);
+  struct version_tally *sums = &pulse->total->slots[placed->slot];
+  pulse->total->forgotten += sums->success.count;
+  *sums = (struct version_tally){0};
   round_forget_arm(&control->runs.round, placed->slot);
   place_forget(&control->place, placed);
 }

@@ -162,6 +162,7 @@ void tally_merge(struct tally *into, const struct tally *from)
   into->slow_turns += from->slow_turns;
   into->arms_missed += from->arms_missed;
   into->predictions_missed += from->predictions_missed;
+  into->forgotten += from->forgotten;
   for (int i = 0; i < 6; i++) into->by_status[i] += from->by_status[i];
   for (int i = 0; i < CODE_COUNT; i++) into->refused[i] += from->refused[i];
   for (uint32_t i = 0; i < from->n_slots; i += MARKS)

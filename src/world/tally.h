@@ -43,6 +43,7 @@ struct tally {
   uint64_t requests, connections, bytes_in, bytes_out, slow_turns;
   uint64_t by_status[6];        /* [1] 1xx ... [5] 5xx */
   uint64_t refused[CODE_COUNT]; /* answers by error code */
+  uint64_t forgotten; /* successes of versions whose slots went back: in a total, in no slot */
   /* What judging needs, of this pulse alone. arms[slot]: NULL until tally_arm takes one of `pool`;
    * control sends as many as the last pulses used and some more, and never fewer than two for each
    * release. A total has no pool and no releases: sums of these are the releases' own. */

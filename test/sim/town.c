@@ -463,7 +463,7 @@ static void stats_send(struct town *town)
 
 static uint64_t counted(const struct tally *tally)
 {
-  uint64_t sum = 0;
+  uint64_t sum = tally->forgotten;
   for (uint32_t i = 0; i < tally->n_slots; i++) sum += tally->slots[i].success.count;
   return sum;
 }
