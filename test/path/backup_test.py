@@ -167,8 +167,10 @@ def a_restore_that_was_cut_off_is_not_started():
             command = [BIN, "restore", made(), "--data", again]
             out = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", "trace=" + call, "-e",
                                   "inject=%s:signal=KILL:when=%d" % (call, n)] + command,
-                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            killed = out.returncode != 0
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                 env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+            killed = out.returncode in (-9, 137)  # a sanitizer looks for leaks with ptrace, too
+            expect(killed or out.returncode == 0, "%s %d: %s" % (call, n, out.stderr))
             whole = os.path.exists(os.path.join(again, "ledger.db")) and \
                 not os.path.exists(os.path.join(again, "restoring"))
             expect(whole or killed, "%s %d: %s" % (call, n, out.stderr))

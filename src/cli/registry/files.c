@@ -64,7 +64,7 @@ static enum code folder_read(struct model_files *of, struct err *err)
                 "'%s' holds no file; a model is a model.onnx, or a folder with one or with a "
                 "model.json",
                 of->path);
-  qsort(of->at, of->n, sizeof *of->at, name_order);
+  if (of->n) qsort(of->at, of->n, sizeof *of->at, name_order);
   return err->code;
 }
 
