@@ -33,6 +33,7 @@ struct lane *lane_new(struct loaded *loaded, struct watch *watch, const void *ow
   lane->engine = loaded->engine;
   lane->loaded = loaded;
   lane->owner = owner;
+  queue_init(&lane->queue, NULL);
   if (lane_sit(lane, err) != OK) {
     ungrab(lane);
     return NULL;
@@ -47,7 +48,7 @@ struct lane *lane_new(struct loaded *loaded, struct watch *watch, const void *ow
 void lane_free(struct lane *lane)
 {
   if (!lane) return;
-  must(lane->waiting == 0);
+  queue_deinit(&lane->queue);
   if (lane->watch) watch_leave(lane->watch, &lane->watched);
   if (lane->seat) lane->engine->leave(lane->seat);
   ungrab(lane);
@@ -56,23 +57,7 @@ void lane_free(struct lane *lane)
 void lane_push(struct lane *lane, struct task *task)
 {
   must(task->lane == lane);
-  task->mail.next = NULL;
-  if (lane->last)
-    lane->last->next = &task->mail;
-  else
-    lane->first = &task->mail;
-  lane->last = &task->mail;
-  lane->waiting++;
-}
-
-static struct task *lane_pop(struct lane *lane)
-{
-  struct mail *mail = lane->first;
-  must(mail != NULL);
-  lane->first = mail->next;
-  if (!lane->first) lane->last = NULL;
-  lane->waiting--;
-  return LETTER_OF(mail, struct task);
+  queue_push(&lane->queue, task);
 }
 
 static enum code output_check(const struct tensor_spec *spec, const struct tensor *got,
@@ -113,18 +98,6 @@ static enum code outputs_check(struct task *task)
   return OK;
 }
 
-static enum code task_refuse(struct task *task, int64_t now_ns)
-{
-  struct err *err = &task->err;
-  if (atomic_load_explicit(&task->gone, memory_order_relaxed))
-    return fail(err, E_CANCELLED, "nobody waits for the answer any more: it was not computed");
-  if (now_ns / 1000 > task->deadline_us)
-    return fail(err, E_DEADLINE_EXCEEDED,
-                "the deadline passed while the request waited for its model; retry later or allow "
-                "more time");
-  return OK;
-}
-
 static enum code seat_run(struct lane *lane, struct task *task)
 {
   crash_enter(lane->loaded->who);
@@ -147,14 +120,29 @@ static enum code lane_engine_run(struct lane *lane, struct task *task)
               "allow more time");
 }
 
-struct task *lane_run(struct lane *lane, int64_t *now_ns)
+/* The times of one that did not run, yet. */
+static void task_stand(struct task *task, int64_t now_ns)
 {
-  struct task *task = lane_pop(lane);
-  task->err.code = OK;
   task->batch_rows = task->rows;
   task->cpu_ns = -1;
-  task->began_ns = task->input_ns = task->infer_ns = task->output_ns = *now_ns;
-  if (task_refuse(task, *now_ns) != OK) return task;
+  task->began_ns = task->input_ns = task->infer_ns = task->output_ns = now_ns;
+}
+
+struct task *lane_dead(struct lane *lane, int64_t now_ns)
+{
+  struct task *task = queue_dead(&lane->queue, now_ns / 1000);
+  if (task) task_stand(task, now_ns);
+  return task;
+}
+
+struct task *lane_run(struct lane *lane, int64_t *now_ns)
+{
+  int64_t now_us = *now_ns / 1000;
+  struct task *task = lane_dead(lane, *now_ns), *head;
+  if (task) return task;
+  if (!(head = queue_head(&lane->queue, now_us))) return lane_dead(lane, *now_ns);
+  must(queue_take(&lane->queue, head, now_us, head->rows, &task, 1) == 1);
+  task_stand(task, *now_ns);
   if ((!lane->seat || lane->spent) && lane_sit(lane, &task->err) != OK) return task;
 
   const struct contract *contract = task->contract;

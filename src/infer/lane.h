@@ -1,7 +1,7 @@
 /* lane.h - the queue of one model version at one owner, and the seat it runs on.
  * Thread: the lane's owner (a worker, or the loop a resident lives on), and nobody else: others
  * send the owner a letter. `watched` is the one part the watch looks at (infer/watch.h).
- * Invariant: tasks leave in the order they came, one run at a time, each with an answer.
+ * Invariant: tasks leave in the order of the queue, one run at a time, each with an answer.
  *
  * Why one owner: a batch is a promise about who waits for whom. With two consumers the promise
  * needs a lock, a condition and six states; with one it needs a list. The price is head-of-line
@@ -11,15 +11,12 @@
 #ifndef INFER_LANE_H
 #define INFER_LANE_H
 
-#include "base/list.h"
 #include "infer/loaded.h"
+#include "infer/queue.h"
 #include "infer/watch.h"
 
 struct lane {
-  struct link due;    /* the owner's round of lanes with waiting tasks */
-  struct mail *first; /* waiting, eldest first, linked by mail.next */
-  struct mail *last;
-  uint32_t waiting;
+  struct queue queue;
   bool spent; /* the seat was cancelled: a new one is needed before the next run */
   const struct engine *engine;
   struct loaded *loaded;
@@ -36,9 +33,11 @@ struct lane *lane_new(struct loaded *loaded, struct watch *watch, const void *ow
 void lane_free(struct lane *lane);
 
 void lane_push(struct lane *lane, struct task *task);
-/* Takes the eldest task and runs it, or refuses it when it is gone or late. The task's outputs, err
+/* Takes the task whose turn it is and runs it, or one that is dead already. The task's outputs, err
  * and times are set; it is the caller's to send home. *now_ns: clock_ns, handed on so that the end
  * of one task is the beginning of the next. At least one task waits. */
 struct task *lane_run(struct lane *lane, int64_t *now_ns);
+/* The next task that is gone, late or shed (queue_dead), with its times set. */
+struct task *lane_dead(struct lane *lane, int64_t now_ns);
 
 #endif

@@ -11,7 +11,7 @@ enum { TURN_NS_MAX = 1000000 }; /* a resident gives the loop back after this; ta
 
 struct worker {
   struct mailbox box;
-  struct link due; /* lanes with waiting tasks, in the order of their turns */
+  struct turns turns;
   struct watch *watch;
   uint32_t number, n_lanes;
   _Atomic(const char *) runs; /* whose task runs now; NULL: none */
@@ -23,7 +23,7 @@ static struct worker *worker_make(uint32_t number, struct watch *watch)
   struct worker *worker = grab_zero(1, sizeof *worker);
   worker->number = number;
   worker->watch = watch;
-  list_init(&worker->due);
+  turns_init(&worker->turns);
   return worker;
 }
 
@@ -48,6 +48,7 @@ void worker_free(struct worker *worker)
   must(worker->n_lanes == 0);
   must(mailbox_empty(&worker->box));
   mailbox_deinit(&worker->box);
+  turns_deinit(&worker->turns);
   ungrab(worker);
 }
 
@@ -62,7 +63,6 @@ static void task_take(struct worker *worker, struct task *task)
 {
   struct lane *lane = task->lane;
   must(lane != NULL && lane->owner == worker);
-  if (lane->waiting == 0) list_push_back(&worker->due, &lane->due);
   lane_push(lane, task);
 }
 
@@ -70,6 +70,7 @@ static void lane_open(struct worker *worker, struct letter_lane *letter)
 {
   letter->err.code = OK;
   letter->lane = lane_new(letter->loaded, worker->watch, worker, &letter->err);
+  if (letter->lane) queue_init(&letter->lane->queue, &worker->turns);
   if (letter->lane) worker->n_lanes++;
   letter->mail.kind = LETTER_LANE_OPEN_HOME;
   mail_send(letter->home, &letter->mail);
@@ -101,28 +102,43 @@ static void letters_sort(struct worker *worker, struct mail *mail)
   }
 }
 
-/* Round robin: one task of the lane whose turn it is, then the next lane's. */
+static void task_home(struct task *task)
+{
+  task->mail.kind = LETTER_ANSWER;
+  mail_send(task->home, &task->mail);
+}
+
+/* One turn of the lane whose turn it is; what is dead in it goes home before and after. */
+static void lane_turn(struct worker *worker, struct lane *lane, int64_t *now_ns)
+{
+  int64_t began_ns = *now_ns;
+  atomic_store_explicit(&worker->runs, lane->loaded->who, memory_order_relaxed);
+  struct task *task = lane_run(lane, now_ns);
+  atomic_store_explicit(&worker->runs, NULL, memory_order_relaxed);
+  if (task->infer_ns > task->began_ns)
+    queue_charge(&lane->queue, &task, 1, *now_ns - began_ns);
+  task_home(task);
+}
+
 static void tasks_run(struct worker *worker)
 {
   int64_t now_ns = clock_ns(), until_ns = now_ns + TURN_NS_MAX;
-  do {
-    struct lane *lane = LIST_OF(list_pop_front(&worker->due), struct lane, due);
-    atomic_store_explicit(&worker->runs, lane->loaded->who, memory_order_relaxed);
-    struct task *task = lane_run(lane, &now_ns);
-    atomic_store_explicit(&worker->runs, NULL, memory_order_relaxed);
-    if (lane->waiting) list_push_back(&worker->due, &lane->due);
-    task->mail.kind = LETTER_ANSWER;
-    mail_send(task->home, &task->mail);
-    /* Who came meanwhile takes its place in the round now, not after it. */
+  struct queue *queue;
+  while ((queue = queue_next(&worker->turns, now_ns / 1000))) {
+    struct lane *lane = LIST_OF(queue, struct lane, queue);
+    lane_turn(worker, lane, &now_ns);
+    for (struct task *dead; (dead = lane_dead(lane, now_ns));) task_home(dead);
+    /* Who came meanwhile takes its place among the turns now, not after them. */
     if (!mailbox_empty(&worker->box)) letters_sort(worker, mailbox_take(&worker->box));
-  } while (!list_empty(&worker->due) && now_ns < until_ns);
+    if (now_ns >= until_ns) return;
+  }
 }
 
 bool worker_turn(struct worker *worker)
 {
   bool did = !mailbox_empty(&worker->box);
   if (did) letters_sort(worker, mailbox_take(&worker->box));
-  if (list_empty(&worker->due)) return did;
+  if (!turns_wait(&worker->turns)) return did;
   tasks_run(worker);
   return true;
 }
@@ -130,7 +146,7 @@ bool worker_turn(struct worker *worker)
 void worker_main(void *arg)
 {
   struct worker *worker = arg;
-  while (!worker->stop || !list_empty(&worker->due)) {
+  while (!worker->stop || turns_wait(&worker->turns)) {
     if (worker_turn(worker)) continue;
     letters_sort(worker, mailbox_wait(&worker->box, INT64_MAX));
   }

@@ -80,6 +80,9 @@ struct lease {
 struct lease *lease_take(struct serve *serve); /* of the newest world; NULL: there is none */
 void lease_drop(struct serve *serve, struct lease *lease); /* NULL is fine */
 
+uint64_t signature_of(const struct contract *contract, const struct tensor *inputs,
+                      uint64_t wanted);
+
 /* Where a task of this version runs next, and the memory it is lent. */
 const struct seat *seat_of(struct serve *serve, const struct version *version);
 void scratch_take(struct serve *serve, struct arena *scratch, bool resident);

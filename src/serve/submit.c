@@ -54,6 +54,22 @@ int64_t call_deadline(const struct call *call)
   return call->began_us + (span_us < most_us ? span_us : most_us);
 }
 
+/* Of what tasks must have in common to share a batch: outputs wanted; datatypes and dimensions of
+ * the inputs, but for the first dimension where the contract batches. */
+uint64_t signature_of(const struct contract *contract, const struct tensor *inputs, uint64_t wanted)
+{
+  const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
+  uint64_t hash = wanted * odd;
+  uint32_t first = contract->batches ? 1 : 0;
+  for (uint32_t i = 0; i < contract->n_inputs; i++) {
+    const struct tensor *input = &inputs[i];
+    hash = (hash ^ hash >> 29 ^ ((uint64_t)input->shape.rank << 8 | input->dtype)) * odd;
+    for (uint32_t d = first; d < input->shape.rank; d++)
+      hash = (hash ^ hash >> 29 ^ (uint64_t)input->shape.dims[d]) * odd;
+  }
+  return hash;
+}
+
 /* What it will run, going by what this version did since the last pulse. */
 static int64_t predicted_ns(const struct call *call)
 {
@@ -96,6 +112,10 @@ enum step submit_stage(struct call *call)
   task->inputs = call->request.inputs;
   task->rows = (uint32_t)call->rows;
   task->costs = call->split && call->costs;
+  task->class = CLASS_INTERACTIVE;
+  task->tenant = call->came.tenant->slot;
+  task->weight = 1;
+  task->signature = signature_of(contract, task->inputs, task->wanted);
   task->deadline_us = call->deadline_us;
   atomic_store_explicit(&task->gone, false, memory_order_relaxed);
   task->scratch = &call->scratch;

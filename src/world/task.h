@@ -10,9 +10,15 @@
 
 #include "base/arena.h"
 #include "base/contract.h"
+#include "base/list.h"
 #include "base/mail.h"
 
 struct lane;
+struct sub;
+
+/* Who goes before whom where both wait. A client may ask for INTERACTIVE or BATCH; CONTROL is ours
+ * alone, SHADOW is what a copy of a request is. */
+enum task_class { CLASS_CONTROL, CLASS_INTERACTIVE, CLASS_BATCH, CLASS_SHADOW, CLASSES };
 
 struct task {
   struct mail mail;                /* LETTER_TASK out, LETTER_ANSWER home */
@@ -28,6 +34,10 @@ struct task {
   int64_t deadline_us; /* clock_us; a task past it is answered E_DEADLINE_EXCEEDED and not run */
   bool costs; /* its CPU time is to be measured */
   _Atomic bool gone;   /* set by the loop: nobody waits any more; do not start it */
+  uint8_t class;       /* enum task_class */
+  uint32_t tenant;     /* whose turn it takes: tenant->slot */
+  uint32_t weight;     /* of that tenant, 1 to WEIGHT_MAX; 0 counts as 1 */
+  uint64_t signature;  /* tasks of one lane with unequal ones never share a batch (task_alike) */
 
   /* Out. The lane fills outputs[i] for each wanted i: memory from `scratch`, or a view of an
    * input. */
@@ -40,6 +50,14 @@ struct task {
   uint32_t batch_rows; /* rows of the batch it ran in */
   uint64_t model_bytes; /* what the model holds after the run, as its engine measures it */
   uint64_t peak_bytes;  /* the most it held since the run before */
+  int64_t backlog_ns;   /* how long one more task of this class and tenant would now wait there */
+
+  /* The lane's, while it waits (infer/queue.h). */
+  struct link turn; /* among those alike, earliest deadline first */
+  struct link age;  /* among those of its class, eldest first */
+  struct sub *sub;
 };
+
+enum { WEIGHT_MAX = 1000 };
 
 #endif

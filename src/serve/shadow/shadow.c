@@ -212,6 +212,10 @@ static bool task_make(struct shadow *shadow)
   task->wanted = outputs_wanted(shadow, contract);
   task->rows = (uint32_t)shadow->rows;
   task->costs = shadow->stable_cpu_ns >= 0;
+  task->class = CLASS_SHADOW;
+  task->tenant = shadow->ref.tenant->slot;
+  task->weight = 1;
+  task->signature = signature_of(contract, task->inputs, task->wanted);
   task->deadline_us = serve->now_us + span_us;
   atomic_store_explicit(&task->gone, false, memory_order_relaxed);
   task->scratch = &shadow->own;

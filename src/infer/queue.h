@@ -1,0 +1,74 @@
+/* queue.h - the tasks that wait for one lane, and which of them goes next.
+ * Thread: the lane's owner: a worker, or the loop it lives on.
+ *
+ *   queue    of a lane
+ *    flow    the tasks of one tenant in one class: what a turn is given to (infer/turns.h)
+ *     sub    those of them that are alike, earliest deadline first
+ *
+ * Alike are tasks that may share a batch: equal signatures, and equal in what a signature is the
+ * hash of; it is compared, so a client that finds a collision gains nothing.
+ *
+ * The order is: class, then the tenant that was served least, then of its tasks the earliest
+ * deadline, eldest first among equals; while the queue is overloaded the newest. A task that is
+ * gone, late or shed is never a head and never taken: it is on its way to queue_dead.
+ *
+ * Memory: the links are in the tasks. A flow or sub is made when more of them wait at once than
+ * ever did in this lane, and kept, up to a handful of idle ones.
+ * Source: overload rules, sections 3, 5 and 8.
+ * SPDX-License-Identifier: MIT */
+#ifndef INFER_QUEUE_H
+#define INFER_QUEUE_H
+
+#include "infer/turns.h"
+
+struct flow;
+
+struct queue {
+  struct turns *turns; /* NULL: the lane has no worker: nobody is charged */
+  struct flow *next;   /* whose turn it is; NULL: the best one's */
+  struct link flows[CLASSES], ages[CLASSES];
+  struct link idle; /* flows in which nothing waits */
+  struct link dead; /* tasks, by turn */
+  struct sub *spare;
+  uint32_t n_idle, n_spare;
+  uint32_t waiting; /* tasks; the dead among them until queue_dead gave them back */
+  uint64_t rows;    /* of tasks that are not known to be dead */
+  int64_t soonest_us; /* no deadline is before that */
+  bool resting;
+};
+
+/* turns: outlives the queue. NULL is fine. */
+void queue_init(struct queue *queue, struct turns *turns);
+void queue_deinit(struct queue *queue); /* nothing waits: a bug otherwise */
+
+/* Whether two tasks of one lane may share a batch. */
+bool task_alike(const struct task *a, const struct task *b);
+
+void queue_push(struct queue *queue, struct task *task);
+/* Who would run next; it stays. NULL: nobody who may. */
+struct task *queue_head(struct queue *queue, int64_t now_us);
+/* Takes `like`, which is queue_head's, and then those alike in the order of the queue that fit into
+ * rows_max together; at most `max` (at least 1) of them. Returns how many. `like` alone may have
+ * more rows than that. */
+uint32_t queue_take(struct queue *queue, const struct task *like, int64_t now_us, uint32_t rows_max,
+                    struct task **out, uint32_t max);
+/* Rows that wait and are alike, its own with them. */
+uint32_t queue_rows_like(const struct queue *queue, const struct task *like);
+/* When the eldest that waits in this class was sent, clock_ns; INT64_MAX: none waits. */
+int64_t queue_eldest_ns(const struct queue *queue, enum task_class class);
+/* The next task that is not to run: gone, late or shed, which its err says; out of the queue and
+ * the caller's to send home. NULL: none that is known. Ask before queue_head and after queue_take:
+ * both put aside the dead they meet. */
+struct task *queue_dead(struct queue *queue, int64_t now_us);
+
+/* --- its turns, where it has some */
+
+/* The queue whose turn it is; queue_head is of the flow that the turn is. NULL: none. */
+struct queue *queue_next(struct turns *turns, int64_t now_us);
+/* Something waits and had better wait longer: no turn until then, or until the next push. */
+void queue_rest(struct queue *queue, int64_t until_us);
+/* These were run together and took so long: each flow pays for its rows. After queue_take and
+ * before the tasks go home. */
+void queue_charge(struct queue *queue, struct task *const *tasks, uint32_t n, int64_t cost_ns);
+
+#endif
