@@ -1,5 +1,5 @@
 /* turns.h - whose turn it is on a worker: classes first, then the tenant that was served least.
-  * Thread: its worker's own. Pure: time and costs are given, so tests have a clock of their own.
+ * Thread: its worker's own. Pure: time and costs are given, so tests have a clock of their own.
  *
  * Every (tenant, class) that has work on the worker has an account: what it was served, in measured
  * time over its weight. The next turn goes to the least served account of the first class, and in
