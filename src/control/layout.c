@@ -37,6 +37,7 @@ static void version_known(struct version *version, const struct placed *placed)
   version->load_us = load->load_us;
   version->run_ns = load->run_ns;
   version->feedback_ms = load->feedback_ms;
+  version->batch = load->batch;
 }
 
 static void version_ready(struct version *version, const struct placed *placed)

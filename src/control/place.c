@@ -280,8 +280,9 @@ static void lanes_open(struct place *place, struct placed *placed)
 {
   const struct post *post = place->post;
   const struct letter_load *load = &placed->load;
-  placed->resident = post->residents && post->n_loops && load->run_ns > 0 &&
-                     load->run_ns < place->opts.resident_ns;
+  bool small = load->run_ns > 0 && load->run_ns < place->opts.resident_ns;
+  placed->resident = post->residents && post->n_loops &&
+                     (load->runs_on == RUNS_ON_AUTO ? small : load->runs_on == RUNS_ON_LOOP);
   uint32_t n = load->instances ? load->instances : place->opts.instances;
   must(post->n_workers > 0 || placed->resident);
   if (n > post->n_workers) n = post->n_workers;

@@ -7,6 +7,7 @@
 #ifndef INFER_ENGINE_H
 #define INFER_ENGINE_H
 
+#include "world/batch.h"
 #include "world/task.h"
 
 /* A model's file, read and verified: the bytes hashed are the bytes loaded. */
@@ -23,6 +24,8 @@ struct model_config {
   uint64_t memory_max;
   uint32_t instances, threads; /* threads: per run, inside the engine; default 1 */
   int64_t feedback_ms; /* how long predictions are kept for their outcomes; 0: they are not */
+  struct batch_spec batch;
+  enum runs_on runs_on;
 };
 
 struct watch;
@@ -61,6 +64,9 @@ struct engine {
    * a run's intermediate results among it. Job thread or a lane owner, after each run: a sum that
    * is read, not made. Optional (0 is reported). */
   uint64_t (*bytes)(const void *model, uint64_t *peak);
+  /* Rows do not see each other: an answer has the same bits whatever rows are beside it. Else they
+   * agree within 1e-5 of the value. */
+  bool exact;
 };
 
 size_t engine_count(void);

@@ -14,7 +14,7 @@
 #include "wire/yaml.h"
 #include "world/outcome.h"
 
-enum { LABELS_MAX = 100000, INSTANCES_MAX = 64, THREADS_MAX = 64 };
+enum { LABELS_MAX = 100000, INSTANCES_MAX = 64, THREADS_MAX = 64, DELAY_US_MOST = 1000000 };
 #define DEADLINE_US_MAX INT64_C(3600000000)
 #define WINDOW_US_MIN   INT64_C(1000000)
 #define WINDOW_US_MAX   (INT64_C(366) * 86400 * 1000000)
@@ -163,21 +163,63 @@ static enum code labels_read(const struct yaml *node, struct arena *arena,
   return OK;
 }
 
-/* Batching and caching are still to come: what is said is checked, so that it will be right
- * then. */
+/* Sizes that close a batch: a list that ascends. */
+static enum code preferred_read(const struct yaml *node, uint32_t rows_max,
+                                struct batch_spec *batch, struct err *err)
+{
+  int64_t most = rows_max ? rows_max : BATCH_ROWS_DEFAULT, before = 1, rows = 0;
+  if (!node || node->kind == YAML_NULL) return OK;
+  if (node->kind != YAML_LIST || node->n == 0 || node->n > BATCH_PREFERRED_MAX)
+    return yaml_fail(err, node, "'preferred' is not a list of 1 to %d sizes: preferred: [8, 32]",
+                     BATCH_PREFERRED_MAX);
+  for (const struct yaml *item = node->first; item; item = item->next) {
+    if (yaml_int(item, before + 1, most, &rows, err) != OK) return err->code;
+    batch->preferred[batch->n_preferred++] = (uint32_t)rows;
+    before = rows;
+  }
+  return OK;
+}
+
+/* `batch: {rows_max: 64, delay_us_max: auto, preferred: [8, 32]}`; none of it has to be said. */
+static enum code batch_read(const struct yaml *node, struct batch_spec *batch, struct err *err)
+{
+  static const char *const keys[] = {"rows_max", "delay_us_max", "preferred", NULL};
+  const struct yaml *delay = yaml_get(node, "delay_us_max");
+  int64_t rows = 0, delay_us = 0;
+  if (yaml_keys_check(node, keys, err) != OK) return err->code;
+  if (yaml_int(yaml_get(node, "rows_max"), 1, BATCH_ROWS_MAX, &rows, err) != OK) return err->code;
+  bool number = delay && delay->kind != YAML_NULL &&
+                !(delay->kind == YAML_SCALAR && slice_eq(delay->text, SLICE("auto")));
+  if (number && yaml_int(delay, 0, DELAY_US_MOST, &delay_us, err) != OK) return err->code;
+  batch->rows_max = (uint32_t)rows;
+  batch->delay_fixed = number;
+  batch->delay_us_max = (uint32_t)delay_us;
+  return preferred_read(yaml_get(node, "preferred"), batch->rows_max, batch, err);
+}
+
+/* `runs_on: auto`, `loop` or `worker`. */
+static enum code runs_on_read(const struct yaml *node, enum runs_on *runs_on, struct err *err)
+{
+  static const char *const names[] = {"auto", "loop", "worker"};
+  struct slice name = SLICE_NONE;
+  if (yaml_string(node, &name, err) != OK) return err->code;
+  if (!name.at) return OK;
+  for (uint32_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (!slice_eq(name, slice_str(names[i]))) continue;
+    *runs_on = (enum runs_on)i;
+    return OK;
+  }
+  return yaml_fail(err, node, "'runs_on' is auto, loop or worker");
+}
+
+/* Caching is still to come: what is said is checked, so that it will be right then. */
 static enum code later_read(const struct yaml *root, struct err *err)
 {
-  static const char *const batch_keys[] = {"rows_max", "delay_us_max", NULL};
   static const char *const cache_keys[] = {"ttl", "bytes_max", NULL};
-  const struct yaml *batch = yaml_get(root, "batch"), *cache = yaml_get(root, "cache");
-  const struct yaml *delay = yaml_get(batch, "delay_us_max");
+  const struct yaml *cache = yaml_get(root, "cache");
   int64_t number = 0;
   uint64_t bytes = 0;
-  if (yaml_keys_check(batch, batch_keys, err) != OK) return err->code;
   if (yaml_keys_check(cache, cache_keys, err) != OK) return err->code;
-  if (yaml_int(yaml_get(batch, "rows_max"), 1, 1 << 20, &number, err) != OK) return err->code;
-  bool automatic = delay && delay->kind == YAML_SCALAR && slice_eq(delay->text, SLICE("auto"));
-  if (!automatic && yaml_int(delay, 0, 10000000, &number, err) != OK) return err->code;
   if (yaml_duration(yaml_get(cache, "ttl"), 0, INT64_MAX, &number, err) != OK) return err->code;
   return yaml_bytes(yaml_get(cache, "bytes_max"), 0, UINT64_MAX, &bytes, err);
 }
@@ -222,8 +264,8 @@ static enum code feedback_read(const struct yaml *feedback, struct model_config 
 static enum code config_read(struct slice text, struct arena *arena, struct model_config *config,
                              struct err *err)
 {
-  static const char *const keys[] = {"engine", "labels",   "batch", "cache",
-                                     "limits", "feedback", NULL};
+  static const char *const keys[] = {"engine",   "labels",  "batch", "cache", "limits",
+                                     "feedback", "runs_on", NULL};
   const struct yaml *root;
   if (yaml_parse(text, arena, &root, err) != OK) return err->code;
   if (root->kind != YAML_MAP) return yaml_fail(err, root, "this is not a map: engine: onnx");
@@ -232,6 +274,8 @@ static enum code config_read(struct slice text, struct arena *arena, struct mode
   if (labels_read(yaml_get(root, "labels"), arena, config, err) != OK) return err->code;
   if (limits_read(yaml_get(root, "limits"), config, err) != OK) return err->code;
   if (feedback_read(yaml_get(root, "feedback"), config, err) != OK) return err->code;
+  if (batch_read(yaml_get(root, "batch"), &config->batch, err) != OK) return err->code;
+  if (runs_on_read(yaml_get(root, "runs_on"), &config->runs_on, err) != OK) return err->code;
   return later_read(root, err);
 }
 

@@ -205,6 +205,8 @@ enum code load_make(struct letter_load *letter, const struct folder *folder, str
     return err->code;
   }
   loaded->spread = folder->config.threads > 1;
+  loaded->batch = folder->config.batch;
+  loaded->deadline_us = folder->config.deadline_us;
   if (labels_give(&folder->config, loaded, err) != OK) return err->code;
   contract_compare(letter, &loaded->contract);
   if (trials_run(letter, folder, loaded, watch, source.deadline_us, stage, err) != OK)
@@ -232,6 +234,8 @@ void load_run(struct letter_load *letter, struct watch *watch)
   letter->deadline_us = folder.config.deadline_us;
   letter->instances = folder.config.instances;
   letter->feedback_ms = folder.config.feedback_ms;
+  letter->batch = folder.config.batch;
+  letter->runs_on = folder.config.runs_on;
   snprintf(loaded->who, sizeof loaded->who, "%.*s %.*s %u", SLICE_ARG(letter->tenant),
            SLICE_ARG(letter->model), letter->version);
   crash_enter(loaded->who);

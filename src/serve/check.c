@@ -14,6 +14,13 @@ enum step check_stage(struct call *call)
     code = infer_raw(&call->arena, contract, call->plain, request, &call->err);
   if (code == OK) code = infer_bind(&call->arena, contract, request, &call->rows, &call->err);
   if (code != OK) return STEP_REPLY;
+  uint32_t rows_max = call->version->batch.rows_max;
+  if (contract->batches && rows_max && call->rows > rows_max) {
+    fail(&call->err, E_INVALID_ARGUMENT,
+         "the request has %llu rows, the model takes at most %u at once: send several requests",
+         (unsigned long long)call->rows, rows_max);
+    return STEP_REPLY;
+  }
   struct serve *serve = call->serve;
   struct allowed allowed = call_allowed(call);
   if (take_rows(&call->taken, &allowed, serve->now_us, call->rows, &serve->rand,

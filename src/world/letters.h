@@ -446,6 +446,8 @@ struct letter_load {
   int64_t load_us, run_ns, deadline_us;
   uint32_t instances; /* asked for by the model's slipway.yaml; 0: default */
   int64_t feedback_ms; /* the same: predictions are kept that long; 0: they are not */
+  struct batch_spec batch; /* the same */
+  enum runs_on runs_on;    /* the same */
   uint32_t n_golden;   /* examples that agreed */
   struct arena arena;
   void *control_state;

@@ -32,7 +32,8 @@ struct task {
   uint64_t wanted;     /* bit i: output i of the contract is asked for */
   uint32_t rows;       /* dimension 0 when the contract batches, else 1 */
   int64_t deadline_us; /* clock_us; a task past it is answered E_DEADLINE_EXCEEDED and not run */
-  bool costs; /* its CPU time is to be measured */
+  bool costs; /* its CPU time is to be measured: it runs alone, so that arms can be compared */
+  bool many;  /* not a caller's: the rows of a batch, made by infer/batch */
   _Atomic bool gone;   /* set by the loop: nobody waits any more; do not start it */
   uint8_t class;       /* enum task_class */
   uint32_t tenant;     /* whose turn it takes: tenant->slot */
@@ -48,6 +49,8 @@ struct task {
   int64_t began_ns, input_ns, infer_ns, output_ns; /* clock_ns at each; infer_ns: engine back */
   int64_t cpu_ns;      /* what the run took on a core; -1: not asked for, or not known */
   uint32_t batch_rows; /* rows of the batch it ran in */
+  uint32_t delay_us;   /* how long its lane waits for company at this time */
+  bool leads;          /* it tells of the run: the others of its batch do not, so it counts once */
   uint64_t model_bytes; /* what the model holds after the run, as its engine measures it */
   uint64_t peak_bytes;  /* the most it held since the run before */
   int64_t backlog_ns;   /* how long one more task of this class and tenant would now wait there */

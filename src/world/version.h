@@ -7,6 +7,7 @@
 #include "base/contract.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "world/batch.h"
 
 struct blob;
 struct lane;
@@ -65,6 +66,7 @@ struct version {
   /* How long its predictions are kept for their outcomes, with a release or without (slipway.yaml's
    * feedback.window); 0: only a release's whose plan has a metric (outcome.h). */
   int64_t feedback_ms;
+  struct batch_spec batch; /* of its slipway.yaml; no run is shared unless contract.batches */
 };
 
 #define SLOT_NONE UINT32_MAX

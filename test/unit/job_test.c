@@ -98,7 +98,7 @@ TEST(a_linear_model_is_loaded_with_its_settings)
       put_text("model.json", LINEAR),
       put_text("slipway.yaml",
                "engine: linear\nlabels: [a, b, c]\n"
-               "batch: {rows_max: 64, delay_us_max: auto}\n"
+               "batch: {rows_max: 64, delay_us_max: 300, preferred: [8, 32]}\nruns_on: worker\n"
                "cache: {ttl: 60s, bytes_max: 64MiB}\n"
                "limits: {deadline: 500ms, memory: 2GiB, instances: 3}\n"),
       put_text(
@@ -114,6 +114,14 @@ TEST(a_linear_model_is_loaded_with_its_settings)
   EXPECT(slice_eq(letter.platform, SLICE("slipway_linear")));
   EXPECT_INT(letter.deadline_us, 500000);
   EXPECT_INT(letter.instances, 3);
+  EXPECT_INT(letter.batch.rows_max, 64);
+  EXPECT(letter.batch.delay_fixed);
+  EXPECT_INT(letter.batch.delay_us_max, 300);
+  EXPECT_INT(letter.batch.n_preferred, 2);
+  EXPECT_INT(letter.batch.preferred[1], 32);
+  EXPECT_INT(letter.runs_on, RUNS_ON_WORKER);
+  EXPECT_INT(memcmp(&letter.loaded->batch, &letter.batch, sizeof letter.batch), 0);
+  EXPECT_INT(letter.loaded->deadline_us, 500000);
   EXPECT(letter.run_ns > 0 && letter.load_us > 0 && letter.memory_bytes > 0);
   EXPECT(letter.contract.batches);
   EXPECT_INT(letter.contract.outputs[0].n_labels, 3);
@@ -196,7 +204,23 @@ TEST(slipway_yaml_errors_have_line_and_column)
       {"limits: {threads: 65}\n", "line 1"},
       {"limits: {color: red}\n", "color"},
       {"batch: {rows_max: 0}\n", "line 1"},
+      {"batch: {rows_max: 1048577}\n", "line 1, column 19"},
+      {"batch: {rows_max: 1.5}\n", "line 1, column 19"},
       {"batch: {delay_us_max: soon}\n", "line 1"},
+      {"batch: {delay_us_max: -1}\n", "line 1"},
+      {"batch: {delay_us_max: 1000001}\n", "line 1"},
+      {"batch: {delay_us_max: [auto]}\n", "line 1"},
+      {"batch: {rows: 8}\n", "rows"},
+      {"batch: [8]\n", "line 1"},
+      {"batch: {preferred: 8}\n", "a list of 1 to 8 sizes"},
+      {"batch: {preferred: []}\n", "a list of 1 to 8 sizes"},
+      {"batch: {preferred: [2,3,4,5,6,7,8,9,10]}\n", "a list of 1 to 8 sizes"},
+      {"batch: {preferred: [8, 8]}\n", "line 1, column 24"},
+      {"batch: {preferred: [1]}\n", "line 1, column 21"},
+      {"batch: {rows_max: 16, preferred: [8, 32]}\n", "line 1, column 38"},
+      {"batch: {preferred: [65]}\n", "line 1, column 21"},
+      {"runs_on: moon\n", "auto, loop or worker"},
+      {"runs_on: [loop]\n", "line 1"},
       {"cache: {ttl: 5 parsecs}\n", "line 1"},
       {"cache: {bytes: 1}\n", "bytes"},
   };
@@ -207,7 +231,8 @@ TEST(slipway_yaml_errors_have_line_and_column)
     if (!strstr(err.text, cases[i].part)) printf("  %s: %s\n", cases[i].text, err.text);
   }
   EXPECT_INT(yaml_err("engine: linear\n").code, OK);
-  EXPECT_INT(yaml_err("# nothing said\nlimits: {}\n").code, OK);
+  EXPECT_INT(yaml_err("# nothing said\nlimits: {}\nbatch: {}\nruns_on:\n").code, OK);
+  EXPECT_INT(yaml_err("batch: {delay_us_max: auto, preferred: [64]}\nruns_on: auto\n").code, OK);
 }
 
 /* ---- golden */

@@ -154,4 +154,5 @@ const struct engine engine_echo = {
     .run = echo_run,
     .cancel = echo_cancel,
     .bytes = echo_bytes,
+    .exact = true,
 };

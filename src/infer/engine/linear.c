@@ -213,4 +213,5 @@ const struct engine engine_linear = {
     .leave = linear_leave,
     .run = linear_run,
     .bytes = linear_bytes,
+    .exact = true,
 };

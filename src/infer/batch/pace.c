@@ -1,0 +1,52 @@
+/* pace.c - the last runs of each size.
+ * Thread: the lane's owner, a worker or a loop.
+ * SPDX-License-Identifier: MIT */
+#include "infer/batch/pace.h"
+
+/* 1, 2, 3-4, 5-8...: the last size holds all that are larger. */
+static uint32_t size_of(uint32_t rows)
+{
+  if (rows <= 1) return 0;
+  uint32_t size = 32 - (uint32_t)__builtin_clz(rows - 1);
+  return size < PACE_SIZES ? size : PACE_SIZES - 1;
+}
+
+void pace_add(struct pace *pace, uint32_t rows, int64_t run_ns)
+{
+  uint32_t size = size_of(rows), top = 0, second = 0;
+  int64_t us = run_ns / 1000 + 1;
+  pace->us[size][pace->at[size]] = us > UINT32_MAX ? UINT32_MAX : us < 1 ? 1 : (uint32_t)us;
+  pace->at[size] = (uint8_t)((pace->at[size] + 1) % PACE_KEPT);
+  if (pace->n[size] < PACE_KEPT) pace->n[size]++;
+  for (uint32_t i = 0; i < pace->n[size]; i++) {
+    uint32_t one = pace->us[size][i];
+    if (one >= top)
+      second = top, top = one;
+    else if (one > second)
+      second = one;
+  }
+  /* One of two is no percentile. */
+  pace->high_us[size] = pace->n[size] < 3 ? top : second;
+}
+
+int64_t pace_us(const struct pace *pace, uint32_t rows)
+{
+  uint32_t size = size_of(rows);
+  for (uint32_t at = size + 1; at-- > 0;) {
+    if (!pace->n[at]) continue;
+    int64_t us = pace->high_us[at];
+    return at == size && size < PACE_SIZES - 1 ? us : us * rows / (INT64_C(1) << at) + 1;
+  }
+  for (uint32_t at = size + 1; at < PACE_SIZES; at++)
+    if (pace->n[at]) return pace->high_us[at];
+  return 0;
+}
+
+uint32_t pace_rows(const struct pace *pace, uint32_t rows_max, int64_t within_us)
+{
+  uint32_t rows = rows_max;
+  if (!pace_us(pace, 1)) return 1;
+  while (rows > 1 && pace_us(pace, rows) > within_us)
+    rows = rows & (rows - 1) ? UINT32_C(1) << (31 - __builtin_clz(rows)) : rows / 2;
+  return rows ? rows : 1;
+}

@@ -1,0 +1,27 @@
+/* pace.h - how long runs of a lane take, by their size.
+ * Thread: the lane's owner, a worker or a loop.
+ * Sizes are kept apart by powers of two: 1, 2, 3-4, 5-8... Of each the last PACE_KEPT runs are
+ * remembered; what counts is the second longest of them, the 95th percentile. A size that never ran
+ * is judged by the next smaller one, row by row: too slow rather than too fast.
+ * SPDX-License-Identifier: MIT */
+#ifndef INFER_BATCH_PACE_H
+#define INFER_BATCH_PACE_H
+
+#include <stdint.h>
+
+enum { PACE_SIZES = 12, PACE_KEPT = 20 };
+
+struct pace { /* zeroed: nothing is known */
+  uint32_t us[PACE_SIZES][PACE_KEPT];
+  uint32_t high_us[PACE_SIZES];
+  uint8_t n[PACE_SIZES], at[PACE_SIZES];
+};
+
+void pace_add(struct pace *pace, uint32_t rows, int64_t run_ns);
+/* The 95th percentile of a run of `rows`; 0: nothing ever ran. */
+int64_t pace_us(const struct pace *pace, uint32_t rows);
+/* The most rows, up to rows_max, that are run within so long; at least 1. While nothing is known
+ * it is 1. */
+uint32_t pace_rows(const struct pace *pace, uint32_t rows_max, int64_t within_us);
+
+#endif
