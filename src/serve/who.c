@@ -9,9 +9,6 @@
 #include "wire/key.h"
 #include "world/ticket.h"
 
-/* A key's hash is 256 bits of an HMAC whose pepper nobody outside has: none is all zero. */
-static const struct digest nobodys;
-
 static void anonymous(const struct who_rules *rules, const struct world *world, struct who *who)
 {
   struct slice name = slice_str(TENANT_DEFAULT);
@@ -37,23 +34,47 @@ static const char junk[] = "slw_000000000000_"
                            "_00000000";
 _Static_assert(sizeof junk - 1 == KEY_TEXT_LEN, "as long as a key");
 
-/* NULL, or why the key is none. It is looked up, and the HMAC made and compared, in every case. */
-static const char *key_check(const struct who_rules *rules, const struct who_asks *asks,
-                             struct slice text, const struct key **key,
-                             const struct tenant **tenant)
+struct found {
+  struct slice id;       /* junk's where the text is no key: each line in the log is as long */
+  const struct key *key; /* NULL: there is none of that id */
+  const struct tenant *tenant;
+};
+
+/* What the log says of a key that was refused: words of one length, as each line is to take as long
+ * to write. */
+enum wrong { WRONG_NOTHING, WRONG_TEXT, WRONG_ID, WRONG_SECRET, WRONG_TIME, WRONG_PLACE };
+static const char *const wrongs[] = {NULL,         "misspelled", "unknown id",
+                                     "bad secret", "is expired", "wrong host"};
+
+/* To find an id takes some nanoseconds more than not to: who found one looks for another that is not
+ * there, and who found none for one that is. */
+static void lookup_even(const struct world *world, const struct key *found)
 {
+  const struct tenant *tenant = world_tenants(world) ? world_tenant_at(world, 0) : NULL;
+  bool there = !found && tenant && tenant->n_keys > 0;
+  struct slice id = there ? key_id(&tenant->keys[0]) : slice_of(junk + 4, KEY_TEXT_ID);
+  (void)world_key(world, id, &tenant);
+}
+
+/* It is looked up, and the HMAC made and compared, in every case. */
+static enum wrong key_check(const struct who_rules *rules, const struct who_asks *asks,
+                            struct slice text, struct found *found)
+{
+  static const struct key nobody; /* its hash is nobody's: an HMAC's pepper is known to none */
   struct key_text parts;
   bool long_enough = text.at && text.len == KEY_TEXT_LEN;
   bool whole = key_text_read(long_enough ? text : slice_of(junk, KEY_TEXT_LEN), &parts);
-  *key = world_key(asks->world, parts.id, tenant);
+  found->key = world_key(asks->world, parts.id, &found->tenant);
+  found->id = whole ? parts.id : slice_of(junk + 4, KEY_TEXT_ID);
+  const struct key *key = found->key ? found->key : &nobody;
   struct digest digest = hmac_of(rules->pepper, parts.secret);
-  bool same = digest_same(&digest, *key ? &(*key)->hash : &nobodys);
-  if (!whole) return "it is no key";
-  if (!*key) return "there is no such key";
-  if (!same) return "its secret is wrong";
-  if ((*key)->expires_ms && (*key)->expires_ms <= asks->wall_ms) return "it has expired";
-  if (!may_come_from(*key, &asks->peer)) return "it may not be used from there";
-  return NULL;
+  bool same = digest_same(&digest, &key->hash);
+  if (whole & same) {
+    if (key->expires_ms && key->expires_ms <= asks->wall_ms) return WRONG_TIME;
+    return may_come_from(key, &asks->peer) ? WRONG_NOTHING : WRONG_PLACE;
+  }
+  lookup_even(asks->world, found->key);
+  return whole ? found->key ? WRONG_SECRET : WRONG_ID : WRONG_TEXT;
 }
 
 /* To a second: of all the requests of a busy key one in a while writes. */
@@ -78,8 +99,7 @@ enum code who_of(const struct who_rules *rules, const struct who_asks *asks, str
                  struct err *err)
 {
   struct slice text;
-  const struct key *key = NULL;
-  const struct tenant *tenant = NULL;
+  struct found found = {.id = SLICE("")};
   if (!key_of_head(asks->head, &text)) {
     anonymous(rules, asks->world, who);
     return OK;
@@ -87,19 +107,18 @@ enum code who_of(const struct who_rules *rules, const struct who_asks *asks, str
   if (!asks->world) return fail(err, E_NOT_READY, "the server is starting");
   if (!world_tenants(asks->world) && world_draining(asks->world))
     return fail(err, E_DRAINING, "the server is stopping");
-  const char *why = rules->pepper ? key_check(rules, asks, text, &key, &tenant)
-                                  : "no keys are known here";
-  if (why) {
+  enum wrong wrong = rules->pepper ? key_check(rules, asks, text, &found) : WRONG_ID;
+  if (wrong) {
     char peer[IP_TEXT_MAX];
     ip_text(&asks->peer, peer);
-    log_event(LOG_INFO, "key_refused", "reason", why, "key", key ? log_slice(key_id(key)) : NULL,
+    log_event(LOG_INFO, "key_refused", "reason", wrongs[wrong], "key", log_slice(found.id),
               "peer", peer, NULL);
     return fail(err, E_UNAUTHENTICATED,
                 "this key is not valid here: it may be mistyped, revoked, expired or meant for "
                 "another network");
   }
-  used(key, asks->wall_ms);
-  *who = who_with(key, tenant);
+  used(found.key, asks->wall_ms);
+  *who = who_with(found.key, found.tenant);
   return OK;
 }
 

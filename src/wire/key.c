@@ -13,7 +13,11 @@ static void crc_write(struct slice of, char to[KEY_TEXT_CRC])
   hex_number(crc, to, KEY_TEXT_CRC);
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+/* Without a branch: how long a text is looked at does not depend on what it is. */
+static unsigned in_range(char c, char least, char most)
+{
+  return (unsigned)(c >= least) & (unsigned)(c <= most);
+}
 
 bool key_text_read(struct slice text, struct key_text *key)
 {
@@ -23,11 +27,11 @@ bool key_text_read(struct slice text, struct key_text *key)
   key->id = slice_of(text.at + 4, KEY_TEXT_ID);
   key->secret = slice_of(text.at + secret, KEY_TEXT_SECRET);
   unsigned good = slice_starts(text, SLICE("slw_"));
-  good &= text.at[secret - 1] == '_' && text.at[check - 1] == '_';
+  good &= (unsigned)(text.at[secret - 1] == '_') & (unsigned)(text.at[check - 1] == '_');
   for (size_t i = 0; i < KEY_TEXT_ID; i++)
-    good &= is_digit(key->id.at[i]) || (key->id.at[i] >= 'a' && key->id.at[i] <= 'z');
+    good &= in_range(key->id.at[i], '0', '9') | in_range(key->id.at[i], 'a', 'z');
   for (size_t i = 0; i < KEY_TEXT_SECRET; i++)
-    good &= is_digit(key->secret.at[i]) || (key->secret.at[i] >= 'a' && key->secret.at[i] <= 'f');
+    good &= in_range(key->secret.at[i], '0', '9') | in_range(key->secret.at[i], 'a', 'f');
   crc_write(slice_of(text.at, check - 1), crc);
   for (size_t i = 0; i < KEY_TEXT_CRC; i++) good &= crc[i] == text.at[check + i];
   return good;
