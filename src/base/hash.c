@@ -117,12 +117,16 @@ static void sip_round(uint64_t v[4])
   v[2] += v[1], v[1] = rotl(v[1], 17), v[1] ^= v[2], v[2] = rotl(v[2], 32);
 }
 
-uint64_t siphash(const unsigned char key[16], struct slice bytes)
+/* All but the end, which differs by how long the result is to be; mark: what tells them apart. */
+static void sip_absorb(uint64_t v[4], const unsigned char key[16], struct slice bytes,
+                       uint64_t mark)
 {
   uint64_t k[2], word;
   memcpy(k, key, 16);
-  uint64_t v[4] = {k[0] ^ 0x736f6d6570736575u, k[1] ^ 0x646f72616e646f6du,
-                   k[0] ^ 0x6c7967656e657261u, k[1] ^ 0x7465646279746573u};
+  v[0] = k[0] ^ 0x736f6d6570736575u;
+  v[1] = k[1] ^ 0x646f72616e646f6du ^ mark;
+  v[2] = k[0] ^ 0x6c7967656e657261u;
+  v[3] = k[1] ^ 0x7465646279746573u;
   size_t whole = bytes.len / 8 * 8;
   for (size_t i = 0; i < whole; i += 8) {
     memcpy(&word, bytes.at + i, 8);
@@ -136,9 +140,30 @@ uint64_t siphash(const unsigned char key[16], struct slice bytes)
   v[3] ^= word;
   sip_round(v), sip_round(v);
   v[0] ^= word;
-  v[2] ^= 0xff;
+}
+
+static uint64_t sip_squeeze(uint64_t v[4])
+{
   for (int i = 0; i < 4; i++) sip_round(v);
   return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t siphash(const unsigned char key[16], struct slice bytes)
+{
+  uint64_t v[4];
+  sip_absorb(v, key, bytes, 0);
+  v[2] ^= 0xff;
+  return sip_squeeze(v);
+}
+
+void siphash128(const unsigned char key[16], struct slice bytes, uint64_t to[2])
+{
+  uint64_t v[4];
+  sip_absorb(v, key, bytes, 0xee);
+  v[2] ^= 0xee;
+  to[0] = sip_squeeze(v);
+  v[1] ^= 0xdd;
+  to[1] = sip_squeeze(v);
 }
 
 /* --- Ed25519 ---------------------------------------------------------------------------------- */

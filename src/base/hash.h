@@ -50,5 +50,7 @@ bool sign_holds(const unsigned char public_key[SIGN_KEY_LEN], struct slice bytes
 
 /* key: 16 bytes drawn at start, so that nobody outside can make keys collide. */
 uint64_t siphash(const unsigned char key[16], struct slice bytes);
+/* The same with 128 bits of result, for what is to be one of very many. */
+void siphash128(const unsigned char key[16], struct slice bytes, uint64_t to[2]);
 
 #endif

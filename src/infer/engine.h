@@ -26,6 +26,8 @@ struct model_config {
   int64_t feedback_ms; /* how long predictions are kept for their outcomes; 0: they are not */
   struct batch_spec batch;
   enum runs_on runs_on;
+  int64_t cache_ttl_us; /* how long answers are kept for who asks the same; 0: they are not */
+  uint64_t cache_bytes_max; /* and how many bytes of them */
 };
 
 struct watch;

@@ -16,6 +16,8 @@
 
 enum { LABELS_MAX = 100000, INSTANCES_MAX = 64, THREADS_MAX = 64, DELAY_US_MOST = 1000000 };
 #define DEADLINE_US_MAX INT64_C(3600000000)
+#define TTL_US_MAX      (INT64_C(366) * 86400 * 1000000)
+#define CACHE_BYTES     (UINT64_C(64) << 20) /* where only a ttl is said */
 #define WINDOW_US_MIN   INT64_C(1000000)
 #define WINDOW_US_MAX   (INT64_C(366) * 86400 * 1000000)
 
@@ -212,16 +214,22 @@ static enum code runs_on_read(const struct yaml *node, enum runs_on *runs_on, st
   return yaml_fail(err, node, "'runs_on' is auto, loop or worker");
 }
 
-/* Caching is still to come: what is said is checked, so that it will be right then. */
-static enum code later_read(const struct yaml *root, struct err *err)
+/* `cache: {ttl: 60s, bytes_max: 64MiB}`, or `cache: never` of a model whose answers differ each
+ * time. It is off where nothing is said: whether equal questions have equal answers, only its owner
+ * knows. */
+static enum code cache_read(const struct yaml *cache, struct model_config *config, struct err *err)
 {
-  static const char *const cache_keys[] = {"ttl", "bytes_max", NULL};
-  const struct yaml *cache = yaml_get(root, "cache");
-  int64_t number = 0;
-  uint64_t bytes = 0;
-  if (yaml_keys_check(cache, cache_keys, err) != OK) return err->code;
-  if (yaml_duration(yaml_get(cache, "ttl"), 0, INT64_MAX, &number, err) != OK) return err->code;
-  return yaml_bytes(yaml_get(cache, "bytes_max"), 0, UINT64_MAX, &bytes, err);
+  static const char *const keys[] = {"ttl", "bytes_max", NULL};
+  if (!cache || cache->kind == YAML_NULL) return OK;
+  if (cache->kind == YAML_SCALAR && slice_eq(cache->text, SLICE("never"))) return OK;
+  if (cache->kind != YAML_MAP)
+    return yaml_fail(err, cache, "'cache' is neither never nor a map: cache: {ttl: 60s}");
+  if (yaml_keys_check(cache, keys, err) != OK ||
+      yaml_duration(yaml_get(cache, "ttl"), 0, TTL_US_MAX, &config->cache_ttl_us, err) != OK)
+    return err->code;
+  config->cache_bytes_max = CACHE_BYTES;
+  return yaml_bytes(yaml_get(cache, "bytes_max"), 1, UINT64_C(1) << 46, &config->cache_bytes_max,
+                    err);
 }
 
 static enum code limits_read(const struct yaml *limits, struct model_config *config,
@@ -276,7 +284,7 @@ static enum code config_read(struct slice text, struct arena *arena, struct mode
   if (feedback_read(yaml_get(root, "feedback"), config, err) != OK) return err->code;
   if (batch_read(yaml_get(root, "batch"), &config->batch, err) != OK) return err->code;
   if (runs_on_read(yaml_get(root, "runs_on"), &config->runs_on, err) != OK) return err->code;
-  return later_read(root, err);
+  return cache_read(yaml_get(root, "cache"), config, err);
 }
 
 enum code folder_config(struct slice text, struct arena *arena, struct model_config *config,

@@ -236,6 +236,8 @@ void load_run(struct letter_load *letter, struct watch *watch)
   letter->feedback_ms = folder.config.feedback_ms;
   letter->batch = folder.config.batch;
   letter->runs_on = folder.config.runs_on;
+  letter->cache_ttl_us = folder.config.cache_ttl_us;
+  letter->cache_bytes_max = folder.config.cache_bytes_max;
   snprintf(loaded->who, sizeof loaded->who, "%.*s %.*s %u", SLICE_ARG(letter->tenant),
            SLICE_ARG(letter->model), letter->version);
   crash_enter(loaded->who);

@@ -51,8 +51,8 @@ static bool name_is(const char *name, const char *literal, size_t len)
 
 enum http_field_id http_field_id(struct slice name)
 {
-  /* By length first: at most five names share one. */
-  static const uint8_t by_len[32][5] = {
+  /* By length first: at most five names share one, and a zero ends them. */
+  static const uint8_t by_len[32][6] = {
       [4] = {FIELD_HOST},
       [5] = {FIELD_RANGE},
       [6] = {FIELD_ACCEPT, FIELD_EXPECT, FIELD_ORIGIN, FIELD_COOKIE},
@@ -61,7 +61,8 @@ enum http_field_id http_field_id(struct slice name)
       [10] = {FIELD_CONNECTION, FIELD_USER_AGENT},
       [11] = {FIELD_TRACEPARENT},
       [12] = {FIELD_CONTENT_TYPE, FIELD_X_REQUEST_ID},
-      [13] = {FIELD_AUTHORIZATION, FIELD_IF_NONE_MATCH, FIELD_UPLOAD_OFFSET, FIELD_UPLOAD_LENGTH},
+      [13] = {FIELD_AUTHORIZATION, FIELD_IF_NONE_MATCH, FIELD_UPLOAD_OFFSET, FIELD_UPLOAD_LENGTH,
+              FIELD_CACHE_CONTROL},
       [14] = {FIELD_CONTENT_LENGTH},
       [15] = {FIELD_ACCEPT_ENCODING, FIELD_IDEMPOTENCY_KEY, FIELD_UPLOAD_COMPLETE},
       [16] = {FIELD_CONTENT_ENCODING, FIELD_TENANT},

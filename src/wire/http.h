@@ -51,6 +51,7 @@ enum http_method {
   FIELD(UPLOAD_COMPLETE, "upload-complete", true)                              \
   FIELD(UPLOAD_LENGTH, "upload-length", true)                                  \
   FIELD(RANGE, "range", false)                                                 \
+  FIELD(CACHE_CONTROL, "cache-control", false)                                 \
   FIELD(COOKIE, "cookie", false)                                               \
   FIELD(USER_AGENT, "user-agent", false)
 

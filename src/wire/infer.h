@@ -23,7 +23,7 @@
  *   E_BAD_SIZE            binary_data_size against shape, body, or the BYTES inside; left-over
  *   bytes
  *   E_BAD_DATATYPE        unknown; FP16 and BF16 as JSON; not what the model has
- *   E_RESERVED_PARAMETER  triton_..., slipway_... but slipway_debug, headers, shared_memory_...
+ *   E_RESERVED_PARAMETER  triton_..., slipway_... but _debug, _cache; headers, shared_memory_...
  *   E_UNKNOWN_TENSOR      an input or output the model does not have
  *   E_INVALID_ARGUMENT    a member missing, a name twice, too many tensors or parameters, header
  *   text
@@ -52,6 +52,9 @@ struct infer_ask {
 
 enum infer_param_kind { INFER_PARAM_STRING, INFER_PARAM_NUMBER, INFER_PARAM_BOOL };
 
+/* What a request lets the prediction cache do. REFRESH: its answer is kept, but none is taken. */
+enum infer_cache { INFER_CACHE_USE, INFER_CACHE_REFRESH, INFER_CACHE_NEVER };
+
 /* A request parameter that means nothing to us: kept for logging. */
 struct infer_param {
   struct slice key, value; /* value: the unescaped string, the number's token, "true" or "false" */
@@ -66,6 +69,7 @@ struct infer_request {
   uint32_t n_outputs;
   bool binary_data_output;
   bool debug; /* parameter slipway_debug */
+  enum infer_cache cache; /* parameter slipway_cache: "use", "refresh", "never" */
   bool sequence_start, sequence_end;
   uint64_t sequence_number;   /* 0: none, or a name */
   struct slice sequence_name; /* len 0: none, or a number */

@@ -82,6 +82,18 @@ static enum code other_add(struct arena *arena, struct infer_request *request,
   return OK;
 }
 
+static enum code cache_param(const struct infer_param *param, enum infer_cache *cache,
+                             struct err *err)
+{
+  static const char *const words[] = {"use", "refresh", "never"};
+  for (int i = 0; param->kind == INFER_PARAM_STRING && i < 3; i++) {
+    if (!slice_eq(param->value, slice_str(words[i]))) continue;
+    *cache = (enum infer_cache)i;
+    return OK;
+  }
+  return param_wrong(param, "one of use, refresh, never", err);
+}
+
 static enum code request_param(struct arena *arena, struct infer_request *request,
                                const struct infer_param *param, struct err *err)
 {
@@ -89,6 +101,7 @@ static enum code request_param(struct arena *arena, struct infer_request *reques
   if (slice_eq(key, SLICE("binary_data_output")))
     return param_bool(param, &request->binary_data_output, err);
   if (slice_eq(key, SLICE("slipway_debug"))) return param_bool(param, &request->debug, err);
+  if (slice_eq(key, SLICE("slipway_cache"))) return cache_param(param, &request->cache, err);
   if (slice_eq(key, SLICE("sequence_start")))
     return param_bool(param, &request->sequence_start, err);
   if (slice_eq(key, SLICE("sequence_end"))) return param_bool(param, &request->sequence_end, err);

@@ -76,6 +76,8 @@ uint64_t meter_used(const struct meter *meter, enum quota_id id, int64_t now_us)
     case QUOTA_connections: return atomic_load_explicit(&meter->connections, memory_order_relaxed);
     case QUOTA_control_requests_in_flight:
       return atomic_load_explicit(&meter->asks, memory_order_relaxed);
+    case QUOTA_cache_bytes:
+      return atomic_load_explicit(&meter->cache_bytes, memory_order_relaxed);
     case QUOTA_models:
     case QUOTA_versions:
     case QUOTA_stored_bytes:

@@ -36,6 +36,11 @@ struct meter {
   _Atomic uint64_t pending; /* bytes of uploads that no version names yet (store/held.h) */
   _Atomic uint32_t upload_keys; /* Idempotency-Keys of uploads that are remembered */
   _Atomic uint64_t refused[QUOTAS]; /* since the start */
+
+  /* Of the prediction cache (serve/cache): bytes kept; entries that had to make room, and keys that
+   * were hashed alike and differed, since the start. */
+  _Alignas(METER_LINE) _Atomic uint64_t cache_bytes;
+  _Atomic uint64_t cache_evictions, cache_mismatches;
 };
 _Static_assert(offsetof(struct meter, second) == METER_LINE, "a request touches one line");
 

@@ -67,6 +67,10 @@ struct version {
    * feedback.window); 0: only a release's whose plan has a metric (outcome.h). */
   int64_t feedback_ms;
   struct batch_spec batch; /* of its slipway.yaml; no run is shared unless contract.batches */
+  /* How long its answers are kept for who asks the same (serve/cache), and how many bytes of them
+   * for the model; 0: they are not. */
+  int64_t cache_ttl_us;
+  uint64_t cache_bytes_max;
 };
 
 #define SLOT_NONE UINT32_MAX

@@ -79,6 +79,24 @@ TEST(siphash_vectors)
   EXPECT(siphash(key, slice_of((char *)bytes, 15)) != 0xa129ca6149be45e5u);
 }
 
+TEST(siphash128_vectors)
+{
+  static const unsigned char want[][16] = {
+      {0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6, 0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02,
+       0x93},
+      {0xda, 0x87, 0xc1, 0xd8, 0x6b, 0x99, 0xaf, 0x44, 0x34, 0x76, 0x59, 0x11, 0x9b, 0x22, 0xfc,
+       0x45}};
+  unsigned char key[16];
+  uint64_t got[2], other[2];
+  for (unsigned char i = 0; i < 16; i++) key[i] = i;
+  for (size_t len = 0; len < 2; len++) {
+    siphash128(key, slice_of((char *)key, len), got);
+    EXPECT(memcmp(got, want[len], 16) == 0);
+  }
+  siphash128(key, slice_of((char *)key, 2), other);
+  EXPECT(other[0] != got[0] && other[1] != got[1]);
+}
+
 /* RFC 4231: test cases 1, 2, 6 (a key longer than a block). */
 TEST(hmac_vectors)
 {

@@ -122,6 +122,8 @@ TEST(a_linear_model_is_loaded_with_its_settings)
   EXPECT_INT(letter.runs_on, RUNS_ON_WORKER);
   EXPECT_INT(memcmp(&letter.loaded->batch, &letter.batch, sizeof letter.batch), 0);
   EXPECT_INT(letter.loaded->deadline_us, 500000);
+  EXPECT_INT(letter.cache_ttl_us, 60000000);
+  EXPECT_INT(letter.cache_bytes_max, 64 << 20);
   EXPECT(letter.run_ns > 0 && letter.load_us > 0 && letter.memory_bytes > 0);
   EXPECT(letter.contract.batches);
   EXPECT_INT(letter.contract.outputs[0].n_labels, 3);
@@ -223,6 +225,10 @@ TEST(slipway_yaml_errors_have_line_and_column)
       {"runs_on: [loop]\n", "line 1"},
       {"cache: {ttl: 5 parsecs}\n", "line 1"},
       {"cache: {bytes: 1}\n", "bytes"},
+      {"cache: {bytes_max: 0}\n", "line 1, column 20"},
+      {"cache: {ttl: 367d}\n", "line 1, column 14"},
+      {"cache: always\n", "never"},
+      {"cache: [1]\n", "never"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct err err = yaml_err(cases[i].text);
@@ -233,6 +239,8 @@ TEST(slipway_yaml_errors_have_line_and_column)
   EXPECT_INT(yaml_err("engine: linear\n").code, OK);
   EXPECT_INT(yaml_err("# nothing said\nlimits: {}\nbatch: {}\nruns_on:\n").code, OK);
   EXPECT_INT(yaml_err("batch: {delay_us_max: auto, preferred: [64]}\nruns_on: auto\n").code, OK);
+  EXPECT_INT(yaml_err("cache: never\n").code, OK);
+  EXPECT_INT(yaml_err("cache: {}\n").code, OK);
 }
 
 /* ---- golden */
