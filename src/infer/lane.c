@@ -13,6 +13,15 @@ static void lane_end(void *arg)
   lane->engine->cancel(lane->seat);
 }
 
+/* The watch's, while the run is announced: every member of it is there. */
+static bool lane_unwanted(void *arg)
+{
+  const struct lane *lane = arg;
+  for (uint32_t i = 0; i < lane->n_running; i++)
+    if (!atomic_load_explicit(&lane->running[i]->gone, memory_order_relaxed)) return false;
+  return true;
+}
+
 /* A seat that was cancelled is thrown away: so no engine has to undo a cancel, and one that came a
  * moment too late for its run cannot hit the next. */
 static enum code lane_sit(struct lane *lane, struct err *err)
@@ -40,7 +49,7 @@ struct lane *lane_new(struct loaded *loaded, struct watch *watch, const void *ow
   }
   if (watch && lane->engine->cancel) {
     lane->watch = watch;
-    watch_join(watch, &lane->watched, lane_end, lane);
+    watch_join(watch, &lane->watched, lane_end, lane_unwanted, lane);
   }
   return lane;
 }
@@ -110,11 +119,15 @@ static enum code lane_engine_run(struct lane *lane, struct task *task)
 {
   struct err *err = &task->err;
   if (!lane->watch || task->deadline_us == INT64_MAX) return seat_run(lane, task);
+  lane->running = &task;
+  lane->n_running = 1;
   watch_begin(lane->watch, &lane->watched, task->deadline_us);
   enum code code = seat_run(lane, task);
   if (!watch_end(&lane->watched)) return code;
   lane->spent = true;
   if (code == OK) return OK; /* it was done before it heard */
+  if (clock_us() < task->deadline_us)
+    return fail(err, E_CANCELLED, "nobody waits for the answer any more: the run was stopped");
   return fail(err, E_DEADLINE_EXCEEDED,
               "the model was still running at the deadline and was stopped; send less at once or "
               "allow more time");

@@ -24,6 +24,9 @@ struct lane {
   struct watch *watch; /* NULL: nothing to watch */
   const void *owner;   /* a task in the wrong mailbox is a bug we want to see */
   struct watched watched;
+  /* Whom the run is for, set before watch_begin: it is stopped when none of them waits any more. */
+  struct task *const *running;
+  uint32_t n_running;
 };
 
 /* NULL with the engine's reason in err when there is no seat to be had. watch may be NULL. */

@@ -1,10 +1,11 @@
-/* watch.c - the thread that ends late runs.
+/* watch.c - the thread that ends runs that are late, or that nobody waits for.
  * Thread: its own, for watch_main; workers and jobs call the rest, as watch.h says.
  * Waking: watch_begin stores the deadline, then reads `asleep`; the watch stores `asleep`, then
  * reads the deadlines. All four are sequentially consistent, so one of the two sees the other.
  * SPDX-License-Identifier: MIT */
 #include "infer/watch.h"
 
+#include <sched.h>
 #include <semaphore.h>
 #include <time.h>
 
@@ -12,7 +13,8 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
-enum { WATCH_IDLE = 0, WATCH_ENDING = -1, WATCH_ENDED = -2 };
+enum { WATCH_IDLE = 0, WATCH_LOOKING = -1, WATCH_ENDED = -2 };
+enum { SPINS = 200 }; /* a look takes less, unless the watch lost its core in the middle of it */
 
 struct watch {
   struct thread thread;
@@ -22,7 +24,8 @@ struct watch {
   struct link all;
 };
 
-/* Ends the late ones. True when something runs; *next_us is the nearest deadline. */
+/* Ends the late ones, and those that nobody wants any more. True when something runs; *next_us is
+ * the nearest deadline. */
 static bool watch_look(struct watch *watch, int64_t now_us, int64_t *next_us)
 {
   bool busy = false;
@@ -33,13 +36,15 @@ static bool watch_look(struct watch *watch, int64_t now_us, int64_t *next_us)
     if (until_us == WATCH_IDLE) continue;
     busy = true;
     if (until_us < 0) continue;
-    if (until_us > now_us) {
+    if (until_us > now_us && !watched->unwanted) {
       if (until_us < *next_us) *next_us = until_us;
       continue;
     }
-    if (!atomic_compare_exchange_strong(&watched->until_us, &until_us, WATCH_ENDING)) continue;
-    watched->end(watched->arg);
-    atomic_store_explicit(&watched->until_us, WATCH_ENDED, memory_order_release);
+    if (!atomic_compare_exchange_strong(&watched->until_us, &until_us, WATCH_LOOKING)) continue;
+    bool over = until_us <= now_us || (watched->unwanted && watched->unwanted(watched->arg));
+    if (over) watched->end(watched->arg);
+    else if (until_us < *next_us) *next_us = until_us;
+    atomic_store_explicit(&watched->until_us, over ? WATCH_ENDED : until_us, memory_order_release);
   }
   pthread_mutex_unlock(&watch->lock);
   return busy;
@@ -101,9 +106,11 @@ void watch_free(struct watch *watch)
   ungrab(watch);
 }
 
-void watch_join(struct watch *watch, struct watched *watched, void (*end)(void *), void *arg)
+void watch_join(struct watch *watch, struct watched *watched, void (*end)(void *),
+                bool (*unwanted)(void *), void *arg)
 {
   watched->end = end;
+  watched->unwanted = unwanted;
   watched->arg = arg;
   atomic_init(&watched->until_us, WATCH_IDLE);
   pthread_mutex_lock(&watch->lock);
@@ -128,13 +135,14 @@ void watch_begin(struct watch *watch, struct watched *watched, int64_t deadline_
 
 bool watch_end(struct watched *watched)
 {
-  int64_t was = atomic_exchange(&watched->until_us, WATCH_IDLE);
-  if (was >= 0) return false;
-  /* Late after all. The exchange may have swallowed ENDED (done) or ENDING (ENDED will follow). */
-  if (was == WATCH_ENDING) {
-    while (atomic_load_explicit(&watched->until_us, memory_order_acquire) != WATCH_ENDED)
-      __builtin_ia32_pause();
-    atomic_store(&watched->until_us, WATCH_IDLE);
+  int64_t was = atomic_load_explicit(&watched->until_us, memory_order_acquire);
+  for (int spins = 0;;) {
+    if (was == WATCH_LOOKING) {
+      if (++spins < SPINS) __builtin_ia32_pause();
+      else sched_yield();
+      was = atomic_load_explicit(&watched->until_us, memory_order_acquire);
+    } else if (atomic_compare_exchange_weak(&watched->until_us, &was, WATCH_IDLE)) {
+      return was == WATCH_ENDED;
+    }
   }
-  return true;
 }

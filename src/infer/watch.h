@@ -1,18 +1,22 @@
-/* watch.h - ends what runs past its deadline, from one thread for all lanes of the process.
+/* watch.h - ends what runs past its deadline, or for nobody, from one thread for all lanes of the
+ * process.
  *
  * Idea: a run announces itself by storing its deadline in a word of its own and takes it back when
- * it is over. The watch looks at the words every few milliseconds; one whose time is up it swaps
- * for ENDING, calls `end`, and stores ENDED. Taking back waits while ENDING is there, so an `end`
- * can never reach the next run: that word is a lock, but one that costs a run a store and an
- * exchange.
- * The word being the deadline itself, a stale look cannot hurt either: if the same value stands
- * there again, that run is as late as the first.
+ * it is over. The watch looks at the words every few milliseconds: it swaps one for LOOKING, asks
+ * whether its time is up or nobody wants it (`unwanted`), puts it back, or calls `end` and stores
+ * ENDED. Taking back waits while LOOKING is there, so neither question nor `end` can ever reach the
+ * next run, nor memory that went home with this one: that word is a lock, but one that costs a run
+ * a store and an exchange, and is held for a look of some nanoseconds every few milliseconds.
+ * Who wants a run is told by `task.gone` of those that it is for, which their loops set without
+ * knowing where they run. So hanging up costs the path one relaxed store.
  *
  *   IDLE --watch_begin--> deadline --watch_end--> IDLE
- *                            | late: ENDING --end()--> ENDED --watch_end: true--> IDLE
+ *                         |      ^
+ *                      LOOKING --' in time, and wanted
+ *                         '--end()--> ENDED --watch_end: true--> IDLE
  *
- * Precision: a run is ended at most WATCH_TICK_US after its deadline. With nothing running the
- * watch sleeps for good and the first run wakes it.
+ * Precision: a run is ended at most WATCH_TICK_US after its deadline, or after the last who wanted
+ * it left. With nothing running the watch sleeps for good and the first run wakes it.
  * Thread: its own; workers and jobs as each function says.
  * SPDX-License-Identifier: MIT */
 #ifndef INFER_WATCH_H
@@ -35,11 +39,15 @@ struct watched {
   struct link link; /* the watch's */
   _Atomic int64_t until_us;
   void (*end)(void *arg); /* the watch's thread: makes the run return soon; must not block */
+  /* The same thread, between watch_begin and watch_end: whether nobody waits for the run any more;
+   * must not block. NULL: it is always wanted. */
+  bool (*unwanted)(void *arg);
   void *arg;
 };
 
 /* Owner of `watched`. After leave no end() is running or will run. */
-void watch_join(struct watch *watch, struct watched *watched, void (*end)(void *), void *arg);
+void watch_join(struct watch *watch, struct watched *watched, void (*end)(void *),
+                bool (*unwanted)(void *), void *arg);
 void watch_leave(struct watch *watch, struct watched *watched);
 
 /* Owner, around each run. deadline_us: clock_us, > 0. watch_end: true when end() was called. */

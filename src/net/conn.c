@@ -147,6 +147,7 @@ static void conn_ended(struct conn *conn)
   conn->eof = true;
   conn->reading = false;
   /* It may have shut its side only: what is in work or was sent ahead still gets its answer. */
+  if (conn->state == CONN_BUSY) left_ask(conn);
   if (conn->state == CONN_BUSY || conn->state == CONN_SEND || conn->again.next) return;
   conn_close(conn);
 }
@@ -280,6 +281,7 @@ static void conn_end(struct conn *conn)
   stream_end(conn);
   conn->state = CONN_CLOSED;
   list_remove(&conn->again);
+  list_remove(&conn->leaving);
 }
 
 void conn_close(struct conn *conn)

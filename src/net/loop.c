@@ -50,6 +50,7 @@ struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uin
   addresses_init(&loop->addresses, loop->limits.connections_max);
   list_init(&loop->open);
   list_init(&loop->again);
+  list_init(&loop->leaving);
   list_init(&loop->streams);
   budget_init(&loop->bodies, loop->limits.bodies_max);
   loop->serve = serve_new(&(struct serve_opts){
@@ -324,6 +325,9 @@ static bool rounds(struct loop *loop, bool *busy)
       *busy = true;
     }
     if (mail_handle(loop)) *busy = true;
+    /* Rounds may follow each other for long: who has waited until now is not to wait for the
+     * poll. */
+    if (loop->clock_fresh && serve_alarm(loop->serve) <= loop->now_us) calls_late(loop);
   }
   return round > 1;
 }
@@ -391,8 +395,9 @@ static void handles_open(struct loop *loop)
   must(uv_timer_init(&loop->uv, &loop->alarm) == 0);
   must(uv_timer_init(&loop->uv, &loop->door_rest) == 0);
   must(uv_timer_init(&loop->uv, &loop->shadow_rest) == 0);
+  must(uv_timer_init(&loop->uv, &loop->look) == 0);
   loop->prepare.data = loop->check.data = loop->idle.data = loop->sweep.data = loop;
-  loop->alarm.data = loop->shadow_rest.data = loop->door_rest.data = loop->door.data = loop;
+  loop->look.data = loop->alarm.data = loop->shadow_rest.data = loop->door_rest.data = loop->door.data = loop;
 }
 
 void loop_main(void *arg)

@@ -80,6 +80,8 @@ struct conn {
   struct loop *loop;
   struct link link;  /* loop->open */
   struct link again; /* loop->again: more to do in the next turn */
+  struct link leaving; /* loop->leaving: it sends no more, and may be gone (left.c) */
+  uint32_t looks;      /* at whether it is */
   enum conn_state state;
   struct stream stream;
   bool keep;     /* another request may follow the answer */
@@ -117,7 +119,7 @@ struct loop {
   uv_prepare_t prepare;
   uv_check_t check;
   uv_idle_t idle;
-  uv_timer_t sweep, alarm, door_rest, shadow_rest;
+  uv_timer_t sweep, alarm, door_rest, shadow_rest, look;
   uv_poll_t door;
   int door_fd, spare_fd; /* spare: given up to accept and refuse when descriptors run out */
   bool door_open, busy, stop;
@@ -133,7 +135,7 @@ struct loop {
   struct blocks blocks;
   struct pool conns, calls, asks;
   struct addresses addresses;
-  struct link open, again, streams;
+  struct link open, again, leaving, streams;
   uint32_t n_open, n_streams, n_asks, next_desk;
   bool clock_fresh;
   int64_t now_us;  /* read once a turn */
@@ -198,6 +200,10 @@ void send_continue(struct conn *conn);
 
 /* The head of an answer that has no end but the connection's. */
 void send_stream_head(struct conn *conn);
+
+/* left.c */
+/* The client sends no more while its request is in work: is it there? It may be closed for that. */
+void left_ask(struct conn *conn);
 
 /* stream.c */
 void stream_open(struct conn *conn, const struct route *route, const struct who *who);

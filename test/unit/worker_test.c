@@ -330,9 +330,103 @@ TEST(the_watch_leaves_runs_in_time_alone)
   watch_free(watch);
 }
 
+static _Atomic int64_t storm_run, storm_heard;
+
+/* ---- runs that nobody waits for */
+
+static void *leave_soon(void *arg)
+{
+  struct task *task = arg;
+  struct timespec rest = {.tv_nsec = 30000000};
+  nanosleep(&rest, NULL);
+  atomic_store_explicit(&task->gone, true, memory_order_relaxed);
+  return NULL;
+}
+
+TEST(a_run_that_nobody_waits_for_is_stopped)
+{
+  mailbox_init(&home, NULL, NULL);
+  struct watch *watch = watch_new();
+  struct loaded loaded = fake_loaded(true); /* 2 s */
+  struct worker *worker = worker_new_resident(0, watch, NULL, NULL);
+  struct lane *lane = open_lane(worker, &loaded);
+  static struct rig_task rigs[2];
+  pthread_t leaver;
+  for (int i = 0; i < 2; i++) {
+    send_number(worker, &rigs[i], &loaded, lane, i);
+    rigs[i].task.deadline_us = clock_us() + 10000000;
+    atomic_store(&rigs[i].task.gone, false);
+  }
+  pthread_create(&leaver, NULL, leave_soon, &rigs[0].task);
+  while (worker_turn(worker)) {
+  }
+  pthread_join(leaver, NULL);
+  EXPECT_INT(rigs[0].task.err.code, E_CANCELLED);
+  EXPECT(strstr(rigs[0].task.err.text, "was stopped"));
+  EXPECT_INT(rigs[1].task.err.code, OK); /* and that who waited behind it got its whole run */
+  int64_t first = rigs[0].task.infer_ns - rigs[0].task.input_ns;
+  int64_t second = rigs[1].task.infer_ns - rigs[1].task.input_ns;
+  EXPECT(first < second / 4);
+  EXPECT_INT(n_sat, 2); /* the first seat was spent */
+  EXPECT_INT(atomic_load(&cancels), 1);
+  (void)mailbox_take(&home);
+  close_lane(worker, lane);
+  worker_free(worker);
+  watch_free(watch);
+}
+
+/* A batch is stopped when its last member has left, and not before; looks fall around the ends of
+ * runs, whose members are memory of the next one's by then. */
+struct members {
+  _Atomic bool gone[2];
+  _Atomic int64_t looks;
+};
+
+static bool members_gone(void *arg)
+{
+  struct members *members = arg;
+  atomic_fetch_add(&members->looks, 1);
+  return atomic_load(&members->gone[0]) && atomic_load(&members->gone[1]);
+}
+
+static void members_end(void *arg)
+{
+  (void)arg;
+  atomic_store(&storm_heard, atomic_load(&storm_run));
+}
+
+TEST(a_batch_is_stopped_when_its_last_member_left)
+{
+  struct watch *watch = watch_new();
+  struct watched watched;
+  struct members members = {0};
+  int stopped = 0;
+  watch_join(watch, &watched, members_end, members_gone, &members);
+  int64_t until_us = clock_us() + 600000;
+  for (int64_t run = 1; clock_us() < until_us; run++) {
+    bool all = run % 3 == 0, one = run % 3 == 1;
+    atomic_store(&storm_run, run);
+    atomic_store(&storm_heard, 0);
+    atomic_store(&members.gone[0], all || one);
+    atomic_store(&members.gone[1], all);
+    int64_t began_us = clock_us();
+    watch_begin(watch, &watched, began_us + 10000000);
+    int64_t most_us = all ? 2000000 : run % 4 ? 300 : 12000; /* longer than from look to look */
+    while (clock_us() < began_us + most_us && !atomic_load(&storm_heard)) {
+    }
+    bool ended = watch_end(&watched);
+    EXPECT(ended == all);
+    EXPECT(atomic_load(&storm_heard) == (ended ? run : 0));
+    stopped += ended;
+  }
+  EXPECT(stopped > 3);
+  EXPECT(atomic_load(&members.looks) > stopped);
+  watch_leave(watch, &watched);
+  watch_free(watch);
+}
+
 /* Deadlines that fall right around the ends of runs: whatever the watch does, a run that was not
  * stopped itself must never hear a cancel meant for the one before. */
-static _Atomic int64_t storm_run, storm_heard;
 static void storm_end(void *arg)
 {
   (void)arg;
@@ -344,7 +438,7 @@ TEST(a_cancel_never_hits_the_next_run)
   struct watch *watch = watch_new();
   struct watched watched;
   int stopped = 0;
-  watch_join(watch, &watched, storm_end, NULL);
+  watch_join(watch, &watched, storm_end, NULL, NULL);
   int64_t until_us = clock_us() + 400000;
   for (int64_t run = 1; clock_us() < until_us; run++) {
     atomic_store(&storm_run, run);
@@ -368,7 +462,7 @@ TEST(a_resting_watch_is_woken)
 {
   struct watch *watch = watch_new();
   struct watched watched;
-  watch_join(watch, &watched, storm_end, NULL);
+  watch_join(watch, &watched, storm_end, NULL, NULL);
   sem_t nap;
   sem_init(&nap, 0, 0);
   struct timespec rest = {.tv_nsec = (WATCH_REST_US + 100000) * 1000L};

@@ -87,7 +87,7 @@ static enum code session_make(struct onnx *onnx, const struct model_source *sour
   struct watched watched;
   bool late = false, watching = source->watch && source->deadline_us > 0;
   if (watching) {
-    watch_join(source->watch, &watched, load_end, &load);
+    watch_join(source->watch, &watched, load_end, NULL, &load);
     watch_begin(source->watch, &watched, source->deadline_us);
   }
   uint64_t before = heap_bytes();
