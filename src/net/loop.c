@@ -397,7 +397,8 @@ static void handles_open(struct loop *loop)
   must(uv_timer_init(&loop->uv, &loop->shadow_rest) == 0);
   must(uv_timer_init(&loop->uv, &loop->look) == 0);
   loop->prepare.data = loop->check.data = loop->idle.data = loop->sweep.data = loop;
-  loop->look.data = loop->alarm.data = loop->shadow_rest.data = loop->door_rest.data = loop->door.data = loop;
+  loop->look.data = loop->alarm.data = loop->shadow_rest.data = loop;
+  loop->door_rest.data = loop->door.data = loop;
 }
 
 void loop_main(void *arg)
