@@ -14,6 +14,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from slipway import BIN, Daemon, expect, expect_eq, expect_in, main, test  # noqa: E402
 import models  # noqa: E402
+from tenants import As, tenant  # noqa: E402
 
 
 def bench(daemon, *args, code=0):
@@ -72,12 +73,93 @@ def an_interrupt_ends_the_load_and_not_the_telling():
 
 
 @test
+def a_stall_of_the_server_is_in_everybodys_time():
+    with Daemon() as d:
+        models.serve(d, "echo", models.echo([models.spec("x")]))
+        env = dict(os.environ, SLIPWAY_URL=d.url())
+        load = subprocess.Popen([BIN, "bench", "echo", "--rate", "200", "--for", "4", "--json",
+                                 "--each-second", "--deadline", "100"], env=env,
+                                stdout=subprocess.PIPE, text=True)
+        time.sleep(1.5)
+        d.proc.send_signal(signal.SIGSTOP)
+        time.sleep(1)
+        d.proc.send_signal(signal.SIGCONT)
+        got = json.loads(load.communicate(timeout=20)[0])
+        # 800 were due, 200 of them in the stall: told with what they waited, none left out
+        expect_eq(got["due"], 800)
+        expect(got["ok"]["p90_us"] > 300000 or got["failed"] > 80, got["ok"])
+        expect(120 < got["due"] - got["good"] < 400, got["good"])
+        expect_eq(sum(s["due"] for s in got["sources"][0]["seconds"]), 800)
+
+
+@test
+def a_mix_has_sources_with_keys_times_and_models_of_their_own():
+    with Daemon("--keys-only") as d, tempfile.NamedTemporaryFile("w") as mix:
+        rows = []
+        for name, rate in (("acme", 100), ("zeta", 50)):
+            key = tenant(d, name)
+            models.serve(As(d, key), "m", models.echo([models.spec("x", shape=(-1, 4))]))
+            rows.append({"name": name, "model": "m", "key": key, "rate": rate, "binary": True,
+                         "unique": True, "rows": 3})
+        rows[1].update({"from_s": 0.5, "for_s": 1, "poisson": True, "model": "m@1"})
+        rows.append(dict(rows[0], name="none", key=key, model="m", rate=10,
+                         head={"x-slipway-deadline-ms": "nonsense"}))
+        json.dump(rows, mix)
+        mix.flush()
+        got = bench(d, "--mix", mix.name, "--for", "2", code=7)
+        acme, zeta, none = got["sources"]
+        expect_eq((acme["due"], acme["failed"]), (200, 0))
+        expect(30 < zeta["due"] < 70 and zeta["failed"] == 0, zeta)
+        expect_eq((none["due"], none["failed_by_status"]), (20, {"400": 20}))
+        expect_eq(none["failed_by_code"], {"INVALID_ARGUMENT": 20})
+        expect_eq(got["due"], sum(s["due"] for s in got["sources"]))
+        for wrong, words in (("[{\"model\":\"m\",\"rat\":1}]", "did you mean 'rate'?"),
+                             ("[{\"model\":\"m\",\"rate\":-1}]", "at least 0.001"),
+                             ("[{\"rate\":1}]", "no 'model'"), ("{}", "not a JSON array"),
+                             ("[{\"model\":\"m\",\"head\":{\"a\":\"b\\r\\nc\"}}]", "cannot be sent"),
+                             ("[{", "line 1"), ("[{\"model\":\"m\",\"key\":\"slw_x\"}]", "not a key")):
+            with tempfile.NamedTemporaryFile("w") as f:
+                f.write(wrong)
+                f.flush()
+                expect_in(words, bench(d, "--mix", f.name, code=2)["error"])
+
+
+@test
+def clients_that_try_again_are_counted_apart():
+    with Daemon() as d:
+        models.serve(d, "echo", models.echo([models.spec("x")]))
+        with tempfile.NamedTemporaryFile("w") as bad:
+            bad.write("not json\n")
+            bad.flush()
+            got = bench(d, "echo", "--rate", "50", "--for", "1", "--retries", "3", "--input",
+                        bad.name, code=7)
+        expect_eq((got["due"], got["retried"]), (50, 150))
+        expect_eq(got["failed_by_status"], {"400": 50})
+
+
+@test
+def nobody_there_is_told_in_every_request():
+    with Daemon() as d:
+        models.serve(d, "echo", models.echo([models.spec("x")], delay_us=3000000))
+        got = bench(d, "echo", "--rate", "20", "--for", "1", "--deadline", "50", code=7)
+        expect_eq(got["due"], 20)
+        expect_eq(got["ok_count"], 0)
+        expect(all(c in ("DEADLINE_EXCEEDED", "DEADLINE_UNREACHABLE", "OVERLOADED")
+                   for c in got["failed_by_code"]), got)
+
+
+@test
 def mistakes_are_named():
     with Daemon() as d:
         expect_in("not known", bench(d, "nope", code=4)["error"])
         models.serve(d, "echo", models.echo([models.spec("x")]))
-        expect_in("at most 256", bench(d, "echo", "--concurrency", "1000", code=2)["error"])
+        expect_in("at most 10000", bench(d, "echo", "--concurrency", "20000", code=2)["error"])
         expect_in("cannot be read", bench(d, "echo", "--input", "/nowhere", code=4)["error"])
+        expect_in("100ms to 24h", bench(d, "echo", "--for", "long", code=2)["error"])
+        expect_in("say which model", bench(d, code=2)["error"])
+        expect_in("not both", bench(d, "echo", "--mix", "f", code=2)["error"])
+        models.serve(d, "bytes", models.echo([models.spec("x", "INT64")]))
+        expect_in("FP32", bench(d, "bytes", "--unique", code=2)["error"])
 
 
 if __name__ == "__main__":

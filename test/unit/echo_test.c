@@ -110,6 +110,28 @@ TEST(a_delayed_echo_is_stopped_at_its_deadline)
   rig_close(&loaded);
 }
 
+TEST(a_busy_echo_takes_its_time_on_a_core_for_each_row)
+{
+  struct loaded loaded;
+  struct err err;
+  EXPECT_INT(rig_open("echo", "model.json",
+                      SLICE("{\"busy_us\":2000,\"inputs\":"
+                            "[{\"name\":\"a\",\"datatype\":\"INT8\",\"shape\":[-1]}]}"),
+                      &loaded, &err),
+             OK);
+  char rows[3] = {1, 2, 3};
+  struct rig_task rig;
+  rig_task_init(&rig, &loaded, NULL, NULL);
+  rig_input(&rig, 0, DT_INT8, (struct shape){1, {3}}, rows, 0);
+  rig.task.rows = 3;
+  int64_t before_ns = clock_thread_ns();
+  EXPECT_INT(rig_run(&loaded, &rig), OK);
+  int64_t took_ns = clock_thread_ns() - before_ns;
+  EXPECT(took_ns >= 6000000 && took_ns < 12000000);
+  rig_task_deinit(&rig);
+  rig_close(&loaded);
+}
+
 TEST(model_json_errors_name_the_place)
 {
   static const struct {
@@ -134,6 +156,8 @@ TEST(model_json_errors_name_the_place)
        "name of inputs[0]"},
       {"{\"inputs\":[{\"name\":\"a\",\"datatype\":\"INT8\",\"shape\":[]}],\"delay_us\":-1}",
        "delay_us"},
+      {"{\"inputs\":[{\"name\":\"a\",\"datatype\":\"INT8\",\"shape\":[]}],\"busy_us\":\"1\"}",
+       "busy_us"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct err err = refused(cases[i].json);

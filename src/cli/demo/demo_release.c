@@ -51,7 +51,7 @@ enum { KEY_TEXT_MAX = 256 };
 struct story {
   struct demo *demo;
   struct client *client;
-  struct slice *bodies;
+  struct load_body *bodies;
   uint32_t n_bodies;
   char reviewer[KEY_TEXT_MAX]; /* the key of a second person: who deploys cannot approve */
   _Atomic uint64_t answers, failed, candidate; /* the load's */
@@ -110,7 +110,7 @@ static enum code bodies_make(struct story *story, struct err *err)
       if (body_print(&body, copy, &rand)) {
         char *kept = grab(body.len);
         memcpy(kept, body.at, body.len);
-        story->bodies[story->n_bodies++] = slice_of(kept, body.len);
+        story->bodies[story->n_bodies++].text = slice_of(kept, body.len);
       }
       buf_deinit(&body);
     }
@@ -257,11 +257,12 @@ static void endings_print(const struct story *story)
 static enum code story_play(struct story *story, struct err *err)
 {
   struct load *load;
-  struct load_opts opts = {.url = story->demo->url,
-                           .path = "/v2/models/digits/infer",
-                           .bodies = story->bodies,
-                           .n_bodies = story->n_bodies,
-                           .rate = STORY_RATE};
+  struct load_source source = {.path = "/v2/models/digits/infer",
+                               .bodies = story->bodies,
+                               .n_bodies = story->n_bodies,
+                               .rate = STORY_RATE,
+                               .connections = 16};
+  struct load_opts opts = {.url = story->demo->url, .sources = &source, .n_sources = 1};
   if (load_start(&load, &opts, story_seen, story, err) != OK) return err->code;
   printf("\nFrom now on %d requests a second go to digits.\n", STORY_RATE);
   poll(NULL, 0, 3000); /* some history, so that thresholds can be taken from it */
@@ -279,7 +280,8 @@ enum code demo_releases(struct demo *demo, struct client *client, struct err *er
   story->client = client;
   if (bodies_make(story, err) == OK && reviewer_make(story, err) == OK)
     (void)!story_play(story, err);
-  for (uint32_t i = 0; i < story->n_bodies; i++) ungrab((void *)(uintptr_t)story->bodies[i].at);
+  for (uint32_t i = 0; i < story->n_bodies; i++)
+    ungrab((void *)(uintptr_t)story->bodies[i].text.at);
   ungrab(story->bodies);
   ungrab(story);
   return err->code;

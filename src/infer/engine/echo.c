@@ -4,7 +4,8 @@
  *    "inputs":  [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}, ...],
  *    "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 4]}, ...],   as the inputs if
  *    absent
- *    "delay_us": 2000}                          how long a run pretends to take, 0 if absent
+ *    "delay_us": 2000,                          how long a run pretends to take, 0 if absent
+ *    "busy_us": 1000}                           what a row takes of a core's time, 0 if absent
  *
  * Output i is a view of input i, whatever it declares: an output whose shape says something else
  * makes a model that breaks its contract, which tests need too. Any datatype.
@@ -18,7 +19,7 @@
 #include "infer/model_json.h"
 
 struct echo {
-  int64_t delay_us;
+  int64_t delay_us, busy_us;
 };
 
 struct echo_seat {
@@ -55,11 +56,19 @@ static enum code outputs_read(const json_t *root, struct arena *arena, struct co
   return OK;
 }
 
+static enum code time_read(const json_t *root, const char *name, int64_t *us, struct err *err)
+{
+  const json_t *value = json_object_get(root, name);
+  *us = json_integer_value(value);
+  if (value && (!json_is_integer(value) || *us < 0 || *us > 60000000))
+    return fail(err, E_MODEL_REJECTED, "\"%s\" in model.json is not 0 to 60000000", name);
+  return OK;
+}
+
 static enum code echo_read(const json_t *root, struct arena *arena, struct contract *contract,
                            struct echo *echo, struct err *err)
 {
   struct tensor_spec *inputs;
-  const json_t *delay = json_object_get(root, "delay_us");
   if (model_json_specs(root, "inputs", arena, &inputs, &contract->n_inputs, err) != OK)
     return err->code;
   contract->inputs = inputs;
@@ -70,16 +79,15 @@ static enum code echo_read(const json_t *root, struct arena *arena, struct contr
                   "inputs[%u] in model.json is optional: engine echo could not answer it", i);
   contract->batches = specs_batch(contract->inputs, contract->n_inputs) &&
                       specs_batch(contract->outputs, contract->n_outputs);
-  echo->delay_us = json_integer_value(delay);
-  if (delay && (!json_is_integer(delay) || echo->delay_us < 0 || echo->delay_us > 60000000))
-    return fail(err, E_MODEL_REJECTED, "\"delay_us\" in model.json is not 0 to 60000000");
-  return OK;
+  if (time_read(root, "delay_us", &echo->delay_us, err) != OK) return err->code;
+  return time_read(root, "busy_us", &echo->busy_us, err);
 }
 
 static enum code echo_open(const struct model_source *source, struct arena *arena,
                            struct contract *contract, void **model, struct err *err)
 {
-  static const char *const known[] = {"engine", "inputs", "outputs", "delay_us", NULL};
+  static const char *const known[] = {"engine", "inputs", "outputs", "delay_us", "busy_us",
+                                      NULL};
   struct echo echo = {0};
   json_t *root;
   if (model_json_read(source, "echo", known, &root, err) != OK) return err->code;
@@ -121,10 +129,22 @@ static bool echo_delay(struct echo_seat *seat)
   return false;
 }
 
+/* Counted by the core, not by the clock: half a core takes twice as long. True when it was
+ * cancelled first. */
+static bool echo_busy(struct echo_seat *seat, uint32_t rows)
+{
+  int64_t until_ns = clock_thread_ns() + seat->echo->busy_us * 1000 * rows;
+  while (clock_thread_ns() < until_ns)
+    if (sem_trywait(&seat->bell) == 0) return true;
+  return false;
+}
+
 static enum code echo_run(void *seat, struct task *task, struct err *err)
 {
   struct echo_seat *echo = seat;
   if (echo->echo->delay_us && echo_delay(echo))
+    return fail(err, E_DEADLINE_EXCEEDED, "the echo was stopped at its deadline");
+  if (echo->echo->busy_us && echo_busy(echo, task->rows))
     return fail(err, E_DEADLINE_EXCEEDED, "the echo was stopped at its deadline");
   for (uint32_t i = 0; i < task->contract->n_outputs; i++)
     if (task->wanted >> i & 1) task->outputs[i] = task->inputs[i];
