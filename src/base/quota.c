@@ -105,7 +105,8 @@ enum code quota_read(enum quota_id id, struct slice text, uint64_t *value, struc
   const struct quota_row *row = quota_row(id);
   bool bytes = strcmp(row->unit, "bytes") == 0;
   uint64_t got = 0;
-  if (slice_eq(text, SLICE("unlimited"))) {
+  bool share = row->kind == QUOTA_SHARE;
+  if (!share && slice_eq(text, SLICE("unlimited"))) {
     *value = QUOTA_UNLIMITED;
   } else if (slice_eq(text, SLICE("default"))) {
     *value = 0;
@@ -114,8 +115,9 @@ enum code quota_read(enum quota_id id, struct slice text, uint64_t *value, struc
     *value = got;
   } else {
     fail(err, E_VALUE_OUT_OF_RANGE,
-         "%s is '%.*s'; it takes a whole number from 1 to %" PRIu64 "%s, unlimited, or default",
-         row->name, SLICE_ARG(text), row->most, bytes ? " or a size like 64MiB" : "");
+         "%s is '%.*s'; it takes a whole number from 1 to %" PRIu64 "%s%s or default",
+         row->name, SLICE_ARG(text), row->most, bytes ? " or a size like 64MiB" : "",
+         share ? "" : ", unlimited,");
     return fail_at(err, "%s", row->name);
   }
   return OK;

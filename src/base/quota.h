@@ -36,7 +36,7 @@ enum quota_id {
   QUOTAS
 };
 
-enum quota_kind { QUOTA_RATE, QUOTA_BURST, QUOTA_WINDOW, QUOTA_LEVEL, QUOTA_STOCK };
+enum quota_kind { QUOTA_RATE, QUOTA_BURST, QUOTA_WINDOW, QUOTA_LEVEL, QUOTA_STOCK, QUOTA_SHARE };
 enum quota_scope { QUOTA_TENANT = 1, QUOTA_MODEL = 2, QUOTA_BOTH = 3 };
 
 struct quota_row {

@@ -142,6 +142,14 @@ static void sub_add(struct sub *sub, struct task *task)
   sub->rows += task->rows;
 }
 
+/* What waits here, as a part of what waits on the worker. */
+static void queue_count(struct queue *queue, enum task_class class)
+{
+  int64_t now_ns = (int64_t)queue->class_rows[class] * queue->row_ns;
+  if (queue->turns) queue->turns->backlog_ns[class] += now_ns - queue->counted_ns[class];
+  queue->counted_ns[class] = now_ns;
+}
+
 static void queue_wake(struct queue *queue)
 {
   queue->resting = false;
@@ -163,6 +171,9 @@ void queue_push(struct queue *queue, struct task *task)
   list_push_back(&queue->ages[flow->class], &task->age);
   queue->waiting++;
   queue->rows += task->rows;
+  queue->class_rows[flow->class] += task->rows;
+  queue_count(queue, flow->class);
+  codel_came(&queue->codel[flow->class], task->deadline_us - task->queued_ns / 1000);
   if (task->deadline_us < queue->soonest_us) queue->soonest_us = task->deadline_us;
   if (!queue->turns) return;
   if (queue->resting) queue_wake(queue);
@@ -189,6 +200,9 @@ static void task_out(struct queue *queue, struct task *task)
   list_remove(&task->age);
   sub->rows -= task->rows;
   queue->rows -= task->rows;
+  queue->class_rows[flow->class] -= task->rows;
+  queue_count(queue, flow->class);
+  if (list_empty(&queue->ages[flow->class])) codel_empty(&queue->codel[flow->class]);
   if (!list_empty(&sub->tasks)) return;
   list_remove(&sub->link);
   sub->next = queue->spare;
@@ -233,26 +247,38 @@ static bool task_lives(struct queue *queue, struct task *task, int64_t now_us)
   return false;
 }
 
+/* The one that goes first of a sub, or next after another: the earliest deadline, or the latest
+ * where the queue stands. */
+static struct link *sub_next(const struct sub *sub, const struct link *after)
+{
+  return sub->flow->queue->codel[sub->flow->class].stands ? after->prev : after->next;
+}
+
 static struct task *sub_head(struct queue *queue, struct sub *sub, int64_t now_us)
 {
   while (!list_empty(&sub->tasks)) {
-    struct task *task = LIST_OF(sub->tasks.next, struct task, turn);
-    bool last = task->turn.next == &sub->tasks;
+    struct task *task = LIST_OF(sub_next(sub, &sub->tasks), struct task, turn);
+    bool last = sub_next(sub, &task->turn) == &sub->tasks;
     if (task_lives(queue, task, now_us)) return task;
     if (last) return NULL; /* the sub went with it */
   }
   return NULL;
 }
 
+static bool task_before(const struct task *a, const struct task *b)
+{
+  if (a->deadline_us != b->deadline_us) return a->deadline_us < b->deadline_us;
+  return a->queued_ns < b->queued_ns;
+}
+
 static struct task *flow_head(struct queue *queue, struct flow *flow, int64_t now_us)
 {
   struct task *best = NULL;
+  bool newest = queue->codel[flow->class].stands;
   for (struct link *link = flow->subs.next, *next; link != &flow->subs; link = next) {
     next = link->next;
     struct task *task = sub_head(queue, LIST_OF(link, struct sub, link), now_us);
-    if (task && (!best || task->deadline_us < best->deadline_us ||
-                 (task->deadline_us == best->deadline_us && task->queued_ns < best->queued_ns)))
-      best = task;
+    if (task && (!best || task_before(task, best) != newest)) best = task;
   }
   return best;
 }
@@ -314,9 +340,9 @@ static void sub_take(struct taking *taking, struct sub *sub)
 {
   uint32_t misfits = 0;
   bool last = false;
-  for (struct link *link = sub->tasks.next, *next; !last; link = next) {
+  for (struct link *link = sub_next(sub, &sub->tasks), *next; !last; link = next) {
     struct task *task = LIST_OF(link, struct task, turn);
-    next = link->next;
+    next = sub_next(sub, link);
     last = next == &sub->tasks;
     if (taking->n == taking->max || taking->rows >= taking->rows_max) return;
     if (!task_lives(taking->queue, task, taking->now_us)) continue;
@@ -339,12 +365,22 @@ static void class_take(struct taking *taking, enum task_class class, const struc
   }
 }
 
+static void queue_look(struct queue *queue, int64_t now_us)
+{
+  for (enum task_class class = 0; class < CLASSES; class++) {
+    int64_t eldest_ns = queue_eldest_ns(queue, class);
+    if (eldest_ns == INT64_MAX) continue;
+    codel_look(&queue->codel[class], now_us - eldest_ns / 1000, now_us);
+  }
+}
+
 uint32_t queue_take(struct queue *queue, const struct task *like, int64_t now_us, uint32_t rows_max,
                     struct task **out, uint32_t max)
 {
   struct taking taking = {queue, out, now_us, 0, max, 0, rows_max};
   struct task *first = LIST_OF(&like->turn, struct task, turn);
   must(max > 0 && first->turn.next);
+  queue_look(queue, now_us);
   take_one(&taking, first);
   for (enum task_class class = 0; class < CLASSES; class++) {
     if (taking.n == max || taking.rows >= rows_max) break;
@@ -386,8 +422,29 @@ static void queue_sift(struct queue *queue, int64_t now_us)
   queue->soonest_us = soonest_us;
 }
 
+/* Who waited too long in a queue that stands. */
+static struct task *queue_shed(struct queue *queue, int64_t now_us)
+{
+  for (enum task_class class = 0; class < CLASSES; class++) {
+    const struct codel *codel = &queue->codel[class];
+    if (!codel->stands || list_empty(&queue->ages[class])) continue;
+    struct task *task = LIST_OF(queue->ages[class].next, struct task, age);
+    if (now_us - task->queued_ns / 1000 <= codel_shed_us(codel)) continue;
+    task_out(queue, task);
+    if (task_end(task, now_us) == OK)
+      fail(&task->err, E_OVERLOADED,
+           "more requests wait for this model than it can answer in time; retry later or send "
+           "less");
+    return task;
+  }
+  return NULL;
+}
+
 struct task *queue_dead(struct queue *queue, int64_t now_us)
 {
+  struct task *shed = queue_shed(queue, now_us);
+  if (shed) queue->waiting--;
+  if (shed) return shed;
   if (now_us > queue->soonest_us) queue_sift(queue, now_us);
   struct link *link = list_pop_front(&queue->dead);
   if (!link) return NULL;
@@ -419,11 +476,26 @@ void queue_rest(struct queue *queue, int64_t until_us)
 void queue_charge(struct queue *queue, struct task *const *tasks, uint32_t n, int64_t cost_ns)
 {
   uint64_t rows = 0;
+  for (uint32_t i = 0; i < n; i++) rows += tasks[i]->rows;
+  int64_t row_ns = rows ? cost_ns / (int64_t)rows : cost_ns;
+  queue->row_ns = queue->row_ns ? queue->row_ns + (row_ns - queue->row_ns) / 8 : row_ns;
+  for (enum task_class class = 0; class < CLASSES; class++) queue_count(queue, class);
   if (queue->turns) {
-    for (uint32_t i = 0; i < n; i++) rows += tasks[i]->rows;
     for (uint32_t i = 0; i < n; i++)
       turn_charge(queue->turns, &tasks[i]->sub->flow->turn,
                   rows ? (int64_t)((double)cost_ns * tasks[i]->rows / (double)rows) : cost_ns);
   }
   queue_tidy(queue);
+}
+
+int64_t queue_backlog_ns(const struct queue *queue, const struct task *task)
+{
+  const struct turns *turns = queue->turns;
+  int64_t before_ns = 0, own_ns = queue->counted_ns[task->class];
+  if (!turns) return own_ns;
+  for (int class = 0; class < task->class; class++) before_ns += turns->backlog_ns[class];
+  int64_t all_ns = turns->backlog_ns[task->class];
+  double weight = task->weight ? task->weight : 1, all = (double)turns->weights[task->class];
+  double fair_ns = all > weight ? (double)own_ns * all / weight : (double)own_ns;
+  return before_ns + (fair_ns < (double)all_ns ? (int64_t)fair_ns : all_ns);
 }

@@ -19,6 +19,7 @@
 #ifndef INFER_QUEUE_H
 #define INFER_QUEUE_H
 
+#include "infer/codel.h"
 #include "infer/turns.h"
 
 struct flow;
@@ -33,7 +34,11 @@ struct queue {
   uint32_t n_idle, n_spare;
   uint32_t waiting; /* tasks; the dead among them until queue_dead gave them back */
   uint64_t rows;    /* of tasks that are not known to be dead */
-  int64_t soonest_us; /* no deadline is before that */
+  uint64_t class_rows[CLASSES]; /* the same by class */
+  int64_t soonest_us;           /* no deadline is before that */
+  struct codel codel[CLASSES];
+  int64_t row_ns;              /* what a row costs lately; 0: none ran yet */
+  int64_t counted_ns[CLASSES]; /* of turns->backlog_ns: rows by their cost */
   bool resting;
 };
 
@@ -63,6 +68,10 @@ struct task *queue_dead(struct queue *queue, int64_t now_us);
 
 /* --- its turns, where it has some */
 
+/* How long one more task of this class and tenant would wait: what goes before it on the worker,
+ * and its own lane's backlog in its class at its share of the worker, unless the worker is through
+ * with all sooner. */
+int64_t queue_backlog_ns(const struct queue *queue, const struct task *task);
 /* The queue whose turn it is; queue_head is of the flow that the turn is. NULL: none. */
 struct queue *queue_next(struct turns *turns, int64_t now_us);
 /* Something waits and had better wait longer: no turn until then, or until the next push. */

@@ -163,12 +163,10 @@ void turn_wait(struct turns *turns, struct turn *turn, uint32_t weight)
   list_remove(&turn->wakes);
   weigh(turns, account, weight);
   if (turn->node.at) return;
-  const struct heap *lanes = &account->lanes;
-  int64_t floor = lanes->n ? lanes->nodes[0]->key : account->floor;
-  if (turn->node.key < floor) turn->node.key = floor;
+  if (turn->node.key < account->floor) turn->node.key = account->floor;
   heap_add(&account->lanes, &turn->node);
   if (account->node.at) return;
-  floor = ready->n ? ready->nodes[0]->key : turns->floor[account->class];
+  int64_t floor = turns->floor[account->class];
   if (account->node.key < floor) account->node.key = floor;
   heap_add(ready, &account->node);
   turns->weights[account->class] += account->weight;

@@ -4,8 +4,8 @@
  * Every (tenant, class) that has work on the worker has an account: what it was served, in measured
  * time over its weight. The next turn goes to the least served account of the first class, and in
  * it to the least served of its lanes (a `turn` is one lane's part of an account). An account that
- * comes back is lifted to the least of those that wait, so that idling banks nothing; one that owes
- * (it was served more than the least when it left) still owes when it comes back.
+ * comes back is lifted to where the one that was served last stood, the least of those that waited:
+ * idling banks nothing. One that stood further still does: leaving forgives nothing.
  *
  * Since a run is over, and measured, before the next turn is given, nothing is charged by guess:
  * two accounts that both wait differ by at most one run of each, over their weights.
@@ -44,8 +44,9 @@ struct turn {
 
 struct turns {
   struct heap ready[CLASSES];     /* accounts */
-  int64_t floor[CLASSES];         /* how far the least served was when it was served last */
+  int64_t floor[CLASSES];         /* where the least served stood when it was served last */
   uint64_t weights[CLASSES];      /* of the ready */
+  int64_t backlog_ns[CLASSES];    /* what waits, by what it will cost: the queues' count */
   struct account **buckets;       /* by tenant and class */
   uint32_t n_buckets, n_accounts;
   int64_t owed_ns;                /* to BATCH */

@@ -104,6 +104,7 @@ static void letters_sort(struct worker *worker, struct mail *mail)
 
 static void task_home(struct task *task)
 {
+  task->backlog_ns = queue_backlog_ns(&task->lane->queue, task);
   task->mail.kind = LETTER_ANSWER;
   mail_send(task->home, &task->mail);
 }

@@ -109,6 +109,7 @@ struct call {
   bool costs;                /* of a release: its CPU time is measured */
   enum zip_coding coding, answer_coding;
   enum call_form form;
+  enum task_class class; /* as asked for: by header, or by priority; else interactive */
   enum predict_form predict;
   struct infer_request request;
   uint64_t rows;

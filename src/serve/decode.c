@@ -26,5 +26,8 @@ enum step decode_stage(struct call *call)
   if (timeout_us && timeout_us < INT64_MAX / 2 &&
       (!call->asked_us || (int64_t)timeout_us < call->asked_us))
     call->asked_us = (int64_t)timeout_us;
+  /* 1 is the highest, 0 what is normal. CONTROL, which no header can say: none was there. */
+  if (call->class == CLASS_CONTROL)
+    call->class = call->request.priority > 1 ? CLASS_BATCH : CLASS_INTERACTIVE;
   return STEP_NEXT;
 }

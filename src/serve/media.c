@@ -55,6 +55,15 @@ static enum code deadline_read(struct slice text, int64_t *us, struct err *err)
   return OK;
 }
 
+/* x-slipway-class: who waits rather than another. */
+static enum code class_read(struct slice text, enum task_class *class, struct err *err)
+{
+  *class = slice_eq_nocase(text, SLICE("batch")) ? CLASS_BATCH : CLASS_INTERACTIVE;
+  if (*class == CLASS_BATCH || slice_eq_nocase(text, SLICE("interactive"))) return OK;
+  return fail(err, E_INVALID_ARGUMENT,
+              "x-slipway-class is \"%.*s\"; it must be interactive or batch", SLICE_ARG(text));
+}
+
 enum step media_stage(struct call *call)
 {
   const struct http_head *head = call->came.head;
@@ -67,6 +76,8 @@ enum step media_stage(struct call *call)
     return STEP_REPLY;
   }
   if (deadline.at && deadline_read(deadline, &call->asked_us, &call->err)) return STEP_REPLY;
+  struct slice class = http_head_get(head, FIELD_CLASS);
+  if (class.at && class_read(class, &call->class, &call->err)) return STEP_REPLY;
   call->answer_coding = accept.len ? zip_choose(accept) : ZIP_IDENTITY;
   return STEP_NEXT;
 }

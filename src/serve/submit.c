@@ -112,9 +112,9 @@ enum step submit_stage(struct call *call)
   task->inputs = call->request.inputs;
   task->rows = (uint32_t)call->rows;
   task->costs = call->split && call->costs;
-  task->class = CLASS_INTERACTIVE;
+  task->class = call->class;
   task->tenant = call->came.tenant->slot;
-  task->weight = 1;
+  task->weight = call->came.tenant->allow.weight;
   task->signature = signature_of(contract, task->inputs, task->wanted);
   task->deadline_us = call->deadline_us;
   atomic_store_explicit(&task->gone, false, memory_order_relaxed);

@@ -43,6 +43,7 @@ enum http_method {
   FIELD(INFERENCE_LENGTH, "inference-header-content-length", true)             \
   FIELD(X_REQUEST_ID, "x-request-id", false)                                   \
   FIELD(DEADLINE_MS, "x-slipway-deadline-ms", true)                            \
+  FIELD(CLASS, "x-slipway-class", true)                                        \
   FIELD(TRACEPARENT, "traceparent", false)                                     \
   FIELD(IF_NONE_MATCH, "if-none-match", false)                                 \
   FIELD(IF_MATCH, "if-match", false)                                           \

@@ -27,6 +27,7 @@ struct allowance allowance_of(const struct quotas *quotas, enum quota_scope scop
   struct allowance a = {.meter = meter, .quotas = quotas, .whose = whose, .scope = scope};
   a.minute = a.day = a.bytes = QUOTA_UNLIMITED;
   a.in_flight = a.connections = a.asks = UINT32_MAX;
+  a.weight = (uint32_t)quota_value(quotas, QUOTA_weight);
   if (!meter) return a;
   a.buckets[METER_REQUESTS] =
       bucket_for(quotas, QUOTA_requests_per_second, QUOTA_requests_burst, 1);
@@ -82,6 +83,7 @@ uint64_t meter_used(const struct meter *meter, enum quota_id id, int64_t now_us)
     case QUOTA_versions:
     case QUOTA_stored_bytes:
     case QUOTA_resident_bytes:
+    case QUOTA_weight:
     case QUOTAS: break;
   }
   return QUOTA_UNLIMITED;

@@ -53,6 +53,7 @@ struct allowance {
   struct bucket buckets[METER_BUCKETS]; /* compute: in microseconds */
   uint64_t minute, day, bytes;          /* QUOTA_UNLIMITED: not limited */
   uint32_t in_flight, connections, asks; /* UINT32_MAX: not limited */
+  uint32_t weight; /* its share of the workers */
   bool infers; /* something is said of inference: else its requests pass without a look */
 };
 

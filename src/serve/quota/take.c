@@ -39,7 +39,8 @@ static const char *words_of(enum quota_kind kind)
     case QUOTA_BURST: return " a second";
     case QUOTA_LEVEL: return " at once";
     case QUOTA_WINDOW:
-    case QUOTA_STOCK: break;
+    case QUOTA_STOCK:
+    case QUOTA_SHARE: break;
   }
   return "";
 }

@@ -214,7 +214,7 @@ static bool task_make(struct shadow *shadow)
   task->costs = shadow->stable_cpu_ns >= 0;
   task->class = CLASS_SHADOW;
   task->tenant = shadow->ref.tenant->slot;
-  task->weight = 1;
+  task->weight = shadow->ref.tenant->allow.weight;
   task->signature = signature_of(contract, task->inputs, task->wanted);
   task->deadline_us = serve->now_us + span_us;
   atomic_store_explicit(&task->gone, false, memory_order_relaxed);
