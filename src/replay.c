@@ -41,13 +41,15 @@ static enum code looks_replay(struct ledger *ledger, struct control *control, st
   return OK;
 }
 
-/* Uploads that no version names yet: the files say, and no event does. */
-static void uploads_count(const struct datadir *dir, const struct control *control)
+/* Files that no version names: the folders say, and no event does. */
+static void uploads_count(const struct datadir *dir, struct control *control)
 {
-  struct slice tenant;
-  struct meter *meter;
+  struct control_stock of;
   uint32_t at = 0;
-  while (control_meter_at(control, &at, &tenant, &meter)) held_count(dir, tenant, meter);
+  while (control_stock_at(control, &at, &of)) {
+    held_count(dir, of.name, of.meter, control_stock_names, &of);
+    control_stock_done(&of);
+  }
 }
 
 enum code replay_all(const struct datadir *dir, struct ledger *ledger, struct control *control,

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "base/utf8.h"
 #include "control/control_int.h"
+#include "control/registry/owned.h"
 
 /* --- what is written -------------------------------------------------------------------------- */
 
@@ -161,6 +162,7 @@ void append_fold(struct control *control, struct change *change)
     }
     serving_sync(control, model);
     if (model) run_sync(control, model);
+    owned_tell(tenant, catalog_model_like(tenant, event->model), event, control->post->janitor);
     change->seq = event->seq;
     event_touch(control, tenant, event);
   }

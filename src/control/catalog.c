@@ -12,6 +12,7 @@
 #include "control/flag.h"
 #include "control/quota.h"
 #include "control/registry/fold.h"
+#include "control/registry/owned.h"
 #include "control/release/fold.h"
 #include "control/tenant.h"
 #include "world/state.h"
@@ -59,7 +60,10 @@ struct catalog *catalog_new(const unsigned char hash_key[16])
 void catalog_free(struct catalog *catalog)
 {
   if (!catalog) return;
-  for (uint32_t i = 0; i < catalog->n_tenants; i++) ungrab(catalog->tenants[i]->flags_text);
+  for (uint32_t i = 0; i < catalog->n_tenants; i++) {
+    ungrab(catalog->tenants[i]->flags_text);
+    owned_free(catalog->tenants[i]);
+  }
   registry_free(catalog);
   once_free(catalog);
   arena_deinit(&catalog->arena);
@@ -223,6 +227,7 @@ static void version_add(struct catalog *catalog, struct catalog_model *model,
   model->n_live++;
   model->tenant->n_versions_live++;
   model->tenant->bytes_live += version->bytes;
+  owned_add(model->tenant, version);
 }
 
 /* --- switching -------------------------------------------------------------------------------- */

@@ -94,6 +94,7 @@ struct catalog_tenant {
   struct keyring keyring;
   struct quotas *quotas; /* what was said; NULL: nothing ever */
   struct meter *meter;   /* made with the tenant */
+  struct owned *owned;   /* control/registry/owned.h; NULL: nobody asked yet */
 };
 
 struct catalog {

@@ -67,12 +67,20 @@ void control_first_key(struct control *control, const struct event *key);
  * written. There may be none of these names. */
 void control_suspect(struct control *control, struct slice tenant, struct slice model,
                      uint32_t version);
+/* After the ledger: the tenants that are or were, one after the other, from *at (0) on; false: no
+ * more. names (of: the struct): whether one of its versions has a file of that digest. done: no
+ * more of that is asked. */
+struct control_stock {
+  struct slice name;
+  struct meter *meter;
+  struct catalog_tenant *tenant;
+};
+bool control_stock_at(struct control *control, uint32_t *at, struct control_stock *of);
+bool control_stock_names(void *of, const struct digest *digest);
+void control_stock_done(struct control_stock *of);
 /* After the ledger: the next release from *at on that runs (names and number in *of), and each look
  * that the journal has of it, in order. What cannot be read ends that release's replay, not the
  * start. */
-/* The tenants that are or were, one after the other, from *at (0) on; false: no more. */
-bool control_meter_at(const struct control *control, uint32_t *at, struct slice *tenant,
-                      struct meter **meter);
 bool control_release_at(const struct control *control, uint32_t *at, struct journal_row *of);
 CHECKED enum code control_look(void *control, const struct journal_row *row, struct err *err);
 /* A message that somebody is owed from before; only before control_main. */

@@ -6,8 +6,9 @@
  * an empty one takes all back. Rates and levels are the loops' to hold (serve/quota); what there is
  * in stock is held here, in the same step that adds to it, so nothing can slip in between.
  * Stored bytes are the sum over versions of their files: two versions that share a file pay for it
- * twice, as whoever removes one of them expects. Limits that shrink below what there is take
- * nothing away; nothing more comes.
+ * twice, as whoever removes one of them expects. What a removal leaves on the disk pends until it
+ * is gone (control/registry/owned.h). Limits that shrink below what there is take nothing away;
+ * nothing more comes.
  * SPDX-License-Identifier: MIT */
 #ifndef CONTROL_QUOTA_H
 #define CONTROL_QUOTA_H

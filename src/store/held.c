@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "store/artifact.h"
 #include "store/object_int.h"
 
 enum { HALF = TENANT_FOLDER_LEN, MARK_MAX = 2 + SHA256_HEX_LEN + 1 + 20 + 1 };
@@ -175,20 +176,37 @@ enum code held_key(const struct datadir *dir, struct slice tenant, struct slice 
   return code;
 }
 
-enum code held_find(const struct datadir *dir, struct slice tenant, const struct digest *digest,
-                    uint64_t *bytes, struct err *err)
+/* The mark of possession: is it there? `touch`: and young again. */
+static enum code mark_find(const struct datadir *dir, struct slice tenant,
+                           const struct digest *digest, bool touch, struct err *err)
 {
+  struct stat st;
   char hex[SHA256_HEX_LEN + 1];
   digest_hex(digest, hex);
   int fd = tenant_folder_open(dir->held_fd, tenant, false), rc = -1, error = errno;
   if (fd >= 0) {
-    rc = utimensat(fd, hex, NULL, AT_SYMLINK_NOFOLLOW);
+    rc = touch ? utimensat(fd, hex, NULL, AT_SYMLINK_NOFOLLOW)
+               : fstatat(fd, hex, &st, AT_SYMLINK_NOFOLLOW);
     error = errno;
     close(fd);
   }
-  if (rc == 0) return object_touch(dir, digest, bytes, err);
+  if (rc == 0) return OK;
   if (error == ENOENT) return fail(err, E_NOT_FOUND, "there is no object %.12s...", hex);
   return mark_fail(err, error);
+}
+
+enum code held_find(const struct datadir *dir, struct slice tenant, const struct digest *digest,
+                    uint64_t *bytes, struct err *err)
+{
+  if (mark_find(dir, tenant, digest, true, err)) return err->code;
+  return object_touch(dir, digest, bytes, err);
+}
+
+enum code held_look(const struct datadir *dir, struct slice tenant, const struct digest *digest,
+                    uint64_t *bytes, struct err *err)
+{
+  if (mark_find(dir, tenant, digest, false, err)) return err->code;
+  return artifact_size(dir, digest, bytes, err);
 }
 
 /* --- all marks of a tenant -------------------------------------------------------------------- */
@@ -200,14 +218,64 @@ static DIR *folder_list(int fd)
   return list;
 }
 
-void held_count(const struct datadir *dir, struct slice tenant, struct meter *meter)
+/* As old as that, so that a collection which began before does not take it. */
+static bool wait_made_old(int fd, const char *name, int64_t since_ms)
+{
+  const struct timespec at = {since_ms / 1000, since_ms % 1000 * 1000000};
+  int file = openat(fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (file < 0) return false;
+  (void)futimens(file, (const struct timespec[2]){at, at}); /* else it stays a while longer */
+  close(file);
+  return true;
+}
+
+void held_freed(const struct datadir *dir, struct slice tenant, const struct digest *digest,
+                uint64_t bytes, int64_t since_ms, struct meter *meter)
+{
+  char name[MARK_MAX];
+  int fd = tenant_folder_open(dir->held_fd, tenant, true);
+  wait_name(digest, bytes, name);
+  bool made = fd >= 0 && wait_made_old(fd, name, since_ms);
+  if (!made && meter) meter_pending_give(meter, bytes); /* counted already, or not to be counted */
+  if (fd >= 0) close(fd);
+}
+
+/* A mark of possession without one that says that its bytes wait, though no version names them. */
+static void possessed_count(const struct datadir *dir, int fd, const struct digest *digest,
+                            struct meter *meter)
+{
+  struct err err;
+  struct stat st;
+  uint64_t bytes;
+  char name[MARK_MAX];
+  if (artifact_size(dir, digest, &bytes, &err)) return;
+  wait_name(digest, bytes, name);
+  if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0) return; /* it is counted by that */
+  if (wait_made_old(fd, name, 0)) meter_pending_add(meter, bytes);
+}
+
+static bool digest_of(struct slice hex, struct digest *digest)
+{
+  return hex.len >= SHA256_HEX_LEN && digest_from_hex(slice_of(hex.at, SHA256_HEX_LEN), digest);
+}
+
+void held_count(const struct datadir *dir, struct slice tenant, struct meter *meter,
+                bool (*is_named)(void *of, const struct digest *digest), void *of)
 {
   struct stat st;
+  struct digest digest;
   uint64_t bytes;
   DIR *list = folder_list(tenant_folder_open(dir->held_fd, tenant, false));
   for (const struct dirent *entry; list && (entry = readdir(list));) {
-    if (wait_read(entry->d_name, &bytes)) meter_pending_add(meter, bytes);
-    if (strncmp(entry->d_name, "k-", 2) == 0) (void)meter_key_add(meter, UINT32_MAX);
+    struct slice name = slice_str(entry->d_name);
+    if (slice_starts(name, SLICE("k-"))) {
+      (void)meter_key_add(meter, UINT32_MAX);
+    } else if (wait_read(entry->d_name, &bytes)) {
+      bool named = digest_of(slice_from(name, 2), &digest) && is_named(of, &digest);
+      if (!named || unlinkat(dirfd(list), entry->d_name, 0) != 0) meter_pending_add(meter, bytes);
+    } else if (name.len == SHA256_HEX_LEN && digest_of(name, &digest) && !is_named(of, &digest)) {
+      possessed_count(dir, dirfd(list), &digest, meter);
+    }
   }
   if (list) closedir(list);
   list = folder_list(tenant_folder_open(dir->uploads_fd, tenant, false));
@@ -218,20 +286,36 @@ void held_count(const struct datadir *dir, struct slice tenant, struct meter *me
   if (list) closedir(list);
 }
 
+static bool is_old(int fd, const char *name, int64_t since_ms)
+{
+  struct stat st;
+  return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && file_ms(&st) < since_ms;
+}
+
+/* Whether the tenant had the object in its hands since: it is there then, and its bytes count. */
+static bool is_possessed(int fd, const char *wait, int64_t since_ms)
+{
+  struct stat st;
+  char hex[SHA256_HEX_LEN + 1];
+  snprintf(hex, sizeof hex, "%.64s", wait + 2);
+  return fstatat(fd, hex, &st, AT_SYMLINK_NOFOLLOW) == 0 && file_ms(&st) >= since_ms;
+}
+
 uint64_t held_sweep(const struct datadir *dir, const char *folder, int64_t since_ms,
                     struct meter *meter)
 {
-  struct stat st;
-  uint64_t n = 0, bytes;
+  uint64_t n = 0, bytes = 0;
   DIR *list = folder_list(
       openat(dir->held_fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   for (const struct dirent *entry; list && (entry = readdir(list));) {
     const char *name = entry->d_name;
-    if (name[0] == '.' || fstatat(dirfd(list), name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-        file_ms(&st) >= since_ms || unlinkat(dirfd(list), name, 0) != 0)
+    bool waits = wait_read(name, &bytes);
+    if (name[0] == '.' || !is_old(dirfd(list), name, since_ms) ||
+        (waits && is_possessed(dirfd(list), name, since_ms)) ||
+        unlinkat(dirfd(list), name, 0) != 0)
       continue;
     n++;
-    if (meter && wait_read(name, &bytes)) meter_pending_give(meter, bytes);
+    if (meter && waits) meter_pending_give(meter, bytes);
     if (meter && strncmp(name, "k-", 2) == 0) meter_key_give(meter);
   }
   if (list) closedir(list);

@@ -8,10 +8,12 @@
  * has the same bytes shows nowhere: an upload of them costs the same, and without a mark the answer
  * is the one for bytes that nobody has. Marks go when they are older than uploads are kept; then
  * the file is uploaded again.
- * p-DIGEST-BYTES: these bytes count as waiting to be named by a version (world/meter.h, pending).
- * It is made once however often they come, and whoever takes it away gives them back: the version
- * that names them, or the janitor. So the count is what the marks say, and is made again from them
- * at a start.
+ * p-DIGEST-BYTES: these bytes count although no version names them (world/meter.h, pending): they
+ * came and wait for one, or the last version that named them was removed, and they lie here still.
+ * It is made once however often they come or go, and whoever takes it away gives them back: the
+ * version that names them, or the janitor, when the mark of possession is old, too, as the object
+ * itself is then. So the count is what the marks say, and is made again from them at a start; where
+ * a crash was faster than a mark, one is made then of what is possessed and named by nobody.
  * k-KEY, a symbolic link that leads nowhere: with which bytes an Idempotency-Key came (its text: 32
  * digits of their digest); the same key with other bytes is refused. One step makes it whole, and
  * one reads it. A tenant has at most HELD_KEYS_MAX of them, then a new key is refused until old
@@ -56,8 +58,19 @@ CHECKED enum code held_key(const struct datadir *dir, struct slice tenant, struc
 CHECKED enum code held_find(const struct datadir *dir, struct slice tenant,
                             const struct digest *digest, uint64_t *bytes, struct err *err);
 
-/* At a start, main: what waits, which keys there are, uploads that resume: into the meter. */
-void held_count(const struct datadir *dir, struct slice tenant, struct meter *meter);
+/* Whether it is there, and how large, as held_find, but nothing stays any longer for it. */
+CHECKED enum code held_look(const struct datadir *dir, struct slice tenant,
+                            const struct digest *digest, uint64_t *bytes, struct err *err);
+
+/* The janitor's: the last version that named them was removed, and their bytes were counted. The
+ * mark is as old as since_ms says, so that a collection under way leaves it and the next one takes
+ * it, unless the tenant had the object in its hands since. Not durable: see held_count. */
+void held_freed(const struct datadir *dir, struct slice tenant, const struct digest *digest,
+                uint64_t bytes, int64_t since_ms, struct meter *meter);
+/* At a start, main: what waits, which keys there are, uploads that resume: into the meter. is_named
+ * says whether a version of the tenant names an object. */
+void held_count(const struct datadir *dir, struct slice tenant, struct meter *meter,
+                bool (*is_named)(void *of, const struct digest *digest), void *of);
 /* The janitor's: marks of a tenant's folder that are older (Unix ms) go, and what they stood for is
  * given back to the meter (NULL: nobody counted). How many went. */
 uint64_t held_sweep(const struct datadir *dir, const char *folder, int64_t since_ms,

@@ -25,6 +25,7 @@
  *   LANE_OPEN, _CLOSE   control  lane own. ..._HOME     control's
  *   REFS                janitor  control   REFS_HOME    the janitor's; which objects versions need
  *   CHORE               desk     janitor   CHORE_HOME   the desk's; how stored files are kept
+ *   FREED               control  janitor   -            the janitor's; which files a removal left
  *   STOP                main     any       -            main's; finish and return
  *   DRAIN               main     loop,     DRAIN_HOME   main's; refuse new work, finish the rest
  *                                inspector              (the inspector: end what runs)
@@ -74,6 +75,7 @@ enum letter {
   LETTER_LANE_CLOSE, LETTER_LANE_CLOSE_HOME,
   LETTER_REFS, LETTER_REFS_HOME,
   LETTER_CHORE, LETTER_CHORE_HOME,
+  LETTER_FREED,
   LETTER_DRAIN, LETTER_DRAIN_HOME,
   LETTER_SETTINGS, LETTER_SETTINGS_HOME,
   LETTER_STOP,
@@ -362,6 +364,23 @@ struct letter_chore {
   struct chores chores; /* home */
   struct err err;
   void *desk_state;
+};
+
+struct freed_file {
+  struct digest digest;
+  uint64_t bytes;
+};
+
+/* One block, grabbed by control and ungrabbed by the janitor: it has no way home. */
+struct letter_freed {
+  struct mail mail;
+  struct slice tenant;
+  struct meter *meter;
+  /* No version of the tenant names these any more: they are counted as pending, and wait to be
+   * collected. named: one does again. */
+  bool named;
+  uint32_t n;
+  struct freed_file files[];
 };
 
 struct letter_snapshot { /* the catalog as of that event; of use to the next start alone */

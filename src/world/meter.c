@@ -146,7 +146,8 @@ enum code stock_check(const struct quotas *said, struct meter *meter, enum quota
        "%s '%.*s' may have %" PRIu64 " %s (%s) and has %" PRIu64
        "%s; with this it would be %" PRIu64 ": remove some first, or ask for more",
        scope, SLICE_ARG(whose), value, strcmp(row->unit, "bytes") ? row->unit : "bytes stored",
-       row->name, used, id == QUOTA_stored_bytes ? ", waiting uploads among them" : "",
+       row->name, used, id == QUOTA_stored_bytes ? ", waiting uploads and removed files among them"
+                                                      : "",
        used + more);
   return fail_limit(err, row->name, scope, whose, value, used, -1);
 }

@@ -1,9 +1,9 @@
 /* meter.h - what a tenant, or a model with limits of its own, is using now. Exception 2 of what
  * threads share (docs/THREADS.md): every loop adds and takes away, relaxed, and reads no other
  * memory by it.
- * Thread: loops write (desks and the janitor what is pending); any reads. Control makes one beside
- * its catalog, where it stays until the end: it outlives the worlds that lead to it, as `used_ms`
- * of a key does.
+ * Thread: loops write (desks, control and the janitor what is pending); any reads. Control makes one
+ * beside its catalog, where it stays until the end: it outlives the worlds that lead to it, as
+ * `used_ms` of a key does.
  * Layout: what an inference request touches is the first cache line, and no two meters share one.
  * The arithmetic is stat/rate.h, the steps serve/quota/meter.h.
  * SPDX-License-Identifier: MIT */
@@ -33,7 +33,7 @@ struct meter {
   _Alignas(METER_LINE) _Atomic uint64_t day[2];
   _Atomic uint32_t asks; /* control requests in flight */
   _Atomic int64_t told_us; /* when a refusal was last logged */
-  _Atomic uint64_t pending; /* bytes of uploads that no version names yet (store/held.h) */
+  _Atomic uint64_t pending; /* bytes of files here that no version names (store/held.h) */
   _Atomic uint32_t upload_keys; /* Idempotency-Keys of uploads that are remembered */
   _Atomic uint64_t refused[QUOTAS]; /* since the start */
 
@@ -65,9 +65,10 @@ struct allowance allowance_of(const struct quotas *quotas, enum quota_scope scop
  * (what is in stock). Rates: of the last second. */
 uint64_t meter_used(const struct meter *meter, enum quota_id id, int64_t now_us);
 
-/* Uploads that are on their way, or wait to be named by a version: what was added and not given
- * back. Whoever adds gives back once: when nothing came of it, when a version names it, when it is
- * swept. Made again from the files at a start. give: at most what is there. */
+/* Uploads that are on their way, or wait to be named by a version, and what removed versions left:
+ * what was added and not given back. Whoever adds gives back once: when nothing came of it, when a
+ * version names it, when it is swept. Made again from the files at a start. give: at most what is
+ * there. */
 uint64_t meter_pending(const struct meter *meter);
 void meter_pending_add(struct meter *meter, uint64_t bytes);
 void meter_pending_give(struct meter *meter, uint64_t bytes);

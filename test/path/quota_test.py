@@ -304,6 +304,124 @@ def bytes_count_once_and_are_given_back_once():
         expect_eq(acme.post("/api/v1/models/m/versions", files).status, 201)
 
 
+def version_of(who, model, size, mark, want=201):
+    """A version of its own bytes, so many; what is answered where it is refused."""
+    text = MODEL["model.json"] + b" " * (size - len(MODEL["model.json"]) - 1) + mark
+    sent = who.ask("PUT", "/api/v1/blobs", text)
+    if sent.status != 201:
+        return sent
+    reply = who.post("/api/v1/models/%s/versions" % model,
+                     {"files": [dict(sent.json(), name="model.json")]})
+    expect(reply.status in (want, 429), reply)
+    return reply
+
+
+def on_disk(d, name):
+    return sum(os.path.getsize(os.path.join(root, f)) for root, _, files
+               in os.walk(os.path.join(d.data, name)) for f in files)
+
+
+def collect(d, aged=True):
+    then = time.time() - 7200
+    for name in ("objects", "held"):
+        for root, _, files in os.walk(os.path.join(d.data, name)):
+            for f in files:
+                if aged:
+                    os.utime(os.path.join(root, f), (then, then), follow_symlinks=False)
+    expect_eq(As(d, operator(d)).post("/api/v1/storage/collect", {}).status, 200)
+
+
+@test
+def what_is_removed_counts_until_it_is_gone():
+    """push and remove in turn: no more on the disk than the quota says, over a restart, and room
+    again when it is gone"""
+    with Daemon("--keys-only", "--uploads-keep", "1h") as d:
+        acme, size = tenant(d, "acme"), 40000
+        stored, before = stored_used(acme), on_disk(d, "objects")
+        limit(d, "acme", stored_bytes=stored + 5 * size + size // 2)
+        made = 0
+        for i in range(9):
+            reply = version_of(acme, "loop", size, b"\t\n\r "[i % 4:i % 4 + 1] * (i // 4 + 1))
+            if reply.status == 429:
+                break
+            made += 1
+            expect_eq(stored_used(acme), stored + sum(size + k // 4 for k in range(made)))
+            expect_eq(acme.ask("DELETE", "/api/v1/models/loop/versions/%d" % made).status, 200)
+        expect_eq(made, 5)
+        refused(reply, "QUOTA_EXCEEDED", limit="stored_bytes")
+        expect_in("removed files among them", reply.json()["error"])
+        used = stored_used(acme)
+        expect_eq(on_disk(d, "objects") - before, used - stored)
+        # Bytes that lie here still cost nothing more to name; removed again, they count once.
+        for _ in range(3):
+            limit(d, "acme", stored_bytes=stored + 7 * size)
+            expect_eq(version_of(acme, "loop", size, b"\t").status, 201)
+            made += 1
+            expect_eq(stored_used(acme), used)
+            expect_eq(acme.ask("DELETE", "/api/v1/models/loop/versions/%d" % made).status, 200)
+            expect_eq(stored_used(acme), used)
+        limit(d, "acme", stored_bytes=stored + 5 * size + size // 2)
+        for _ in range(2):
+            d.stop()
+            d.start()
+            expect_eq(stored_used(acme), used)
+            refused(version_of(acme, "loop", size, b" \t"), "QUOTA_EXCEEDED")
+        d.kill()  # and one that was too fast for the janitor
+        d.start()
+        expect_eq(stored_used(acme), used)
+        collect(d, aged=False)
+        expect_eq(stored_used(acme), used)
+        collect(d)
+        expect_eq(stored_used(acme), stored)
+        expect_eq(on_disk(d, "objects"), before)
+        expect_eq(version_of(acme, "loop", size, b"\t").status, 201)
+
+
+@test
+def a_removal_gives_room_for_what_others_keep():
+    """equal bytes of another tenant: nobody sees them, and nobody pays for them twice"""
+    with Daemon("--keys-only", "--uploads-keep", "1h") as d:
+        acme, beta, size = tenant(d, "acme"), tenant(d, "beta"), 40000
+        stored = stored_used(acme)
+        for who in (acme, beta):
+            expect_eq(version_of(who, "same", size, b"\t").status, 201)
+            expect_eq(version_of(who, "twin", size, b"\t").status, 201)
+        expect_eq(acme.ask("DELETE", "/api/v1/models/twin").status, 200)
+        expect_eq(stored_used(acme), stored + size)  # the other version of it pays
+        expect_eq(acme.ask("DELETE", "/api/v1/models/same").status, 200)
+        expect_eq(stored_used(acme), stored + size)
+        expect_eq(stored_used(beta), stored + 2 * size)
+        collect(d)
+        expect_eq((stored_used(acme), stored_used(beta)), (stored, stored + 2 * size))
+        # An old one that goes counts until the collection after it, and no longer.
+        expect_eq(beta.ask("DELETE", "/api/v1/models/twin").status, 200)
+        expect_eq(beta.ask("DELETE", "/api/v1/models/same").status, 200)
+        expect_eq(stored_used(beta), stored + size)
+        collect(d)
+        expect_eq(stored_used(beta), stored)
+
+
+@test
+def who_only_looks_keeps_nothing():
+    """a plan does not make uploads stay; what does stay counts"""
+    with Daemon("--keys-only", "--uploads-keep", "1h") as d:
+        acme = tenant(d, "acme")
+        stored = stored_used(acme)
+        sha = models.upload(acme, b"x" * 5000)
+        then = time.time() - 7200
+        for root, _, files in os.walk(os.path.join(d.data, "held")):
+            for f in files:
+                os.utime(os.path.join(root, f), (then, then), follow_symlinks=False)
+        state = {"tenant": "acme", "models": {"p": {"files": [
+            {"name": "model.json", "sha256": sha, "bytes": 5000}]}}}
+        reply = acme.post("/api/v1/state/plan", state)
+        expect_eq((reply.status, reply.json()["uploads"]), (200, []), reply)
+        expect_eq(acme.post("/api/v1/models/p/versions",
+                            {"files": [{"name": "a/b", "sha256": sha}]}).status, 400)
+        collect(d, aged=False)
+        expect_eq(stored_used(acme), stored)
+
+
 @test
 def bytes_that_are_not_those_that_were_said_count_all_the_same():
     with Daemon("--keys-only") as d:

@@ -82,6 +82,22 @@ TEST(bytes_are_named_by_who_had_them)
   end();
 }
 
+static const struct digest *named; /* NULL: no version names anything */
+
+static bool is_named(void *of, const struct digest *digest)
+{
+  EXPECT(of == &named);
+  return named && memcmp(named, digest, sizeof *digest) == 0;
+}
+
+/* As a start does it. */
+static uint64_t counted(struct slice tenant)
+{
+  struct meter meter = {0};
+  held_count(&dir, tenant, &meter, is_named, &named);
+  return meter_pending(&meter);
+}
+
 /* As a desk does it: counted while it comes, then one mark. */
 static void put(struct meter *meter, const struct digest *digest, uint64_t bytes)
 {
@@ -91,7 +107,7 @@ static void put(struct meter *meter, const struct digest *digest, uint64_t bytes
 
 TEST(bytes_that_wait_are_counted_once_and_given_back_once)
 {
-  struct meter meter = {0}, again = {0};
+  struct meter meter = {0};
   begin();
   struct digest one = object("one"), two = object("two!");
   put(&meter, &one, 3);
@@ -99,8 +115,7 @@ TEST(bytes_that_wait_are_counted_once_and_given_back_once)
   put(&meter, &one, 3); /* the same bytes once more */
   EXPECT_INT(meter_pending(&meter), 7);
   EXPECT(held_waits(&dir, ann, &one, 3) && !held_waits(&dir, bob, &one, 3));
-  held_count(&dir, ann, &again); /* a start */
-  EXPECT_INT(meter_pending(&again), 7);
+  EXPECT_INT(counted(ann), 7);
   held_named(&dir, ann, &one, 3, &meter);
   held_named(&dir, ann, &one, 3, &meter); /* a second version of the same bytes */
   EXPECT_INT(meter_pending(&meter), 4);
@@ -128,7 +143,7 @@ TEST(what_is_swept_is_given_back)
   EXPECT_INT(parcel_add(parcel, SLICE("hello"), &err), OK);
   parcel_close(parcel);
   meter_pending_add(&meter, 5);
-  held_count(&dir, ann, &whose);
+  held_count(&dir, ann, &whose, is_named, &named);
   EXPECT(meter_pending(&whose) == 8 && whose.upload_keys == 1);
   const struct ref_meter meters[] = {{ann, &meter}};
   collect_begin(&collect, &dir, grab_zero(1, sizeof(struct digest)), 0, 1000);
@@ -139,6 +154,109 @@ TEST(what_is_swept_is_given_back)
   EXPECT(collect.marks == 3 && collect.uploads == 1);
   EXPECT(!meter_is_owed(&meter));
   collect_end(&collect);
+  end();
+}
+
+/* Collects what is older than that; how many marks went. */
+static uint64_t sweep(struct meter *meter, int64_t since_ms)
+{
+  struct collect collect;
+  const struct ref_meter meters[] = {{ann, meter}};
+  collect_begin(&collect, &dir, grab_zero(1, sizeof(struct digest)), 0, since_ms);
+  collect_sweep(&collect, meters, 1);
+  uint64_t marks = collect.marks;
+  collect_end(&collect);
+  return marks;
+}
+
+static void mark_age(const struct digest *digest)
+{
+  char hex[SHA256_HEX_LEN + 1];
+  int fd = tenant_folder_open(dir.held_fd, ann, false);
+  digest_hex(digest, hex);
+  age(fd, hex);
+  close(fd);
+}
+
+TEST(what_was_removed_counts_until_its_object_may_go)
+{
+  struct meter meter = {0};
+  begin();
+  struct digest one = object("one");
+  put(&meter, &one, 3);
+  EXPECT_INT(held_add(&dir, ann, &one, SLICE_NONE, &meter, &err), OK);
+  held_named(&dir, ann, &one, 3, &meter);
+  EXPECT(meter_pending(&meter) == 0 && counted(ann) == 3); /* a start, and nothing names it */
+  held_named(&dir, ann, &one, 3, NULL);
+  named = &one;
+  EXPECT_INT(counted(ann), 0);
+  named = NULL;
+  meter_pending_add(&meter, 6); /* removed, two files of the same bytes */
+  held_freed(&dir, ann, &one, 3, 2000, &meter);
+  held_freed(&dir, ann, &one, 3, 2000, &meter);
+  EXPECT_INT(meter_pending(&meter), 3);
+  put(&meter, &one, 3); /* they come once more, and go */
+  EXPECT_INT(meter_pending(&meter), 3);
+  EXPECT_INT(sweep(&meter, 2000), 0);
+  EXPECT_INT(sweep(&meter, 1500000000000), 0); /* it was in somebody's hands just now */
+  EXPECT(meter_pending(&meter) == 3 && counted(ann) == 3);
+  mark_age(&one);
+  int fd = tenant_folder_open(dir.held_fd, ann, false);
+  char wait[3 + SHA256_HEX_LEN + 3] = "p-";
+  digest_hex(&one, wait + 2);
+  memcpy(wait + 2 + SHA256_HEX_LEN, "-3", 3);
+  age(fd, wait);
+  close(fd);
+  EXPECT_INT(sweep(&meter, 1500000000000), 2);
+  EXPECT(meter_pending(&meter) == 0 && counted(ann) == 0);
+  end();
+}
+
+TEST(who_looks_leaves_a_mark_as_old_as_it_was)
+{
+  uint64_t bytes = 0;
+  begin();
+  struct digest one = object("one"), two = object("two");
+  EXPECT_INT(held_add(&dir, ann, &one, SLICE_NONE, NULL, &err), OK);
+  EXPECT_INT(held_look(&dir, ann, &two, &bytes, &err), E_NOT_FOUND);
+  mark_age(&one);
+  EXPECT_INT(held_look(&dir, ann, &one, &bytes, &err), OK);
+  EXPECT_INT(bytes, 3);
+  struct meter meter = {0};
+  EXPECT_INT(sweep(&meter, 1500000000000), 1);
+  EXPECT_INT(held_look(&dir, ann, &one, &bytes, &err), E_NOT_FOUND);
+  end();
+}
+
+/* What is in a version's hands again before the mark of its removal is made. */
+TEST(a_janitor_marks_what_a_removal_left_and_takes_it_back)
+{
+  struct mailbox control;
+  struct post post = {.control = &control};
+  struct meter meter = {0};
+  struct janitor_opts opts = {.keep_us = 1000000, .collect_us = 60000000, .scrub_us = 60000000};
+  begin();
+  mailbox_init_bell(&control);
+  struct digest one = object("one");
+  struct janitor *janitor = janitor_new(&opts, &dir, &post);
+  for (int i = 0; i < 5; i++) {
+    struct letter_freed *letter = grab_zero(1, sizeof *letter + sizeof *letter->files);
+    letter->mail.kind = LETTER_FREED;
+    letter->tenant = ann;
+    letter->meter = &meter;
+    letter->named = i & 1;
+    letter->files[letter->n++] = (struct freed_file){one, 3};
+    if (!letter->named) meter_pending_add(&meter, 3);
+    mail_send(janitor_mailbox(janitor), &letter->mail);
+    if (i != 2) janitor_turn(janitor, 1000000, 1700000000000);
+    EXPECT_INT(meter_pending(&meter), i & 1 ? 0 : 3);
+    if (i == 4) EXPECT(held_waits(&dir, ann, &one, 3));
+  }
+  struct letter_freed *late = grab_zero(1, sizeof *late); /* after its last turn */
+  late->mail.kind = LETTER_FREED;
+  mail_send(janitor_mailbox(janitor), &late->mail);
+  janitor_free(janitor);
+  mailbox_deinit(&control);
   end();
 }
 

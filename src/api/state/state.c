@@ -77,7 +77,7 @@ static json_t *uploads_json(struct ask *ask, const struct declared *declared)
     for (uint32_t k = 0; k < want->n_files; k++) {
       struct err ignored;
       uint64_t bytes;
-      if (held_find(ask->desk->opts->datadir, declared->tenant, &want->files[k].digest, &bytes,
+      if (held_look(ask->desk->opts->datadir, declared->tenant, &want->files[k].digest, &bytes,
                     &ignored) != OK)
         json_array_append_new(list, json_digest(&want->files[k].digest));
     }

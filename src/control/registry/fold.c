@@ -7,6 +7,7 @@
 #include "control/catalog_int.h"
 #include "control/quota.h"
 #include "control/registry/card.h"
+#include "control/registry/owned.h"
 
 bool registry_event_is(enum event_kind kind)
 {
@@ -128,6 +129,7 @@ static void version_remove(struct catalog_model *model, struct catalog_version *
   model->n_live--;
   model->tenant->n_versions_live--;
   model->tenant->bytes_live -= version->bytes;
+  owned_take(model->tenant, version);
   for (uint32_t i = 0; i < model->n_backs; i++)
     if (model->backs[i] != version->number) model->backs[kept++] = model->backs[i];
   model->n_backs = kept;

@@ -26,7 +26,7 @@ struct snap {
                                                        "here")
 NOUN_SIZE(catalog_version, 240);
 NOUN_SIZE(catalog_model, 456);
-NOUN_SIZE(catalog_tenant, 216);
+NOUN_SIZE(catalog_tenant, 224);
 NOUN_SIZE(catalog_alias, 56);
 NOUN_SIZE(once_key, 120);
 NOUN_SIZE(catalog_release, 992);

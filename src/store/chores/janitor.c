@@ -83,6 +83,10 @@ void janitor_free(struct janitor *janitor)
   refs_reset(&janitor->refs);
   refs_reset(&janitor->telling.refs);
   scrub_free(janitor->scrub);
+  for (struct mail *mail = mailbox_take(&janitor->box), *next; mail; mail = next) {
+    next = mail->next;
+    if (mail->kind == LETTER_FREED) ungrab(LETTER_OF(mail, struct letter_freed));
+  }
   mailbox_deinit(&janitor->box);
   ungrab(janitor->rotten);
   ungrab(janitor);
@@ -374,9 +378,25 @@ static void chore_take(struct janitor *janitor, struct letter_chore *letter)
   chore_home(janitor, letter);
 }
 
+/* What a removal left, or what is named again before its mark was made. */
+static void freed_take(const struct janitor *janitor, struct letter_freed *letter)
+{
+  int64_t since_ms = janitor->wall_ms - janitor->opts.keep_us / 1000;
+  for (uint32_t i = 0; i < letter->n; i++) {
+    const struct freed_file *file = &letter->files[i];
+    if (letter->named)
+      held_named(janitor->dir, letter->tenant, &file->digest, file->bytes, letter->meter);
+    else
+      held_freed(janitor->dir, letter->tenant, &file->digest, file->bytes, since_ms,
+                 letter->meter);
+  }
+  ungrab(letter);
+}
+
 static void letter_take(struct janitor *janitor, struct mail *mail)
 {
   switch (mail->kind) {
+    case LETTER_FREED: freed_take(janitor, LETTER_OF(mail, struct letter_freed)); break;
     case LETTER_CHORE: chore_take(janitor, LETTER_OF(mail, struct letter_chore)); break;
     case LETTER_REFS_HOME: refs_home(janitor, LETTER_OF(mail, struct letter_refs)); break;
     case LETTER_COMMAND_HOME: told_home(janitor, LETTER_OF(mail, struct letter_command)); break;
@@ -420,7 +440,7 @@ static int64_t turn(struct janitor *janitor, struct mail *mail, int64_t now_us, 
   janitor->wall_ms = wall_ms;
   if (janitor->collect_us < 0) begin(janitor);
   for (struct mail *next; mail; mail = next) {
-    next = mail->next;
+    next = mail->next; /* one that is freed is gone */
     letter_take(janitor, mail);
   }
   return janitor->stopping ? now_us : step(janitor);
