@@ -1,7 +1,7 @@
 /* meter.h - what a tenant, or a model with limits of its own, is using now. Exception 2 of what
  * threads share (docs/THREADS.md): every loop adds and takes away, relaxed, and reads no other
  * memory by it.
- * Thread: loops write (desks, control and the janitor what is pending); any reads. Control makes one
+ * Thread: loops write (desks, control, the janitor what is pending); any reads. Control makes one
  * beside its catalog, where it stays until the end: it outlives the worlds that lead to it, as
  * `used_ms` of a key does.
  * Layout: what an inference request touches is the first cache line, and no two meters share one.
