@@ -1,0 +1,257 @@
+"""kinds.py - the servers that are compared: how each is installed, started and what it is asked.
+
+Each stands under build/peers, with pinned versions: python/NAME.txt for a virtual environment,
+rust/Cargo.toml, node/package-lock.json. A kind that cannot be installed says why and is left out.
+SPDX-License-Identifier: MIT
+"""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.join(ROOT, "build", "peers")
+ORT = os.path.join(ROOT, "build", "deps", "onnxruntime", "onnxruntime", "capi",
+                   "libonnxruntime.so.1.28.0")
+sys.path[:0] = [os.path.join(ROOT, "test", "lib"), os.path.join(ROOT, "bench", "models")]
+import make_models
+from models import serve
+from slipway import Conn, Daemon, Failed, free_port, wait_for
+
+CORES = sorted(os.sched_getaffinity(0))
+SERVER, CLIENT = CORES[0], CORES[-1]
+ROWS = {"small": (16, 4), "big": (256, 16)}  # numbers in a row in, out
+
+
+def model_file(model):
+    if model == "small":
+        return os.path.join(ROOT, "bench", "models", "mlp.onnx")
+    path = os.path.join(BUILD, "big.onnx")
+    if not os.path.exists(path):
+        os.makedirs(BUILD, exist_ok=True)
+        with open(path, "wb") as f:
+            f.write(make_models.mlp([256, 1024, 1024, 1024, 16]))
+    return path
+
+
+def run(log, *command, **more):
+    """A step of an installation; what it prints goes to build/peers/LOG.log."""
+    path = os.path.join(BUILD, log + ".log")
+    with open(path, "ab") as f:
+        if subprocess.run(command, stdout=f, stderr=f, stdin=subprocess.DEVNULL,
+                          timeout=900, **more).returncode:
+            raise Failed("%s failed: build/peers/%s.log" % (" ".join(command[:3]), log))
+
+
+def same(a, b):
+    with open(a, "rb") as x:
+        if not os.path.exists(b):
+            return False
+        with open(b, "rb") as y:
+            return x.read() == y.read()
+
+
+def favour(pid):
+    """Puts a new session before all else that runs here, where we may: the machine is shared."""
+    try:
+        with open("/proc/%d/autogroup" % pid, "w") as f:
+            f.write("-19")
+    except OSError:
+        pass
+
+
+class Kind:
+    """One server. bar: how many times its rate slipway's must be, on the small model; big: on the
+    big one; one: how much more time one connection may take, as a ratio."""
+    path = "/v2/models/mlp/infer"
+
+    def __init__(self, name, label, bar=None, big=None, latency=None):
+        self.name, self.label, self.bar, self.big, self.latency = name, label, bar, big, latency
+        self.proc, self.err = {}, None
+        self.port = {}
+
+    def install(self):
+        pass
+
+    def command(self, port, model):
+        raise NotImplementedError
+
+    def env(self):
+        return {}
+
+    def start(self, model):
+        port = self.port[model] = free_port()
+        folder = os.path.join(BUILD, "run", self.name + "-" + model)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        self.err = os.path.join(folder, "log")
+        with open(self.err, "wb") as log:
+            proc = subprocess.Popen(["taskset", "-c", str(SERVER), *self.command(port, model)],
+                                    stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder,
+                                    env=dict(os.environ, **self.env()), start_new_session=True)
+        self.proc[model] = proc
+        favour(proc.pid)
+
+    def ready(self, model, body, seconds=60):
+        """The first good answer, as JSON."""
+        def ask():
+            if self.proc[model].poll() is not None:
+                with open(self.err, errors="replace") as f:
+                    raise Failed("it ended: " + f.read().strip()[-400:])
+            try:
+                with Conn("127.0.0.1", self.port[model], 5) as conn:
+                    reply = conn.ask("POST", self.path, body, {"content-type": "application/json"})
+                return reply if reply and reply.status == 200 else None
+            except (OSError, Failed):
+                return None
+        return wait_for(ask, seconds, self.name).json()
+
+    def url(self, model):
+        return "http://127.0.0.1:%d%s" % (self.port[model], self.path)
+
+    def headers(self):
+        return {"content-type": "application/json"}
+
+    def signal(self, model, number):
+        try:
+            os.killpg(self.proc[model].pid, number)
+        except OSError:
+            pass
+
+    def sleep(self, model):
+        self.signal(model, signal.SIGSTOP)
+
+    def wake(self, model):
+        self.signal(model, signal.SIGCONT)
+
+    def stop(self):
+        for model, proc in self.proc.items():
+            self.wake(model)
+            self.signal(model, signal.SIGTERM)
+            try:
+                proc.wait(5)
+            except subprocess.TimeoutExpired:
+                pass
+            self.signal(model, signal.SIGKILL)
+            proc.wait()
+        self.proc = {}
+
+    def cpu_ns(self, model):
+        """Time on a core of all processes of the group."""
+        total, group = 0, self.proc[model].pid
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
+            try:
+                if os.getpgid(int(entry)) != group:
+                    continue
+                for task in os.listdir("/proc/%s/task" % entry):
+                    with open("/proc/%s/task/%s/schedstat" % (entry, task)) as f:
+                        total += int(f.read().split()[0])
+            except OSError:
+                pass
+        return total
+
+
+class Slipway(Kind):
+    def start(self, model):
+        daemon = Daemon("--loops", "1", "--workers", "1", "--log-level", "warn",
+                             wrap=["setsid", "taskset", "-c", str(SERVER)], seconds=30)
+        daemon.start()
+        self.proc[model], self.port[model] = daemon.proc, daemon.port
+        self.err = daemon.err.name
+        favour(daemon.proc.pid)
+        with open(model_file(model), "rb") as f:
+            serve(daemon, "mlp", {"model.onnx": f.read()})
+
+
+class Minimal(Kind):
+    def install(self):
+        binary, source = os.path.join(BUILD, "minimal"), os.path.join(HERE, "minimal.c")
+        library = os.path.join(ROOT, "build", "release", "libslipway.a")
+        run(self.name, "gcc", "-std=c17", "-O2", "-D_GNU_SOURCE", "-I" + os.path.join(ROOT, "src"),
+            "-I/usr/share/include/llhttp", source, library, "-o", binary, "-lpthread", "-ldl",
+            "-lm", "-lstdc++")
+
+    def command(self, port, model):
+        return [os.path.join(BUILD, "minimal"), str(port), model_file(model),
+                *map(str, ROWS[model]), ORT]
+
+
+class Rust(Kind):
+    def install(self):
+        if not shutil.which("cargo"):
+            raise Failed("there is no cargo here")
+        folder = os.path.join(BUILD, "rust")
+        shutil.copytree(os.path.join(HERE, "rust"), folder, dirs_exist_ok=True)
+        run(self.name, "cargo", "build", "--release", "--manifest-path",
+            os.path.join(folder, "Cargo.toml"), "--target-dir", folder)
+
+    def env(self):
+        return {"ORT_DYLIB_PATH": ORT}
+
+    def command(self, port, model):
+        return [os.path.join(BUILD, "rust", "release", "peer"), str(port), model_file(model),
+                *map(str, ROWS[model])]
+
+
+class Node(Kind):
+    def install(self):
+        if not shutil.which("npm"):
+            raise Failed("there is no npm here")
+        lock = os.path.join(HERE, "node", "package-lock.json")
+        if same(lock, os.path.join(BUILD, "node", "ready")):
+            return
+        os.makedirs(os.path.join(BUILD, "node"), exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(os.path.join(HERE, "node", name), os.path.join(BUILD, "node"))
+        run(self.name, "npm", "--prefix", os.path.join(BUILD, "node"), "ci", "--no-audit",
+            "--no-fund", "--ignore-scripts")
+        shutil.copy(lock, os.path.join(BUILD, "node", "ready"))
+
+    def env(self):
+        return {"NODE_PATH": os.path.join(BUILD, "node", "node_modules")}
+
+    def command(self, port, model):
+        return ["node", os.path.join(HERE, "node", "server.js"), str(port), model_file(model),
+                *map(str, ROWS[model])]
+
+
+class Python(Kind):
+    """python/NAME_peer.py in an environment of python/NAME.txt; set: more environment."""
+    def __init__(self, name, label, bar=None, big=None, latency=None, of=None, **setting):
+        super().__init__(name, label, bar, big, latency)
+        self.of, self.setting = of or name, setting
+
+    def install(self):
+        wanted = os.path.join(HERE, "python", self.of + ".txt")
+        folder = os.path.join(BUILD, self.of)
+        if same(wanted, os.path.join(folder, "ready")):
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        run(self.of, sys.executable, "-m", "venv", folder)
+        run(self.of, os.path.join(folder, "bin", "pip"), "install", "--disable-pip-version-check",
+            "--no-deps", "-r", wanted)
+        shutil.copy(wanted, os.path.join(folder, "ready"))
+
+    def env(self):
+        return {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", **self.setting}
+
+    def command(self, port, model):
+        return [os.path.join(BUILD, self.of, "bin", "python"),
+                os.path.join(HERE, "python", self.of + "_peer.py"), str(port), model_file(model),
+                *map(str, ROWS[model])]
+
+
+KINDS = [
+    Slipway("slipway", "slipway"),
+    Minimal("minimal", "minimal C, no features", bar=0.8),
+    Rust("rust", "Rust: axum, ort", bar=1.15, big=2.5, latency=1.1),
+    Node("node", "Node: http, onnxruntime-node", bar=2.5),
+    Python("mosec", "mosec, no batching"),
+    Python("mosec-batch", "mosec, batching", bar=1.5, big=1.5, of="mosec", BATCH="32",
+           WAIT_MS="3"),
+    Python("fastapi", "FastAPI, uvicorn", bar=10),
+]

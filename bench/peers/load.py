@@ -1,0 +1,63 @@
+"""load.py - asks one server: as fast as connections allow (wrk), or at a rate that does not wait.
+SPDX-License-Identifier: MIT
+"""
+import json
+import os
+import re
+import subprocess
+import tempfile
+
+from kinds import CLIENT, ROWS, Failed, favour
+
+
+def body_of(model):
+    """One row, the same for all."""
+    n = ROWS[model][0]
+    data = [round(((i * 37) % 101) / 50 - 1, 3) for i in range(n)]
+    return json.dumps({"inputs": [{"name": "x", "shape": [1, n], "datatype": "FP32",
+                                   "data": data}]}).encode()
+
+
+class Script:
+    """A wrk script that posts one body."""
+    def __init__(self, body, headers):
+        self.dir = tempfile.TemporaryDirectory(prefix="slipway-wrk-")
+        self.path = os.path.join(self.dir.name, "post.lua")
+        with open(os.path.join(self.dir.name, "body"), "wb") as f:
+            f.write(body)
+        lines = ['wrk.method = "POST"', 'local f = io.open("%s/body", "rb")' % self.dir.name,
+                 "wrk.body = f:read('*a')", "f:close()"]
+        lines += ['wrk.headers["%s"] = "%s"' % pair for pair in headers.items()]
+        with open(self.path, "w") as f:
+            f.write("\n".join(lines) + "\n")
+
+
+def time_us(text):
+    number, unit = re.match(r"([\d.]+)(us|ms|s)", text).groups()
+    return float(number) * {"us": 1, "ms": 1e3, "s": 1e6}[unit]
+
+
+def pinned(*command):
+    """The output of a generator on the client's core."""
+    proc = subprocess.Popen(["taskset", "-c", str(CLIENT), *command], stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    favour(proc.pid)
+    out = proc.communicate(timeout=120)[0]
+    if proc.returncode:
+        raise Failed("%s: %s" % (command[0], out[-400:]))
+    return out
+
+
+def flat_out(kind, model, connections, seconds):
+    """rate: requests/s; p50, p99: us; cpu: us of the server's core a request."""
+    script = Script(body_of(model), kind.headers())
+    before = kind.cpu_ns(model)
+    out = pinned("wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds, "--latency", "--timeout",
+                 "20s", "-s", script.path, kind.url(model))
+    used = kind.cpu_ns(model) - before
+    if re.search(r"Non-2xx|Socket errors", out):
+        raise Failed("%s: %s" % (kind.name, out[-300:]))
+    quantile = {q: time_us(v) for q, v in re.findall(r"^\s+(50|99)%\s+(\S+)", out, re.M)}
+    return {"rate": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
+            "p50": quantile["50"], "p99": quantile["99"],
+            "cpu": used / 1000 / int(re.search(r"(\d+) requests in", out).group(1))}
