@@ -120,6 +120,12 @@ static double memory_bytes(const struct series *s)
   return s->version && s->version->state == VERSION_READY ? (double)s->version->memory_bytes : 0;
 }
 
+static double breaker(const struct series *s)
+{
+  if (!s->version || s->version->breaker == BREAKER_CLOSED) return 0;
+  return s->version->breaker == BREAKER_OPEN ? 2 : 1;
+}
+
 static double serves(const struct series *s)
 {
   return s->model && s->model->stable == s->version ? 1 : 0;
@@ -143,6 +149,8 @@ static const struct {
     {"nv_cache_hit_duration_per_model", "counter", "time of cache hits, us", hit_us},
     {"nv_cache_miss_duration_per_model", "counter", "time of look-ups and inserts, us", miss_us},
     {"slipway_model_memory_bytes", "gauge", "measured memory of the loaded model", memory_bytes},
+    {"slipway_breaker_state", "gauge", "of the circuit breaker: 0 closed, 1 half open, 2 open",
+     breaker},
     {"slipway_model_serves", "gauge", "1 where this version answers", serves},
 };
 

@@ -4,6 +4,7 @@
 #include "api/handlers_int.h"
 #include "api/process_int.h"
 #include "api/render_int.h"
+#include "base/clock.h"
 
 /* Exactly what works: a name here is a promise (section 1 of the wire contract). */
 static const char *const extensions[] = {
@@ -48,6 +49,25 @@ static json_t *split_json(const struct model *model)
                    split->shadow ? (double)split->shadow_weight / WEIGHT_WHOLE : 0.0);
 }
 
+/* Versions that fail so often that they get no calls, or a few to try them by; NULL: there are
+ * none. */
+static json_t *breakers_json(const struct model *model)
+{
+  json_t *list = NULL;
+  for (uint32_t i = 0; i < model->n_versions; i++) {
+    const struct version *version = model_version_at(model, i);
+    if (version->state != VERSION_READY || version->breaker == BREAKER_CLOSED) continue;
+    bool open = version->breaker == BREAKER_OPEN;
+    int64_t left_us = version->breaker_until_us - clock_us();
+    json_t *item = json_pack("{si,ss,so}", "version", (int)version->number, "state",
+                             open ? "open" : "half_open", "tried_in_ms",
+                             open ? json_integer(left_us > 0 ? left_us / 1000 : 0) : json_null());
+    if (!list) list = json_array();
+    json_array_append_new(list, item);
+  }
+  return list;
+}
+
 /* model_json and what its versions have answered; percentiles are those of the one that serves. */
 static json_t *model_status_json(const struct model *model, const struct stats *stats)
 {
@@ -60,6 +80,8 @@ static json_t *model_status_json(const struct model *model, const struct stats *
   }
   json_object_set_new(tree, "requests", json_u64(requests));
   json_object_set_new(tree, "failures", json_u64(failures));
+  json_t *breakers = breakers_json(model);
+  if (breakers) json_object_set_new(tree, "breakers", breakers);
   json_t *split = split_json(model);
   if (split) json_object_set_new(tree, "release", split);
   if (!model->stable) return tree;

@@ -30,8 +30,13 @@ static void note_add(struct table *table, const json_t *model)
   const json_t *refused = json_object_get(model, "refused");
   const json_t *loading = json_object_get(model, "loading");
   const json_t *release = json_object_get(model, "release");
+  const json_t *breaker = json_array_get(json_object_get(model, "breakers"), 0);
   int rc;
-  if (release && !picture_is_over(release, &rc))
+  if (breaker)
+    table_add(table, "version %llu fails: its circuit breaker is %s",
+              (unsigned long long)get_u64(breaker, "version"),
+              strcmp(get_str(breaker, "state"), "open") == 0 ? "open" : "half open");
+  else if (release && !picture_is_over(release, &rc))
     table_add(table, "release %llu of version %llu, step %llu, %.4g %%%s",
               (unsigned long long)get_u64(release, "release"),
               (unsigned long long)get_u64(release, "version"),

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/control_int.h"
+#include "control/guard/trips.h"
 #include "control/registry/quarantine.h"
 #include "control/registry/refs.h"
 #include "control/slot.h"
@@ -21,6 +22,7 @@ static void placed_moved(void *arg, struct placed *placed)
 {
   struct control *control = arg;
   publish_touch(&control->publish, placed->model, placed->number);
+  trips_forget(control, placed);
   if (placed->state == PLACED_READY) placed->came_ms = control->wall_ms;
 }
 
@@ -58,6 +60,10 @@ struct control *control_new(const struct control_opts *opts, const struct post *
   publish_init(&control->publish, post, &control->place, &control->runs, o->hash_key);
   pulse_init(&control->pulse, post, &control->runs.round);
   list_init(&control->changes);
+  list_init(&control->trips);
+  uint64_t seed;
+  memcpy(&seed, o->hash_key, sizeof seed);
+  rand_seed(&control->chance, seed);
   return control;
 }
 
@@ -134,6 +140,7 @@ static void tally_home(struct control *control, struct letter_tally *letter)
   uint64_t done = pulse->done, closed = pulse->closed;
   predictions_send(control, letter->tally);
   if (letter->tally) quarantine_look(control, letter->tally);
+  if (letter->tally) trips_look(control, letter->tally);
   pulse_tally_home(pulse, letter, control->now_us);
   if (pulse->done != done) predictions_handed(control, pulse->done_us);
   if (pulse->closed != closed) round_over(control);
@@ -379,6 +386,7 @@ static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, 
     switch_placed(control, placed);
     run_placed(control, placed);
   }
+  int64_t half_open_us = trips_turn(control);
   world_out(control);
   bool told = true;
   if (!control->unshown) {
@@ -403,6 +411,7 @@ static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, 
   if (!told && !control->unshown) return now_us;
   int64_t next = pulse->began_us + (pulse->begun == pulse->closed ? pulse_us : pulse_us * 3 / 2);
   if (control->pulsed_us + pulse_us < next) next = control->pulsed_us + pulse_us;
+  if (half_open_us < next) next = half_open_us;
   int64_t due = world_due(control);
   return control->unshown && due > now_us && due < next ? due : next;
 }

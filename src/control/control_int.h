@@ -15,6 +15,7 @@
 #ifndef CONTROL_CONTROL_INT_H
 #define CONTROL_CONTROL_INT_H
 
+#include "base/rand.h"
 #include "control/change.h"
 #include "control/command.h"
 #include "control/control.h"
@@ -33,6 +34,9 @@ struct control {
   struct pulse pulse;
   struct runs runs;
   struct link changes;
+  struct link trips; /* breakers that are not closed */
+  uint64_t n_trips;  /* openings ever */
+  struct rand chance;
   const struct event *first_key; /* NULL: none is to be added */
   struct mail *owed;             /* LETTER_NOTIFY of the process before, until the first turn */
   struct ahead ahead[NOTES_AHEAD_MAX];

@@ -49,6 +49,9 @@ static void version_ready(struct version *version, const struct placed *placed)
   version->seats = placed->seats;
   version->n_seats = placed->n_seats;
   version->resident = placed->resident;
+  version->breaker = placed->trip.breaker.state;
+  version->breaker_until_us = placed->trip.breaker.until_us;
+  version->trip = placed->trip.number;
 }
 
 static void version_rests(struct version *version, const struct placed *placed)

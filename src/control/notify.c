@@ -98,7 +98,8 @@ static void body_write(struct buf *to, const struct notice *notice, struct slice
 {
   char at[25];
   clock_text(wall_ms, at);
-  buf_print(to, "{\"type\":\"release.%s\",\"timestamp\":\"%s\",\"text\":", notice->state, at);
+  buf_print(to, "{\"type\":\"%s.%s\",\"timestamp\":\"%s\",\"text\":",
+            notice->about ? notice->about : "release", notice->state, at);
   text_write(to, notice);
   buf_add(to, SLICE(",\"data\":"));
   data_write(to, notice);

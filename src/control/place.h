@@ -18,6 +18,7 @@
 
 #include "base/list.h"
 #include "control/catalog.h"
+#include "control/guard/breaker.h"
 #include "world/letters.h"
 
 enum placed_state {
@@ -32,6 +33,13 @@ enum placed_state {
 };
 
 enum rest { REST_NOT, REST_RESTS, REST_WAKES };
+
+/* Its breaker, and which of all openings this is (control/guard/trips.h). */
+struct trip {
+  struct link link; /* control->trips, unless it is closed */
+  struct breaker breaker;
+  uint64_t number;
+};
 
 /* One version and what there is of it in memory. Made when it is first wanted; its slot in the
  * tallies stays its own until nobody has wanted it for long (control/slot.h). */
@@ -48,6 +56,7 @@ struct placed {
   enum rest rest;      /* of one that serves */
   uint32_t naps;       /* times that waking it was refused: err says why */
   int64_t struck_us[2]; /* when runs of it had to be ended; 0: not yet (registry/quarantine.h) */
+  struct trip trip;
   uint32_t failures, failed_pulses; /* FAILED while it serves: how often in a row, for how long */
   bool known;          /* load holds what the last load found, though the model may be gone */
   struct link queue;   /* WAITING: on place's list */

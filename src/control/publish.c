@@ -338,6 +338,7 @@ static void version_check(const struct version *a, const struct version *b)
   must(a->number == b->number && a->slot == b->slot && a->state == b->state);
   must(a->n_seats == b->n_seats && a->memory_bytes == b->memory_bytes && a->naps == b->naps);
   must(slice_eq(a->reason, b->reason) && slice_eq(a->engine, b->engine));
+  must(a->breaker == b->breaker && a->trip == b->trip);
   for (uint32_t i = 0; i < a->n_seats; i++)
     must(a->seats[i].owner == b->seats[i].owner && a->seats[i].lane == b->seats[i].lane);
 }

@@ -9,12 +9,22 @@
 
 enum { BODY_SURE = 1 << 20 };
 
+/* The version that answers, whatever the body says; NULL: the lot will tell, or stable may stand
+ * in. */
+static const struct version *version_sure(const struct call *call)
+{
+  if (call->version) return call->version->fallback ? NULL : call->version;
+  return call->model->release ? NULL : call->model->stable;
+}
+
 enum step admit_stage(struct call *call)
 {
   uint64_t length = call->came.head->content_length;
   uint64_t soon = length < BODY_SURE ? length : BODY_SURE;
   struct serve *serve = call->serve;
   struct allowed allowed = call_allowed(call);
+  const struct version *sure = version_sure(call);
+  if (sure && !breaker_lets(serve, sure)) return breaker_refuse(call, sure);
   if (take_request(&call->taken, &allowed, serve->now_us, length, &serve->rand,
                    &call->err))
     return STEP_REPLY;

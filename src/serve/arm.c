@@ -1,7 +1,8 @@
 /* arm.c - what an answer says of the version that gave it: counts, time, what it predicted.
  * Thread: its loop.
  * Source: release statistics, section 1, rule 9: errors are the server's failures; what the client
- * caused counts nowhere; a timeout is slow at every threshold, other failures are no latency.
+ * caused counts nowhere (nor does a deadline of its own: overload rules, section 2); a timeout is
+ * slow at every threshold, other failures are no latency.
  * SPDX-License-Identifier: MIT */
 #include <math.h>
 
@@ -137,6 +138,14 @@ static void by_the_way(struct call *call, bool failed)
   prediction_note(call, &reading, false);
 }
 
+/* The client would not wait as long as the version may take. */
+static bool deadline_is_own(const struct call *call)
+{
+  int64_t normal_us = call->version->deadline_us ? call->version->deadline_us
+                                                 : call->serve->opts.deadline_us;
+  return call->asked_us && call->asked_us < normal_us;
+}
+
 void arm_answered(struct call *call, int64_t total_us)
 {
   const struct task *task = &call->task;
@@ -144,6 +153,7 @@ void arm_answered(struct call *call, int64_t total_us)
   enum code code = call->err.code;
   bool failed = code != OK, late = code == E_DEADLINE_EXCEEDED;
   if (failed && code_http(code) < HTTP_FAILURE) return;
+  if (late && deadline_is_own(call)) return;
   if (!call->counts) {
     by_the_way(call, failed);
     return;

@@ -23,12 +23,12 @@ static void world_renew(struct call *call)
 
 enum step choose_stage(struct call *call)
 {
-  if (call->version) return STEP_NEXT; /* named: no evidence, of nobody */
+  if (call->version) return breaker_look(call); /* named: no evidence, of nobody */
   world_renew(call);
   const struct model *model = call->model;
   call->counts = !model->release;
   call->arm = model->release ? release_choose(call) : &model->arms[ARM_STABLE];
   call->version = call->arm->version;
   must(version_answers(call->version));
-  return STEP_NEXT;
+  return breaker_look(call);
 }

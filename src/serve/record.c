@@ -34,8 +34,9 @@ void record_home(struct call *call)
 {
   struct version_tally *slot = slot_of(call);
   const struct task *task = &call->task;
-  if (slot) slot->returned++;
-  if (slot && task->err.code) slot->stopped += is_struck(call);
+  bool stopped = slot && task->err.code && is_struck(call);
+  if (slot) slot->returned++, slot->stopped += stopped;
+  breaker_home(call, slot, stopped);
   int64_t run_ns = task->infer_ns - task->input_ns;
   uint64_t share = task->batch_rows > task->rows && task->rows ? task->batch_rows : 0;
   if (share) run_ns = (int64_t)((uint64_t)run_ns * task->rows / share); /* of a batch, by rows */
@@ -48,6 +49,7 @@ static enum fail_reason reason_of(enum code code)
     case E_OVERLOADED:
     case E_OUT_OF_MEMORY:
     case E_NOT_READY:
+    case E_BREAKER_OPEN:
     case E_DEADLINE_EXCEEDED: return FAIL_REJECTED;
     case E_CANCELLED: return FAIL_CANCELLED;
     case E_MODEL_FAILED:

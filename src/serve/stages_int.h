@@ -8,6 +8,14 @@
 #include "serve/path.h"
 #include "serve/shadow/shadow_int.h"
 
+enum { PROBES_MAX = 64 };
+
+/* A version that is half open, as this loop tries it. */
+struct probe {
+  uint64_t trip; /* 0: unused */
+  bool out, failed;
+};
+
 /* What the path keeps for all calls of one loop. */
 struct serve {
   struct serve_opts opts;
@@ -34,6 +42,7 @@ struct serve {
   int64_t slow_ns; /* the longest stage of this turn that was timed, and its name */
   const char *slow_stage;
   struct shadows shadows;
+  struct probe probes[PROBES_MAX];
   uint64_t *units_seen; /* UNITS_SEEN marks of units that were sent lately */
 };
 
@@ -94,6 +103,18 @@ void arm_answered(struct call *call, int64_t total_us);
 
 /* Says in the answer who gave it, as far as that is known: model, version, arm, release. */
 void answer_sign(struct call *call);
+
+/* --- breaker.c: a version whose breaker is open ----------------------------------------------- */
+
+/* Whether a call of it may go on. */
+bool breaker_lets(struct serve *serve, const struct version *version);
+enum step breaker_refuse(struct call *call, const struct version *version);
+/* The call's version: it, stable instead, or the refusal. */
+enum step breaker_look(struct call *call);
+/* The task is about to be lent: false: another one tries the version just now. */
+bool breaker_probe(struct call *call);
+/* The task is home. slot NULL: it is not counted. */
+void breaker_home(struct call *call, struct version_tally *slot, bool stopped);
 
 /* Counts a task that left for its lane, and one that came home. */
 void record_lent(struct call *call);

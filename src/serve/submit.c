@@ -103,6 +103,7 @@ enum step submit_stage(struct call *call)
     fail(&call->err, E_OUT_OF_MEMORY, "the request needs more memory than one may have");
     return STEP_REPLY;
   }
+  if (!breaker_probe(call)) return breaker_refuse(call, call->version);
   scratch_take(serve, &call->scratch, call->version->resident);
   const struct seat *seat = seat_of(serve, call->version);
   task->mail.kind = LETTER_TASK;

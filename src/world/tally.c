@@ -143,6 +143,10 @@ void version_tally_merge(struct version_tally *into, const struct version_tally 
   into->returned += from->returned;
   for (int i = 0; i < FAIL_REASONS; i++) into->failed[i] += from->failed[i];
   into->stopped += from->stopped;
+  into->good += from->good;
+  into->bad += from->bad;
+  into->probes_good += from->probes_good;
+  into->probes_bad += from->probes_bad;
   if (from->last_wall_ms > into->last_wall_ms) into->last_wall_ms = from->last_wall_ms;
   for (int i = 0; i < TALLY_BATCH_SIZES; i++)
     if (from->batches[i].rows)

@@ -32,6 +32,9 @@ struct version_tally {
   uint64_t lent, returned; /* tasks to lanes and home again: the difference waits or runs now */
   uint64_t failed[FAIL_REASONS];
   uint64_t stopped; /* runs that had to be ended, or outgrew their memory, by their own doing */
+  /* What a breaker is moved by (control/guard/breaker.h): runs that answered, and that failed by
+   * the version's doing; the same of those that were sent to try it. */
+  uint64_t good, bad, probes_good, probes_bad;
   int64_t last_wall_ms; /* of the last inference; merged by maximum */
   struct batch_tally batches[TALLY_BATCH_SIZES];
   struct hist total_us, queue_us, infer_us; /* request, waiting for a lane, engine */

@@ -28,6 +28,10 @@ enum version_state {
 };
 enum { VERSION_STATES = VERSION_RESTING + 1 };
 
+/* Whether its calls fail so often that it gets none (control/guard/breaker.h), or a few to try it
+ * by. */
+enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
+
 /* A place where a task of this version can be run: send the task to `owner`. */
 struct seat {
   struct mailbox *owner;
@@ -58,6 +62,10 @@ struct version {
   uint32_t features; /* of a request (feature.h) */
   const struct seat *seats;
   uint32_t n_seats;
+  enum breaker_state breaker;
+  int64_t breaker_until_us; /* OPEN: when it is tried, by clock_us */
+  uint64_t trip;            /* which opening of all that there were */
+  bool fallback;            /* stable answers who asks for this one while it is open */
   bool resident;         /* seat i is loop i's own: no hop; else any seat serves any loop */
   int64_t deadline_us;   /* default time a request may take */
   uint64_t memory_bytes; /* measured */

@@ -77,6 +77,7 @@ TEST(random_lives_of_releases_keep_every_promise)
   EXPECT(sums.begun > runs / 2 && sums.said > runs / 4 && sums.looks > runs);
   EXPECT(sums.ended[ROLLOUT_COMPLETED] > 0 && sums.ended[ROLLOUT_ROLLED_BACK] > 0);
   EXPECT(sums.ended[ROLLOUT_ABORTED] > 0 && sums.ended[ROLLOUT_PAUSED] > 0);
+  EXPECT(town_breakers == (1u << BREAKER_CLOSED | 1u << BREAKER_OPEN | 1u << BREAKER_HALF_OPEN));
 }
 
 /* --- cut off at every point ------------------------------------------------------------------- */

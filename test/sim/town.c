@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "town.h"
 
+unsigned town_breakers;
+
 #include "base/mem.h"
 
 struct loaded {
@@ -291,7 +293,12 @@ static void call_begin(struct town *town, uint32_t number)
   call->shadow = model->release && model->release->shadow ? model->release->shadow->number : 0;
   lease->calls++;
   list_push_back(&loop->calls, &call->link);
-  tally_slot(loop->tally, version->slot)->success.count++;
+  struct version_tally *slot = tally_slot(loop->tally, version->slot);
+  bool sick = town->now_us / 16000000 % 3 == version->number % 3;
+  slot->success.count++;
+  if (version->breaker) slot->probes_bad += sick, slot->probes_good += !sick;
+  else slot->bad += 7 * sick, slot->good += !sick;
+  town_breakers |= 1u << version->breaker;
   town->calls_made++;
 }
 

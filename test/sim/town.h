@@ -89,6 +89,9 @@ struct town {
   bool draining;
 };
 
+/* Bit per state of a breaker that a call has seen, in any life. */
+extern unsigned town_breakers;
+
 void town_begin(struct town *town, uint64_t seed);
 /* A control that replays the ledger. */
 void town_start(struct town *town);

@@ -20,7 +20,9 @@
 #define CHANGES    WRITES, E_PRECONDITION_FAILED
 #define LOADS      E_QUARANTINED, E_MODEL_REJECTED, E_MODELS_MEMORY_FULL, E_DEADLINE_EXCEEDED
 #define DECLARED   E_CONFLICT, E_VERSION_NOT_FOUND, E_TENANT_NOT_FOUND, E_ROLLED_BACK, E_QUARANTINED
-#define INFERS     E_MODEL_FAILED, E_QUARANTINED, E_DEADLINE_EXCEEDED, E_MODELS_MEMORY_FULL
+#define INFERS                                                                  \
+  E_MODEL_FAILED, E_BREAKER_OPEN, E_QUARANTINED, E_DEADLINE_EXCEEDED, \
+      E_MODELS_MEMORY_FULL
 
 /* What a route's kind says of who answers it. A new kind has a line here, or does not compile. */
 #define OF_ASK(handler)          FORM_##handler

@@ -191,6 +191,18 @@ static void totals_add(struct run_totals *totals, const struct release_tally *ta
   for (uint32_t i = 0; i < tally->n_worst; i++) worst_keep(totals, &tally->worst[i]);
 }
 
+/* Arms whose breaker is not closed, where stable's is. */
+static uint32_t breakers_open(const struct run *run, uint32_t n_arms)
+{
+  uint32_t open = 0;
+  const struct placed *stable = run->arms[ARM_STABLE];
+  if (stable && stable->trip.breaker.state != BREAKER_CLOSED) return 0;
+  for (uint32_t arm = ARM_STABLE + 1; arm < n_arms; arm++)
+    if (run->arms[arm] && run->arms[arm]->trip.breaker.state != BREAKER_CLOSED)
+      open |= ARM_BIT(arm);
+  return open;
+}
+
 void look_fill(struct control *control, struct run *run, struct look *look)
 {
   const struct round *round = &control->runs.round;
@@ -213,6 +225,7 @@ void look_fill(struct control *control, struct run *run, struct look *look)
     segments_fill(run, tally, look);
     totals_add(&run->totals, tally);
   }
+  look->killed |= breakers_open(run, look->n_arms);
   if (look->copied) {
     if (tally) pairs_fill(run, tally, look);
     const struct arm_tally *stable = round_arm(round, run->arms[ARM_STABLE]->slot);
