@@ -51,7 +51,7 @@ NODE := build/deps/node/ready
 FUZZ = $(MAKE) -s MODE=fuzz fuzzers
 
 .PHONY: all bin deps deps-test deps-bench test check unit race sim asan ubsan tsan fuzz fuzzers \
-        fuzz-smoke fuzz-30 bench bench-peers bars timing isolation schemathesis lint fmt cover demo docs conformance help clean new-engine
+        fuzz-smoke fuzz-30 bench bench-check bench-peers bars timing isolation schemathesis lint fmt cover demo docs conformance help clean new-engine
 all: bin $(ORT)         ## build the program: ./slipway
 ifeq ($(MODE),release)
 bin: $(BIN)
@@ -140,6 +140,8 @@ bench: deps-bench all   ## measure, print a table, compare with bench/baseline.t
 	@bench/run
 bench-peers: deps-bench all ## slipway beside other servers, installed under build/peers: T=word picks some
 	@bench/peers/peers.py $(T)
+bench-check: deps-bench all ## instructions of the request path: 3 % over bench/baseline.txt fail
+	@bench/path_cost.py
 timing: all             ## does the time tell what a tenant must not know? 100,000 requests of each
 	@TIMING=100000 test/path/timing_test.py
 isolation: deps-test    ## 100,000 mixed requests of two tenants under two sanitizers: no canary crosses

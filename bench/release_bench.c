@@ -1,7 +1,9 @@
 /* release_bench.c - what a release costs a request: N requests to the MLP 16-64-64-4 through the
- * codec, the path, a resident's lane and ONNX Runtime, with no socket and no kernel in between.
+ * codec, the routes, the path, a resident's lane and ONNX Runtime, with no socket and no kernel in
+ * between.
  *   make build/release/release_bench && build/release/release_bench MODE N
  *   bench/release_cost.py                   counts instructions per request under valgrind
+ *   bench/path_cost.py                      those of each part of the path
  * MODE: plain; canary: 5 % by request id; sticky: 5 % by header; segments: that and two fields;
  * remember: 5 % by header, and each answer kept for its outcome;
  * shadow: copies of all requests, at idle moments.
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 
 #include "../test/infer_rig.h"
+#include "api/routes.h"
 #include "net/blocks.h"
 #include "serve/path.h"
 #include "wire/http1.h"
@@ -25,6 +28,7 @@ static struct worker *worker;
 static struct letter_lane lane;
 static struct serve *serve;
 static struct blocks blocks;
+static const struct route_table *routes;
 static struct budget bodies;
 static struct post post = {.control = &control};
 static struct letter_world world;
@@ -142,6 +146,28 @@ static void mail_handle(void)
   path_end(call);
 }
 
+static void routes_make(void)
+{
+  static struct arena arena;
+  uint32_t n;
+  const struct route *rows = routes_all(&n);
+  arena_init(&arena, 1 << 20, NULL);
+  routes = route_compile(rows, n, &arena);
+}
+
+/* In a function of its own, for path_cost.py to see it. */
+__attribute__((noinline)) static struct slice model_named(const struct h1 *h1, struct arena *arena)
+{
+  struct slice params[ROUTE_PARAMS_MAX];
+  struct url url;
+  struct err err;
+  uint32_t allow = 0;
+  must(url_parse(h1->head.target, arena, &url, &err) == OK);
+  const struct route *route = route_match(routes, h1->head.method, &url, params, &allow);
+  must(route && route->kind == ROUTE_INFER_V2);
+  return params[0];
+}
+
 static void request(struct h1 *h1, struct call *call, struct slice text)
 {
   static char id[REQUEST_ID_MAX];
@@ -155,7 +181,7 @@ static void request(struct h1 *h1, struct call *call, struct slice text)
   struct call_came came = {.client = h1,
                            .head = &h1->head,
                            .tenant = world_tenant(serve_newest(serve), SLICE("default")),
-                           .model_name = SLICE("mlp"),
+                           .model_name = model_named(h1, &arena),
                            .request_id = slice_of(id, id_len),
                            .body_max = 1 << 20};
   if (path_begin(serve, call, &came, &arena) == STEP_REPLY) { /* a refusal: the body stays */
@@ -234,6 +260,7 @@ int main(int argc, char **argv)
   mail_send(worker_mailbox(worker), &lane.mail);
   must(worker_turn(worker) && mailbox_take(&home) && lane.lane);
   blocks_init(&blocks, 1 << 20, NULL);
+  routes_make();
   budget_init(&bodies, 1 << 30);
   serve = serve_new(&(struct serve_opts){.post = &post,
                                          .home = &home,
