@@ -41,6 +41,7 @@
 #include "net/loop.h"
 #include "options.h"
 #include "replay.h"
+#include "serve/cache/cache.h"
 #include "settings.h"
 #include "store/backup.h"
 #include "store/chores/janitor.h"
@@ -67,6 +68,7 @@ struct daemon {
   struct arena meters;       /* what tenants use now: loops count into it to the last */
   struct post post;
   struct watch *watch;
+  struct cache *cache; /* of predictions; NULL: none */
   struct control *control;
   struct scribe *scribe;
   struct janitor *janitor;
@@ -155,6 +157,7 @@ static enum code loops_make(struct daemon *d, struct err *err)
                            .resident_turn = home_turn,
                            .who = {.pepper = &d->keys.pepper, .keys_only = d->door.keys_only},
                            .drain_delay_us = option_number(&d->options, OPTION_drain_delay),
+                           .cache = d->cache,
                            .limits = d->loop_limits};
   for (uint32_t i = 0; i < d->post.n_loops; i++) {
     struct home *home = &d->homes[i];
@@ -238,6 +241,8 @@ static enum code rooms_make(struct daemon *d, struct err *err)
   d->janitor = janitor_new(&janitor, &d->datadir, &d->post);
   d->post.janitor = janitor_mailbox(d->janitor);
   d->watch = watch_new();
+  uint64_t kept = (uint64_t)option_number(&d->options, OPTION_cache_max);
+  if (kept) d->cache = cache_new(kept);
   for (uint32_t i = 0; i < d->post.n_workers; i++) {
     d->workers[i] = worker_new(i, d->watch);
     d->post.workers[i] = worker_mailbox(d->workers[i]);
@@ -410,6 +415,7 @@ static void rooms_free(struct daemon *d)
     loop_free(d->homes[i].loop);
     worker_free(d->homes[i].resident);
   }
+  cache_free(d->cache);
   for (uint32_t i = 0; i < d->post.n_workers; i++) worker_free(d->workers[i]);
   watch_free(d->watch);
   job_free(d->job);

@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "jobs/job.h"
 #include "jobs/notify.h"
+#include "serve/cache/cache.h"
 #include "store/chores/janitor.h"
 
 #define MEMORY_MAX_LEAST (INT64_C(64) << 20) /* of a network thread, where nobody said */
@@ -66,6 +67,9 @@ static void limits_list(const struct sources *from, const struct loop_limits *lo
   limit_add(to, (struct limit){"inference threads", post->n_workers, "", 0, "--workers", NULL});
   limit_add(to, (struct limit){"models in memory", models, "bytes", models,
                                "--models-memory-max", NULL});
+  uint64_t kept = (uint64_t)option_number(from->options, OPTION_cache_max);
+  limit_add(to, (struct limit){"predictions kept", kept, "bytes",
+                               kept ? kept + cache_boot_bytes() : 0, "--cache-max", NULL});
   limit_add(to, (struct limit){"stacks of threads", threads, "", threads * THREAD_STACK_ENGINE,
                                NULL, "the list of models with its worlds and counters"});
 }

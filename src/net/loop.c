@@ -21,7 +21,13 @@
 #include "net/errand_int.h"
 #include "net/loop_int.h"
 
-enum { SLOW_TURN_US = 2000, SWEEP_MS = 1000, BLOCKS_SWEEPS = 4, STOP_WAIT_US = 5000000 };
+enum {
+  SLOW_TURN_US = 2000,
+  SWEEP_MS = 1000,
+  CACHE_SWEEP_MS = 500,
+  BLOCKS_SWEEPS = 4,
+  STOP_WAIT_US = 5000000,
+};
 
 static _Thread_local struct loop *loop_here; /* the loop whose thread this is */
 
@@ -65,6 +71,8 @@ struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uin
       .blocks = &loop->blocks.source,
       .heap = &loop->ration.heap,
       .bodies = &loop->bodies,
+      .cache = opts->cache,
+      .n_loops = n_loops,
   });
   must(uv_loop_init(&loop->uv) == 0);
   handles_open(loop);
@@ -198,6 +206,7 @@ static void letter_handle(struct loop *loop, struct mail *mail)
 {
   switch (mail->kind) {
     case LETTER_ANSWER: call_home(loop, mail); break;
+    case LETTER_LANDED: call_landed(loop, mail); break;
     case LETTER_ASK_HOME: errand_home(mail); break;
     case LETTER_CHUNK_HOME: errand_chunk_home(mail); break;
     case LETTER_WORLD:
@@ -383,6 +392,14 @@ static void on_sweep(uv_timer_t *timer)
   slow_log(loop);
 }
 
+/* Twice a second, for what a switch of versions leaves is to be back within one. */
+static void on_cache_sweep(uv_timer_t *timer)
+{
+  struct loop *loop = timer->data;
+  loop_now(loop);
+  serve_sweep(loop->serve);
+}
+
 static void on_async(uv_async_t *async) { (void)async; } /* the turn takes the mail */
 
 static void handles_open(struct loop *loop)
@@ -392,10 +409,12 @@ static void handles_open(struct loop *loop)
   must(uv_prepare_init(&loop->uv, &loop->prepare) == 0);
   must(uv_idle_init(&loop->uv, &loop->idle) == 0);
   must(uv_timer_init(&loop->uv, &loop->sweep) == 0);
+  must(uv_timer_init(&loop->uv, &loop->cache_sweep) == 0);
   must(uv_timer_init(&loop->uv, &loop->alarm) == 0);
   must(uv_timer_init(&loop->uv, &loop->door_rest) == 0);
   must(uv_timer_init(&loop->uv, &loop->shadow_rest) == 0);
   must(uv_timer_init(&loop->uv, &loop->look) == 0);
+  loop->cache_sweep.data = loop;
   loop->prepare.data = loop->check.data = loop->idle.data = loop->sweep.data = loop;
   loop->look.data = loop->alarm.data = loop->shadow_rest.data = loop;
   loop->door_rest.data = loop->door.data = loop;
@@ -410,6 +429,8 @@ void loop_main(void *arg)
   uv_prepare_start(&loop->prepare, on_prepare);
   uv_check_start(&loop->check, on_check);
   uv_timer_start(&loop->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+  if (loop->opts.cache)
+    uv_timer_start(&loop->cache_sweep, on_cache_sweep, CACHE_SWEEP_MS, CACHE_SWEEP_MS);
   if (loop->door_fd >= 0) {
     must(uv_poll_init(&loop->uv, &loop->door, loop->door_fd) == 0);
     door_open(loop);

@@ -8,7 +8,8 @@
  *   loop_main       the thread; returns after LETTER_STOP
  *   loop_free       after its thread and every lane owner that may hold a task of it are joined
  *
- * Letters it takes (world/letters.h): WORLD, TALLY, ANSWER, ASK_HOME, CHUNK_HOME, WAKE_HOME, DRAIN,
+ * Letters it takes (world/letters.h): WORLD, TALLY, ANSWER, LANDED, ASK_HOME, CHUNK_HOME,
+ * WAKE_HOME, DRAIN,
  * SETTINGS, STOP.
  * - WORLD: new calls lease the newest one; an older one goes home (WORLD_HOME) with its last call,
  *   the newest one with STOP. Until the first one arrives nothing is ready.
@@ -69,6 +70,7 @@ struct loop_opts {
   void *resident;
   struct who_rules who;   /* all zero: callers without a key may do everything */
   int64_t drain_delay_us; /* 0: the door closes as soon as DRAIN comes */
+  struct cache *cache;    /* of predictions, all loops'; outlives them; NULL: none */
   struct loop_limits limits;
 };
 

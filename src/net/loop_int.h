@@ -119,7 +119,7 @@ struct loop {
   uv_prepare_t prepare;
   uv_check_t check;
   uv_idle_t idle;
-  uv_timer_t sweep, alarm, door_rest, shadow_rest, look;
+  uv_timer_t sweep, cache_sweep, alarm, door_rest, shadow_rest, look;
   uv_poll_t door;
   int door_fd, spare_fd; /* spare: given up to accept and refuse when descriptors run out */
   bool door_open, busy, stop;
@@ -182,6 +182,7 @@ void request_bad(struct conn *conn, const struct err *err); /* framing is lost: 
 void request_slow(struct conn *conn);                       /* 408 */
 void request_left(struct conn *conn); /* the client is gone: the call or ask in work is left */
 void call_home(struct loop *loop, struct mail *answer);
+void call_landed(struct loop *loop, struct mail *landed); /* the run that it followed is over */
 void calls_late(struct loop *loop);  /* answers every call whose deadline has passed */
 void calls_woken(struct loop *loop); /* goes on with those whose version is back in memory */
 /* The answer comes before the body was read: SKIP_MAX of it are, past that the connection ends. */

@@ -114,14 +114,9 @@ static void infer_begin(struct conn *conn, const struct route *route, const stru
   if (conn->h1.head.expect_continue && conn->in.len == 0) send_continue(conn);
 }
 
-void call_home(struct loop *loop, struct mail *answer)
+/* What a call waited for is here. */
+static void call_on(struct loop *loop, struct call *call)
 {
-  struct shadow *shadow = shadow_of_task(loop->serve, answer);
-  if (shadow) {
-    shadow_home(shadow);
-    return;
-  }
-  struct call *call = call_of_task(answer);
   struct conn *conn = call->client;
   if (call->state == CALL_GONE) {
     path_gone_home(call);
@@ -131,6 +126,22 @@ void call_home(struct loop *loop, struct mail *answer)
   }
   call_step(conn, call, path_resume(call));
   conn_go(conn);
+}
+
+void call_home(struct loop *loop, struct mail *answer)
+{
+  struct shadow *shadow = shadow_of_task(loop->serve, answer);
+  if (shadow) {
+    shadow_home(shadow);
+    return;
+  }
+  struct call *call = call_of_task(answer);
+  call_on(loop, call);
+}
+
+void call_landed(struct loop *loop, struct mail *landed)
+{
+  call_on(loop, call_of_flight(landed));
 }
 
 static void call_late(struct call *call, void *client)

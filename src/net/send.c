@@ -69,6 +69,7 @@ static size_t head_write(char *to, const struct conn *conn, const struct answer 
     at = put(PUT(at, "x-slipway-release: "), answer->model.at, answer->model.len);
     at = PUT_NUMBER(at, "/", answer->release);
   }
+  if (answer->cache) at = PUT_FIELD(at, "x-slipway-cache: ", slice_str(answer->cache));
   if (answer->accept_encoding)
     at = PUT_FIELD(at, "Accept-Encoding: ", slice_str(answer->accept_encoding));
   if (answer->retry_after_s) at = PUT_NUMBER(at, "Retry-After: ", answer->retry_after_s);

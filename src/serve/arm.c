@@ -160,7 +160,8 @@ void arm_answered(struct call *call, int64_t total_us)
   }
   uint64_t us = total_us > 0 ? (uint64_t)total_us : 0;
   uint64_t slow_us = split ? split->slow_us[SLOW_P99] : 0;
-  bool slow = late || (!failed && slow_us && us >= slow_us);
+  bool ran = call->recall.how == RECALL_NOT; /* the time of an answer that was kept is no model's */
+  bool slow = late || (!failed && ran && slow_us && us >= slow_us);
   struct reading reading;
   if (!failed) answer_read(call, &reading);
   if (split) release_answered(call, failed, slow);
@@ -174,9 +175,9 @@ void arm_answered(struct call *call, int64_t total_us)
   arm->timeouts += late;
   if (failed || slow) id_keep(arm, call_id(call));
   if (late) us = UINT64_MAX;
-  if (late || !failed) sketch32_add(&arm->total_us, us);
+  if (late || (!failed && ran)) sketch32_add(&arm->total_us, us);
   if (failed) return;
-  if (task->cpu_ns >= 0) arm->costed++, arm->cpu_ns += (uint64_t)task->cpu_ns;
-  memory_tally_add(&arm->memory, task->model_bytes, task->peak_bytes);
+  if (ran && task->cpu_ns >= 0) arm->costed++, arm->cpu_ns += (uint64_t)task->cpu_ns;
+  if (ran) memory_tally_add(&arm->memory, task->model_bytes, task->peak_bytes);
   answer_count(arm, call, &reading);
 }

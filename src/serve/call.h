@@ -11,7 +11,9 @@
  *                                          |                                           v
  *                                          +------path_end--> FREE <-- ANSWER home -- GONE
  *
- * Between OPEN and OPEN it may be WAKING: its version rests, and comes back into memory (wake.c).
+ * Between OPEN and OPEN it may be WAKING: its version rests, and comes back into memory (wake.c);
+ * or FOLLOWS: an equal request is being run, and it waits for that one's answer (recall.c). When
+ * its client leaves then, it is DONE, or GONE until the LANDED that is on its way has come.
  *
  * Thread: its loop. Only `task` crosses, as the letter it is, and only while LENT or GONE.
  * Memory: `arena` holds head, body, tensors and answer. The connection reads a head into an arena
@@ -23,6 +25,7 @@
 
 #include "base/list.h"
 #include "serve/body.h"
+#include "serve/cache/flight.h"
 #include "serve/quota/take.h"
 #include "wire/http.h"
 #include "wire/infer.h"
@@ -33,7 +36,8 @@
 struct serve;
 struct lease;
 
-enum call_state { CALL_FREE, CALL_OPEN, CALL_BODY, CALL_WAKING, CALL_LENT, CALL_GONE, CALL_DONE };
+enum call_state { CALL_FREE, CALL_OPEN, CALL_BODY, CALL_WAKING, CALL_FOLLOWS,
+                  CALL_LENT, CALL_GONE, CALL_DONE };
 
 /* V2 JSON or binary, V2 raw (Inference-Header-Content-Length: 0), V1 predict. */
 enum call_form { FORM_V2, FORM_RAW, FORM_V1 };
@@ -52,12 +56,26 @@ struct answer {
   struct slice model, version; /* x-slipway-model, -version; len 0: none */
   const char *arm;             /* x-slipway-arm; NULL: none */
   uint32_t release;            /* x-slipway-release: its model and this number; 0: none */
+  const char *cache;           /* x-slipway-cache; NULL: none */
   struct slice allow, etag;    /* of the control plane's answers; len 0: none */
   struct slice fields;         /* the same: whole lines */
   struct slice *parts;         /* the body */
   uint32_t n_parts;
   size_t bytes; /* of all parts: Content-Length */
   bool endless; /* no Content-Length: the body ends with the connection, and is not to be kept */
+};
+
+/* Where an answer came from that no run of this call made: of the cache, of another's run. */
+enum recalled { RECALL_NOT, RECALL_HIT, RECALL_SHARED };
+
+/* What a call has to do with the prediction cache (recall.c). */
+struct recall {
+  enum recalled how;
+  bool fills;   /* its answer is to be kept */
+  bool leads;   /* others may wait for its run */
+  bool follows; /* it waits for another's, or is being told of it */
+  int64_t ns;   /* what looking and keeping took */
+  struct flight flight;
 };
 
 enum { REQUEST_ID_MAX = ERR_ID_MAX };
@@ -83,7 +101,7 @@ struct call {
   struct lease *lease; /* keeps `world` alive */
   const struct world *world;
   void *client;     /* came.client while it waits; NULL: nobody does */
-  struct link link; /* serve->lent while LENT, serve->waking while WAKING */
+  struct link link; /* serve->lent while LENT or FOLLOWS, serve->waking while WAKING */
   struct call_came came;
   struct arena arena;
   char request_id[REQUEST_ID_MAX];
@@ -124,6 +142,8 @@ struct call {
   } wake;
   uint64_t bytes_counted; /* of the bodies' budget */
   struct taken taken;     /* of the tenant's and the model's quotas */
+
+  struct recall recall;
 
   struct task task;
   /* the task's; from the loop's blocks for residents, else from the heap */

@@ -71,6 +71,8 @@ enum step encode_stage(struct call *call)
   }
   call->answer = (struct answer){.status = 200};
   answer_sign(call);
+  if (call->recall.how != RECALL_NOT)
+    call->answer.cache = call->recall.how == RECALL_HIT ? "hit" : "shared";
   if (call->form == FORM_V1 ? v1_write(call) : v2_write(call)) return STEP_REPLY;
   answer_zip(call);
   return STEP_NEXT;

@@ -19,6 +19,7 @@ static const struct stage {
     {"choose", choose_stage}, /* which version answers?            */
     {"wake", wake_stage},     /* is that in memory?                */
     {"check", check_stage},   /* do the tensors fit its contract?  */
+    {"recall", recall_stage}, /* is the answer known?              */
     {"submit", submit_stage}, /* a task letter to its lane         */
     {"encode", encode_stage}, /* tensors to bytes                  */
     {"record", record_stage}, /* count it                          */
@@ -42,11 +43,18 @@ static enum step stage_run(struct call *call, const struct stage *stage)
 static enum step path_fail(struct call *call)
 {
   /* Refused by us and never lent: nothing but the refusal was worked on. */
+  if (recall_owes(call)) recall_end(call);
   if (code_retry(call->err.code) && !call->task.home) take_back(&call->taken);
   refuse(call);
   record_stage(call);
   call->state = CALL_DONE;
   return STEP_REPLY;
+}
+
+/* What is known already goes out as if it had just come from its lane. */
+static void skip_to_encode(struct call *call)
+{
+  while (path[call->stage].run != encode_stage) call->stage++;
 }
 
 static enum step path_run(struct call *call)
@@ -55,12 +63,19 @@ static enum step path_run(struct call *call)
     must(call->state == CALL_OPEN);
     switch (stage_run(call, &path[call->stage++])) {
       case STEP_NEXT: continue;
+      case STEP_ANSWER: skip_to_encode(call); continue;
       case STEP_WAIT: return STEP_WAIT;
       case STEP_REPLY: return path_fail(call);
     }
   }
   call->state = CALL_DONE;
   return STEP_REPLY;
+}
+
+/* Nobody waits for this call's own answer; its run goes on where others wait for that. */
+static void task_unwanted(struct call *call)
+{
+  if (recall_unwanted(call)) atomic_store_explicit(&call->task.gone, true, memory_order_relaxed);
 }
 
 enum step path_begin(struct serve *serve, struct call *call, const struct call_came *came,
@@ -98,7 +113,8 @@ enum step path_resume(struct call *call)
   if (call->state == CALL_LENT) {
     list_remove(&call->link);
     record_home(call);
-  } else if (call->state == CALL_WAKING) {
+    if (recall_owes(call)) recall_home(call);
+  } else if (call->state == CALL_WAKING || call->state == CALL_FOLLOWS) {
     list_remove(&call->link);
   } else {
     must(call->state == CALL_BODY);
@@ -119,38 +135,46 @@ enum code path_more(struct call *call, size_t n, struct err *err)
 
 bool path_leave(struct call *call)
 {
-  must(call->state == CALL_BODY || call->state == CALL_WAKING || call->state == CALL_LENT);
+  must(call->state == CALL_BODY || call->state == CALL_WAKING || call->state == CALL_LENT ||
+       call->state == CALL_FOLLOWS);
   call->client = NULL;
   fail(&call->err, E_CANCELLED, "the client went away");
   record_stage(call);
   if (call->state == CALL_BODY) return true;
   list_remove(&call->link);
-  if (call->state == CALL_WAKING) {
+  bool follows = call->state == CALL_FOLLOWS;
+  if (call->state == CALL_WAKING || (follows && recall_leave(call))) {
     call->state = CALL_DONE;
     return true;
   }
-  atomic_store_explicit(&call->task.gone, true, memory_order_relaxed);
+  if (!follows) task_unwanted(call);
   call->state = CALL_GONE;
   return false;
 }
 
 void path_late(struct call *call)
 {
-  must(call->state == CALL_LENT);
+  must(call->state == CALL_LENT || call->state == CALL_FOLLOWS);
   call->client = NULL;
   list_remove(&call->link);
-  atomic_store_explicit(&call->task.gone, true, memory_order_relaxed);
   fail(&call->err, E_DEADLINE_EXCEEDED,
        "the model did not answer within the deadline; send less at once or allow more time");
   refuse(call);
   record_stage(call);
-  call->state = CALL_GONE;
+  bool follows = call->state == CALL_FOLLOWS;
+  if (!follows) task_unwanted(call);
+  call->state = follows && recall_leave(call) ? CALL_DONE : CALL_GONE;
 }
 
 void path_gone_home(struct call *call)
 {
   must(call->state == CALL_GONE);
-  record_home(call);
+  if (call->recall.follows) {
+    recall_gone(call);
+  } else {
+    record_home(call);
+    if (recall_owes(call)) recall_home(call);
+  }
   call->state = CALL_DONE;
 }
 

@@ -9,6 +9,7 @@
  *   choose   which version answers?                     503
  *   wake     is that in memory?                         503 504 507 (waits)
  *   check    do the tensors fit its contract?           400 429
+ *   recall   is the answer known?                       (waits)
  *   submit   a task letter to its lane                  429 504 (waits)
  *   encode   tensors to bytes                           502 504
  *   record   count it
@@ -17,7 +18,8 @@
  * world that brought it back, since it gave the one before away while it waited. A stage that fails
  * fills call->err; the error answer is written in one place (refuse.h) and `record` still counts
  * it. STEP_WAIT leaves the call to somebody else: after submit it is the lane owner's, and the
- * runner checks that nobody touches it.
+ * runner checks that nobody touches it. STEP_ANSWER, of recall alone: the outputs are there, encode
+ * is next.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_PATH_H
@@ -27,7 +29,7 @@
 #include "serve/serve.h"
 #include "serve/shadow/shadow.h"
 
-enum step { STEP_NEXT, STEP_WAIT, STEP_REPLY };
+enum step { STEP_NEXT, STEP_WAIT, STEP_REPLY, STEP_ANSWER };
 
 /* Runs a call, whatever its slot held before; it began at the loop's present, leases the newest
  * world and takes the memory of `head`, the arena that came->head lies in: the caller makes that
@@ -38,15 +40,15 @@ enum step path_begin(struct serve *serve, struct call *call, const struct call_c
 /* The next piece of a BODY call's body. STEP_WAIT: taken; STEP_REPLY: refused, as above. */
 enum step path_body(struct call *call, struct slice piece);
 /* Goes on: from BODY when all of it is there, from LENT once its ANSWER is home, from WAKING when
- * serve_woken says so. */
+ * serve_woken says so, from FOLLOWS when its LANDED has come. */
 enum step path_resume(struct call *call);
-/* The client of this call is gone (BODY, WAKING or LENT). True: path_end it now; false: it is GONE
- * until its task comes home, then path_gone_home. */
+/* The client of this call is gone (BODY, WAKING, FOLLOWS or LENT). True: path_end it now; false: it
+ * is GONE until its task, or its LANDED, comes home, then path_gone_home. */
 bool path_leave(struct call *call);
-/* Answers a LENT call whose deadline has passed with 504, while its task stays out: the state
- * is GONE, call->answer complete and valid until the task is home. */
+/* Answers a LENT or FOLLOWS call whose deadline has passed with 504. The state is DONE, or GONE
+ * while its task or its LANDED is out; call->answer is complete, and valid until that is home. */
 void path_late(struct call *call);
-/* The task of a GONE call is home: path_end is next. */
+/* What a GONE call waited for is home: path_end is next. */
 void path_gone_home(struct call *call);
 /* Takes a DONE call's memory out of it: an answer that is not written yet outlives its call.
  * Returns the bytes that the caller, from now on, has to give back to the bodies' budget. *shadow:
@@ -56,6 +58,12 @@ CHECKED uint64_t path_pin(struct call *call, struct arena *arena, struct arena *
                           struct shadow **shadow, struct hold *hold);
 /* Gives back lease and memory. The state is FREE afterwards; the call itself is its pool's. */
 void path_end(struct call *call);
+
+static inline struct call *call_of_flight(struct mail *landed)
+{
+  struct flight *flight = LETTER_OF(landed, struct flight);
+  return (struct call *)(void *)((char *)flight - offsetof(struct call, recall.flight));
+}
 
 static inline struct call *call_of_task(struct mail *answer)
 {

@@ -86,13 +86,25 @@ static void success_add(struct version_tally *slot, const struct call *call, int
   hist_add(&slot->infer_us, infer_ns > 0 ? (uint64_t)infer_ns / 1000 : 0);
 }
 
+/* A request, and an answer, but no run. */
+static void recalled_add(struct version_tally *slot, const struct call *call, int64_t total_us)
+{
+  span_add(&slot->success, total_us * 1000);
+  span_add(&slot->cache_hit, call->recall.ns);
+  slot->last_wall_ms = (call->serve->now_us + call->serve->wall_us) / 1000;
+  hist_add(&slot->total_us, total_us > 0 ? (uint64_t)total_us : 0);
+}
+
 enum step record_stage(struct call *call)
 {
   struct version_tally *slot = slot_of(call);
   int64_t total_us = call->serve->now_us - call->began_us;
   if (!slot) return STEP_NEXT;
   arm_answered(call, total_us);
-  if (call->err.code == OK) {
+  if (call->err.code == OK && call->recall.how != RECALL_NOT) {
+    recalled_add(slot, call, total_us);
+  } else if (call->err.code == OK) {
+    if (call->recall.ns) span_add(&slot->cache_miss, call->recall.ns);
     success_add(slot, call, total_us);
   } else {
     span_add(&slot->fail, total_us * 1000);

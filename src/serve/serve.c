@@ -83,6 +83,14 @@ void serve_tally(struct serve *serve, struct letter_tally *letter)
   mail_send(serve->opts.post->control, &letter->mail);
 }
 
+void serve_sweep(struct serve *serve)
+{
+  const struct world *world = serve_newest(serve);
+  struct cache *cache = serve->opts.cache;
+  if (!world || !cache || !cache_bytes(cache)) return;
+  cache_sweep(cache, world, serve->opts.loop, serve->opts.n_loops, serve->now_us);
+}
+
 void serve_deadlines(struct serve *serve, int64_t deadline_us, int64_t deadline_max_us)
 {
   serve->opts.deadline_us = deadline_us;

@@ -20,6 +20,8 @@ struct serve_opts {
   struct arena_source *blocks;          /* the loop's block cache */
   struct arena_source *heap;            /* for memory that lane owners take; NULL: uncounted */
   struct budget *bodies;                /* the loop's, of all body bytes */
+  struct cache *cache;                  /* all loops'; NULL: nothing is kept */
+  uint32_t n_loops;                     /* that share it */
 };
 
 struct serve *serve_new(const struct serve_opts *opts);
@@ -38,6 +40,9 @@ void serve_world(struct serve *serve, struct letter_world *letter);
 void serve_leave(struct serve *serve);
 /* Swaps tallies: the letter takes the full one, its empty one stays. */
 void serve_tally(struct serve *serve, struct letter_tally *letter);
+
+/* Now and then: this loop's share of what the cache has to give back. */
+void serve_sweep(struct serve *serve);
 
 /* Calls from now on are measured by these. */
 void serve_deadlines(struct serve *serve, int64_t deadline_us, int64_t deadline_max_us);

@@ -56,6 +56,7 @@ enum step decode_stage(struct call *call);
 enum step choose_stage(struct call *call);
 enum step wake_stage(struct call *call);
 enum step check_stage(struct call *call);
+enum step recall_stage(struct call *call);
 enum step submit_stage(struct call *call);
 enum step encode_stage(struct call *call);
 enum step record_stage(struct call *call);
@@ -79,6 +80,19 @@ CHECKED enum code path_more(struct call *call, size_t n, struct err *err);
 int64_t call_deadline(const struct call *call);
 void wakes_init(struct serve *serve);
 void wakes_deinit(struct serve *serve);
+
+/* Something is to be settled with the cache: whoever keeps this call's answer, or waits for it. */
+static inline bool recall_owes(const struct call *call)
+{
+  return call->recall.fills || call->recall.leads;
+}
+void recall_home(struct call *call); /* its task is home: kept and told, or the lead passed on */
+void recall_end(struct call *call);  /* its task never left */
+/* The client of a FOLLOWS call left: true: nothing of it is out. */
+bool recall_leave(struct call *call);
+/* Nobody waits for a LENT call's own answer: true: nor for its run. */
+bool recall_unwanted(struct call *call);
+void recall_gone(struct call *call); /* the LANDED of a GONE call has come */
 
 /* Leases: a counter per world this loop still has calls on. */
 struct lease {

@@ -5,6 +5,8 @@
  *   WORLD               control  loop,desk WORLD_HOME   control's; the lease itself
  *   TALLY               control  loop      TALLY_HOME   control's; out empty, home full
  *   TASK                loop     lane own. ANSWER       part of the call
+ *   LANDED              loop     loop      -            part of the call that gets it: the run it
+ *                                                       waited for is over (serve/cache/flight.h)
  *   ASK                 loop     desk      ASK_HOME     part of the call
  *   WAKE                loop     control   WAKE_HOME    the loop's; somebody asks who rests
  *   CHUNK               loop     desk      CHUNK_HOME   the loop's; upload bytes
@@ -53,7 +55,7 @@ enum letter {
   LETTER_NONE,
   LETTER_WORLD, LETTER_WORLD_HOME,
   LETTER_TALLY, LETTER_TALLY_HOME,
-  LETTER_TASK, LETTER_ANSWER,
+  LETTER_TASK, LETTER_ANSWER, LETTER_LANDED,
   LETTER_ASK, LETTER_ASK_HOME,
   LETTER_WAKE, LETTER_WAKE_HOME,
   LETTER_CHUNK, LETTER_CHUNK_HOME,
