@@ -148,6 +148,8 @@ static const struct {
     {"nv_cache_num_misses_per_model", "counter", "look-ups that found nothing", misses},
     {"nv_cache_hit_duration_per_model", "counter", "time of cache hits, us", hit_us},
     {"nv_cache_miss_duration_per_model", "counter", "time of look-ups and inserts, us", miss_us},
+    {"slipway_cache_hits", "counter", "answers that another request's run had made", hits},
+    {"slipway_cache_misses", "counter", "look-ups in the cache that found nothing", misses},
     {"slipway_model_memory_bytes", "gauge", "measured memory of the loaded model", memory_bytes},
     {"slipway_breaker_state", "gauge", "of the circuit breaker: 0 closed, 1 half open, 2 open",
      breaker},
@@ -294,6 +296,23 @@ static void process_write(struct buf *to, const struct metrics_view *view)
   one_write(to, "process_max_fds", "gauge", "descriptors allowed", (double)facts->fds_max);
 }
 
+static double now(const _Atomic uint64_t *value)
+{
+  return (double)atomic_load_explicit(value, memory_order_relaxed);
+}
+
+/* What the tenant's models keep (serve/cache). */
+static void cache_write(struct buf *to, const struct meter *meter)
+{
+  one_write(to, "slipway_cache_bytes", "gauge", "kept by the tenant's models",
+            now(&meter->cache_bytes));
+  one_write(to, "slipway_cache_evictions", "counter", "kept answers that had to make room",
+            now(&meter->cache_evictions));
+  one_write(to, "slipway_cache_key_mismatch", "counter",
+            "entries with the hash of another request's key: a miss each",
+            now(&meter->cache_mismatches));
+}
+
 void metrics_write(struct buf *to, const struct metrics_view *view)
 {
   struct series_list list = {.all = grab_zero(METRICS_ROWS_MAX + 1, sizeof *list.all)};
@@ -301,6 +320,7 @@ void metrics_write(struct buf *to, const struct metrics_view *view)
   if (view->server) process_write(to, view);
   one_write(to, "slipway_series_left_out", "gauge", "versions summed into model=\"__other__\"",
             list.left_out);
+  if (view->tenant && view->tenant->meter) cache_write(to, view->tenant->meter);
   versions_write(to, &list);
   quota_metrics_write(to, view);
   release_metrics_write(to, view);

@@ -72,11 +72,13 @@ static json_t *breakers_json(const struct model *model)
 static json_t *model_status_json(const struct model *model, const struct stats *stats)
 {
   json_t *tree = model_json(model);
-  uint64_t requests = 0, failures = 0;
+  uint64_t requests = 0, failures = 0, hits = 0, misses = 0;
   for (uint32_t i = 0; i < model->n_versions; i++) {
     const struct version_tally *tally = stats_slot(stats, model_version_at(model, i)->slot);
     requests += tally->success.count + tally->fail.count;
     failures += tally->fail.count;
+    hits += tally->cache_hit.count;
+    misses += tally->cache_miss.count;
   }
   json_object_set_new(tree, "requests", json_u64(requests));
   json_object_set_new(tree, "failures", json_u64(failures));
@@ -85,6 +87,12 @@ static json_t *model_status_json(const struct model *model, const struct stats *
   json_t *split = split_json(model);
   if (split) json_object_set_new(tree, "release", split);
   if (!model->stable) return tree;
+  if (model->stable->cache_ttl_us)
+    json_object_set_new(
+        tree, "cache",
+        json_pack("{so,so,sf,so}", "hits", json_u64(hits), "misses", json_u64(misses), "ttl_s",
+                  (double)model->stable->cache_ttl_us / 1e6, "bytes_max",
+                  json_u64(model->stable->cache_bytes_max)));
   const struct hist *hist = &stats_slot(stats, model->stable->slot)->total_us;
   if (hist->count)
     json_object_set_new(

@@ -105,6 +105,20 @@ static void versions_print(const json_t *versions)
   table_deinit(&table);
 }
 
+/* What one model keeps of its answers. */
+static void cache_print(const json_t *model)
+{
+  const json_t *cache = json_object_get(model, "cache");
+  double hits = (double)get_u64(cache, "hits"), asked = hits + (double)get_u64(cache, "misses");
+  char most[OUT_NUMBER_MAX];
+  if (!cache) return;
+  printf("cache: %.0f of %.0f answers were known already (%.1f %%); each is kept for %.4g s, %s in "
+         "all\n",
+         hits, asked, asked > 0 ? 100 * hits / asked : 0,
+         json_number_value(json_object_get(cache, "ttl_s")),
+         out_bytes(get_u64(cache, "bytes_max"), most));
+}
+
 /* The status of one model, with its newest versions below; in JSON they are one object. */
 static enum code model_fetch(struct client *client, const char *model, struct answer *answer,
                              struct answer *detail, struct err *err)
@@ -149,6 +163,7 @@ int command_status(struct cli *cli)
       printf("no model yet; push one with: slipway push MODEL PATH\n");
     const json_t *release = json_object_get(json_array_get(models, 0), "release");
     if (model && get_str(release, "state")[0]) putchar('\n'), picture_print(release);
+    if (model) cache_print(json_array_get(models, 0));
     if (model) putchar('\n'), versions_print(json_object_get(detail.json, "newest_versions"));
   }
   answer_free(&answer);

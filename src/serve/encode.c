@@ -16,12 +16,29 @@ static enum code v1_write(struct call *call)
   return OK;
 }
 
+/* What slipway_debug asks for. Source: performance contract, section 3. NULL: the arena is full. */
+static const char *debug_text(struct call *call)
+{
+  const struct answer *answer = &call->answer;
+  const struct task *task = &call->task;
+  const char *cache = answer->cache ? answer->cache : call->recall.ns ? "miss" : "off";
+  const char *arm = answer->arm ? answer->arm : "none";
+  char *said = arena_print(&call->arena, "\"version\":\"%.*s\",\"arm\":\"%s\",\"cache\":\"%s\"",
+                           SLICE_ARG(answer->version), arm, cache);
+  if (!said || answer->cache) return said ? arena_print(&call->arena, "{%s}", said) : NULL;
+  return arena_print(&call->arena,
+                     "{%s,\"queue_us\":%lld,\"batch_rows\":%u,\"compute_us\":%lld}", said,
+                     (long long)(task->began_ns - task->queued_ns) / 1000, task->batch_rows,
+                     (long long)(task->infer_ns - task->input_ns) / 1000);
+}
+
 static enum code v2_write(struct call *call)
 {
   struct answer *answer = &call->answer;
   struct infer_answer reply = {
       .model_name = call->model_name, .model_version = answer->version, .id = call->request.id};
   struct infer_body body;
+  if (call->request.debug) reply.parameters = slice_str(debug_text(call));
   if (infer_pick(&call->arena, &call->version->contract, &call->request, call->task.outputs, &reply,
                  &call->err))
     return call->err.code;
