@@ -147,6 +147,8 @@ static enum code faulty_run(void *seat, struct task *task, struct err *err)
   bool due = is_due(faulty);
   if (due && fault->kind == FAULT_CRASH)
     return fail(err, E_MODEL_FAILED, "rehearsed: the model's process has died");
+  if (due && fault->kind == FAULT_ERRORS && task->many) /* each draws for itself, alone */
+    return fail(err, E_MODEL_FAILED, "rehearsed: the model takes one request at a time");
   if (due && fault->kind == FAULT_ERRORS && rand_unit(&sitting->rand) < fault->share)
     return fail(err, E_MODEL_FAILED, "rehearsed: the model failed");
   int64_t began_ns = clock_ns();

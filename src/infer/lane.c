@@ -43,6 +43,7 @@ struct lane *lane_new(struct loaded *loaded, struct watch *watch, const void *ow
   lane->loaded = loaded;
   lane->owner = owner;
   queue_init(&lane->queue, NULL);
+  batch_init(&lane->batch, loaded, false, clock_us());
   if (lane_sit(lane, err) != OK) {
     ungrab(lane);
     return NULL;
@@ -58,6 +59,7 @@ void lane_free(struct lane *lane)
 {
   if (!lane) return;
   queue_deinit(&lane->queue);
+  batch_deinit(&lane->batch);
   if (lane->watch) watch_leave(lane->watch, &lane->watched);
   if (lane->seat) lane->engine->leave(lane->seat);
   ungrab(lane);
@@ -66,6 +68,7 @@ void lane_free(struct lane *lane)
 void lane_push(struct lane *lane, struct task *task)
 {
   must(task->lane == lane);
+  if (lane->batch.rows_max > 1) delay_came(&lane->batch.delay, task->queued_ns / 1000);
   queue_push(&lane->queue, task);
 }
 
@@ -133,10 +136,11 @@ static enum code lane_engine_run(struct lane *lane, struct task *task)
               "allow more time");
 }
 
-/* The times of one that did not run, yet. */
-static void task_stand(struct task *task, int64_t now_ns)
+void task_stand(struct task *task, int64_t now_ns)
 {
   task->batch_rows = task->rows;
+  task->leads = true;
+  task->delay_us = 0;
   task->cpu_ns = -1;
   task->began_ns = task->input_ns = task->infer_ns = task->output_ns = now_ns;
 }
@@ -148,16 +152,10 @@ struct task *lane_dead(struct lane *lane, int64_t now_ns)
   return task;
 }
 
-struct task *lane_run(struct lane *lane, int64_t *now_ns)
+void lane_run_task(struct lane *lane, struct task *task, int64_t *now_ns)
 {
-  int64_t now_us = *now_ns / 1000;
-  struct task *task = lane_dead(lane, *now_ns), *head;
-  if (task) return task;
-  if (!(head = queue_head(&lane->queue, now_us))) return lane_dead(lane, *now_ns);
-  must(queue_take(&lane->queue, head, now_us, head->rows, &task, 1) == 1);
   task_stand(task, *now_ns);
-  if ((!lane->seat || lane->spent) && lane_sit(lane, &task->err) != OK) return task;
-
+  if ((!lane->seat || lane->spent) && lane_sit(lane, &task->err) != OK) return;
   const struct contract *contract = task->contract;
   for (uint32_t i = 0; i < contract->n_outputs; i++) task->outputs[i].dtype = DT_NONE;
   bool costs = task->costs && !lane->loaded->spread;
@@ -169,7 +167,17 @@ struct task *lane_run(struct lane *lane, int64_t *now_ns)
   task->model_bytes = task->peak_bytes = 0;
   if (lane->engine->bytes)
     task->model_bytes = lane->engine->bytes(lane->loaded->model, &task->peak_bytes);
-  task->output_ns = task->infer_ns; /* nothing is scattered while a batch is one task */
+  task->output_ns = task->infer_ns;
   must(code == task->err.code);
+}
+
+struct task *lane_run(struct lane *lane, int64_t *now_ns)
+{
+  int64_t now_us = *now_ns / 1000;
+  struct task *task = lane_dead(lane, *now_ns), *head;
+  if (task) return task;
+  if (!(head = queue_head(&lane->queue, now_us))) return lane_dead(lane, *now_ns);
+  must(queue_take(&lane->queue, head, now_us, head->rows, &task, 1) == 1);
+  lane_run_task(lane, task, now_ns);
   return task;
 }

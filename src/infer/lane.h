@@ -11,12 +11,14 @@
 #ifndef INFER_LANE_H
 #define INFER_LANE_H
 
+#include "infer/batch/batch.h"
 #include "infer/loaded.h"
 #include "infer/queue.h"
 #include "infer/watch.h"
 
 struct lane {
   struct queue queue;
+  struct batch batch;
   bool spent; /* the seat was cancelled: a new one is needed before the next run */
   const struct engine *engine;
   struct loaded *loaded;
@@ -42,5 +44,10 @@ void lane_push(struct lane *lane, struct task *task);
 struct task *lane_run(struct lane *lane, int64_t *now_ns);
 /* The next task that is gone, late or shed (queue_dead), with its times set. */
 struct task *lane_dead(struct lane *lane, int64_t now_ns);
+
+/* For infer/batch: what a task says of a run before it, and the run of one that is out of the
+ * queue. */
+void task_stand(struct task *task, int64_t now_ns);
+void lane_run_task(struct lane *lane, struct task *task, int64_t *now_ns);
 
 #endif

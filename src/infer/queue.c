@@ -226,7 +226,7 @@ static void queue_tidy(struct queue *queue)
   }
 }
 
-static enum code task_end(struct task *task, int64_t now_us)
+enum code task_end(struct task *task, int64_t now_us)
 {
   if (atomic_load_explicit(&task->gone, memory_order_relaxed))
     return fail(&task->err, E_CANCELLED,

@@ -46,6 +46,8 @@ struct queue {
 void queue_init(struct queue *queue, struct turns *turns);
 void queue_deinit(struct queue *queue); /* nothing waits: a bug otherwise */
 
+/* Why it is not to run any more, in its err: gone, late. OK: it may. */
+enum code task_end(struct task *task, int64_t now_us);
 /* Whether two tasks of one lane may share a batch. */
 bool task_alike(const struct task *a, const struct task *b);
 

@@ -3,17 +3,24 @@
  * SPDX-License-Identifier: MIT */
 #include "infer/worker.h"
 
+#include <sys/prctl.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "infer/lane.h"
 
-enum { TURN_NS_MAX = 1000000 }; /* a resident gives the loop back after this; tasks may be left */
+enum {
+  TURN_NS_MAX = 1000000, /* a resident gives the loop back after this; tasks may be left */
+  SLACK_NS = 1000,
+};
 
 struct worker {
   struct mailbox box;
   struct turns turns;
   struct watch *watch;
   uint32_t number, n_lanes;
+  bool resident; /* lives on a loop, which does not sleep for it */
+  struct task *members[BATCH_TASKS_MAX]; /* of the batch that runs */
   _Atomic(const char *) runs; /* whose task runs now; NULL: none */
   bool stop;
 };
@@ -38,6 +45,7 @@ struct worker *worker_new_resident(uint32_t number, struct watch *watch, void (*
                                    void *wake_arg)
 {
   struct worker *worker = worker_make(number, watch);
+  worker->resident = true;
   mailbox_init(&worker->box, wake, wake_arg);
   return worker;
 }
@@ -70,7 +78,10 @@ static void lane_open(struct worker *worker, struct letter_lane *letter)
 {
   letter->err.code = OK;
   letter->lane = lane_new(letter->loaded, worker->watch, worker, &letter->err);
-  if (letter->lane) queue_init(&letter->lane->queue, &worker->turns);
+  if (letter->lane) {
+    queue_init(&letter->lane->queue, &worker->turns);
+    letter->lane->batch.waits = !worker->resident;
+  }
   if (letter->lane) worker->n_lanes++;
   letter->mail.kind = LETTER_LANE_OPEN_HOME;
   mail_send(letter->home, &letter->mail);
@@ -109,30 +120,43 @@ static void task_home(struct task *task)
   mail_send(task->home, &task->mail);
 }
 
-/* One turn of the lane whose turn it is; what is dead in it goes home before and after. */
-static void lane_turn(struct worker *worker, struct lane *lane, int64_t *now_ns)
+static void dead_home(struct lane *lane, int64_t now_ns)
 {
-  int64_t began_ns = *now_ns;
-  atomic_store_explicit(&worker->runs, lane->loaded->who, memory_order_relaxed);
-  struct task *task = lane_run(lane, now_ns);
-  atomic_store_explicit(&worker->runs, NULL, memory_order_relaxed);
-  if (task->infer_ns > task->began_ns)
-    queue_charge(&lane->queue, &task, 1, *now_ns - began_ns);
-  task_home(task);
+  for (struct task *dead; (dead = lane_dead(lane, now_ns));) task_home(dead);
 }
 
-static void tasks_run(struct worker *worker)
+/* One batch of the lane whose turn it is, unless it had better wait; what is dead in it goes home
+ * before and after. */
+static void lane_turn(struct worker *worker, struct lane *lane, int64_t *now_ns)
+{
+  int64_t began_ns = *now_ns, until_us;
+  dead_home(lane, *now_ns);
+  uint32_t n = batch_close(lane, *now_ns / 1000, worker->members, &until_us);
+  if (!n && until_us < INT64_MAX) queue_rest(&lane->queue, until_us);
+  if (n) {
+    atomic_store_explicit(&worker->runs, lane->loaded->who, memory_order_relaxed);
+    batch_run(lane, worker->members, n, now_ns);
+    atomic_store_explicit(&worker->runs, NULL, memory_order_relaxed);
+    queue_charge(&lane->queue, worker->members, n, *now_ns - began_ns);
+    for (uint32_t i = 0; i < n; i++) task_home(worker->members[i]);
+  }
+  dead_home(lane, *now_ns);
+}
+
+/* False: nobody's turn it was. */
+static bool tasks_run(struct worker *worker)
 {
   int64_t now_ns = clock_ns(), until_ns = now_ns + TURN_NS_MAX;
   struct queue *queue;
+  bool did = false;
   while ((queue = queue_next(&worker->turns, now_ns / 1000))) {
-    struct lane *lane = LIST_OF(queue, struct lane, queue);
-    lane_turn(worker, lane, &now_ns);
-    for (struct task *dead; (dead = lane_dead(lane, now_ns));) task_home(dead);
+    did = true;
+    lane_turn(worker, LIST_OF(queue, struct lane, queue), &now_ns);
     /* Who came meanwhile takes its place among the turns now, not after them. */
     if (!mailbox_empty(&worker->box)) letters_sort(worker, mailbox_take(&worker->box));
-    if (now_ns >= until_ns) return;
+    if (now_ns >= until_ns) break;
   }
+  return did;
 }
 
 bool worker_turn(struct worker *worker)
@@ -140,15 +164,15 @@ bool worker_turn(struct worker *worker)
   bool did = !mailbox_empty(&worker->box);
   if (did) letters_sort(worker, mailbox_take(&worker->box));
   if (!turns_wait(&worker->turns)) return did;
-  tasks_run(worker);
-  return true;
+  return tasks_run(worker) || did;
 }
 
 void worker_main(void *arg)
 {
   struct worker *worker = arg;
+  (void)prctl(PR_SET_TIMERSLACK, SLACK_NS, 0, 0, 0); /* else 50 us, as long as a short wait */
   while (!worker->stop || turns_wait(&worker->turns)) {
     if (worker_turn(worker)) continue;
-    letters_sort(worker, mailbox_wait(&worker->box, INT64_MAX));
+    letters_sort(worker, mailbox_wait(&worker->box, turns_alarm(&worker->turns)));
   }
 }

@@ -35,7 +35,7 @@ void record_home(struct call *call)
   struct version_tally *slot = slot_of(call);
   const struct task *task = &call->task;
   bool stopped = slot && task->err.code && is_struck(call);
-  if (slot) slot->returned++, slot->stopped += stopped;
+  if (slot) slot->returned++, slot->stopped += stopped && task->leads;
   breaker_home(call, slot, stopped);
   int64_t run_ns = task->infer_ns - task->input_ns;
   uint64_t share = task->batch_rows > task->rows && task->rows ? task->batch_rows : 0;
@@ -64,6 +64,14 @@ static void span_add(struct span *span, int64_t ns)
   span->ns += ns > 0 ? (uint64_t)ns : 0;
 }
 
+/* One run, whoever took part in it. */
+static void batch_add(struct batch_tally *batch, const struct task *task)
+{
+  span_add(&batch->input, task->input_ns - task->began_ns);
+  span_add(&batch->infer, task->infer_ns - task->input_ns);
+  span_add(&batch->output, task->output_ns - task->infer_ns);
+}
+
 static void success_add(struct version_tally *slot, const struct call *call, int64_t total_us)
 {
   const struct task *task = &call->task;
@@ -75,12 +83,9 @@ static void success_add(struct version_tally *slot, const struct call *call, int
   span_add(&slot->infer, infer_ns);
   span_add(&slot->output, output_ns);
   slot->rows += call->rows;
-  slot->runs++;
+  slot->runs += task->leads;
   slot->last_wall_ms = (call->serve->now_us + call->serve->wall_us) / 1000;
-  struct batch_tally *batch = version_tally_batch(slot, task->batch_rows);
-  span_add(&batch->input, input_ns);
-  span_add(&batch->infer, infer_ns);
-  span_add(&batch->output, output_ns);
+  if (task->leads) batch_add(version_tally_batch(slot, task->batch_rows), task);
   hist_add(&slot->total_us, total_us > 0 ? (uint64_t)total_us : 0);
   hist_add(&slot->queue_us, queue_ns > 0 ? (uint64_t)queue_ns / 1000 : 0);
   hist_add(&slot->infer_us, infer_ns > 0 ? (uint64_t)infer_ns / 1000 : 0);

@@ -49,8 +49,8 @@ TEST(rows_are_as_many_as_there_is_time_for)
 /* ---- delay */
 
 /* One look: batches of `rows` for a second, each run taking run_us, a task each `gap_us`. */
-static void look(struct delay *delay, int64_t *now_us, int64_t gap_us, int64_t run_us, uint32_t rows,
-                 uint32_t slow)
+static void look(struct delay *delay, int64_t *now_us, int64_t gap_us, int64_t run_us,
+                 uint32_t rows, uint32_t slow)
 {
   for (uint32_t i = 0; i < DELAY_BATCHES; i++) {
     for (uint32_t k = 0; k < rows; k++) delay_came(delay, *now_us += gap_us);

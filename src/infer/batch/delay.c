@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "infer/batch/delay.h"
 
-enum { GAPS_PATIENT = 4 };
+enum { GAPS_PATIENT = 4, GAPS_KNOWN = 32 };
 static const double come_min = 0.5, gain_min = 0.02, busy_min = 0.5;
 
 static uint32_t bound(uint32_t us, uint32_t most) { return us < most ? us : most; }
@@ -45,9 +45,10 @@ int64_t delay_until(const struct delay *delay, int64_t eldest_us, int64_t now_us
 void delay_closed(struct delay *delay, int64_t now_us, bool waited, uint32_t joined)
 {
   uint64_t came = delay->came - delay->gap_came;
-  if (came && now_us > delay->gap_since_us) {
+  bool first = delay->gap_us <= 0;
+  if ((first ? came >= GAPS_KNOWN : came > 0) && now_us > delay->gap_since_us) {
     double gap_us = (double)(now_us - delay->gap_since_us) / (double)came;
-    delay->gap_us += delay->gap_us > 0 ? (gap_us - delay->gap_us) / 8 : gap_us;
+    delay->gap_us += first ? gap_us : (gap_us - delay->gap_us) / 8;
     delay->gap_came = delay->came;
     delay->gap_since_us = now_us;
   }
