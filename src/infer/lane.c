@@ -122,8 +122,7 @@ static enum code lane_engine_run(struct lane *lane, struct task *task)
 {
   struct err *err = &task->err;
   if (!lane->watch || task->deadline_us == INT64_MAX) return seat_run(lane, task);
-  lane->running = &task;
-  lane->n_running = 1;
+  if (!task->many) lane->running = &task, lane->n_running = 1;
   watch_begin(lane->watch, &lane->watched, task->deadline_us);
   enum code code = seat_run(lane, task);
   if (!watch_end(&lane->watched)) return code;

@@ -197,8 +197,10 @@ static bool run_joint(struct lane *lane, struct joint *joint, struct task **memb
   struct task *task = &joint->task;
   if (!gather(joint, members, n)) return false;
   *now_ns = clock_ns();
+  lane->running = members; /* it ends early if all of them are gone */
+  lane->n_running = n;
   lane_run_task(lane, task, now_ns);
-  bool ended = task->err.code == E_DEADLINE_EXCEEDED && lane->spent;
+  bool ended = task->err.code != OK && lane->spent;
   if (task->err.code != OK && !ended) return false;
   if (!ended && !rows_kept(task)) {
     batch_shrink(lane, 1, "an output's first dimension is not the batch");
