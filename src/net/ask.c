@@ -132,7 +132,7 @@ void errand_begin(struct conn *conn, const struct route *route, const struct url
   struct errand *errand = errand_make(conn, route, who);
   if (!errand) {
     if (tenant) take_asked(tenant->meter);
-    fail(err, E_OVERLOADED, "too many requests are in work at once; retry in a moment");
+    fail(err, E_NO_CAPACITY, "too many requests are in work at once; retry in a moment");
     errand_refuse(conn, err);
     return;
   }

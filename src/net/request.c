@@ -89,7 +89,7 @@ static void infer_begin(struct conn *conn, const struct route *route, const stru
   }
   struct call *call = pool_get(&loop->calls);
   if (!call) {
-    fail(err, E_OVERLOADED, "too many requests are in work at once; retry in a moment");
+    fail(err, E_NO_CAPACITY, "too many requests are in work at once; retry in a moment");
     request_refuse(conn, err);
     return;
   }

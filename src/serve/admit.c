@@ -24,10 +24,12 @@ enum step admit_stage(struct call *call)
   struct serve *serve = call->serve;
   struct allowed allowed = call_allowed(call);
   const struct version *sure = version_sure(call);
+  if (!crowd_enter(call)) return STEP_REPLY;
   if (sure && !breaker_lets(serve, sure)) return breaker_refuse(call, sure);
   if (take_request(&call->taken, &allowed, serve->now_us, length, &serve->rand,
                    &call->err))
     return STEP_REPLY;
+  if (sure && brake_early(call, sure)) return STEP_REPLY;
   /* Asked, not taken: only what arrives is held. */
   return budget_check(call->serve->opts.bodies, soon, &call->err) ? STEP_REPLY : STEP_NEXT;
 }

@@ -146,6 +146,11 @@ static bool deadline_is_own(const struct call *call)
   return call->asked_us && call->asked_us < normal_us;
 }
 
+static bool is_shed(enum code code)
+{
+  return code == E_OVERLOADED || code == E_NO_CAPACITY || code == E_DEADLINE_UNREACHABLE;
+}
+
 void arm_answered(struct call *call, int64_t total_us)
 {
   const struct task *task = &call->task;
@@ -154,6 +159,7 @@ void arm_answered(struct call *call, int64_t total_us)
   bool failed = code != OK, late = code == E_DEADLINE_EXCEEDED;
   if (failed && code_http(code) < HTTP_FAILURE) return;
   if (late && deadline_is_own(call)) return;
+  if (is_shed(code)) return; /* that says how many asked, and nothing of the version */
   if (!call->counts) {
     by_the_way(call, failed);
     return;

@@ -35,6 +35,7 @@
 
 struct serve;
 struct lease;
+struct brake;
 
 enum call_state { CALL_FREE, CALL_OPEN, CALL_BODY, CALL_WAKING, CALL_FOLLOWS,
                   CALL_LENT, CALL_GONE, CALL_DONE };
@@ -141,6 +142,9 @@ struct call {
     bool named;           /* by the client, and not by lot */
   } wake;
   uint64_t bytes_counted; /* of the bodies' budget */
+  struct brake *brake;    /* that the task which is out counts in; NULL: none */
+  uint32_t crowd;         /* the slot of the tenant it counts as, plus one; 0: it does not */
+  uint8_t seat;           /* where the task is, as its limit counts seats */
   struct taken taken;     /* of the tenant's and the model's quotas */
 
   struct recall recall;

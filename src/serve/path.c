@@ -20,6 +20,7 @@ static const struct stage {
     {"wake", wake_stage},     /* is that in memory?                */
     {"check", check_stage},   /* do the tensors fit its contract?  */
     {"recall", recall_stage}, /* is the answer known?              */
+    {"limit", limit_stage},   /* would it be its turn in time?     */
     {"submit", submit_stage}, /* a task letter to its lane         */
     {"encode", encode_stage}, /* tensors to bytes                  */
     {"record", record_stage}, /* count it                          */
@@ -203,6 +204,7 @@ void path_end(struct call *call)
   arena_deinit(&call->arena);
   budget_give(serve->opts.bodies, call->bytes_counted);
   take_end(&call->taken);
+  crowd_leave(call);
   serve->calls--;
   lease_drop(serve, call->lease);
   call->lease = NULL;

@@ -10,7 +10,8 @@
  *   wake     is that in memory?                         503 504 507 (waits)
  *   check    do the tensors fit its contract?           400 429
  *   recall   is the answer known?                       (waits)
- *   submit   a task letter to its lane                  429 504 (waits)
+ *   limit    would it be its turn in time?              503 504
+ *   submit   a task letter to its lane                  429 (waits)
  *   encode   tensors to bytes                           502 504
  *   record   count it
  *

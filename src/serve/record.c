@@ -30,13 +30,23 @@ static bool is_struck(const struct call *call)
          task->infer_ns - task->input_ns >= normal_us * 1000 / 2;
 }
 
+/* A deadline that passed while the task was out: in its lane, or when it ran. */
+static void missed_count(struct version_tally *slot, const struct call *call)
+{
+  const struct task *task = &call->task;
+  if (call->err.code != E_DEADLINE_EXCEEDED && task->err.code != E_DEADLINE_EXCEEDED) return;
+  slot->missed[task->infer_ns > task->began_ns ? MISSED_RUN : MISSED_QUEUE]++;
+}
+
 void record_home(struct call *call)
 {
   struct version_tally *slot = slot_of(call);
   const struct task *task = &call->task;
   bool stopped = slot && task->err.code && is_struck(call);
   if (slot) slot->returned++, slot->stopped += stopped && task->leads;
+  if (slot) missed_count(slot, call);
   breaker_home(call, slot, stopped);
+  brake_home(call);
   int64_t run_ns = task->infer_ns - task->input_ns;
   uint64_t share = task->batch_rows > task->rows && task->rows ? task->batch_rows : 0;
   if (share) run_ns = (int64_t)((uint64_t)run_ns * task->rows / share); /* of a batch, by rows */
@@ -47,6 +57,8 @@ static enum fail_reason reason_of(enum code code)
 {
   switch (code) {
     case E_OVERLOADED:
+    case E_NO_CAPACITY:
+    case E_DEADLINE_UNREACHABLE:
     case E_OUT_OF_MEMORY:
     case E_NOT_READY:
     case E_BREAKER_OPEN:
@@ -114,6 +126,10 @@ enum step record_stage(struct call *call)
   } else {
     span_add(&slot->fail, total_us * 1000);
     slot->failed[reason_of(call->err.code)]++;
+    slot->missed[MISSED_SUBMIT] += call->err.code == E_DEADLINE_EXCEEDED && !call->task.home;
+    slot->shed[SHED_OVERLOADED] += call->err.code == E_OVERLOADED;
+    slot->shed[SHED_UNREACHABLE] += call->err.code == E_DEADLINE_UNREACHABLE;
+    slot->shed[SHED_CAPACITY] += call->err.code == E_NO_CAPACITY;
   }
   return STEP_NEXT;
 }

@@ -45,6 +45,7 @@ void serve_free(struct serve *serve)
   must(serve->calls == 0 && !serve->newest);
   shadows_deinit(&serve->shadows);
   wakes_deinit(serve);
+  brakes_deinit(&serve->brakes);
   budget_deinit(serve->opts.bodies);
   while (serve->n_resting) arena_deinit(&serve->resting[--serve->n_resting]);
   ungrab(serve->units_seen);

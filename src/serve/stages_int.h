@@ -5,6 +5,7 @@
 #define SERVE_STAGES_INT_H
 
 #include "base/rand.h"
+#include "serve/limit/brake.h"
 #include "serve/path.h"
 #include "serve/shadow/shadow_int.h"
 
@@ -43,6 +44,7 @@ struct serve {
   const char *slow_stage;
   struct shadows shadows;
   struct probe probes[PROBES_MAX];
+  struct brakes brakes;
   uint64_t *units_seen; /* UNITS_SEEN marks of units that were sent lately */
 };
 
@@ -57,6 +59,7 @@ enum step choose_stage(struct call *call);
 enum step wake_stage(struct call *call);
 enum step check_stage(struct call *call);
 enum step recall_stage(struct call *call);
+enum step limit_stage(struct call *call);
 enum step submit_stage(struct call *call);
 enum step encode_stage(struct call *call);
 enum step record_stage(struct call *call);

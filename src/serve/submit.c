@@ -70,17 +70,11 @@ uint64_t signature_of(const struct contract *contract, const struct tensor *inpu
   return hash;
 }
 
-/* What it will run, going by what this version did since the last pulse. */
+/* What it will run, going by what rows of this version cost lately. */
 static int64_t predicted_ns(const struct call *call)
 {
-  const struct version *version = call->version;
-  const struct tally *tally = call->serve->tally;
-  int64_t rows = (int64_t)(call->rows ? call->rows : 1);
-  if (version->slot != SLOT_NONE) {
-    const struct version_tally *slot = &tally->slots[version->slot];
-    if (slot->rows) return (int64_t)(slot->infer.ns / slot->rows) * rows;
-  }
-  return version->run_ns;
+  int64_t row_ns = brake_row_ns(call->serve, call->version);
+  return row_ns ? row_ns * (int64_t)(call->rows ? call->rows : 1) : call->version->run_ns;
 }
 
 enum step submit_stage(struct call *call)
@@ -88,12 +82,6 @@ enum step submit_stage(struct call *call)
   struct serve *serve = call->serve;
   struct task *task = &call->task;
   const struct contract *contract = &call->version->contract;
-  call->deadline_us = call_deadline(call);
-  if (call->deadline_us <= serve->now_us) {
-    fail(&call->err, E_DEADLINE_EXCEEDED,
-         "the deadline passed before the model could run; allow more time");
-    return STEP_REPLY;
-  }
   struct allowed allowed = call_allowed(call);
   if (take_compute(&call->taken, &allowed, serve->now_us, predicted_ns(call),
                    &serve->rand, &call->err))
@@ -125,6 +113,7 @@ enum step submit_stage(struct call *call)
   task->queued_ns = call->body.len < LARGE_BODY_MIN ? serve->now_us * 1000 : clock_ns();
 
   record_lent(call);
+  brake_sent(call, (uint32_t)(seat - call->version->seats));
   call->state = CALL_LENT;
   list_push_back(&serve->lent, &call->link);
   if (call->deadline_us < serve->alarm_us) serve->alarm_us = call->deadline_us;

@@ -16,6 +16,9 @@ struct span { /* a count and a time */
 };
 
 enum fail_reason { FAIL_REJECTED, FAIL_CANCELLED, FAIL_BACKEND, FAIL_OTHER, FAIL_REASONS };
+/* Requests that were turned away, and deadlines that passed, by where. */
+enum shed_reason { SHED_OVERLOADED, SHED_UNREACHABLE, SHED_CAPACITY, SHEDS };
+enum missed_stage { MISSED_SUBMIT, MISSED_QUEUE, MISSED_RUN, MISSED_STAGES };
 /* The 15 smallest executed batch sizes seen, ascending, unused ones last; entry 15 sums up all
  * larger ones and says rows TALLY_BATCH_REST. So merging stays associative whatever sizes come. */
 enum { TALLY_BATCH_SIZES = 16 };
@@ -31,6 +34,8 @@ struct version_tally {
   uint64_t rows, runs;     /* inference_count, execution_count */
   uint64_t lent, returned; /* tasks to lanes and home again: the difference waits or runs now */
   uint64_t failed[FAIL_REASONS];
+  uint64_t shed[SHEDS], missed[MISSED_STAGES];
+  int64_t limit; /* by how much the limits that loops found have moved: a total is what they are */
   uint64_t stopped; /* runs that had to be ended, or outgrew their memory, by their own doing */
   /* What a breaker is moved by (control/guard/breaker.h): runs that answered, and that failed by
    * the version's doing; the same of those that were sent to try it. */

@@ -11,12 +11,12 @@ TEST(a_budget_is_taken_to_the_last_byte_and_not_further)
   budget_init(&budget, 10);
   EXPECT_INT(budget_take(&budget, 7, &err), OK);
   EXPECT_INT(budget_check(&budget, 3, &err), OK);
-  EXPECT_INT(budget_check(&budget, 4, &err), E_OVERLOADED);
-  EXPECT_INT(budget_take(&budget, 4, &err), E_OVERLOADED);
-  EXPECT_INT(budget_take(&budget, UINT64_MAX, &err), E_OVERLOADED);
+  EXPECT_INT(budget_check(&budget, 4, &err), E_NO_CAPACITY);
+  EXPECT_INT(budget_take(&budget, 4, &err), E_NO_CAPACITY);
+  EXPECT_INT(budget_take(&budget, UINT64_MAX, &err), E_NO_CAPACITY);
   EXPECT_INT(budget.held, 7);
   EXPECT_INT(budget_take(&budget, 3, &err), OK);
-  EXPECT_INT(budget_take(&budget, 1, &err), E_OVERLOADED);
+  EXPECT_INT(budget_take(&budget, 1, &err), E_NO_CAPACITY);
   budget_give(&budget, 10);
   budget_deinit(&budget);
 }

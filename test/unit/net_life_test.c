@@ -185,7 +185,7 @@ TEST(no_free_call_is_503_and_health_still_answers)
   client_post(&client, "/v2/models/slow/infer", "", INFER1);
   usleep(50000);
   EXPECT_INT(client_infer(&other, "/v2/models/big/infer", "", INFER1), 503);
-  EXPECT(client_says_code(&other, "OVERLOADED"));
+  EXPECT(client_says_code(&other, "NO_CAPACITY"));
   EXPECT_STR(client_field(&other, "Retry-After"), "1");
   EXPECT_INT(client_ask(&other, HEALTH), 200);
   EXPECT_INT(client_read(&client), 200);
@@ -240,7 +240,7 @@ TEST(body_bytes_are_counted_as_they_arrive)
     client_send(&client, blob, sizeof blob);
     if (i < 2) client_say(&client, "\r\n0\r\n\r\n");
     EXPECT_INT(client_read(&client), 503);
-    EXPECT(client_says_code(&client, "OVERLOADED"));
+    EXPECT(client_says_code(&client, "NO_CAPACITY"));
     EXPECT_INT(client_infer(&other, "/v2/models/big/infer", "", INFER1), 200); /* all given back */
     client_close(&client);
     client_close(&other);

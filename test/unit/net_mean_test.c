@@ -24,7 +24,7 @@ TEST(random_refusals_are_clean)
     int status = client_read(&client);
     if (status == 200) answered++;
     if (status == 503) refused++;
-    if (status == 503) EXPECT(client_says_code(&client, "OVERLOADED"));
+    if (status == 503) EXPECT(client_says_code(&client, "NO_CAPACITY"));
     if (status == 200) EXPECT(strstr(client.body, ROW16) != NULL);
     EXPECT(status == 200 || status == 503 || status == 0);
     if (status != 0 && i % 50) continue;

@@ -367,7 +367,7 @@ TEST(no_memory_for_bodies_gives_the_tokens_back)
   bodies.held = bodies.max;
   for (int i = 0; i < 10; i++) {
     EXPECT_INT(begin(&calls[0], 100, false), STEP_REPLY);
-    EXPECT_INT(calls[0].answer.code, E_OVERLOADED);
+    EXPECT_INT(calls[0].answer.code, E_NO_CAPACITY);
     path_end(&calls[0]);
   }
   bodies.held = 0;

@@ -1,0 +1,202 @@
+/* brake.c - what a loop knows of a version's lanes, and whom it refuses by it.
+ * Thread: its loop.
+ * SPDX-License-Identifier: MIT */
+#include "serve/limit/brake.h"
+
+#include "base/mem.h"
+#include "serve/stages_int.h"
+
+enum { EASY_US_MIN = 5000, PROBE_US = 100000, RETRY_MS_MIN = 20, RETRY_MS_MAX = 60000 };
+
+uint32_t retry_spread(struct rand *rand, int64_t ms)
+{
+  if (ms < RETRY_MS_MIN) ms = RETRY_MS_MIN;
+  if (ms > RETRY_MS_MAX) ms = RETRY_MS_MAX;
+  return (uint32_t)((double)ms * (0.8 + 0.4 * rand_unit(rand)));
+}
+
+void brakes_deinit(struct brakes *brakes)
+{
+  for (uint32_t i = 0; i < brakes->n; i++) ungrab(brakes->of[i]);
+  ungrab(brakes->of);
+  ungrab(brakes->crowd);
+}
+
+static struct brake *brake_found(const struct serve *serve, const struct version *version)
+{
+  const struct brakes *brakes = &serve->brakes;
+  if (version->slot >= brakes->n) return NULL; /* SLOT_NONE, too */
+  struct brake *brake = brakes->of[version->slot];
+  return brake && brake->seq == version->seq ? brake : NULL;
+}
+
+/* A slot that another version had: what was learned goes, what is out stays counted. */
+static struct brake *brake_made(struct serve *serve, const struct version *version)
+{
+  struct brakes *brakes = &serve->brakes;
+  if (version->slot == SLOT_NONE) return NULL;
+  if (version->slot >= brakes->n) {
+    uint32_t n = version->slot + 1 > 2 * brakes->n ? version->slot + 1 : 2 * brakes->n;
+    brakes->of = grab_more(brakes->of, n * sizeof *brakes->of);
+    memset(brakes->of + brakes->n, 0, (n - brakes->n) * sizeof *brakes->of);
+    brakes->n = n;
+  }
+  struct brake **at = &brakes->of[version->slot], *brake = *at;
+  if (!brake) brake = *at = grab_zero(1, sizeof *brake);
+  if (brake->seq == version->seq && brake->gradient.limit > 0) return brake;
+  *brake = (struct brake){.seq = version->seq, .in_work = brake->in_work, .told = brake->told};
+  brake->gradient.limit = serve->opts.calls_max;
+  brake->row_ns = version->run_ns;
+  brake->run_us = version->run_ns / 1000;
+  return brake;
+}
+
+int64_t brake_row_ns(const struct serve *serve, const struct version *version)
+{
+  const struct brake *brake = brake_found(serve, version);
+  return brake ? brake->row_ns : 0;
+}
+
+/* --- before ----------------------------------------------------------------------------------- */
+
+static uint32_t seat_number(const struct serve *serve, const struct version *version)
+{
+  uint32_t n = version->n_seats;
+  return (version->resident ? serve->opts.loop % n : serve->turn % n) % BRAKE_SEATS;
+}
+
+static int64_t wait_ns(const struct serve *serve, const struct version *version,
+                       const struct brake *brake)
+{
+  int64_t left_ns = brake->done_ns[seat_number(serve, version)] - serve->now_us * 1000;
+  return left_ns > 0 ? left_ns : 0;
+}
+
+static bool overloaded(struct call *call, const struct version *version, const struct brake *brake)
+{
+  struct serve *serve = call->serve;
+  uint32_t most = (uint32_t)brake->gradient.limit;
+  if (call->class == CLASS_BATCH) most -= most / 4;
+  if (brake->in_work < most) return false;
+  fail(&call->err, E_OVERLOADED,
+       "%u requests are in work at model \"%.*s\", and more would only wait for each other; retry "
+       "in a moment",
+       brake->in_work, SLICE_ARG(call->model_name));
+  call->err.retry_after_ms =
+      retry_spread(&serve->rand, wait_ns(serve, version, brake) / 2000000 + brake->run_us / 1000);
+  return true;
+}
+
+/* Where nothing came home for a while and nothing is out, one is let through to see: what is known
+ * need not be so any more. */
+static bool unreachable(struct call *call, const struct version *version, struct brake *brake,
+                        int64_t left_us)
+{
+  struct serve *serve = call->serve;
+  int64_t wait_us = wait_ns(serve, version, brake) / 1000, need_us = wait_us + brake->run_us;
+  if (need_us <= left_us) return false;
+  if (brake->in_work == 0 && serve->now_us - brake->seen_us >= PROBE_US) {
+    brake->seen_us = serve->now_us;
+    return false;
+  }
+  fail(&call->err, E_DEADLINE_UNREACHABLE,
+       "model \"%.*s\" would take %.4g ms until it could answer, and the request has %.4g ms; "
+       "retry later or allow more time",
+       SLICE_ARG(call->model_name), (double)need_us / 1000, (double)left_us / 1000);
+  call->err.retry_after_ms = retry_spread(&serve->rand, (need_us - left_us) / 1000);
+  return true;
+}
+
+static bool refused(struct call *call, const struct version *version, int64_t deadline_us)
+{
+  struct brake *brake = brake_found(call->serve, version);
+  if (!brake || version->n_seats == 0) return false;
+  return overloaded(call, version, brake) ||
+         unreachable(call, version, brake, deadline_us - call->serve->now_us);
+}
+
+bool brake_early(struct call *call, const struct version *sure)
+{
+  const struct version *named = call->version;
+  if (sure->state != VERSION_READY || sure->cache_ttl_us) return false;
+  call->version = sure;
+  if (refused(call, sure, call_deadline(call))) return true;
+  call->version = named; /* who was not named has it chosen yet */
+  return false;
+}
+
+enum step limit_stage(struct call *call)
+{
+  struct serve *serve = call->serve;
+  call->deadline_us = call_deadline(call);
+  if (call->deadline_us <= serve->now_us) {
+    fail(&call->err, E_DEADLINE_EXCEEDED,
+         "the deadline passed before the model could run; allow more time");
+    return STEP_REPLY;
+  }
+  return refused(call, call->version, call->deadline_us) ? STEP_REPLY : STEP_NEXT;
+}
+
+/* --- out and home ----------------------------------------------------------------------------- */
+
+void brake_sent(struct call *call, uint32_t seat)
+{
+  struct serve *serve = call->serve;
+  struct brake *brake = brake_made(serve, call->version);
+  call->brake = brake;
+  call->seat = (uint8_t)(seat % BRAKE_SEATS);
+  if (!brake) return;
+  int64_t *done_ns = &brake->done_ns[call->seat], now_ns = serve->now_us * 1000;
+  int64_t span_us = call->deadline_us - serve->now_us;
+  if (*done_ns < now_ns) *done_ns = now_ns;
+  *done_ns += brake->row_ns * (int64_t)call->task.rows;
+  brake->span_us = brake->span_us ? brake->span_us + (span_us - brake->span_us) / 32 : span_us;
+  brake->in_work++;
+}
+
+/* Steps up are nineteen times those down, so that a twentieth of all is above. */
+static void run_learn(struct brake *brake, int64_t run_us)
+{
+  int64_t step = brake->run_us / 256 + 1;
+  if (!brake->run_us) brake->run_us = run_us;
+  if (run_us > brake->run_us)
+    brake->run_us += 19 * step < run_us - brake->run_us ? 19 * step : run_us - brake->run_us;
+  else if (brake->run_us - step > 0 && run_us < brake->run_us)
+    brake->run_us -= step;
+}
+
+static void brake_learn(struct brake *brake, const struct task *task)
+{
+  int64_t run_ns = task->infer_ns - task->began_ns, row_ns;
+  uint32_t rows = task->batch_rows > task->rows ? task->batch_rows : task->rows;
+  row_ns = run_ns / (rows ? rows : 1);
+  brake->row_ns = brake->row_ns ? brake->row_ns + (row_ns - brake->row_ns) / 8 : row_ns;
+  run_learn(brake, run_ns / 1000);
+  gradient_answer(&brake->gradient, rows, (task->infer_ns - task->queued_ns) / 1000,
+                  brake->in_work);
+}
+
+void brake_home(struct call *call)
+{
+  struct serve *serve = call->serve;
+  struct brake *brake = call->brake;
+  struct task *task = &call->task;
+  if (task->err.code == E_OVERLOADED)
+    task->err.retry_after_ms = retry_spread(&serve->rand, task->backlog_ns / 1000000);
+  if (!brake) return;
+  must(brake->in_work > 0);
+  if (brake->seq == call->version->seq) {
+    brake->seen_us = serve->now_us;
+    brake->done_ns[call->seat] = task->output_ns + task->backlog_ns;
+    if (task->infer_ns > task->began_ns) brake_learn(brake, task);
+    int64_t easy_us = brake->span_us / 10 > EASY_US_MIN ? brake->span_us / 10 : EASY_US_MIN;
+    gradient_turn(&brake->gradient, serve->now_us, easy_us, call->version->n_seats,
+                  serve->opts.calls_max);
+  }
+  brake->in_work--;
+  call->brake = NULL;
+  int64_t now = (int64_t)brake->gradient.limit;
+  if (now == brake->told || call->version->slot == SLOT_NONE) return;
+  tally_slot(serve->tally, call->version->slot)->limit += now - brake->told;
+  brake->told = now;
+}

@@ -1,0 +1,71 @@
+/* brake.h - which calls are not sent to a lane, since they would wait in vain: what a loop knows of
+ * a version's lanes, from the answers that came home, without shared memory.
+ * Thread: its loop.
+ *
+ *   brake_early   before a byte of the body: the same two questions, where the version is known and
+ *                 no cache could answer; so a refusal costs next to nothing
+ *   limit_stage   before the task goes out: is the version's limit reached (503 OVERLOADED); would
+ *                 it be its turn before its deadline (503 DEADLINE_UNREACHABLE)
+ *   brake_sent, brake_home   count what is out, and learn from what comes back
+ *   crowd_*       calls of a tenant in this loop's pool: who holds more than its share of it gives
+ *                 way while it is nearly full (503 NO_CAPACITY)
+ *
+ * Class BATCH is refused first: from 3/4 of a limit on. Then who holds more than its share. Shadows
+ * are sent under rules of their own (serve/shadow), control and health do not come this way.
+ * Source: overload rules, sections 1, 2 and 8.
+ * SPDX-License-Identifier: MIT */
+#ifndef SERVE_LIMIT_BRAKE_H
+#define SERVE_LIMIT_BRAKE_H
+
+#include <stdbool.h>
+
+#include "base/rand.h"
+#include "serve/limit/gradient.h"
+
+enum { BRAKE_SEATS = 8 };
+
+/* What is known of one version. */
+struct brake {
+  uint64_t seq; /* the version's; another one may come to have its slot */
+  struct gradient gradient;
+  uint32_t in_work;  /* tasks out */
+  int64_t told;      /* the limit as it stands in tallies */
+  int64_t row_ns;    /* what a row costs, its share of its batch; 0: not known */
+  int64_t span_us;   /* what requests have until their deadline, smoothed */
+  int64_t run_us;    /* which 19 of 20 runs do not exceed */
+  int64_t seen_us;   /* when an answer came, or one was let through to see */
+  int64_t done_ns[BRAKE_SEATS]; /* when a lane will be through with what it has, as far as known */
+};
+
+struct call;
+struct crowd;
+struct serve;
+struct version;
+
+struct brakes {
+  struct brake **of; /* by the version's slot; NULL: nothing was sent yet */
+  uint32_t n;
+  struct crowd *crowd; /* by the tenant's slot */
+  uint32_t n_crowd;
+  uint64_t weights; /* of tenants with calls here */
+};
+
+void brakes_deinit(struct brakes *brakes);
+
+/* sure: the version that answers, whatever the body says. True: refused, with call->err. */
+bool brake_early(struct call *call, const struct version *sure);
+/* What a row of this version costs, as far as this loop knows; 0: it does not. */
+int64_t brake_row_ns(const struct serve *serve, const struct version *version);
+void brake_sent(struct call *call, uint32_t seat);
+void brake_home(struct call *call);
+
+/* Counts a call of its tenant in, once; false with call->err: the pool is nearly full, and this
+ * tenant, or class, gives way. crowd_leave: at its end, whether it was counted or not. */
+bool crowd_enter(struct call *call);
+void crowd_leave(struct call *call);
+
+/* So many milliseconds, give or take a fifth: whoever is refused at once shall not come back at
+ * once. */
+uint32_t retry_spread(struct rand *rand, int64_t ms);
+
+#endif
