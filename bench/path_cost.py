@@ -2,7 +2,7 @@
 """path_cost.py - user instructions of each part of the request path, counted by callgrind.
 
     make bench-check         compares with bench/baseline.txt: more than 3 % more is a failure
-    bench/path_cost.py --write    makes what is counted now the baseline: with a reason in the commit
+    bench/path_cost.py --write    makes what is counted now the baseline: a reason in the commit
 
 release_bench.c runs N and 2 N requests, the difference is free of start-up. A count does not care
 how busy the machine is, but it is the compiler's and the C library's as well: the baseline is of

@@ -114,11 +114,24 @@ class Kind:
     def headers(self):
         return {"content-type": "application/json"}
 
+    def family(self, model):
+        """The process and all it started, whatever sessions those made for themselves."""
+        found = [self.proc[model].pid]
+        for pid in found:
+            try:
+                for task in os.listdir("/proc/%d/task" % pid):
+                    with open("/proc/%d/task/%s/children" % (pid, task)) as f:
+                        found += map(int, f.read().split())
+            except OSError:
+                pass
+        return found
+
     def signal(self, model, number):
-        try:
-            os.killpg(self.proc[model].pid, number)
-        except OSError:
-            pass
+        for pid in self.family(model):
+            try:
+                os.kill(pid, number)
+            except OSError:
+                pass
 
     def sleep(self, model):
         self.signal(model, signal.SIGSTOP)
@@ -128,27 +141,26 @@ class Kind:
 
     def stop(self):
         for model, proc in self.proc.items():
+            family = self.family(model)
             self.wake(model)
             self.signal(model, signal.SIGTERM)
             try:
                 proc.wait(5)
             except subprocess.TimeoutExpired:
                 pass
-            self.signal(model, signal.SIGKILL)
+            for pid in family:
+                if os.path.exists("/proc/%d" % pid):
+                    os.kill(pid, signal.SIGKILL)
             proc.wait()
         self.proc = {}
 
     def cpu_ns(self, model):
-        """Time on a core of all processes of the group."""
-        total, group = 0, self.proc[model].pid
-        for entry in os.listdir("/proc"):
-            if not entry.isdigit():
-                continue
+        """Time on a core of the whole family."""
+        total = 0
+        for pid in self.family(model):
             try:
-                if os.getpgid(int(entry)) != group:
-                    continue
-                for task in os.listdir("/proc/%s/task" % entry):
-                    with open("/proc/%s/task/%s/schedstat" % (entry, task)) as f:
+                for task in os.listdir("/proc/%d/task" % pid):
+                    with open("/proc/%d/task/%s/schedstat" % (pid, task)) as f:
                         total += int(f.read().split()[0])
             except OSError:
                 pass
@@ -254,4 +266,10 @@ KINDS = [
     Python("mosec-batch", "mosec, batching", bar=1.5, big=1.5, of="mosec", BATCH="32",
            WAIT_MS="3"),
     Python("fastapi", "FastAPI, uvicorn", bar=10),
+    Python("mlserver", "MLServer", bar=10),
+    Python("kserve", "KServe", bar=10),
+    Python("bentoml", "BentoML", bar=10, BENTOML_DO_NOT_TRACK="True"),
+    Python("litserve", "LitServe", bar=10),
+    Python("pytriton", "Triton's Python backend", BATCH="1"),
+    Python("pytriton-batch", "Triton's Python, batching", of="pytriton", BATCH="32"),
 ]

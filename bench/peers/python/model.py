@@ -2,6 +2,7 @@
 SPDX-License-Identifier: MIT
 """
 import os
+import socket
 import sys
 
 import onnxruntime
@@ -13,6 +14,13 @@ def arguments():
     said = os.environ.setdefault("PEER", "\n".join(sys.argv[1:5]))
     port, path, row_in, row_out = said.split("\n")
     return int(port), path, int(row_in), int(row_out)
+
+
+def port():
+    """Another one that is free."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 def session(path):
