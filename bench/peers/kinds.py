@@ -5,6 +5,7 @@ rust/Cargo.toml, node/package-lock.json. A kind that cannot be installed says wh
 SPDX-License-Identifier: MIT
 """
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,11 +19,12 @@ ORT = os.path.join(ROOT, "build", "deps", "onnxruntime", "onnxruntime", "capi",
 sys.path[:0] = [os.path.join(ROOT, "test", "lib"), os.path.join(ROOT, "bench", "models")]
 import make_models
 from models import serve
+from tenants import As, tenant
 from slipway import Conn, Daemon, Failed, free_port, wait_for
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER, CLIENT = CORES[0], CORES[-1]
-ROWS = {"small": (16, 4), "big": (256, 16)}  # numbers in a row in, out
+ROWS = {"small": (16, 4), "big": (256, 16), "flood": (256, 16)}  # numbers in a row in, out
 
 
 def model_file(model):
@@ -43,6 +45,17 @@ def run(log, *command, **more):
         if subprocess.run(command, stdout=f, stderr=f, stdin=subprocess.DEVNULL,
                           timeout=900, **more).returncode:
             raise Failed("%s failed: build/peers/%s.log" % (" ".join(command[:3]), log))
+
+
+def compiled(name):
+    """A C program of this folder, with the project's library."""
+    with open(os.path.join(ROOT, "build", "deps.mk")) as f:
+        libs = re.search(r"PKG_LIBS := (.*)", f.read())[1].split()
+    run(name, "gcc", "-std=c17", "-O2", "-D_GNU_SOURCE", "-I" + os.path.join(ROOT, "src"),
+        "-I/usr/share/include/llhttp", os.path.join(HERE, name + ".c"),
+        os.path.join(ROOT, "build", "release", "libslipway.a"), "-o", os.path.join(BUILD, name),
+        *libs, "-lpthread", "-ldl", "-lm", "-lstdc++")
+    return os.path.join(BUILD, name)
 
 
 def same(a, b):
@@ -106,7 +119,14 @@ class Kind:
                 return reply if reply and reply.status == 200 else None
             except (OSError, Failed):
                 return None
-        return wait_for(ask, seconds, self.name).json()
+        answer = wait_for(ask, seconds, self.name).json()
+        for pid in self.family(model):
+            favour(pid)
+        return answer
+
+    def flood(self):
+        """(model, key of who floods, key of the other): peers have no tenants."""
+        return "big", "", ""
 
     def url(self, model):
         return "http://127.0.0.1:%d%s" % (self.port[model], self.path)
@@ -149,8 +169,10 @@ class Kind:
             except subprocess.TimeoutExpired:
                 pass
             for pid in family:
-                if os.path.exists("/proc/%d" % pid):
+                try:
                     os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
             proc.wait()
         self.proc = {}
 
@@ -176,16 +198,23 @@ class Slipway(Kind):
         self.err = daemon.err.name
         favour(daemon.proc.pid)
         with open(model_file(model), "rb") as f:
-            serve(daemon, "mlp", {"model.onnx": f.read()})
+            files = {"model.onnx": f.read()}
+        for who in [daemon] if model != "flood" else self.tenants(daemon):
+            serve(who, "mlp", files)
+
+    def tenants(self, daemon):
+        self.keys = [tenant(daemon, name) for name in ("loud", "quiet")]
+        return [As(daemon, key) for key in self.keys]
+
+    def flood(self):
+        if "flood" not in self.proc:
+            self.start("flood")
+        return "flood", "@" + self.keys[0], "@" + self.keys[1]
 
 
 class Minimal(Kind):
     def install(self):
-        binary, source = os.path.join(BUILD, "minimal"), os.path.join(HERE, "minimal.c")
-        library = os.path.join(ROOT, "build", "release", "libslipway.a")
-        run(self.name, "gcc", "-std=c17", "-O2", "-D_GNU_SOURCE", "-I" + os.path.join(ROOT, "src"),
-            "-I/usr/share/include/llhttp", source, library, "-o", binary, "-lpthread", "-ldl",
-            "-lm", "-lstdc++")
+        compiled("minimal")
 
     def command(self, port, model):
         return [os.path.join(BUILD, "minimal"), str(port), model_file(model),

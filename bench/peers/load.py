@@ -7,7 +7,7 @@ import re
 import subprocess
 import tempfile
 
-from kinds import CLIENT, ROWS, Failed, favour
+from kinds import BUILD, CLIENT, ROWS, Failed, favour
 
 
 def body_of(model):
@@ -61,3 +61,15 @@ def flat_out(kind, model, connections, seconds):
     return {"rate": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
             "p50": quantile["50"], "p99": quantile["99"],
             "cpu": used / 1000 / int(re.search(r"(\d+) requests in", out).group(1))}
+
+
+def paced(kind, model, seconds, *sources):
+    """Of each source ("r200": requests a second at drawn distances, "c64": connections):
+    good, bad; p50, p99 in us, from when a request was due."""
+    path = os.path.join(BUILD, "body-" + model)
+    with open(path, "wb") as f:
+        f.write(body_of(model))
+    base, at = kind.url(model).split("/v2/")
+    out = pinned(os.path.join(BUILD, "pace"), base, "/v2/" + at, path, str(seconds), *sources)
+    rows = [[int(word) for word in line.split()] for line in out.strip().splitlines()]
+    return [dict(zip(("good", "bad", "p50", "p99", "p999"), row)) for row in rows]

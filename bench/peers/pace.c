@@ -1,6 +1,6 @@
 /* pace.c - the load of `slipway bench` (cli/load) on any server that takes the path and the body:
  * at drawn distances that do not wait for answers, or from so many connections; several at once.
- *   pace URL PATH BODY SECONDS SOURCE...     SOURCE: r<requests/s>[@tenant] or c<connections>[@...]
+ *   pace URL PATH BODY SECONDS SOURCE...     SOURCE: r<requests/s>[@key] or c<connections>[@key]
  * Prints a line a source: answered with 200, all others, p50, p99, p999 in us from being due.
  * Thread: main; `seen` runs on the load's.
  * SPDX-License-Identifier: MIT */
@@ -39,9 +39,9 @@ int main(int argc, char **argv)
   struct load_source sources[SOURCES] = {0};
   uint32_t n = (uint32_t)argc - 5;
   for (uint32_t i = 0; i < n; i++) {
-    char *text = argv[5 + i], *tenant = strchr(text, '@');
+    char *text = argv[5 + i], *key = strchr(text, '@');
     sources[i] = (struct load_source){.path = argv[2], .bodies = &one, .n_bodies = 1,
-                                      .poisson = true, .tenant = tenant ? tenant + 1 : NULL};
+                                      .poisson = true, .bearer = key ? key + 1 : NULL};
     if (*text == 'r')
       sources[i].rate = strtod(text + 1, NULL);
     else

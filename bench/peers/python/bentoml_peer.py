@@ -12,6 +12,7 @@ import numpy
 
 import model
 
+Object = typing.Dict[str, typing.Any]
 PORT, FILE, ROW_IN, ROW_OUT = model.arguments()
 
 
@@ -21,7 +22,7 @@ class Mlp:
         self.session = model.session(FILE)
 
     @bentoml.api(route="/v2/models/mlp/infer")
-    def infer(self, inputs: typing.List[typing.Dict[str, typing.Any]]) -> typing.Dict[str, typing.Any]:
+    def infer(self, inputs: typing.List[Object]) -> Object:
         x = numpy.array([inputs[0]["data"]], numpy.float32)
         return model.answer(self.session.run(None, {"x": x})[0][0])
 

@@ -1,5 +1,5 @@
-"""mlserver_peer.py - MLServer with a runtime of our own, inference in the server's process, which is
-its best setting on one core.
+"""mlserver_peer.py - MLServer with a runtime of our own, inference in the server's process, which
+is its best setting on one core.
 
     python mlserver_peer.py PORT MODEL.onnx ROW_IN ROW_OUT
 SPDX-License-Identifier: MIT
