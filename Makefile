@@ -51,7 +51,7 @@ NODE := build/deps/node/ready
 FUZZ = $(MAKE) -s MODE=fuzz fuzzers
 
 .PHONY: all bin deps deps-test deps-bench test check unit race sim asan ubsan tsan fuzz fuzzers \
-        fuzz-smoke fuzz-30 bench bench-check bench-peers bars timing isolation schemathesis lint fmt cover demo docs conformance help clean new-engine
+        fuzz-smoke fuzz-30 bench bench-check bench-peers terms cancels bars timing isolation schemathesis lint fmt cover demo docs conformance help clean new-engine
 all: bin $(ORT)         ## build the program: ./slipway
 ifeq ($(MODE),release)
 bin: $(BIN)
@@ -136,8 +136,15 @@ fuzz-30: deps-test      ## fuzz every target for 30 seconds
 fuzzers: $(FUZZERS)
 conformance: deps-test all ## every ONNX test model through the running daemon
 	@test/conformance/onnx_models.py
-bench: deps-bench all   ## measure, print a table, compare with bench/baseline.txt
-	@bench/run
+bench: deps-bench all   ## measure, print a table; T=OV-01 one overload bar, T=OV all (docs/load.md)
+	@$(if $(T),bench/overload/bars.py $(filter-out OV,$(T)) $(if $(RUNS),--runs $(RUNS)),bench/run)
+terms: all              ## OV-23: SIGTERM under load, N=1000 times; no request may be lost
+	@TIMES=$(or $(N),1000) bench/overload/bars.py --runs 1 OV-23
+cancels: deps-test      ## OV-24: N=100000 clients that hang up, under two sanitizers
+	@$(MAKE) MODE=asan bin
+	@TIMES=$(or $(N),100000) SLIPWAY_BIN=build/asan/slipway bench/overload/bars.py --runs 1 OV-24
+	@$(MAKE) MODE=tsan bin
+	@TIMES=$(or $(N),100000) SLIPWAY_BIN=build/tsan/slipway bench/overload/bars.py --runs 1 OV-24
 bench-peers: deps-bench all ## slipway beside other servers, installed under build/peers: T=word picks some
 	@bench/peers/peers.py $(T)
 bench-check: deps-bench all ## instructions of the request path: 3 % over bench/baseline.txt fail

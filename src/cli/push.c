@@ -4,11 +4,14 @@
  * The version appears only when all files are there.
  * SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "cli/bench/trial.h"
 #include "cli/client.h"
+#include "cli/load/own.h"
 #include "cli/out.h"
 #include "cli/registry/card.h"
 #include "cli/registry/files.h"
@@ -144,28 +147,116 @@ static void check_print(const json_t *found)
   putchar('\n');
 }
 
+/* ---- check --load: the model under load ---- */
+
+struct check { /* what a check holds on to */
+  struct push push;
+  struct own own;
+  struct client *client;
+  struct answer answer, deployed;
+  struct trial_found *found; /* NULL: without a load test */
+};
+
+/* A server for the check alone, so that nothing else has to do with the files or the load. */
+static enum code own_serve(struct cli *cli, struct check *check, struct err *err)
+{
+  if (own_start(&check->own, "check", NULL, err) != OK) return err->code;
+  cli->args.url = check->own.url;
+  cli->args.tenant = NULL;
+  unsetenv("SLIPWAY_KEY");
+  unsetenv("SLIPWAY_KEY_FILE");
+  unsetenv("SLIPWAY_TENANT");
+  if (client_new(&check->client, cli, err) != OK) return err->code;
+  if (own_await(&check->own, check->client, err) != OK) return err->code;
+  check->found->idle_bytes = trial_resident(check->client);
+  return OK;
+}
+
+static enum code own_deploy(struct check *check, struct err *err)
+{
+  if (files_post(check->client, &check->push, "/api/v1/models/checked/versions", &check->deployed,
+                 err) != OK)
+    return err->code;
+  answer_free(&check->deployed);
+  check->deployed = (struct answer){0};
+  struct slice body = SLICE("{\"version\":1,\"strategy\":\"now\",\"wait\":true}");
+  return client_call(check->client, "POST", "/api/v1/models/checked/deploy", body, LOOK_SECONDS,
+                     &check->deployed, err);
+}
+
+static enum code check_load(struct cli *cli, struct check *check, bool is_path, struct err *err)
+{
+  uint64_t objective = args_count(&cli->args, "objective"), span = args_count(&cli->args, "try");
+  struct trial_opts opts = {
+      .objective_us = 1000 * (int64_t)(objective ? objective : TRIAL_OBJECTIVE_MS),
+      .try_us = 1000000 * (int64_t)(span ? span : TRIAL_TRY_S)};
+  if (is_path && own_deploy(check, err) != OK) return err->code;
+  fprintf(stderr, is_path ? "load test: on a server of its own on this machine, which shares its "
+                            "cores with the load\n"
+                          : "load test: on the server at %s, beside whatever else it answers\n",
+          client_url(check->client));
+  return trial_load(cli, is_path ? "checked" : cli->args.words[0], check->client, &opts,
+                    check->found, err);
+}
+
+static void check_tell(const struct check *check, bool json)
+{
+  struct buf text;
+  if (json) {
+    if (check->found)
+      json_object_set_new(check->answer.json, "load", trial_json(check->found));
+    out_json(check->answer.json);
+    return;
+  }
+  check_print(check->answer.json);
+  if (!check->found) return;
+  buf_init(&text, 1 << 16);
+  trial_print(check->found, &text);
+  fwrite(text.at, 1, text.len, stdout);
+  buf_deinit(&text);
+}
+
+static enum code check_run(struct cli *cli, struct check *check, bool is_path, struct err *err)
+{
+  const char *word = check->push.files.path;
+  enum code code = is_path && check->found ? own_serve(cli, check, err)
+                                           : client_new(&check->client, cli, err);
+  if (code == OK)
+    code = is_path ? push_all(&check->push, check->client, "/api/v1/check", &check->answer, err)
+                   : version_check(check->client, word, &check->answer, err);
+  if (code == OK && check->found) code = check_load(cli, check, is_path, err);
+  return code;
+}
+
 int command_check(struct cli *cli)
 {
   static const struct opt opts[] = {
       {"engine", 0, OPT_TEXT, "E", "what runs it: onnx, linear, echo; else guessed from the files"},
+      {"load", 0, OPT_SWITCH, NULL, "then load: what it can do, and what memory that takes; "
+                                    "exit 8 when the objective is out of reach"},
+      {"objective", 0, OPT_COUNT, "MS", "--load: what p99 is to keep within [50]"},
+      {"try", 0, OPT_COUNT, "SECONDS", "--load: how long a rate is tried [2]"},
       {NULL, 0, OPT_SWITCH, NULL, NULL},
   };
-  struct err err;
-  struct client *client;
-  struct answer answer;
+  struct err err = {.code = OK};
   struct stat st;
   int rc;
   if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
-  if (client_new(&client, cli, &err) != OK) return cli_fail(cli, &err);
-  struct push push = {.files.path = cli->args.words[0], .engine = args_text(&cli->args, "engine")};
-  bool is_path = strchr(push.files.path, '/') || stat(push.files.path, &st) == 0;
-  enum code code = is_path ? push_all(&push, client, "/api/v1/check", &answer, &err)
-                           : version_check(client, push.files.path, &answer, &err);
-  rc = code ? cli_fail(cli, &err) : 0;
-  if (!code && cli->args.json) out_json(answer.json);
-  if (!code && !cli->args.json) check_print(answer.json);
-  answer_free(&answer);
-  client_free(client);
-  model_files_deinit(&push.files);
+  struct check check = {.push = {.files.path = cli->args.words[0],
+                                 .engine = args_text(&cli->args, "engine")}};
+  if (args_given(&cli->args, "load")) check.found = grab_zero(1, sizeof *check.found);
+  bool is_path = strchr(check.push.files.path, '/') || stat(check.push.files.path, &st) == 0;
+  if (check_run(cli, &check, is_path, &err) == OK) {
+    check_tell(&check, cli->args.json);
+    rc = check.found && check.found->knee <= 0 ? code_exit(E_MODEL_REJECTED) : 0;
+  } else {
+    rc = cli_fail(cli, &err);
+  }
+  answer_free(&check.answer);
+  answer_free(&check.deployed);
+  if (check.client) client_free(check.client);
+  own_end(&check.own);
+  model_files_deinit(&check.push.files);
+  ungrab(check.found);
   return rc;
 }

@@ -149,6 +149,40 @@ def nobody_there_is_told_in_every_request():
 
 
 @test
+def a_check_under_load_finds_the_knee_on_a_server_of_its_own():
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in models.echo([models.spec("x", shape=(-1, 4))], busy_us=2000).items():
+            with open(os.path.join(folder, name), "wb") as f:
+                f.write(data)
+        env = dict(os.environ, SLIPWAY_URL="http://127.0.0.1:1", SLIPWAY_KEY="slw_nonsense",
+                   HOME=folder)
+
+        def check(*flags):
+            return subprocess.run([BIN, "check", folder, "--load", "--try", "1", *flags], env=env,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  timeout=300)
+        done = check("--objective", "200", "--json")
+        expect_eq(done.returncode, 0, done.stderr)
+        expect_in("on a server of its own", done.stderr)
+        load = json.loads(done.stdout)["load"]
+        # 2 ms of a core each, on as many workers as there are cores
+        expect(20 < load["capacity"] < 520 * (os.cpu_count() or 1), load)
+        expect(0.05 * load["capacity"] < load["knee"] < 1.2 * load["capacity"], load)
+        met = [t["rate"] for t in load["tries"] if t["met"]]
+        expect_eq(max(met), load["knee"])
+        expect(0 < load["memory"]["idle_bytes"] <= load["memory"]["most_bytes"], load["memory"])
+        done = check("--objective", "1")
+        expect_eq(done.returncode, 8, done.stdout)
+        expect_in("no knee", done.stdout)
+    with Daemon() as d:
+        models.serve(d, "m", models.echo([models.spec("x", shape=(-1, 4))]))
+        done = d.cli("check", "m@1", "--load", "--try", "1")
+        expect_eq(done.returncode, 0, done.stderr)
+        expect_in("on the server at http://", done.stderr)
+        expect_in("knee ", done.stdout)
+
+
+@test
 def mistakes_are_named():
     with Daemon() as d:
         expect_in("not known", bench(d, "nope", code=4)["error"])

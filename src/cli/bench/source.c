@@ -210,6 +210,7 @@ enum code source_add(struct sources *sources, const json_t *row, struct err *err
                                  .from_us = (int64_t)(row_number(row, "from_s") * 1e6),
                                  .for_us = (int64_t)(row_number(row, "for_s") * 1e6),
                                  .timeout_us = (int64_t)(timeout_ms * 1e3),
+                                 .unsent_us = (int64_t)(deadline_ms * 1e3),
                                  .retries = (uint32_t)row_number(row, "retries")};
   sources->n++;
   bodies_init(&sources->bodies[at]);

@@ -3,23 +3,16 @@
  * command is run as that command.
  * Thread: main (own). The daemon is a child process on a folder of its own, gone at the end.
  * SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "cli/demo/demo_int.h"
 #include "cli/out.h"
 #include "stat/hist.h"
-
-enum { DEMO_READY_US = 10000000 };
 
 struct demo_model {
   const char *name, *input, *output, *what;
@@ -31,77 +24,6 @@ static const struct demo_model models[] = {
     {"wine", "measurements", "probabilities", "wine cultivars, 13 measurements, engine 'linear'",
      13},
 };
-
-/* ---- the daemon */
-
-static int unlink_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-  (void)st;
-  (void)type;
-  (void)ftw;
-  return remove(path);
-}
-
-static enum code daemon_spawn(struct demo *demo, struct err *err)
-{
-  snprintf(demo->data, sizeof demo->data, "/tmp/slipway-demo-XXXXXX");
-  if (!mkdtemp(demo->data))
-    return fail(err, E_UNAVAILABLE, "cannot make a folder for the demo: %s", strerror(errno));
-  demo->daemon = fork();
-  if (demo->daemon < 0) return fail(err, E_UNAVAILABLE, "cannot start the server");
-  if (demo->daemon == 0) {
-    char log[96];
-    setpgid(0, 0); /* Ctrl-C is ours, we tell it */
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    snprintf(log, sizeof log, "%s/serve.err", demo->data);
-    if (!freopen(log, "w", stderr) || !freopen("/dev/null", "w", stdout)) _exit(70);
-    execl("/proc/self/exe", "slipway", "serve", "--data", demo->data, "--listen", demo->listen,
-          (char *)NULL);
-    _exit(70);
-  }
-  return OK;
-}
-
-/* Why the daemon ended: the last line it wrote. */
-static void daemon_words(const struct demo *demo, char *line, size_t cap)
-{
-  char path[96], next[512];
-  snprintf(line, cap, "it said nothing");
-  snprintf(path, sizeof path, "%s/serve.err", demo->data);
-  FILE *file = fopen(path, "re");
-  while (file && fgets(next, sizeof next, file))
-    if (strncmp(next, "slipway: ", 9) == 0)
-      snprintf(line, cap, "%.*s", (int)strcspn(next + 9, "\n"), next + 9);
-  if (file) fclose(file);
-}
-
-static enum code daemon_await(struct demo *demo, struct client *client, struct err *err)
-{
-  int64_t until = clock_us() + DEMO_READY_US;
-  for (;;) {
-    struct answer answer;
-    enum code code = client_call(client, "GET", "/readyz", SLICE_NONE, 1, &answer, err);
-    answer_free(&answer);
-    if (code == OK) return err->code = OK;
-    if (waitpid(demo->daemon, NULL, WNOHANG) == demo->daemon) {
-      char words[512];
-      demo->daemon = 0;
-      daemon_words(demo, words, sizeof words);
-      return fail(err, E_UNAVAILABLE, "the server ended: %s", words);
-    }
-    if (clock_us() > until) return fail(err, E_UNAVAILABLE, "the server was not ready in 10 s");
-    poll(NULL, 0, 10);
-  }
-}
-
-static void demo_end(struct demo *demo)
-{
-  if (demo->daemon > 0) {
-    kill(demo->daemon, SIGTERM);
-    waitpid(demo->daemon, NULL, 0);
-  }
-  if (demo->data[0]) nftw(demo->data, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 /* ---- the steps */
 
@@ -245,8 +167,9 @@ static void interrupt_await(const struct demo *demo)
 
 static enum code story(struct demo *demo, struct client *client, struct err *err)
 {
-  printf("slipway %s: a server on %s, its data in %s\n", demo->cli->version, demo->url, demo->data);
-  if (daemon_await(demo, client, err)) return err->code;
+  printf("slipway %s: a server on %s, its data in %s\n", demo->cli->version, demo->url,
+         demo->own.data);
+  if (own_await(&demo->own, client, err)) return err->code;
   for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
     char path[DEMO_PATH_MAX + 64];
     snprintf(path, sizeof path, "%s/%s/model", demo->examples, models[i].name);
@@ -300,8 +223,8 @@ int command_demo(struct cli *cli)
   if (!cli_args(cli, opts, 0, 0, &rc)) return rc;
   struct demo demo = {.cli = cli, .terminal = out_is_terminal()};
   const char *listen = args_text(&cli->args, "listen");
-  snprintf(demo.listen, sizeof demo.listen, "%s", listen ? listen : "127.0.0.1:8080");
-  snprintf(demo.url, sizeof demo.url, "http://%s", demo.listen);
+  if (!listen) listen = "127.0.0.1:8080";
+  snprintf(demo.url, sizeof demo.url, "http://%s", listen);
   setenv("SLIPWAY_URL", demo.url, 1);
   sigset_t set;
   sigemptyset(&set);
@@ -309,11 +232,11 @@ int command_demo(struct cli *cli)
   sigaddset(&set, SIGTERM);
   struct err err = {.code = OK};
   struct client *client = NULL;
-  if (examples_find(&demo, &err) == OK && daemon_spawn(&demo, &err) == OK) {
+  if (examples_find(&demo, &err) == OK && own_start(&demo.own, "demo", listen, &err) == OK) {
     sigprocmask(SIG_BLOCK, &set, NULL);
     if (client_new(&client, cli, &err) == OK && story(&demo, client, &err) == OK) rc = 0;
     client_free(client);
   }
-  demo_end(&demo);
+  own_end(&demo.own);
   return err.code ? cli_fail(cli, &err) : 0;
 }

@@ -4,16 +4,14 @@
 #ifndef CLI_DEMO_DEMO_INT_H
 #define CLI_DEMO_DEMO_INT_H
 
-#include <sys/types.h>
-
-#include "cli/client.h"
+#include "cli/load/own.h"
 
 enum { DEMO_LINE_MAX = 4096, DEMO_PATH_MAX = 1024 };
 
 struct demo {
   struct cli *cli;
-  char data[64], examples[DEMO_PATH_MAX], url[128], listen[96];
-  pid_t daemon;
+  struct own own;
+  char examples[DEMO_PATH_MAX], url[128];
   int64_t first_ms; /* Unix time: the first versions answered */
   bool terminal;
 };

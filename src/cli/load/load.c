@@ -31,7 +31,8 @@ struct source {
   struct line *lines;
   uint32_t n_lines, n_opened; /* of the lines the first so many were in use */
   struct link idle, busy, resting;
-  int64_t from_us, until_us, timeout_us; /* clock_us */
+  int64_t from_us, until_us; /* clock_us */
+  int64_t timeout_us, unsent_us;
   uint64_t sent;
 };
 
@@ -156,7 +157,7 @@ static void source_send(struct load *load, uint32_t at, int64_t now_us)
   for (uint32_t n = 0; open || n < source->n_lines; n++) {
     int64_t due_us = source_due(source, now_us);
     if (due_us > now_us) return;
-    if (now_us - due_us > source->timeout_us) {
+    if (now_us - due_us > source->unsent_us) {
       schedule_next(&source->schedule);
       unsent_tell(load, at, due_us, now_us);
       continue;
@@ -335,6 +336,7 @@ static void source_start(struct load *load, uint32_t at, const char *host)
   if (opts->rate > 0)
     schedule_init(&source->schedule, opts->rate, opts->poisson, load->opts.seed + at);
   source->timeout_us = opts->timeout_us ? opts->timeout_us : LOAD_TIMEOUT_US;
+  source->unsent_us = opts->unsent_us ? opts->unsent_us : source->timeout_us;
 }
 
 static void source_end(struct source *source)

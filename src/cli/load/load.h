@@ -52,6 +52,7 @@ struct load_source {
   uint32_t connections;    /* open loop: at most; closed loop: so many. 0: LOAD_CONNECTIONS_... */
   int64_t from_us, for_us; /* within the load; for_us 0: until its end */
   int64_t timeout_us;      /* from being due to being given up; 0: LOAD_TIMEOUT_US */
+  int64_t unsent_us;       /* not sent so long after being due: never sent; 0: as timeout_us */
   uint32_t retries;        /* of what was not answered 200, at once and without a pause */
 };
 
