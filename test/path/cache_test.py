@@ -185,7 +185,7 @@ def who_leads_may_leave_and_the_run_goes_on():
         expect(runs(d) <= 1)  # a run whose own client left is counted as no answer
         # And each has its own deadline.
         late = ask(d, 5.0, headers={"x-slipway-deadline-ms": "100"})
-        expect_eq(late.status, 504)
+        expect(late.status in (503, 504), late.body)  # refused at once, or late
 
 
 @test
@@ -210,13 +210,11 @@ def after_the_2xx_of_a_switch_nothing_older_is_served():
     """CA-105: eight clients ask the same all the while; each notes when it asked."""
     with Daemon("--loops", "2") as d:
         stop, wrong, asked, hits = threading.Event(), [], [0], [0]
-        current = {"since": 0.0, "value": None}  # what every request sent from then on must get
-        files = models.linear([[1.0]], [0.0])
-        name = models.spec  # noqa: F841
+        current = {"value": None}  # what every request sent from then on must get
 
         def put(factor):
             version = linear(d, factor)
-            current.update(value=factor, since=time.monotonic())
+            current.update(value=factor)
             return version
 
         put(1.0)
@@ -259,6 +257,53 @@ def after_the_2xx_of_a_switch_nothing_older_is_served():
         began = time.monotonic()
         wait_for(lambda: metric(d, "slipway_cache_bytes") == 0, what="the old ones' bytes")
         expect(time.monotonic() - began < 1.2 * SLOW, time.monotonic() - began)
+
+
+@test
+def what_was_removed_is_forgotten():
+    """CA-105: the same files under the same name again are another model's, and another tenant's."""
+    with Daemon() as d:
+        model(d)
+        ask(d)
+        expect_eq(said(ask(d)), "hit")
+        models.unload(d, "m")
+        reply = d.ask("DELETE", "/api/v1/models/m")
+        expect(reply.status in (200, 204), reply.body)
+        model(d)
+        expect_eq(said(ask(d)), None)
+        expect_eq(said(ask(d)), "hit")
+
+
+@test
+def a_hit_costs_a_fifth_of_a_run_and_a_miss_hardly_more():
+    """By the processor time of the server, in one run: ratios of a model of 200 us and one of 1 ms."""
+    def cpu(d, name, n, fresh):
+        conn = d.conn(30 * SLOW)
+        before = metric(d, "process_cpu_seconds_total")
+        for i in range(n):
+            conn.send(request("POST", "/v2/models/%s/infer" % name, body(float(i if fresh else 0), float(fresh))))
+            expect_eq(conn.reply().status, 200)
+        conn.close()
+        return (metric(d, "process_cpu_seconds_total") - before) / n
+
+    with Daemon("--loops", "1", "--workers", "1") as d:
+        model(d, "short", busy_us=200)
+        model(d, "kept", busy_us=1000)
+        model(d, "plain", None, busy_us=1000)
+        cpu(d, "short", 50, 0)
+        miss, hit = cpu(d, "short", 1000, 1), cpu(d, "short", 4000, 0)
+        print("hit: %.1f us, miss of 200 us: %.1f us" % (hit * 1e6, miss * 1e6))
+        rounds = []
+        for i in range(7):
+            order = ("kept", "plain") if i % 2 else ("plain", "kept")
+            rounds.append({name: cpu(d, name, 300, 2 + i) for name in order})
+        ratio = sorted(r["plain"] / r["kept"] for r in rounds)[3]
+        span = d.get("/v2/models/kept/stats").json()["model_stats"][0]["inference_stats"]["cache_miss"]
+        print("looking, keeping and telling: %.2f us a miss" % (span["ns"] / span["count"] / 1000))
+        print("all misses of 1 ms: %.1f %% of what they do without a cache" % (100 * ratio))
+        expect(SLOW > 1 or miss >= 5 * hit, (miss, hit))
+        expect(SLOW > 1 or ratio >= 0.97, rounds)
+        expect_eq(metric(d, "slipway_cache_hits"), 4000 + 49)
 
 
 @test
