@@ -126,6 +126,14 @@ static double breaker(const struct series *s)
   return s->version->breaker == BREAKER_OPEN ? 2 : 1;
 }
 
+/* Tasks that are out: in a lane, or on a seat. */
+static double in_flight(const struct series *s)
+{
+  return (double)(int64_t)(s->tally.lent - s->tally.returned);
+}
+
+static double limit(const struct series *s) { return (double)s->tally.limit; }
+
 static double serves(const struct series *s)
 {
   return s->model && s->model->stable == s->version ? 1 : 0;
@@ -153,6 +161,8 @@ static const struct {
     {"slipway_model_memory_bytes", "gauge", "measured memory of the loaded model", memory_bytes},
     {"slipway_breaker_state", "gauge", "of the circuit breaker: 0 closed, 1 half open, 2 open",
      breaker},
+    {"slipway_inflight", "gauge", "requests that wait for a lane or run", in_flight},
+    {"slipway_limit", "gauge", "how many of them there may be, as loops found out", limit},
     {"slipway_model_serves", "gauge", "1 where this version answers", serves},
 };
 
@@ -163,7 +173,7 @@ static const struct {
 } version_hists[] = {
     {"slipway_request_duration_seconds", "from a whole request to its answer",
      offsetof(struct version_tally, total_us), 1},
-    {"slipway_queue_duration_seconds", "waiting for a lane",
+    {"slipway_queue_seconds", "waiting for a lane",
      offsetof(struct version_tally, queue_us), 2},
     {"slipway_infer_duration_seconds", "in the engine", offsetof(struct version_tally, infer_us),
      2},
@@ -201,6 +211,27 @@ static void failures_write(struct buf *to, const struct series_list *list)
                 reasons[r], (unsigned long long)list->all[i].tally.failed[r]);
 }
 
+static void sheds_write(struct buf *to, const struct series_list *list)
+{
+  static const char *const reasons[] = {[SHED_OVERLOADED] = "OVERLOADED",
+                                        [SHED_UNREACHABLE] = "DEADLINE_UNREACHABLE",
+                                        [SHED_CAPACITY] = "NO_CAPACITY"};
+  static const char *const stages[] = {
+      [MISSED_SUBMIT] = "submit", [MISSED_QUEUE] = "queue", [MISSED_RUN] = "run"};
+  metrics_head(to, "slipway_refusals_total", "counter", "requests turned away, by reason");
+  for (uint32_t i = 0; i < list->n; i++)
+    for (int r = 0; r < SHEDS; r++)
+      buf_print(to, "slipway_refusals_total{%s,reason=\"%s\"} %llu\n", list->all[i].labels,
+                reasons[r], (unsigned long long)list->all[i].tally.shed[r]);
+  metrics_head(to, "slipway_deadline_missed_total", "counter",
+               "deadlines that passed: before a lane, in its queue, or in a run");
+  for (uint32_t i = 0; i < list->n; i++)
+    for (int s = 0; s < MISSED_STAGES; s++)
+      buf_print(to, "slipway_deadline_missed_total{%s,stage=\"%s\"} %llu\n",
+                list->all[i].labels, stages[s],
+                (unsigned long long)list->all[i].tally.missed[s]);
+}
+
 static void versions_write(struct buf *to, const struct series_list *list)
 {
   for (size_t f = 0; f < sizeof version_families / sizeof *version_families; f++) {
@@ -210,6 +241,7 @@ static void versions_write(struct buf *to, const struct series_list *list)
                 version_families[f].value(&list->all[i]));
   }
   failures_write(to, list);
+  sheds_write(to, list);
   for (size_t f = 0; f < sizeof version_hists / sizeof *version_hists; f++) {
     metrics_head(to, version_hists[f].name, "histogram", version_hists[f].help);
     for (uint32_t i = 0; i < list->n; i++) {
