@@ -3,8 +3,8 @@
  * Thread: the lane's owner, a worker or a loop.
  *
  * A batch closes at the first of
- *   - as many rows as one may have: the model's rows_max, what BATCH_BYTES_MAX holds, and what is
- *     run before the earliest deadline (infer/batch/pace.h);
+ *   - as many rows as one may have: the model's rows_max, what BATCH_BYTES_MAX holds, what is run
+ *     before the earliest deadline, and of those the cheapest a row (infer/batch/pace.h);
  *   - the largest preferred size that those alike can fill;
  *   - the eldest has waited for the delay (infer/batch/delay.h), or nobody comes who could be
  *     waited for, or the earliest deadline is one run and BATCH_SPARE_US away.
@@ -43,6 +43,7 @@ struct batch { /* what a lane knows of its batches */
   bool waits;        /* its owner can sleep until a moment: a worker */
   bool waiting;      /* those in the lane are kept for others */
   uint64_t wait_came;
+  uint32_t closed; /* counts: now and then the larger size is tried again */
   struct pace pace;
   struct delay delay;
   struct joint *joint; /* NULL: no batch was run yet */

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "infer/lane.h"
 
+enum { TRY_AGAIN = 64 }; /* batches; what was dear once may have been so for another reason */
+
 /* What the queue's deadlines and the lane's memory leave of rows_max. */
 static uint32_t rows_most(const struct lane *lane, const struct task *head, int64_t now_us)
 {
@@ -31,6 +33,14 @@ static int64_t wait_until(const struct lane *lane, const struct task *head, uint
   return until_us < last_us ? until_us : last_us;
 }
 
+/* Of rows that could all go now: fewer, where a run of fewer has proved cheaper a row. The others
+ * are next, and sooner home than in one run with all. */
+static uint32_t rows_cheap(const struct batch *batch, uint32_t rows)
+{
+  bool again = batch->closed % TRY_AGAIN == 0;
+  return batch->spec->n_preferred || again ? rows : pace_cheapest(&batch->pace, rows);
+}
+
 /* How many rows go now; 0: they wait, until *until_us. */
 static uint32_t rows_now(const struct lane *lane, const struct task *head, int64_t now_us,
                          int64_t *until_us)
@@ -38,12 +48,12 @@ static uint32_t rows_now(const struct lane *lane, const struct task *head, int64
   const struct batch_spec *spec = lane->batch.spec;
   uint32_t most = rows_most(lane, head, now_us);
   uint32_t rows = queue_rows_like(&lane->queue, head), preferred = 0;
-  if (rows >= most) return most;
+  if (rows >= most) return rows_cheap(&lane->batch, most);
   for (uint32_t i = 0; i < spec->n_preferred; i++)
     if (spec->preferred[i] <= rows) preferred = spec->preferred[i];
   if (preferred) return preferred;
   int64_t wait_us = wait_until(lane, head, rows, now_us);
-  if (wait_us <= now_us) return rows;
+  if (wait_us <= now_us) return rows_cheap(&lane->batch, rows);
   *until_us = wait_us;
   return 0;
 }
@@ -65,5 +75,6 @@ uint32_t batch_close(struct lane *lane, int64_t now_us, struct task **members, i
   delay_closed(&batch->delay, now_us, batch->waiting,
                (uint32_t)(batch->delay.came - batch->wait_came));
   batch->waiting = false;
+  batch->closed++;
   return queue_take(&lane->queue, head, now_us, rows, members, alone ? 1 : BATCH_TASKS_MAX);
 }

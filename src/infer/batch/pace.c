@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "infer/batch/pace.h"
 
+enum { CHEAP_RUNS_MIN = 3 }; /* fewer say nothing about a size */
+
 /* 1, 2, 3-4, 5-8...: the last size holds all that are larger. */
 static uint32_t size_of(uint32_t rows)
 {
@@ -17,6 +19,8 @@ void pace_add(struct pace *pace, uint32_t rows, int64_t run_ns)
   int64_t us = run_ns / 1000 + 1;
   pace->us[size][pace->at[size]] = us > UINT32_MAX ? UINT32_MAX : us < 1 ? 1 : (uint32_t)us;
   pace->at[size] = (uint8_t)((pace->at[size] + 1) % PACE_KEPT);
+  float row_us = (float)run_ns / 1e3f / (float)rows;
+  pace->row_us[size] = pace->n[size] ? pace->row_us[size] * 0.9f + row_us * 0.1f : row_us;
   if (pace->n[size] < PACE_KEPT) pace->n[size]++;
   for (uint32_t i = 0; i < pace->n[size]; i++) {
     uint32_t one = pace->us[size][i];
@@ -49,4 +53,17 @@ uint32_t pace_rows(const struct pace *pace, uint32_t rows_max, int64_t within_us
   while (rows > 1 && pace_us(pace, rows) > within_us)
     rows = rows & (rows - 1) ? UINT32_C(1) << (31 - __builtin_clz(rows)) : rows / 2;
   return rows ? rows : 1;
+}
+
+uint32_t pace_cheapest(const struct pace *pace, uint32_t rows)
+{
+  uint32_t size = size_of(rows), best = size;
+  if (!pace->n[size]) return rows;
+  float least_us = pace->row_us[size] * 0.95f;
+  for (uint32_t at = 0; at < size; at++) {
+    if (pace->n[at] < CHEAP_RUNS_MIN || pace->row_us[at] > least_us) continue;
+    least_us = pace->row_us[at];
+    best = at;
+  }
+  return best == size ? rows : UINT32_C(1) << best;
 }

@@ -3,6 +3,8 @@
  * Sizes are kept apart by powers of two: 1, 2, 3-4, 5-8... Of each the last PACE_KEPT runs are
  * remembered; what counts is the second longest of them, the 95th percentile. A size that never ran
  * is judged by the next smaller one, row by row: too slow rather than too fast.
+ * What a row costs on average is kept beside it, since larger is not always cheaper: past some size
+ * what lies between layers no longer fits a core's cache.
  * SPDX-License-Identifier: MIT */
 #ifndef INFER_BATCH_PACE_H
 #define INFER_BATCH_PACE_H
@@ -15,6 +17,7 @@ struct pace { /* zeroed: nothing is known */
   uint32_t us[PACE_SIZES][PACE_KEPT];
   uint32_t high_us[PACE_SIZES];
   uint8_t n[PACE_SIZES], at[PACE_SIZES];
+  float row_us[PACE_SIZES]; /* mean of a row, of the last ten runs or so */
 };
 
 void pace_add(struct pace *pace, uint32_t rows, int64_t run_ns);
@@ -23,5 +26,8 @@ int64_t pace_us(const struct pace *pace, uint32_t rows);
 /* The most rows, up to rows_max, that are run within so long; at least 1. While nothing is known
  * it is 1. */
 uint32_t pace_rows(const struct pace *pace, uint32_t rows_max, int64_t within_us);
+/* How many of so many rows that wait to run at once: all of them, or a power of two whose rows cost
+ * at least a twentieth less, if one was ever run. */
+uint32_t pace_cheapest(const struct pace *pace, uint32_t rows);
 
 #endif
