@@ -40,6 +40,7 @@
 #include "keys.h"
 #include "net/loop.h"
 #include "options.h"
+#include "pressure.h"
 #include "replay.h"
 #include "serve/cache/cache.h"
 #include "settings.h"
@@ -87,6 +88,7 @@ struct daemon {
   struct keys keys;
   struct webhooks webhooks;
   struct crashes crashes;
+  struct gauge gauge;
   int64_t started_us;
   struct thread loop_threads[THREADS_MAX], worker_threads[THREADS_MAX], desk_threads[THREADS_MAX];
   struct thread janitor_thread;
@@ -321,9 +323,10 @@ static int config_reread(struct daemon *d)
 
 static int signal_wait(struct daemon *d)
 {
+  gauge_open(&d->gauge, (uint64_t)option_number(&d->options, OPTION_memory_budget));
   for (;;) {
     struct mail *mail;
-    int signal = keeper_wait(INT64_MAX, &mail);
+    int signal = keeper_wait(gauge_turn(&d->gauge, d->post.control, clock_us()), &mail);
     must(mail == NULL); /* nothing is out */
     while (signal == SIGHUP) signal = config_reread(d);
     if (signal == SIGTERM || signal == SIGINT) return signal;
@@ -526,7 +529,7 @@ int daemon_serve(int argc, char **argv)
   prctl(PR_SET_DUMPABLE, 0);               /* secrets stay out of core files */
 #endif
   if (!debug_start(getenv("SLIPWAY_DEBUG")))
-    fail(&err, E_BAD_CONFIG, "SLIPWAY_DEBUG takes poison,fail=1/N,seed=S,probe");
+    fail(&err, E_BAD_CONFIG, "SLIPWAY_DEBUG takes poison,fail=1/N,seed=S,probe,pressure=FILE");
   if (!err.code && options_read(&d.options, argc, argv, &err) == OK) {
     if (d.options.print_config) return config_print(&d.options), 0;
     log_level_set((enum log_level)option_number(&d.options, OPTION_log_level));

@@ -279,6 +279,18 @@ static void loops_write(struct buf *to, const struct tally *tally)
               (unsigned long long)tally->refused[code]);
 }
 
+static void pressure_write(struct buf *to, const struct pressure *pressure)
+{
+  metrics_head(to, "slipway_pressure", "gauge", "percent of where it hurts, by source");
+  for (int i = 0; i < SOURCES; i++)
+    buf_print(to, "slipway_pressure{source=\"%s\"} %u\n", source_name((enum pressure_source)i),
+              pressure->last.percent[i]);
+  metrics_head(to, "slipway_pressure_action", "gauge", "1 while this is done about it");
+  for (int i = 0; i < ACTIONS; i++)
+    buf_print(to, "slipway_pressure_action{action=\"%s\"} %d\n",
+              action_name((enum pressure_action)i), (pressure->actions & ACTION_BIT(i)) != 0);
+}
+
 static void process_write(struct buf *to, const struct metrics_view *view)
 {
   const struct process_facts *facts = view->facts;
@@ -314,6 +326,7 @@ static void process_write(struct buf *to, const struct metrics_view *view)
   buf_print(to, "slipway_predictions_total{state=\"missed\"} %llu\n",
             (unsigned long long)(stats->tally ? stats->tally->predictions_missed : 0));
   if (stats->tally) loops_write(to, stats->tally);
+  pressure_write(to, &stats->pressure);
   one_write(to, "nv_cpu_utilization", "gauge", "of the machine, 0 to 1", view->cpu_utilization);
   one_write(to, "nv_cpu_memory_total_bytes", "gauge", "of the machine",
             (double)facts->memory_total);

@@ -11,6 +11,7 @@
 #include "base/rand.h"
 
 static bool poisons, probes;
+static const char *pressure; /* in the environment, which stays */
 static uint64_t fail_one_in, seed = 1;
 /* that have asked: each gets a seed of its own, the same each run */
 static _Atomic uint64_t threads;
@@ -22,6 +23,10 @@ static bool word_read(const char *word, size_t len)
   if (len == 0) return true;
   if (len == 6 && memcmp(word, "poison", 6) == 0) return poisons = true;
   if (len == 5 && memcmp(word, "probe", 5) == 0) return probes = true;
+  if (len > 9 && memcmp(word, "pressure=", 9) == 0 && word[len] == '\0') { /* the last word */
+    pressure = word + 9;
+    return true;
+  }
   if (len > 7 && memcmp(word, "fail=1/", 7) == 0) {
     fail_one_in = strtoull(word + 7, NULL, 10);
     return fail_one_in > 0;
@@ -46,6 +51,7 @@ bool debug_start(const char *words)
 
 bool debug_poisons(void) { return poisons; }
 bool debug_probes(void) { return probes; }
+const char *debug_pressure(void) { return pressure; }
 
 bool debug_fails(void)
 {

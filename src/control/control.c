@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/control_int.h"
+#include "control/guard/squeeze.h"
 #include "control/guard/trips.h"
 #include "control/registry/quarantine.h"
 #include "control/registry/refs.h"
@@ -87,6 +88,7 @@ static void stats_fill(const struct control *control, struct stats *stats)
                           .worlds_built = world_count_built(),
                           .worlds_freed = world_count_freed(),
                           .world_serial = control->publish.serial,
+                          .pressure = control->pressure,
                           .predictions_kept = control->predictions_kept,
                           .predictions_dropped = control->predictions_dropped,
                           .tally = pulse_copy(&control->pulse, control->place.n_slots)};
@@ -141,6 +143,7 @@ static void tally_home(struct control *control, struct letter_tally *letter)
   predictions_send(control, letter->tally);
   if (letter->tally) quarantine_look(control, letter->tally);
   if (letter->tally) trips_look(control, letter->tally);
+  if (letter->tally) squeeze_turns(control, letter->tally);
   pulse_tally_home(pulse, letter, control->now_us);
   if (pulse->done != done) predictions_handed(control, pulse->done_us);
   if (pulse->closed != closed) round_over(control);
@@ -328,6 +331,9 @@ static void letter_take(struct control *control, struct mail *mail)
     case LETTER_LANE_CLOSE_HOME: place_letter(&control->place, mail); break;
     case LETTER_NOTIFY_HOME: notify_home(control, LETTER_OF(mail, struct letter_notify)); break;
     case LETTER_TOLD_HOME: told_home(LETTER_OF(mail, struct letter_notify)); break;
+    case LETTER_PRESSURE:
+      squeeze_readings(control, LETTER_OF(mail, struct letter_pressure));
+      break;
     case LETTER_DRAIN: drain_begin(control, LETTER_OF(mail, struct letter_note)); break;
     case LETTER_STOP: stop_begin(control, LETTER_OF(mail, struct letter_note)); break;
     default: must(!"a letter that control does not take");
@@ -351,6 +357,7 @@ static void world_out(struct control *control)
   control->ready = control->ready || all_came(control);
   struct publish_flags flags = {.ready = control->ready && !control->draining,
                                 .draining = control->draining,
+                                .pressure = control->pressure.actions,
                                 .empty = control->stopping};
   predictions_want(control); /* before loops see a version that asks for it */
   pulse_grow(&control->pulse, control->place.n_slots, control->runs.n_slots);
@@ -405,6 +412,7 @@ static int64_t turn(struct control *control, struct mail *mail, int64_t now_us, 
     change_pulse(control);
     place_pulse(&control->place, control->catalog);
     slots_pulse(control);
+    squeeze_pulse(control);
   }
   if (pulse->begun == pulse->closed && now_us - pulse->began_us >= pulse_us)
     pulse_ask(pulse, now_us);

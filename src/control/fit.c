@@ -150,6 +150,15 @@ static void sleepers_rest(struct place *place, const struct sleepers *list)
     if (list->at[i].chosen) place_rest(place, list->at[i].placed);
 }
 
+void fit_idle(struct place *place, int64_t before_ms)
+{
+  struct sleepers list = {0};
+  survey(place, &(struct purse){0}, &list);
+  for (uint32_t i = 0; i < list.n; i++) list.at[i].chosen = list.at[i].used_ms < before_ms;
+  sleepers_rest(place, &list);
+  ungrab(list.at);
+}
+
 /* --- the question ----------------------------------------------------------------------------- */
 
 static unsigned long long mib(uint64_t bytes)
@@ -162,7 +171,8 @@ static enum fit never(const struct purse *purse, const struct placed *placed, ui
                       uint64_t stuck, struct err *err)
 {
   char whose[EVENT_TEXT_MAX + 16] = "this server";
-  const char *how = "raise --models-memory-max";
+  const char *how = "raise --models-memory-max, or, where memory_high was logged, wait until it "
+                    "is over";
   if (purse->model)
     snprintf(whose, sizeof whose, "it");
   else if (purse->tenant)
@@ -185,6 +195,13 @@ static uint64_t model_held(const struct place *place, const struct catalog_model
   return held;
 }
 
+/* Under pressure what is there is all there may be. */
+static uint64_t max_now(const struct place *place)
+{
+  if (!place->tight || place->held > place->opts.memory_max) return place->opts.memory_max;
+  return place->held;
+}
+
 static enum fit look(struct place *place, const struct placed *placed, struct sleepers *list,
                      struct err *err)
 {
@@ -193,7 +210,7 @@ static enum fit look(struct place *place, const struct placed *placed, struct sl
   const struct purse purses[] = {
       {NULL, model, max_of(model->quotas), model_held(place, model)},
       {tenant, NULL, max_of(tenant->quotas), tenant_of(place, tenant)->held},
-      {NULL, NULL, place->opts.memory_max, place->held},
+      {NULL, NULL, max_now(place), place->held},
   };
   uint64_t bytes = fit_bytes(placed);
   enum fit fit = FIT_NOW;

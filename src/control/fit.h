@@ -32,6 +32,8 @@ uint64_t fit_bytes(const struct placed *placed);
  * makes nobody leave. */
 enum fit fit_make(struct place *place, struct placed *placed, struct err *err);
 void fit_charge(struct place *place, struct placed *placed, uint64_t bytes); /* 0: it has left */
+/* Those that were last asked before that Unix time rest. */
+void fit_idle(struct place *place, int64_t before_ms);
 /* Once a second: where more is held than may be (a load took more than was expected, a budget
  * shrank), somebody leaves; where the process's budget or a tenant's is used to 80 % it is said,
  * once, and again only after it was below 75 %. */

@@ -123,6 +123,7 @@ struct place {
   bool high;                   /* it was said that they are nearly all there may be */
   struct place_tenant *tenants; /* the same by the tenant's slot */
   uint32_t tenants_cap;
+  bool tight;          /* nothing new is loaded unless as much leaves (world/guard/pressure.def) */
   struct link waiting; /* versions in WAITING, the eldest first */
 };
 

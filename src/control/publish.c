@@ -317,7 +317,8 @@ void publish_world(struct publish *publish, const struct catalog *catalog,
                             .n_slots = publish->place->n_slots,
                             .n_releases = publish->runs->n_slots,
                             .ready = flags.ready,
-                            .draining = flags.draining};
+                            .draining = flags.draining,
+                            .pressure = flags.pressure};
   memcpy(plan.hash_key, publish->hash_key, sizeof plan.hash_key);
   book->world = world_build(&plan, ++publish->serial);
   list_push_back(&publish->books, &book->link);

@@ -41,6 +41,7 @@ struct publish {
 /* What the next world says beside the catalog. */
 struct publish_flags {
   bool ready, draining;
+  uint32_t pressure;
   bool empty; /* no tenants: the last world, so that every version can leave */
 };
 

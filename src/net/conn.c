@@ -291,8 +291,7 @@ void conn_close(struct conn *conn)
   uv_close((uv_handle_t *)&conn->tcp, on_closed);
 }
 
-/* Closes at once: the kernel, too, forgets what the client did not take. */
-static void conn_reset(struct conn *conn)
+void conn_reset(struct conn *conn)
 {
   conn_end(conn);
   if (uv_tcp_close_reset(&conn->tcp, on_closed) != 0)
@@ -380,6 +379,8 @@ void conn_sweep(struct conn *conn)
 {
   const struct loop_limits *limits = &conn->loop->limits;
   int64_t now_us = loop_now(conn->loop), span_us = now_us - conn->since_us;
+  /* Pressed, clients have half as long. */
+  if (serve_presses(conn->loop->serve, ACTION_NO_KEEP_ALIVE)) span_us *= 2;
   switch (conn->state) {
     case CONN_READY:
       if (conn->in_head && span_us > limits->head_us)

@@ -264,6 +264,7 @@ static void turn_end(struct loop *loop)
 {
   int64_t took_us = loop->turn_us ? clock_us() - loop->turn_us : 0;
   const char *stage = serve_slow_stage(loop->serve);
+  if (loop->turn_us) serve_count_turn(loop->serve, took_us);
   if (took_us > SLOW_TURN_US) {
     loop->slow_turns++;
     serve_count_slow_turn(loop->serve);
@@ -388,6 +389,7 @@ static void on_sweep(uv_timer_t *timer)
     conn_sweep(conn);
   }
   shadows_sweep(loop->serve);
+  if (serve_presses(loop->serve, ACTION_RESET)) heavy_reset(loop);
   if (++loop->sweeps % BLOCKS_SWEEPS == 0) blocks_sweep(&loop->blocks);
   slow_log(loop);
 }

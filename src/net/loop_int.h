@@ -169,6 +169,7 @@ void door_close(struct loop *loop); /* takes in who already knocked, then closes
 /* conn.c */
 void conn_open(struct loop *loop, int fd, const struct sockaddr *peer);
 void conn_close(struct conn *conn); /* at once; whatever is in work is left */
+void conn_reset(struct conn *conn); /* so that the kernel, too, forgets what was not taken */
 void conn_go(struct conn *conn);    /* feeds what waits in the stash, as far as the state allows */
 void conn_sweep(struct conn *conn);
 /* The answer is out: what comes next on this connection. */
@@ -205,6 +206,9 @@ void send_stream_head(struct conn *conn);
 /* left.c */
 /* The client sends no more while its request is in work: is it there? It may be closed for that. */
 void left_ask(struct conn *conn);
+
+/* heavy.c */
+void heavy_reset(struct loop *loop); /* once a second under that pressure */
 
 /* stream.c */
 void stream_open(struct conn *conn, const struct route *route, const struct who *who);

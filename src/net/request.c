@@ -262,7 +262,8 @@ void request_head(struct conn *conn)
   serve_count_request(loop->serve);
   conn->whole = !head->chunked && head->content_length == 0;
   conn->bodyless = head->method == METHOD_HEAD;
-  conn->keep = head->keep_alive && !conn->h1.close;
+  conn->keep = head->keep_alive && !conn->h1.close &&
+               !serve_presses(loop->serve, ACTION_NO_KEEP_ALIVE);
   conn->id_len = serve_request_id(loop->serve, http_head_get(head, FIELD_X_REQUEST_ID), conn->id);
   conn->since_us = loop_now(loop);
   conn->left = 0;

@@ -9,6 +9,19 @@
 
 enum { BODY_SURE = 1 << 20 };
 
+bool pressure_refuses(struct call *call)
+{
+  const struct serve *serve = call->serve;
+  bool batch = call->class == CLASS_BATCH && serve_presses(serve, ACTION_NO_BATCH);
+  if (!batch && !serve_presses(serve, ACTION_REFUSE)) return false;
+  call->counts = false;
+  fail(&call->err, E_OVERLOADED,
+       batch ? "the server is short of memory or time and takes no requests of class batch; retry "
+               "later"
+             : "the server is short of memory and takes no predictions; retry in a moment");
+  return true;
+}
+
 /* The version that answers, whatever the body says; NULL: the lot will tell, or stable may stand
  * in. */
 static const struct version *version_sure(const struct call *call)
@@ -23,6 +36,7 @@ enum step admit_stage(struct call *call)
   uint64_t soon = length < BODY_SURE ? length : BODY_SURE;
   struct serve *serve = call->serve;
   struct allowed allowed = call_allowed(call);
+  if (pressure_refuses(call)) return STEP_REPLY;
   const struct version *sure = version_sure(call);
   if (!crowd_enter(call)) return STEP_REPLY;
   if (sure && !breaker_lets(serve, sure)) return breaker_refuse(call, sure);

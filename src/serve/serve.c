@@ -177,6 +177,21 @@ void serve_count_answer(struct serve *serve, int status, enum code code, uint64_
 
 void serve_count_left(struct serve *serve) { serve->tally->refused[E_CANCELLED]++; }
 
+void serve_count_turn(struct serve *serve, int64_t took_us)
+{
+  struct tally *tally = serve->tally;
+  tally->turns++;
+  int64_t over_us = TALLY_TURN_US;
+  for (int i = 0; i < TALLY_TURNS_OVER && took_us > over_us; i++, over_us *= 2)
+    tally->turns_over[i]++;
+}
+
+bool serve_presses(const struct serve *serve, enum pressure_action action)
+{
+  const struct world *world = serve_newest(serve);
+  return world && world_presses(world, action);
+}
+
 void serve_count_slow_turn(struct serve *serve) { serve->tally->slow_turns++; }
 
 enum code serve_ask(struct serve *serve, const struct tenant *tenant, bool uses, struct err *err)

@@ -87,6 +87,9 @@ void serve_count_in(struct serve *serve, uint64_t bytes);
 /* An answer; code OK: it tells no error. */
 void serve_count_answer(struct serve *serve, int status, enum code code, uint64_t bytes);
 void serve_count_left(struct serve *serve); /* a client went without its answer */
+void serve_count_turn(struct serve *serve, int64_t took_us);
+/* Whether the newest world says that this is done just now. */
+bool serve_presses(const struct serve *serve, enum pressure_action action);
 void serve_count_slow_turn(struct serve *serve);
 
 #endif

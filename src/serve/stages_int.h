@@ -121,6 +121,9 @@ void arm_answered(struct call *call, int64_t total_us);
 /* Says in the answer who gave it, as far as that is known: model, version, arm, release. */
 void answer_sign(struct call *call);
 
+/* Whether the server is too short of something for this call (world/guard/pressure.def). */
+bool pressure_refuses(struct call *call);
+
 /* --- breaker.c: a version whose breaker is open ----------------------------------------------- */
 
 /* Whether a call of it may go on. */

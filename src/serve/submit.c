@@ -91,6 +91,7 @@ enum step submit_stage(struct call *call)
     fail(&call->err, E_OUT_OF_MEMORY, "the request needs more memory than one may have");
     return STEP_REPLY;
   }
+  if (call->class == CLASS_BATCH && pressure_refuses(call)) return STEP_REPLY;
   if (!breaker_probe(call)) return breaker_refuse(call, call->version);
   scratch_take(serve, &call->scratch, call->version->resident);
   const struct seat *seat = seat_of(serve, call->version);

@@ -32,6 +32,8 @@
  *   DRAIN               main     loop,     DRAIN_HOME   main's; refuse new work, finish the rest
  *                                inspector              (the inspector: end what runs)
  *   SETTINGS            main     loop,desk ..._HOME     main's; what SIGHUP changed
+ *   PRESSURE            main     control   ..._HOME     main's; how short the process is of memory
+ *                                                       and descriptors
  *
  * Thread: one at a time, as the table says. The sender does not touch a letter between sending it
  * and its coming home.
@@ -45,6 +47,7 @@
 #include "world/event.h"
 #include "world/fault.h"
 #include "world/outcome.h"
+#include "world/guard/pressure.h"
 #include "world/settings.h"
 #include "world/state.h"
 #include "world/tally.h"
@@ -80,6 +83,7 @@ enum letter {
   LETTER_FREED,
   LETTER_DRAIN, LETTER_DRAIN_HOME,
   LETTER_SETTINGS, LETTER_SETTINGS_HOME,
+  LETTER_PRESSURE, LETTER_PRESSURE_HOME,
   LETTER_STOP,
 };
 
@@ -241,6 +245,7 @@ struct stats {
   uint64_t models_loading, lanes_pending; /* tasks waiting in lanes, all versions */
   /* Stored; not stored though a tally had room. The tally says how many found none. */
   uint64_t predictions_kept, predictions_dropped;
+  struct pressure pressure;
   struct tally *tally; /* slots as in the newest world */
 };
 struct letter_stats {
@@ -559,6 +564,12 @@ struct letter_settings { /* home: nobody there reads the settings of before any 
   struct mail mail;
   struct mailbox *home;
   const struct settings *settings;
+};
+
+struct letter_pressure {
+  struct mail mail;
+  struct mailbox *home;
+  struct pressure_readings readings;
 };
 
 struct letter_note { /* STOP, DRAIN */

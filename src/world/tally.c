@@ -167,6 +167,8 @@ void tally_merge(struct tally *into, const struct tally *from)
   into->bytes_in += from->bytes_in;
   into->bytes_out += from->bytes_out;
   into->slow_turns += from->slow_turns;
+  into->turns += from->turns;
+  for (int i = 0; i < TALLY_TURNS_OVER; i++) into->turns_over[i] += from->turns_over[i];
   into->arms_missed += from->arms_missed;
   into->predictions_missed += from->predictions_missed;
   into->forgotten += from->forgotten;

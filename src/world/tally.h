@@ -45,10 +45,13 @@ struct version_tally {
   struct hist total_us, queue_us, infer_us; /* request, waiting for a lane, engine */
 };
 
+enum { TALLY_TURN_US = 20000, TALLY_TURNS_OVER = 3 };
+
 struct tally {
   uint32_t n_slots;    /* of this tally's world or newer */
   uint32_t n_releases; /* the same for releases */
   uint64_t requests, connections, bytes_in, bytes_out, slow_turns;
+  uint64_t turns, turns_over[TALLY_TURNS_OVER]; /* of the loop; over TALLY_TURN_US, twice, ... */
   uint64_t by_status[6];        /* [1] 1xx ... [5] 5xx */
   uint64_t refused[CODE_COUNT]; /* answers by error code */
   uint64_t forgotten; /* successes of versions whose slots went back: in a total, in no slot */

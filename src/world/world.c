@@ -37,6 +37,7 @@ struct world {
   uint32_t n_tenants, n_slots, n_releases;
   struct world_names *names;
   bool ready, draining;
+  uint32_t pressure;
   unsigned char hash_key[16];
 };
 
@@ -134,6 +135,7 @@ struct world *world_build(const struct world_plan *plan, uint64_t serial)
   world->n_releases = plan->n_releases;
   world->ready = plan->ready;
   world->draining = plan->draining;
+  world->pressure = plan->pressure;
   memcpy(world->hash_key, plan->hash_key, sizeof world->hash_key);
   world->n_tenants = plan->n_tenants;
   world->tenants = lay_zero(&world->arena, plan->n_tenants, sizeof *world->tenants);
@@ -162,6 +164,12 @@ void world_free(struct world *world)
 uint64_t world_serial(const struct world *world) { return world->serial; }
 bool world_ready(const struct world *world) { return world->ready; }
 bool world_draining(const struct world *world) { return world->draining; }
+
+bool world_presses(const struct world *world, enum pressure_action action)
+{
+  return world->pressure & ACTION_BIT(action);
+}
+
 uint32_t world_slots(const struct world *world) { return world->n_slots; }
 uint32_t world_releases(const struct world *world) { return world->n_releases; }
 uint32_t world_tenants(const struct world *world) { return world->n_tenants; }

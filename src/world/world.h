@@ -15,6 +15,7 @@
 #define WORLD_WORLD_H
 
 #include "world/part.h"
+#include "world/guard/pressure.h"
 
 struct world;
 
@@ -30,6 +31,7 @@ struct world_plan {
   uint32_t n_releases; /* release slots in use: the same */
   bool ready;       /* what /readyz says: every model that should serve does */
   bool draining;
+  uint32_t pressure; /* bits of what is done about it (guard/pressure.h) */
   unsigned char hash_key[16];
 };
 
@@ -40,6 +42,8 @@ void world_free(struct world *world);
 uint64_t world_serial(const struct world *world);
 bool world_ready(const struct world *world);
 bool world_draining(const struct world *world);
+/* Whether this is done just now. */
+bool world_presses(const struct world *world, enum pressure_action action);
 uint32_t world_slots(const struct world *world);
 uint32_t world_releases(const struct world *world);
 uint32_t world_tenants(const struct world *world);

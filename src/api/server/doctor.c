@@ -1,6 +1,7 @@
 /* doctor.c - every maximum with the memory they add up to, and a few checks of what we stand on.
  * Thread: desk.
  * SPDX-License-Identifier: MIT */
+#include <stdio.h>
 #include <sys/statvfs.h>
 
 #include "api/server/chores_int.h"
@@ -129,6 +130,22 @@ static void check_stored(const struct ask *ask, const struct letter_chore *lette
                          chores->scrubbing ? "; they are being read again" : ""));
 }
 
+static void check_pressure(const struct ask *ask, json_t *list)
+{
+  char done[512] = "";
+  size_t len = 0;
+  for (int i = 0; i < ACTIONS; i++) {
+    if (!world_presses(ask->world, (enum pressure_action)i) || len >= sizeof done) continue;
+    int n = snprintf(done + len, sizeof done - len, "%s%s", len ? ", " : "",
+                     action_name((enum pressure_action)i));
+    len += n > 0 ? (size_t)n : 0;
+  }
+  check_add(list, "pressure", len == 0,
+            len ? json_sprintf("short of memory, time or descriptors; in force: %s "
+                               "(slipway_pressure in /metrics says of which)", done)
+                : json_string("nothing is short"));
+}
+
 static enum desk_step doctor_tell(struct ask *ask, const struct letter_chore *letter)
 {
   struct process_facts facts;
@@ -153,6 +170,7 @@ static enum desk_step doctor_tell(struct ask *ask, const struct letter_chore *le
     check_add(checks, "descriptors", facts.fds_open * 4 < facts.fds_max * 3,
               json_sprintf("%llu open of %llu", (unsigned long long)facts.fds_open,
                            (unsigned long long)facts.fds_max));
+  check_pressure(ask, checks);
   check_add(checks, "clock", clock_wall_ms() / 1000 > CLOCK_EPOCH_S, json_time(clock_wall_ms()));
   return ask_json(ask, 200,
                   json_pack("{so,so,so,so,so}", "limits", limits, "limits_memory_bytes",

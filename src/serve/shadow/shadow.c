@@ -75,7 +75,7 @@ struct shadow *shadow_begin(struct call *call)
     return NULL;
   call->copied = false;
   struct release_ref ref = {call->lease, call->came.tenant, call->model, call->split};
-  if (!has_room(serve, call)) {
+  if (!has_room(serve, call) || serve_presses(serve, ACTION_NO_SHADOW)) {
     dropped_count(serve, &ref);
     return NULL;
   }
@@ -348,7 +348,8 @@ static void list_give_up(struct link *list, int64_t before_us)
 
 void shadows_sweep(struct serve *serve)
 {
-  int64_t before_us = serve->now_us - SHADOW_GIVEN_UP;
+  bool pressed = serve_presses(serve, ACTION_NO_SHADOW);
+  int64_t before_us = pressed ? INT64_MAX : serve->now_us - SHADOW_GIVEN_UP;
   list_give_up(&serve->shadows.pinned, before_us);
   list_give_up(&serve->shadows.waiting, before_us);
 }
