@@ -119,6 +119,20 @@ static void cache_print(const json_t *model)
          out_bytes(get_u64(cache, "bytes_max"), most));
 }
 
+static void ways_out_print(const char *model, const json_t *versions)
+{
+  size_t i;
+  json_t *version;
+  json_array_foreach(versions, i, version)
+  {
+    if (strcmp(get_str(version, "state"), "QUARANTINED") != 0) continue;
+    printf("version %llu is kept from running; deploy another, or lift it when the cause is gone: "
+           "slipway model clear %s@%llu\n",
+           (unsigned long long)get_u64(version, "version"), model,
+           (unsigned long long)get_u64(version, "version"));
+  }
+}
+
 /* The status of one model, with its newest versions below; in JSON they are one object. */
 static enum code model_fetch(struct client *client, const char *model, struct answer *answer,
                              struct answer *detail, struct err *err)
@@ -163,8 +177,9 @@ int command_status(struct cli *cli)
       printf("no model yet; push one with: slipway push MODEL PATH\n");
     const json_t *release = json_object_get(json_array_get(models, 0), "release");
     if (model && get_str(release, "state")[0]) putchar('\n'), picture_print(release);
+    const json_t *versions = json_object_get(detail.json, "newest_versions");
     if (model) cache_print(json_array_get(models, 0));
-    if (model) putchar('\n'), versions_print(json_object_get(detail.json, "newest_versions"));
+    if (model) putchar('\n'), versions_print(versions), ways_out_print(model, versions);
   }
   answer_free(&answer);
   answer_free(&detail);

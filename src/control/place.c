@@ -424,7 +424,7 @@ static void room_take(struct place *place, struct placed *placed)
   if (is && is->suspected)
     fail(&why, E_QUARANTINED, "%s", QUARANTINE_CRASHED);
   else if (is)
-    fail(&why, E_QUARANTINED, "%.*s", SLICE_ARG(is->quarantine));
+    fail(&why, E_QUARANTINED, "%.*s", (int)is->quarantine.len, is->quarantine.at);
   switch (is ? FIT_NEVER : fit_make(place, placed, &why)) {
     case FIT_NOW: load_start(place, placed); return;
     case FIT_SOON:

@@ -300,9 +300,17 @@ static void on_thawed(struct stepping *s)
     step_advance(s, WHY_APPROVED);
 }
 
+static void way_back_barred(struct stepping *s)
+{
+  if (s->event->barred) step_give_up(s, ROLLOUT_ABORTED, WHY_QUARANTINED);
+}
+
 static void on_way_back_lost(struct stepping *s)
 {
-  step_enter(s, ROLLOUT_PAUSED, WHY_WAY_BACK, THEN_PUBLISH);
+  if (s->event->barred && s->r->state != ROLLOUT_COMPLETED && s->r->state != ROLLOUT_ROLLED_BACK)
+    way_back_barred(s);
+  else
+    step_enter(s, ROLLOUT_PAUSED, WHY_WAY_BACK, THEN_PUBLISH);
 }
 
 /* What a person was taking out is all that is left. */
@@ -380,7 +388,8 @@ static const struct row {
     {FROSTS, BACK | ENDED, nothing},
     {ON(WAY_BACK_LOST), RUNNING | WAITING | COMPLETED, on_way_back_lost},
     {ON(WAY_BACK_LOST), BACK, way_back_lost_ebbing},
-    {ON(WAY_BACK_LOST), PENDING | PAUSED | ENDED, nothing},
+    {ON(WAY_BACK_LOST), PENDING | PAUSED, way_back_barred},
+    {ON(WAY_BACK_LOST), ENDED, nothing},
     {ON(SUPERSEDED), PENDING | STEPS, on_superseded},
     {ON(SUPERSEDED), COMPLETED, superseded_completed},
     {ON(SUPERSEDED), BACK, ebb_end},

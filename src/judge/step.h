@@ -28,6 +28,9 @@
  * Who resumes a release that a gate paused has seen that gate's evidence: for the rest of the step
  * it does not pause again (`waived`). After the step of an A/B, and where `on_inconclusive` is ask,
  * one person is asked even if the plan names nobody.
+ * A release whose stable version is quarantined has nothing to be compared with, nor to go back to:
+ * it ends, the candidate at zero, and the model says QUARANTINED until a person deploys or lifts.
+ * Where the candidate answers everything already it goes on doing so, paused, and a person is told.
  * Of several candidates one can be closed (by harm, or because its version cannot be loaded again)
  * while the others go on in the same state: its weight is 0 at once and for good, which is
  * published first. Harm of the last one open, or of all together, is HARM. Who promotes or approves
@@ -109,6 +112,7 @@ enum rollout_why {
   WHY_WAY_BACK,
   WHY_SUPERSEDED,
   WHY_ARM_CLOSED, /* an arm is out, the others go on */
+  WHY_QUARANTINED, /* the stable version is */
   WHY_COUNT
 };
 
@@ -152,6 +156,7 @@ struct rollout_event {
   uint64_t no_data_ms; /* NO_DATA: the verdict's */
   bool stale;          /* from looks: the look was stale */
   uint32_t closed;     /* from looks: arms that are out; LOAD_FAILED: whose versions are missing */
+  bool barred;         /* WAY_BACK_LOST: it is quarantined, and only a person changes that */
   /* persons: */
   const char *person;  /* one name per human, whatever keys they hold; never NULL then */
   enum plan_role role; /* the most they may */

@@ -6,7 +6,7 @@
 static enum step quarantined(struct call *call, const struct version *version)
 {
   fail(&call->err, E_QUARANTINED, "version %u of model \"%.*s\" is quarantined: %.*s",
-       version->number, SLICE_ARG(call->model_name), SLICE_ARG(version->reason));
+       version->number, SLICE_ARG(call->model_name), (int)version->reason.len, version->reason.at);
   return STEP_REPLY;
 }
 

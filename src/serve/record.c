@@ -17,17 +17,22 @@ void record_lent(struct call *call)
   if (slot) slot->lent++;
 }
 
-/* Whether the run is evidence against its version, and not against who asked: it was ended after it
- * had half of the time that the version itself gives a request (a client cannot make that shorter),
- * or a single row took more memory than a call may have. */
-static bool is_struck(const struct call *call)
+/* Evidence against the version, and not against who asked: the run was ended after it had half of
+ * the time that the version itself gives a request (a client cannot make that shorter). */
+static bool is_stopped(const struct call *call)
 {
   const struct task *task = &call->task;
+  if (!call->version || task->err.code != E_DEADLINE_EXCEEDED) return false;
   int64_t normal_us = call->version->deadline_us ? call->version->deadline_us
                                                  : call->serve->opts.deadline_us;
-  if (task->err.code == E_OUT_OF_MEMORY) return task->rows <= 1;
-  return task->err.code == E_DEADLINE_EXCEEDED &&
-         task->infer_ns - task->input_ns >= normal_us * 1000 / 2;
+  return task->infer_ns - task->input_ns >= normal_us * 1000 / 2;
+}
+
+/* A single row took more memory than a call may have. Inputs can say how large an answer is, so
+ * control weighs what that says of the version (control/registry/quarantine.c). */
+static bool is_outgrown(const struct call *call)
+{
+  return call->task.err.code == E_OUT_OF_MEMORY && call->task.rows <= 1;
 }
 
 /* A deadline that passed while the task was out: in its lane, or when it ran. */
@@ -42,9 +47,13 @@ void record_home(struct call *call)
 {
   struct version_tally *slot = slot_of(call);
   const struct task *task = &call->task;
-  bool stopped = slot && task->err.code && is_struck(call);
-  if (slot) slot->returned++, slot->stopped += stopped && task->leads;
-  if (slot) missed_count(slot, call);
+  bool stopped = is_stopped(call);
+  if (slot) {
+    slot->returned++;
+    slot->stopped += stopped && task->leads;
+    slot->outgrew += is_outgrown(call) && task->leads;
+    missed_count(slot, call);
+  }
   breaker_home(call, slot, stopped);
   brake_home(call);
   int64_t run_ns = task->infer_ns - task->input_ns;

@@ -143,6 +143,7 @@ void version_tally_merge(struct version_tally *into, const struct version_tally 
   into->returned += from->returned;
   for (int i = 0; i < FAIL_REASONS; i++) into->failed[i] += from->failed[i];
   into->stopped += from->stopped;
+  into->outgrew += from->outgrew;
   into->good += from->good;
   into->bad += from->bad;
   into->probes_good += from->probes_good;

@@ -36,7 +36,8 @@ struct version_tally {
   uint64_t failed[FAIL_REASONS];
   uint64_t shed[SHEDS], missed[MISSED_STAGES];
   int64_t limit; /* by how much the limits that loops found have moved: a total is what they are */
-  uint64_t stopped; /* runs that had to be ended, or outgrew their memory, by their own doing */
+  uint64_t stopped; /* runs that had to be ended, by their own doing */
+  uint64_t outgrew; /* of a single row, that the memory of a call did not hold */
   /* What a breaker is moved by (control/guard/breaker.h): runs that answered, and that failed by
    * the version's doing; the same of those that were sent to try it. */
   uint64_t good, bad, probes_good, probes_bad;

@@ -198,7 +198,9 @@ def MF_116_a_version_that_crashed_three_times_is_not_loaded_again():
 
 
 @test
-def what_a_release_compares_with_answers_again_when_its_quarantine_is_lifted():
+def a_release_whose_stable_version_is_quarantined_ends():
+    """The candidate has nothing to be compared with nor to go back to: it is at zero, and every
+    answer says what to do."""
     with Daemon() as d:
         serve(d, "evil", echo([spec("x", "FP32", (-1, -1))]))
         push(d, "evil", echo([spec("x", "FP32", (-1, -1))], delay_us=1))
@@ -211,9 +213,25 @@ def what_a_release_compares_with_answers_again_when_its_quarantine_is_lifted():
             f.write(("%d default evil 1\n" % (time.time() * 1000)) * 3)
         d.start()
         wait_for(lambda: os.path.getsize(os.path.join(d.data, "crashes")) == 0)
-        expect_eq(d.post("/v2/models/evil/infer", infer_json()).status, 503)
+        wait_for(lambda: d.get("/api/v1/models/evil/release").json()["state"] == "aborted")
+        now = d.get("/api/v1/models/evil/release").json()
+        expect_eq((now["why"], now["weight"]), ("quarantined", 0), now)
+        wait_for(lambda: d.post("/v2/models/evil/infer", infer_json()).json()["code"]
+                 == "QUARANTINED")
+        check_error(d.post("/v2/models/evil/infer", infer_json()), 503, "QUARANTINED",
+                    says="deploy another version, or lift it")
+        out = d.cli("status", "evil")
+        for text in ("aborted for", "(quarantined)", "slipway model clear evil@1"):
+            expect(text in out.stdout, text, out.stdout)
+        for _ in range(2):  # it is in the ledger
+            d.stop()
+            d.start()
+            check_error(d.post("/v2/models/evil/infer", infer_json()), 503, "QUARANTINED")
         expect_eq(d.cli("model", "clear", "evil@1").returncode, 0)
         wait_for(lambda: d.post("/v2/models/evil/infer", infer_json()).status == 200)
+        # Or another version: the one that was the candidate.
+        expect_eq(d.post("/api/v1/models/evil/deploy", {"version": 2, "wait": True,
+                                                        "strategy": "now"}).status, 200)
 
 
 @room.row
@@ -226,6 +244,29 @@ def a_client_cannot_have_a_good_version_quarantined(d):
               {"x-slipway-deadline-ms": "0.001"})
     time.sleep(2.5)
     expect_eq(good(d, model), 200)
+
+
+@room.row
+def a_client_cannot_have_a_version_quarantined_by_what_it_asks_for(d):
+    """Inputs that ask for terabytes are refused as they are, however many come, and nobody else has
+    asked anything yet."""
+    has_onnx(d)
+    if SANITIZED:
+        skip("the sanitizer's allocator ends the process by design; the release build runs this")
+    name = fresh()
+    sized = [pb.node("Cast", ["x"], ["i"], [pb.attribute("to", i=pb.INT64)]),
+             pb.node("Reshape", ["i", "two"], ["s"]), pb.node("ConstantOfShape", ["s"], ["y"])]
+    model = pb.model(pb.graph(sized, [pb.value("x")], [pb.value("y", (None, None))],
+                              [pb.int64s("two", [1], [2])]))
+    expect_eq(try_model(d, model, name).status, 200)
+    for _ in range(2):
+        for _ in range(6):
+            r = d.post("/v2/models/%s/infer" % name, infer_json([2**20, 2**20]))
+            check_error(r, 503, "OUT_OF_MEMORY")
+        time.sleep(1.3)  # a pulse has seen them
+    expect_eq(d.get("/api/v1/models/%s/versions/1" % name).json()["state"], "READY")
+    r = d.post("/v2/models/%s/infer" % name, infer_json([1, 3]))
+    expect_eq((r.status, r.json()["outputs"][0]["data"]), (200, [0, 0, 0]))
 
 
 @room.row

@@ -354,6 +354,36 @@ TEST(a_gradual_rollback_that_a_restart_cuts_off_ends)
   EXPECT(rollout_is_final(&r));
 }
 
+/* Nothing to be compared with, nothing to go back to. */
+TEST(a_release_whose_stable_version_is_quarantined_ends)
+{
+  const struct rollout_event barred = {.when = WHEN_WAY_BACK_LOST, .person = "", .barred = true};
+  canary_set();
+  struct rollout r = begun();
+  struct rollout_move move = rollout_step(&r, &plan, &barred, r.clock_ms);
+  EXPECT(move.next.state == ROLLOUT_ABORTED && move.next.why == WHY_QUARANTINED);
+  when(&r, WHEN_LOADED);
+  EXPECT_INT(r.state, ROLLOUT_RUNNING);
+  move = rollout_step(&r, &plan, &barred, r.clock_ms);
+  EXPECT(move.next.state == ROLLOUT_ABORTED && move.next.why == WHY_QUARANTINED);
+  EXPECT_INT(candidate(&move.next), 0);
+  EXPECT(move.deeds & THEN_PUBLISH_FIRST && move.deeds & THEN_RECORD);
+  says(&r, "bob", PLAN_DEPLOYER, WHEN_PAUSE);
+  when(&r, WHEN_WAY_BACK_LOST); /* of a paused one: no news, but where it is quarantined */
+  EXPECT_INT(r.state, ROLLOUT_PAUSED);
+  move = rollout_step(&r, &plan, &barred, r.clock_ms);
+  EXPECT_INT(move.next.state, ROLLOUT_ABORTED);
+  move = rollout_step(&move.next, &plan, &barred, r.clock_ms);
+  EXPECT_INT(move.next.state, ROLLOUT_ABORTED);
+  says(&r, "bob", PLAN_DEPLOYER, WHEN_RESUME);
+  says(&r, "bob", PLAN_APPROVER, WHEN_APPROVE);
+  for (int i = 0; i < 3; i++) when(&r, WHEN_PASSED);
+  EXPECT_INT(r.state, ROLLOUT_COMPLETED); /* the candidate is all there is, and goes on */
+  move = rollout_step(&r, &plan, &barred, r.clock_ms);
+  EXPECT(move.next.state == ROLLOUT_PAUSED && move.next.why == WHY_WAY_BACK);
+  EXPECT_INT(candidate(&move.next), PLAN_WHOLE);
+}
+
 /* What was being taken out is all that is left: it stays, and a person is told. */
 TEST(a_gradual_rollback_whose_way_back_is_lost_stops)
 {

@@ -27,8 +27,8 @@ enum code version_may_run(const struct catalog_model *model, uint32_t number, st
   if (!version || !version->quarantined) return OK;
   return fail(err, E_QUARANTINED,
               "version %u of '%.*s' is quarantined: %.*s (slipway model clear %.*s@%u)", number,
-              SLICE_ARG(model->name), SLICE_ARG(version->quarantine), SLICE_ARG(model->name),
-              number);
+              SLICE_ARG(model->name), (int)version->quarantine.len, version->quarantine.at,
+              SLICE_ARG(model->name), number);
 }
 
 uint32_t catalog_newest(const struct catalog_model *model)

@@ -60,13 +60,24 @@ static bool strike(struct placed *placed, int64_t now_us)
   return true;
 }
 
+/* Memory is refused at a limit before it hurts anybody, and an input can ask for any amount. So it
+ * speaks against the version only where nothing says that it can run at all: it did not when it was
+ * warmed up, and has answered nobody since. */
+static bool can_run(const struct control *control, const struct placed *placed)
+{
+  const struct tally *total = control->pulse.total;
+  return placed->load.run_ns > 0 ||
+         (placed->slot < total->n_slots && total->slots[placed->slot].success.count);
+}
+
 static void slot_look(struct control *control, struct placed *placed,
                       const struct version_tally *slot)
 {
   if (slot->success.count) memset(placed->struck_us, 0, sizeof placed->struck_us);
   if (slot->success.count || placed->state != PLACED_READY || !placed->serves || placed->released)
     return;
-  for (uint64_t i = 0; i < slot->stopped; i++) {
+  uint64_t strikes = slot->stopped + (can_run(control, placed) ? 0 : slot->outgrew);
+  for (uint64_t i = 0; i < strikes; i++) {
     if (!strike(placed, control->now_us)) continue;
     quarantine_ask(control, placed);
     return;

@@ -3,9 +3,11 @@
  * Thread: control.
  *
  * It takes QUARANTINE_STRIKES runs in QUARANTINE_US that were ended or outgrew their memory
- * (serve/record.c says which of them are the version's own doing), with no answer between them: one
- * pulse in which it answered anything at all clears it. A version of a running release is left to
- * the release. Crashes are counted over restarts (src/crashes.h).
+ * (serve/record.c says which of them may be the version's own doing), with no answer between them:
+ * one pulse in which it answered anything at all clears it. Memory counts only against a version
+ * that has never run: inputs say how large an answer is, and the limit refuses it before it hurts.
+ * A version of a running release is left to the release. Crashes are counted over restarts
+ * (src/crashes.h).
  * It is an event, so it outlives a restart. A person lifts it (VERSION_CLEARED), or deploys another
  * version.
  * Source: robustness rules, section 6 and rows MF-109, MF-116.

@@ -362,9 +362,10 @@ void run_placed(struct control *control, struct placed *placed)
     load_failed(control, run, at, placed->err.code, placed->err.text);
     return;
   }
-  if (at == ARM_STABLE && placed->state == PLACED_FAILED && run->model->release->served &&
-      !rollout_is_final(&run->now)) {
-    way_back_lost(control, run, placed->err.text);
+  if (at == ARM_STABLE && placed->state == PLACED_FAILED && !rollout_is_final(&run->now)) {
+    bool served = run->model->release->served; /* the candidate has everything */
+    bool barred = !served && placed->err.code == E_QUARANTINED;
+    if (served || barred) way_back_lost(control, run, placed->err.text, barred);
     return;
   }
   if (!arms_are_there(run)) return;

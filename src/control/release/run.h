@@ -246,7 +246,7 @@ void way_back_home(struct control *control, struct letter_check *letter);
 /* Whether going back leads to a version that answers. */
 bool way_back_is_there(const struct run *run);
 /* The version to go back to is not good any more. */
-void way_back_lost(struct control *control, struct run *run, const char *why);
+void way_back_lost(struct control *control, struct run *run, const char *why, bool barred);
 
 /* --- journal.c -------------------------------------------------------------------------------- */
 

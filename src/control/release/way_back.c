@@ -36,9 +36,9 @@ void way_back_ask(struct control *control, struct run *run)
   mail_send(control->post->jobs[run->arms[ARM_STABLE]->job], &letter->mail);
 }
 
-void way_back_lost(struct control *control, struct run *run, const char *why)
+void way_back_lost(struct control *control, struct run *run, const char *why, bool barred)
 {
-  struct rollout_event event = {.when = WHEN_WAY_BACK_LOST, .person = ""};
+  struct rollout_event event = {.when = WHEN_WAY_BACK_LOST, .person = "", .barred = barred};
   snprintf(run->reason, sizeof run->reason, "%s", why);
   run_event(control, run, &event);
 }
@@ -52,7 +52,7 @@ void way_back_home(struct control *control, struct letter_check *letter)
     run->check_us = control->now_us + CHECK_US;
     if (letter->err.code && run->now.state == ROLLOUT_COMPLETED && !control->stopping &&
         !control->place.frozen)
-      way_back_lost(control, run, letter->err.text);
+      way_back_lost(control, run, letter->err.text, false);
   }
   ungrab(letter);
 }
