@@ -15,7 +15,7 @@
 #include "infer/crash.h"
 #include "keeper.h"
 
-enum { FILE_MAX = 64 << 10, STRIKES = 3, STRIKES_MS = 10 * 60 * 1000 };
+enum { FILE_MAX = 64 << 10 };
 
 /* "UNIX_MS who"; takes the line off the text. False: no more. */
 static bool line_take(struct slice *text, uint64_t *ms, struct slice *who)
@@ -47,9 +47,9 @@ static bool is_enough(struct slice rest, struct slice who, uint64_t first_ms)
   struct slice next;
   uint64_t ms;
   uint32_t n = 1;
-  while (n < STRIKES && line_take(&rest, &ms, &next))
-    if (slice_eq(next, who) && ms >= first_ms && ms - first_ms <= STRIKES_MS) n++;
-  return n == STRIKES;
+  while (n < QUARANTINE_STRIKES && line_take(&rest, &ms, &next))
+    if (slice_eq(next, who) && ms >= first_ms && ms - first_ms <= QUARANTINE_US / 1000) n++;
+  return n == QUARANTINE_STRIKES;
 }
 
 static void crashes_judge(struct crashes *crashes, struct slice text)

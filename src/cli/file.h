@@ -1,4 +1,6 @@
 /* file.h - a file that somebody named, whole.
+ * A file that is not there, or cannot be read, is E_NOT_FOUND with every command, as other things
+ * that a command names: exit 4. What is in it is another matter.
  * Thread: main (own).
  * SPDX-License-Identifier: MIT */
 #ifndef CLI_FILE_H

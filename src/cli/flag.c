@@ -60,7 +60,7 @@ static bool file_read(struct flagging *f, const char *name, struct buf *to)
   bool broken = !file_drain(file, to);
   if (!broken && !to->full) return true;
   if (broken)
-    fail(&f->err, E_INVALID_ARGUMENT, "cannot read '%s'", name);
+    fail(&f->err, E_NOT_FOUND, "cannot read '%s'", name);
   else
     fail(&f->err, E_LIMIT_EXCEEDED, "'%s' is longer than %d bytes", name, FILE_BYTES_MAX);
   return false;

@@ -45,6 +45,18 @@ static enum code lines_fetch(const struct cli *cli, struct client *client, long 
   return client_call(client, "GET", path, SLICE_NONE, 0, answer, err);
 }
 
+/* No line about a model may mean that there is none. */
+static enum code model_is(const struct cli *cli, struct client *client, struct err *err)
+{
+  char path[CLIENT_PATH_MAX];
+  struct answer answer = {0};
+  if (!cli->args.n_words) return OK;
+  enum code code = client_path(path, err, "/api/v1/models/%s", cli->args.words[0]);
+  if (code == OK) code = client_call(client, "GET", path, SLICE_NONE, 0, &answer, err);
+  answer_free(&answer);
+  return code == E_MODEL_NOT_FOUND ? code : OK;
+}
+
 int command_logs(struct cli *cli)
 {
   static const struct opt opts[] = {
@@ -61,7 +73,11 @@ int command_logs(struct cli *cli)
     struct answer answer = {0};
     if (after >= 0) poll(NULL, 0, FOLLOW_MS);
     rc = 0;
-    if (lines_fetch(cli, client, after, &answer, &err) != OK) rc = cli_fail(cli, &err);
+    bool first = after < 0;
+    enum code code = lines_fetch(cli, client, after, &answer, &err);
+    if (code == OK && first && !json_array_size(json_object_get(answer.json, "lines")))
+      code = model_is(cli, client, &err);
+    if (code != OK) rc = cli_fail(cli, &err);
     size_t i;
     json_t *line;
     json_array_foreach(json_object_get(answer.json, "lines"), i, line)

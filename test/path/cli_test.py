@@ -18,7 +18,8 @@ import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from slipway import BIN, ROOT, expect, expect_eq, expect_in, main, test, wait_for  # noqa: E402
+from slipway import (BIN, ROOT, Daemon, expect, expect_eq, expect_in,  # noqa: E402
+                     main, test, wait_for)
 
 KEY = "slw_0123456789ab_%s_65f2b367" % bytes(range(32)).hex()
 GOLDEN = os.path.join(ROOT, "test", "golden", "cli")
@@ -302,6 +303,29 @@ def session(name):
 @test
 def help_and_mistakes_need_no_server():
     session("alone")
+
+
+@test
+def a_file_that_is_not_there_ends_every_command_alike():
+    with Daemon() as d, tempfile.TemporaryDirectory() as folder:
+        none = os.path.join(folder, "none")
+        for words in (["push", "m", none], ["check", none], ["predict", "m", "--input", none],
+                      ["deploy", "m", "--plan", none], ["flag", "set", "--file", none], ["plan", none],
+                      ["apply", none], ["simulate", "--plan", none]):
+            done = d.cli(*words)
+            expect_eq(done.returncode, 4, words, done.stdout, done.stderr)
+            expect_in("none'", done.stderr)
+
+
+@test
+def logs_of_a_model_that_is_not_there_say_so():
+    with Daemon() as d:
+        done = d.cli("logs", "nobody")
+        expect_eq(done.returncode, 4, done.stdout, done.stderr)
+        expect_in("is not known", done.stderr)
+        expect_eq(d.cli("logs").returncode, 0)
+        expect_eq(d.post("/api/v1/models", {"name": "quiet"}).status, 201)
+        expect_eq(d.cli("logs", "quiet").returncode, 0)
 
 
 @test

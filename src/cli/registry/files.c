@@ -59,13 +59,14 @@ static enum code folder_read(struct model_files *of, struct err *err)
       break;
   }
   closedir(dir);
-  if (err->code == OK && of->n == 0)
+  if (err->code) return err->code;
+  if (of->n == 0)
     return fail(err, E_INVALID_ARGUMENT,
                 "'%s' holds no file; a model is a model.onnx, or a folder with one or with a "
                 "model.json",
                 of->path);
-  if (of->n) qsort(of->at, of->n, sizeof *of->at, name_order);
-  return err->code;
+  qsort(of->at, of->n, sizeof *of->at, name_order);
+  return OK;
 }
 
 enum code model_files_read(struct model_files *of, struct err *err)

@@ -20,9 +20,9 @@ static enum code plan_file_read(const char *path, struct buf *to, struct err *er
 {
   FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
   if (!file)
-    return fail(err, E_INVALID_ARGUMENT, "cannot read '%.100s': %s", path, strerror(errno));
+    return fail(err, E_NOT_FOUND, "cannot read '%.100s': %s", path, strerror(errno));
   buf_init(to, PLAN_FILE_MAX);
-  if (!file_drain(file, to)) return fail(err, E_INVALID_ARGUMENT, "cannot read '%.100s'", path);
+  if (!file_drain(file, to)) return fail(err, E_NOT_FOUND, "cannot read '%.100s'", path);
   if (to->full)
     return fail(err, E_BODY_TOO_LARGE, "'%.100s' is over %d KiB, which no plan needs", path,
                 PLAN_FILE_MAX >> 10);
