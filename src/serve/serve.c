@@ -88,7 +88,11 @@ void serve_sweep(struct serve *serve)
 {
   const struct world *world = serve_newest(serve);
   struct cache *cache = serve->opts.cache;
-  if (!world || !cache || !cache_bytes(cache)) return;
+  if (!world || !cache) return;
+  uint64_t budget = cache_budget_normal(cache);
+  if (world_presses(world, ACTION_HALF_CACHE)) budget /= 2;
+  if (cache_budget(cache) != budget) cache_budget_set(cache, budget);
+  if (!cache_bytes(cache)) return;
   cache_sweep(cache, world, serve->opts.loop, serve->opts.n_loops, serve->now_us);
 }
 
