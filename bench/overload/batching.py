@@ -91,6 +91,8 @@ def shapes(quick):
         for each in threads:
             each.join()
         counted = metrics(d).get("slipway_batch_mixed_total")
+    if len(wrong) == total:
+        raise RuntimeError("nothing was answered: %s" % sorted(set(wrong)))
     made = [most("answers-of-another", len(mixed), 0, "of %d, four shapes of two signatures by "
                  "turns; each answer is its request's own bytes" % total),
             most("not-answered", len(wrong), 0, "statuses %s" % sorted(set(wrong)))]
