@@ -68,6 +68,22 @@ static json_t *breakers_json(const struct model *model)
   return list;
 }
 
+/* What is in work, what may be as far as loops found out, and what was turned away for it. */
+static json_t *load_json(const struct model *model, const struct stats *stats)
+{
+  uint64_t out = 0, limit = 0, shed = 0, missed = 0;
+  for (uint32_t i = 0; i < model->n_versions; i++) {
+    const struct version_tally *tally = stats_slot(stats, model_version_at(model, i)->slot);
+    out += tally->lent - tally->returned;
+    limit += (uint64_t)tally->limit;
+    for (int r = 0; r < SHEDS; r++) shed += tally->shed[r];
+    for (int s = 0; s < MISSED_STAGES; s++) missed += tally->missed[s];
+  }
+  return json_pack("{so,so,so,so}", "in_flight", json_u64(out), "limit",
+                   limit ? json_u64(limit) : json_null(), "turned_away", json_u64(shed),
+                   "deadlines_missed", json_u64(missed));
+}
+
 /* model_json and what its versions have answered; percentiles are those of the one that serves. */
 static json_t *model_status_json(const struct model *model, const struct stats *stats)
 {
@@ -82,6 +98,7 @@ static json_t *model_status_json(const struct model *model, const struct stats *
   }
   json_object_set_new(tree, "requests", json_u64(requests));
   json_object_set_new(tree, "failures", json_u64(failures));
+  json_object_set_new(tree, "load", load_json(model, stats));
   json_t *breakers = breakers_json(model);
   if (breakers) json_object_set_new(tree, "breakers", breakers);
   json_t *split = split_json(model);

@@ -30,6 +30,7 @@ static void note_add(struct table *table, const json_t *model)
   const json_t *refused = json_object_get(model, "refused");
   const json_t *loading = json_object_get(model, "loading");
   const json_t *release = json_object_get(model, "release");
+  const json_t *load = json_object_get(model, "load");
   const json_t *breaker = json_array_get(json_object_get(model, "breakers"), 0);
   int rc;
   if (breaker)
@@ -52,6 +53,10 @@ static void note_add(struct table *table, const json_t *model)
     table_add(table, "%s", get_str(model, "reason"));
   else if (!json_is_integer(json_object_get(model, "serving")))
     table_add(table, "deploy it with: slipway deploy %s", get_str(model, "name"));
+  else if (get_u64(load, "turned_away"))
+    table_add(table, "%llu requests were turned away; %llu are in work",
+              (unsigned long long)get_u64(load, "turned_away"),
+              (unsigned long long)get_u64(load, "in_flight"));
   else
     table_add(table, "-");
 }
