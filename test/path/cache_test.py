@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 import threading
 import time
 
@@ -304,6 +305,21 @@ def a_hit_costs_a_fifth_of_a_run_and_a_miss_hardly_more():
         expect(SLOW > 1 or miss >= 5 * hit, (miss, hit))
         expect(SLOW > 1 or ratio >= 0.97, rounds)
         expect_eq(metric(d, "slipway_cache_hits"), 4000 + 49)
+
+
+@test
+def short_of_memory_half_of_it_is_given_back():
+    with tempfile.NamedTemporaryFile("w", suffix=".pressure") as readings, \
+            Daemon("--cache-max", "64KiB", env={"SLIPWAY_DEBUG": "pressure=" + readings.name}) as d:
+        model(d)
+        for i in range(200):
+            ask(d, float(i))
+        expect(32 << 10 < metric(d, "slipway_cache_bytes") <= 64 << 10)
+        readings.write("memory 86\n")
+        readings.flush()
+        wait_for(lambda: metric(d, "slipway_cache_bytes") <= 32 << 10, what="half of it")
+        expect_eq(ask(d, 1.0).status, 200)
+        expect(metric(d, "slipway_cache_bytes") <= 32 << 10)
 
 
 @test
