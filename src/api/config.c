@@ -47,13 +47,15 @@ static json_t *policy_json(const struct model *model)
 json_t *config_json(const struct model *model, const struct version *version)
 {
   const struct contract *contract = &version->contract;
+  const struct batch_spec *batch = &version->batch;
   bool batches = contract->batches;
+  uint32_t rows_max = !batches ? 0 : batch->rows_max ? batch->rows_max : CONFIG_ROWS_MAX;
   json_t *tree = json_object();
   json_object_set_new(tree, "name", json_slice(model->name));
   json_object_set_new(tree, "platform", json_slice(version->platform));
   json_object_set_new(tree, "backend", json_slice(version->engine));
   json_object_set_new(tree, "version_policy", policy_json(model));
-  json_object_set_new(tree, "max_batch_size", json_integer(batches ? CONFIG_ROWS_MAX : 0));
+  json_object_set_new(tree, "max_batch_size", json_integer(rows_max));
   json_object_set_new(tree, "input", ios_json(contract->inputs, contract->n_inputs, batches, true));
   json_object_set_new(tree, "output",
                       ios_json(contract->outputs, contract->n_outputs, batches, false));
@@ -61,8 +63,13 @@ json_t *config_json(const struct model *model, const struct version *version)
                       json_pack("[{so,ss,si}]", "name",
                                 json_sprintf("%.*s_0", (int)model->name.len, model->name.at),
                                 "kind", "KIND_CPU", "count", (int)version->n_seats));
-  if (batches)
-    json_object_set_new(tree, "dynamic_batching", json_pack("{s[]}", "preferred_batch_size"));
+  if (batches && batch->rows_max != 1) {
+    json_t *preferred = json_array();
+    for (uint32_t i = 0; i < batch->n_preferred; i++)
+      json_array_append_new(preferred, json_integer(batch->preferred[i]));
+    json_object_set_new(tree, "dynamic_batching",
+                        json_pack("{so}", "preferred_batch_size", preferred));
+  }
   json_object_set_new(tree, "model_transaction_policy", json_pack("{sb}", "decoupled", 0));
   json_object_set_new(tree, "response_cache", json_pack("{sb}", "enable", 0));
   json_object_set_new(tree, "parameters", json_object());

@@ -133,6 +133,7 @@ static double in_flight(const struct series *s)
 }
 
 static double limit(const struct series *s) { return (double)s->tally.limit; }
+static double batch_delay_us(const struct series *s) { return s->tally.delay_us; }
 
 static double serves(const struct series *s)
 {
@@ -163,6 +164,10 @@ static const struct {
      breaker},
     {"slipway_inflight", "gauge", "requests that wait for a lane or run", in_flight},
     {"slipway_limit", "gauge", "how many of them there may be, as loops found out", limit},
+    {"slipway_batch_rows_sum", "counter", "rows of all batches: over _count, of one", rows_count},
+    {"slipway_batch_rows_count", "counter", "batches", runs_count},
+    {"slipway_batch_delay_us", "gauge", "how long requests now wait for others to share a run with",
+     batch_delay_us},
     {"slipway_model_serves", "gauge", "1 where this version answers", serves},
 };
 

@@ -110,7 +110,13 @@ static json_t *model_status_json(const struct model *model, const struct stats *
         json_pack("{so,so,sf,so}", "hits", json_u64(hits), "misses", json_u64(misses), "ttl_s",
                   (double)model->stable->cache_ttl_us / 1e6, "bytes_max",
                   json_u64(model->stable->cache_bytes_max)));
-  const struct hist *hist = &stats_slot(stats, model->stable->slot)->total_us;
+  const struct version_tally *stable = stats_slot(stats, model->stable->slot);
+  if (model->stable->contract.batches && stable->runs)
+    json_object_set_new(tree, "batch",
+                        json_pack("{sf,si,so}", "rows_mean",
+                                  (double)stable->rows / (double)stable->runs, "delay_us",
+                                  (int)stable->delay_us, "runs", json_u64(stable->runs)));
+  const struct hist *hist = &stable->total_us;
   if (hist->count)
     json_object_set_new(
         tree, "latency_us",

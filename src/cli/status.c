@@ -110,6 +110,19 @@ static void versions_print(const json_t *versions)
   table_deinit(&table);
 }
 
+/* How the runs of one model are shared. */
+static void batch_print(const json_t *model)
+{
+  const json_t *batch = json_object_get(model, "batch");
+  char text[OUT_NUMBER_MAX];
+  uint64_t delay_us = get_u64(batch, "delay_us");
+  if (!batch) return;
+  printf("batches: %.3g rows in each of %llu runs; nobody waits for others%s%s\n",
+         json_number_value(json_object_get(batch, "rows_mean")),
+         (unsigned long long)get_u64(batch, "runs"), delay_us ? " longer than " : "",
+         delay_us ? out_us(delay_us, text) : "");
+}
+
 /* What one model keeps of its answers. */
 static void cache_print(const json_t *model)
 {
@@ -183,6 +196,7 @@ int command_status(struct cli *cli)
     const json_t *release = json_object_get(json_array_get(models, 0), "release");
     if (model && get_str(release, "state")[0]) putchar('\n'), picture_print(release);
     const json_t *versions = json_object_get(detail.json, "newest_versions");
+    if (model) batch_print(json_array_get(models, 0));
     if (model) cache_print(json_array_get(models, 0));
     if (model) putchar('\n'), versions_print(versions), ways_out_print(model, versions);
   }

@@ -27,9 +27,11 @@ static const char *debug_text(struct call *call)
                            SLICE_ARG(answer->version), arm, cache);
   if (!said || answer->cache) return said ? arena_print(&call->arena, "{%s}", said) : NULL;
   return arena_print(&call->arena,
-                     "{%s,\"queue_us\":%lld,\"batch_rows\":%u,\"compute_us\":%lld}", said,
-                     (long long)(task->began_ns - task->queued_ns) / 1000, task->batch_rows,
-                     (long long)(task->infer_ns - task->input_ns) / 1000);
+                     "{%s,\"queue_us\":%lld,\"batch_rows\":%u,\"compute_us\":%lld,"
+                     "\"cost_us\":%lld}",
+                     said, (long long)(task->began_ns - task->queued_ns) / 1000, task->batch_rows,
+                     (long long)(task->infer_ns - task->input_ns) / 1000,
+                     (long long)task_cost_ns(task) / 1000);
 }
 
 static enum code v2_write(struct call *call)

@@ -56,10 +56,7 @@ void record_home(struct call *call)
   }
   breaker_home(call, slot, stopped);
   brake_home(call);
-  int64_t run_ns = task->infer_ns - task->input_ns;
-  uint64_t share = task->batch_rows > task->rows && task->rows ? task->batch_rows : 0;
-  if (share) run_ns = (int64_t)((uint64_t)run_ns * task->rows / share); /* of a batch, by rows */
-  take_ran(&call->taken, call->serve->now_us, run_ns);
+  take_ran(&call->taken, call->serve->now_us, task_cost_ns(task));
 }
 
 static enum fail_reason reason_of(enum code code)
@@ -105,6 +102,7 @@ static void success_add(struct version_tally *slot, const struct call *call, int
   span_add(&slot->output, output_ns);
   slot->rows += call->rows;
   slot->runs += task->leads;
+  slot->delay_us = task->delay_us;
   slot->last_wall_ms = (call->serve->now_us + call->serve->wall_us) / 1000;
   if (task->leads) batch_add(version_tally_batch(slot, task->batch_rows), task);
   hist_add(&slot->total_us, total_us > 0 ? (uint64_t)total_us : 0);

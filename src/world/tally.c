@@ -151,6 +151,7 @@ void version_tally_merge(struct version_tally *into, const struct version_tally 
   for (int i = 0; i < SHEDS; i++) into->shed[i] += from->shed[i];
   for (int i = 0; i < MISSED_STAGES; i++) into->missed[i] += from->missed[i];
   into->limit += from->limit;
+  if (from->runs && from->last_wall_ms >= into->last_wall_ms) into->delay_us = from->delay_us;
   if (from->last_wall_ms > into->last_wall_ms) into->last_wall_ms = from->last_wall_ms;
   for (int i = 0; i < TALLY_BATCH_SIZES; i++)
     if (from->batches[i].rows)

@@ -31,7 +31,8 @@ struct batch_tally {
 
 struct version_tally {
   struct span success, fail, queue, input, infer, output, cache_hit, cache_miss;
-  uint64_t rows, runs;     /* inference_count, execution_count */
+  uint64_t rows, runs;     /* inference_count, execution_count: a batch is one */
+  uint32_t delay_us;       /* how long its lanes wait for company, by the last answer */
   uint64_t lent, returned; /* tasks to lanes and home again: the difference waits or runs now */
   uint64_t failed[FAIL_REASONS];
   uint64_t shed[SHEDS], missed[MISSED_STAGES];

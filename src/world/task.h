@@ -61,6 +61,14 @@ struct task {
   struct sub *sub;
 };
 
+/* What its run took; of a batch, by rows. */
+static inline int64_t task_cost_ns(const struct task *task)
+{
+  int64_t run_ns = task->infer_ns - task->input_ns;
+  if (task->batch_rows <= task->rows || !task->rows) return run_ns;
+  return (int64_t)((uint64_t)run_ns * task->rows / task->batch_rows);
+}
+
 enum { WEIGHT_MAX = 1000 };
 
 #endif
