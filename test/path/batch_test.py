@@ -6,7 +6,6 @@ SPDX-License-Identifier: MIT
 import json
 import os
 import random
-import statistics
 import struct
 import sys
 import threading
@@ -192,7 +191,7 @@ def cpu_seconds(d):
 def batches_pay_and_nobody_waits_for_nobody():
     """64 connections on an MLP of 256-1024x3-16: batched against not; one connection: no slower.
     Cores are shared with whatever else runs, so what an answer costs the server is compared, and
-    of one connection the best of five runs; how many answers there were is printed."""
+    of one connection the best of five pairs of runs: a wait would show in all of them."""
     if SANITIZED:
         skip("times mean nothing under a sanitizer")
     with Daemon() as d:
@@ -200,7 +199,7 @@ def batches_pay_and_nobody_waits_for_nobody():
         net = nets.mlp(BIG)
         models.serve(d, "off", {"model.onnx": net, "slipway.yaml": b"batch: {rows_max: 1}\n"})
         models.serve(d, "on", {"model.onnx": net})
-        rate, cost, half = {"off": 0, "on": 0}, {"off": 1, "on": 1}, {"off": 1e9, "on": 1e9}
+        rate, cost, half = {"off": 0, "on": 0}, {"off": 1, "on": 1}, []
         for _ in range(3):
             for name in ("off", "on"):
                 began = cpu_seconds(d)
@@ -208,13 +207,12 @@ def batches_pay_and_nobody_waits_for_nobody():
                 rate[name] = max(rate[name], got["answers"] / 2)
                 cost[name] = min(cost[name], (cpu_seconds(d) - began) / got["answers"])
         for _ in range(5):
-            for name in ("off", "on"):
-                half[name] = min(half[name], bench(d, name, 1, 1)["versions"][0]["p50_us"])
+            p50 = {n: bench(d, n, 1, 1)["versions"][0]["p50_us"] for n in ("off", "on")}
+            half.append(p50["on"] / p50["off"])
         print("  64 connections: %.0f/s batched, %.0f/s not: %.2f; us of CPU: %.0f, %.0f: %.2f"
               % (rate["on"], rate["off"], rate["on"] / rate["off"], 1e6 * cost["on"],
                  1e6 * cost["off"], cost["off"] / cost["on"]))
-        print("  p50 of one connection: %.0f us, %.0f us: %.3f"
-              % (half["on"], half["off"], half["on"] / half["off"]))
+        print("  p50 of one connection, batched over not: %s" % ["%.3f" % h for h in sorted(half)])
         batch = [m for m in d.get("/api/v1/status?model=on").json()["models"]][0]["batch"]
         expect(batch["rows_mean"] > 2, batch)
         expect_in("batches:", d.cli("status", "on").stdout)
@@ -222,7 +220,7 @@ def batches_pay_and_nobody_waits_for_nobody():
         expect_in('slipway_batch_rows_count{', text)
         expect_in('slipway_batch_delay_us{', text)
         expect(cost["off"] >= 1.8 * cost["on"], cost)
-        expect(half["on"] <= 1.15 * half["off"], half)
+        expect(min(half) <= 1.05, half)
 
 
 main()
