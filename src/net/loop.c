@@ -25,6 +25,7 @@ enum {
   SLOW_TURN_US = 2000,
   SWEEP_MS = 1000,
   CACHE_SWEEP_MS = 500,
+  DRAIN_IDLE_US = 100000,
   BLOCKS_SWEEPS = 4,
   STOP_WAIT_US = 5000000,
 };
@@ -150,20 +151,39 @@ static bool conn_is_idle(const struct conn *conn)
   return ioctl(fd, FIONREAD, &waiting) != 0 || waiting == 0;
 }
 
+static void on_drain_next(uv_timer_t *timer) { loop_stir(timer->data); }
+
+static void drain_goes(struct loop *loop, enum drain_state state, int64_t for_us)
+{
+  loop->drain = state;
+  loop->drain_us = loop_now(loop) + for_us;
+  uv_timer_start(&loop->drain_next, on_drain_next, (uint64_t)for_us / 1000 + 1, 0);
+}
+
+/* A client's next request may be under way on a connection that looks idle, and it cannot tell
+ * whether it was read: busy connections are given time to end with an answer. */
+static void conns_rest(struct loop *loop)
+{
+  for (struct link *link = loop->open.next; link != &loop->open; link = link->next) {
+    struct conn *conn = LIST_OF(link, struct conn, link);
+    if (conn_is_idle(conn)) conn_close(conn);
+  }
+}
+
 /* Where draining stands; looked at in every turn of a draining loop. */
 static void drain_step(struct loop *loop)
 {
   int64_t now_us = loop_now(loop);
   if (loop->drain == DRAIN_DELAY && now_us >= loop->drain_us) {
-    loop->drain = DRAIN_CLOSING;
+    drain_goes(loop, DRAIN_CLOSING, DRAIN_IDLE_US);
     door_close(loop);
     streams_cut(loop);
-    for (struct link *link = loop->open.next; link != &loop->open; link = link->next) {
-      struct conn *conn = LIST_OF(link, struct conn, link);
-      if (conn_is_idle(conn)) conn_close(conn);
-    }
   }
-  if (loop->drain != DRAIN_CLOSING) return;
+  if (loop->drain == DRAIN_CLOSING && now_us >= loop->drain_us) {
+    loop->drain = DRAIN_IDLE;
+    conns_rest(loop);
+  }
+  if (loop->drain != DRAIN_CLOSING && loop->drain != DRAIN_IDLE) return;
   if (now_us >= loop->drain_letter->deadline_us) conns_cut(loop);
   bool quiet = loop->n_open == 0 && serve_calls(loop->serve) == 0 && loop->n_asks == 0;
   if (quiet || now_us >= loop->drain_letter->deadline_us) drain_over(loop);
@@ -173,9 +193,8 @@ static void drain_begin(struct loop *loop, struct letter_note *letter)
 {
   must(loop->drain == DRAIN_NO);
   serve_drain(loop->serve);
-  loop->drain = DRAIN_DELAY;
   loop->drain_letter = letter;
-  loop->drain_us = loop_now(loop) + loop->opts.drain_delay_us;
+  drain_goes(loop, DRAIN_DELAY, loop->opts.drain_delay_us);
 }
 
 static void settings_take(struct loop *loop, struct letter_settings *letter)
@@ -416,10 +435,11 @@ static void handles_open(struct loop *loop)
   must(uv_timer_init(&loop->uv, &loop->door_rest) == 0);
   must(uv_timer_init(&loop->uv, &loop->shadow_rest) == 0);
   must(uv_timer_init(&loop->uv, &loop->look) == 0);
+  must(uv_timer_init(&loop->uv, &loop->drain_next) == 0);
   loop->cache_sweep.data = loop;
   loop->prepare.data = loop->check.data = loop->idle.data = loop->sweep.data = loop;
   loop->look.data = loop->alarm.data = loop->shadow_rest.data = loop;
-  loop->door_rest.data = loop->door.data = loop;
+  loop->door_rest.data = loop->door.data = loop->drain_next.data = loop;
 }
 
 void loop_main(void *arg)

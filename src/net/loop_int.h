@@ -111,7 +111,9 @@ struct conn {
   struct address address;
 };
 
-enum drain_state { DRAIN_NO, DRAIN_DELAY, DRAIN_CLOSING, DRAIN_OVER };
+/* DELAY: all as before, but not ready. CLOSING: nobody new; an answer is its connection's last.
+ * IDLE: connections on which nothing came meanwhile are closed. */
+enum drain_state { DRAIN_NO, DRAIN_DELAY, DRAIN_CLOSING, DRAIN_IDLE, DRAIN_OVER };
 
 struct loop {
   uv_loop_t uv;
@@ -119,7 +121,7 @@ struct loop {
   uv_prepare_t prepare;
   uv_check_t check;
   uv_idle_t idle;
-  uv_timer_t sweep, cache_sweep, alarm, door_rest, shadow_rest, look;
+  uv_timer_t sweep, cache_sweep, alarm, door_rest, shadow_rest, look, drain_next;
   uv_poll_t door;
   int door_fd, spare_fd; /* spare: given up to accept and refuse when descriptors run out */
   bool door_open, busy, stop;
@@ -146,7 +148,7 @@ struct loop {
   uint32_t slow_turns, sweeps;
   enum drain_state drain;
   struct letter_note *drain_letter;
-  int64_t drain_us;
+  int64_t drain_us; /* when the next of it comes */
   struct err err;
   char read_buf[READ_BYTES];
   char head_buf[HEAD_BYTES_MAX + SHORT_BYTES_MAX];
