@@ -129,7 +129,8 @@ def MF_109_quarantine_after_three(d, net):
     events = d.get(where + "/history").json()["events"]
     expect(any(e["what"] == "version_quarantined" for e in events), events)
     expect_eq(d.ask("DELETE", where + "/versions/1/quarantine").status, 200)
-    wait_for(lambda: d.get("/v2/models/%s/ready" % model).status == 200)
+    # it is warmed as long as a model may be (jobs/load.c, ten seconds), and only then is ready
+    wait_for(lambda: d.get("/v2/models/%s/ready" % model).status == 200, seconds=30)
     struck_out(d, model)
     serve(d, model, echo([spec("x", "FP32", (-1, -1))]))  # lifts nothing of 1, and answers
     expect_eq(good(d, model), 200)
