@@ -149,8 +149,11 @@ TEST(lanes_take_turns)
   for (int i = 6; i < 8; i++) send_number(worker, &rigs[i], &loaded, b, i);
   while (worker_turn(worker)) {
   }
-  static const int want[] = {0, 6, 1, 7, 2, 3, 4, 5};
-  for (int i = 0; i < 8; i++) EXPECT_INT(ran[i], want[i]);
+  /* What follows the first two turns lies with what they were measured to cost (turns_test.c). */
+  EXPECT_INT(ran[0], 0);
+  EXPECT_INT(ran[1], 6);
+  int next[2] = {0, 6};
+  for (int i = 0; i < 8; i++) EXPECT_INT(ran[i], next[ran[i] >= 6]++);
   (void)mailbox_take(&home);
   close_lane(worker, a);
   close_lane(worker, b);
@@ -287,9 +290,9 @@ TEST(a_slow_run_is_stopped_at_its_deadline)
   static struct rig_task rigs[2];
   for (int i = 0; i < 2; i++) {
     send_number(worker, &rigs[i], &loaded, lane, i);
-    rigs[i].task.deadline_us = clock_us() + 30000 * (i + 1);
-  }
-  while (worker_turn(worker)) {
+    rigs[i].task.deadline_us = clock_us() + 200000;
+    while (worker_turn(worker)) {
+    }
   }
   for (int i = 0; i < 2; i++) {
     struct task *task = &rigs[i].task;
@@ -439,8 +442,8 @@ TEST(a_cancel_never_hits_the_next_run)
   struct watched watched;
   int stopped = 0;
   watch_join(watch, &watched, storm_end, NULL, NULL);
-  int64_t until_us = clock_us() + 400000;
-  for (int64_t run = 1; clock_us() < until_us; run++) {
+  int64_t until_us = clock_us() + 400000, last_us = until_us + 10000000; /* if a core is long away */
+  for (int64_t run = 1; clock_us() < (stopped ? until_us : last_us); run++) {
     atomic_store(&storm_run, run);
     atomic_store(&storm_heard, 0);
     int64_t began_us = clock_us();
