@@ -127,6 +127,7 @@ struct call {
   bool counts;               /* the answer is evidence: chosen by lot, or no release runs */
   uint8_t probe;             /* it tries a version: the serve's probe, from 1; 0: it does not */
   bool costs;                /* of a release: its CPU time is measured */
+  bool tries;                /* let through to see whether its version is quick again */
   enum zip_coding coding, answer_coding;
   enum call_form form;
   enum task_class class; /* as asked for: by header, or by priority; else interactive */

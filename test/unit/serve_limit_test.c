@@ -214,6 +214,26 @@ TEST(one_alone_is_let_through_to_see)
   fake_down();
 }
 
+/* It is asked before its body and after: who was let through once is let through. */
+TEST(one_that_is_let_through_to_see_comes_to_its_lane)
+{
+  fake_up();
+  publish();
+  EXPECT_INT(begin(&calls[0], us(), FIELD_NONE, NULL), STEP_WAIT);
+  call_lend(&calls[0], NULL, "1,2");
+  home_with(&calls[0], 200000, 0);
+  for (int tries = 0; serve->brakes.of[0]->run_us > 50000; tries++) {
+    EXPECT(tries < 10); /* each says half of what there is to say */
+    serve_turn(serve, now_us += 100000, 0);
+    EXPECT_INT(begin(&calls[0], us(), FIELD_DEADLINE_MS, "50"), STEP_WAIT);
+    call_lend(&calls[0], NULL, "1,2");
+    home_with(&calls[0], 1000, 0);
+  }
+  EXPECT_INT(begin(&calls[0], us(), FIELD_DEADLINE_MS, "50"), STEP_WAIT);
+  leave(&calls[0]);
+  fake_down();
+}
+
 TEST(past_its_limit_a_version_refuses_the_batch_class_first)
 {
   fake_up();

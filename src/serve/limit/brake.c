@@ -88,15 +88,16 @@ static bool overloaded(struct call *call, const struct version *version, const s
 }
 
 /* Where nothing came home for a while and nothing is out, one is let through to see: what is known
- * need not be so any more. */
+ * need not be so any more. It is asked twice, before its body and after, and let through twice. */
 static bool unreachable(struct call *call, const struct version *version, struct brake *brake,
                         int64_t left_us)
 {
   struct serve *serve = call->serve;
   int64_t wait_us = wait_ns(serve, version, brake) / 1000, need_us = wait_us + brake->run_us;
-  if (need_us <= left_us) return false;
+  if (need_us <= left_us || call->tries) return false;
   if (brake->in_work == 0 && serve->now_us - brake->seen_us >= PROBE_US) {
     brake->seen_us = serve->now_us;
+    call->tries = true;
     return false;
   }
   fail(&call->err, E_DEADLINE_UNREACHABLE,
@@ -165,13 +166,25 @@ static void run_learn(struct brake *brake, int64_t run_us)
     brake->run_us -= step;
 }
 
-static void brake_learn(struct brake *brake, const struct task *task)
+/* Of a run that was stopped it is known that it takes longer. One that was let through to see says
+ * what there is to see. */
+static void run_home(struct brake *brake, const struct call *call, int64_t run_us)
 {
+  bool shorter = run_us < brake->run_us;
+  enum code code = call->task.err.code;
+  if (shorter && (code == E_DEADLINE_EXCEEDED || code == E_CANCELLED)) return;
+  if (shorter && call->tries) brake->run_us -= (brake->run_us - run_us) / 2;
+  run_learn(brake, run_us);
+}
+
+static void brake_learn(struct brake *brake, const struct call *call)
+{
+  const struct task *task = &call->task;
   int64_t run_ns = task->infer_ns - task->began_ns, row_ns;
   uint32_t rows = task->batch_rows > task->rows ? task->batch_rows : task->rows;
   row_ns = run_ns / (rows ? rows : 1);
   brake->row_ns = brake->row_ns ? brake->row_ns + (row_ns - brake->row_ns) / 8 : row_ns;
-  run_learn(brake, run_ns / 1000);
+  run_home(brake, call, run_ns / 1000);
   gradient_answer(&brake->gradient, rows, (task->infer_ns - task->queued_ns) / 1000,
                   brake->in_work);
 }
@@ -188,7 +201,7 @@ void brake_home(struct call *call)
   if (brake->seq == call->version->seq) {
     brake->seen_us = serve->now_us;
     brake->done_ns[call->seat] = task->output_ns + task->backlog_ns;
-    if (task->infer_ns > task->began_ns) brake_learn(brake, task);
+    if (task->infer_ns > task->began_ns) brake_learn(brake, call);
     int64_t easy_us = brake->span_us / 10 > EASY_US_MIN ? brake->span_us / 10 : EASY_US_MIN;
     gradient_turn(&brake->gradient, serve->now_us, easy_us, call->version->n_seats,
                   serve->opts.calls_max);
