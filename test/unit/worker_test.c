@@ -442,7 +442,8 @@ TEST(a_cancel_never_hits_the_next_run)
   struct watched watched;
   int stopped = 0;
   watch_join(watch, &watched, storm_end, NULL, NULL);
-  int64_t until_us = clock_us() + 400000, last_us = until_us + 10000000; /* if a core is long away */
+  /* where a core is long away, until one was stopped at all */
+  int64_t until_us = clock_us() + 400000, last_us = until_us + 10000000;
   for (int64_t run = 1; clock_us() < (stopped ? until_us : last_us); run++) {
     atomic_store(&storm_run, run);
     atomic_store(&storm_heard, 0);
