@@ -302,6 +302,28 @@ TEST(each_member_gets_its_rows)
   lane_free(lane);
 }
 
+/* Each call reads the contract of the world that it holds; another's may be freed before its own
+ * answer is written. */
+TEST(a_member_names_its_outputs_as_its_own_world_does)
+{
+  struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 32});
+  struct lane *lane = lane_of(&loaded, NULL);
+  struct tensor_spec specs[3] = {fake_spec, fake_spec, fake_spec};
+  struct contract contracts[3];
+  char names[3] = {'x', 'x', 'x'};
+  pace_known(lane);
+  for (int i = 0; i < 3; i++) {
+    specs[i].name = (struct slice){&names[i], 1};
+    contracts[i] = (struct contract){&specs[i], &specs[i], 1, 1, true};
+    make(&loaded, lane, i, 1, 3, 1)->contract = &contracts[i];
+    lane_push(lane, &rigs[i].task);
+  }
+  EXPECT_INT(run_all(lane), 1);
+  for (int i = 0; i < 3; i++) EXPECT(rigs[i].outputs[0].name.at == &names[i]);
+  rigs_end(3);
+  lane_free(lane);
+}
+
 TEST(a_batch_of_one_is_the_task_itself)
 {
   struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 32});

@@ -132,6 +132,7 @@ static void member_give(const struct joint *joint, struct task *member, size_t *
     at[i] += bytes;
     if (!(member->wanted >> i & 1) || member->err.code != OK) continue;
     *to = *from;
+    to->name = member->contract->outputs[i].name; /* of its own world: the others' may end sooner */
     to->shape.dims[0] = member->rows;
     to->count = count;
     to->bytes = bytes;
