@@ -96,6 +96,7 @@ ROWS = {
                                get("models/m/versions/1", "description"), None),
     "model remove": (["model", "remove", "n"], get("models/n", "name"), ["model", "add", "n"]),
     "version remove": (["model", "remove", "r@1"], get("models/r/versions/1", "version"), None),
+    "model unload": (["model", "unload", "m"], get("models/m", "serving"), None),
     "model clear": (["model", "clear", "q@1"], get("models/q/versions/1", "state"), None),
     "alias set": (["alias", "set", "m@1", "champion"], aliases_of, None),
     "alias remove": (["alias", "remove", "m", "champion"], aliases_of,

@@ -336,6 +336,12 @@ def the_command_line_has_all_of_it():
         expect_in("m@champion did not point", cli("history", "m@champion", "--at", "2h"))
         expect_in("--at takes", cli("history", "m", "--at", "soon", rc=2))
         expect_in("taken away", cli("scrub", "--collect"))
+        cli("alias", "remove", "m", "champion")
+        expect_in("slipway model unload m", cli("model", "remove", "m", rc=6))
+        expect_in("m is unloaded", cli("model", "unload", "m"))
+        expect_eq(d.get("/api/v1/models/m").json()["serving"], None)
+        expect_eq(infer(d, "m").status, 503)
+        cli("model", "remove", "m")
 
 
 @test

@@ -381,7 +381,7 @@ def an_operators_folder_holds_many_tenants():
             done = files.run("plan", "--prune", SLIPWAY_KEY=key)
             expect_eq(done.returncode, 6, done)
             expect_in("tenant acme: model 'same' serves", done.stderr)
-            expect_in("/same/unload -H 'x-slipway-tenant: acme'", done.stderr)
+            expect_in("slipway model unload same --tenant acme", done.stderr)
 
 
 # --- what cannot be -----------------------------------------------------------------------------

@@ -170,6 +170,22 @@ static int model_add(struct cli *cli)
   return model_change(cli, "POST", "/api/v1/models", body, "is there; push its first version");
 }
 
+/* It answers nobody from then on; its versions and what is declared of it stay. */
+static int model_unload(struct cli *cli, bool version)
+{
+  struct err err;
+  char path[CLIENT_PATH_MAX];
+  const char *model = cli->args.words[1];
+  if (version) {
+    fail(&err, E_INVALID_ARGUMENT, "a model is unloaded, whichever version serves: slipway model "
+                                   "unload %.*s", (int)strcspn(model, "@"), model);
+    return cli_fail(cli, &err);
+  }
+  if (client_path(path, &err, "/v2/repository/models/%s/unload", model))
+    return cli_fail(cli, &err);
+  return model_change(cli, "POST", path, json_object(), "is unloaded; its versions stay");
+}
+
 int command_model(struct cli *cli)
 {
   static const struct opt opts[] = {
@@ -197,8 +213,10 @@ int command_model(struct cli *cli)
     return model_change(cli, "DELETE", path, NULL, "may run again");
   }
   if (strcmp(verb, "remove") == 0) return model_change(cli, "DELETE", path, NULL, "is removed");
-  fail(&err, E_INVALID_ARGUMENT, "it is: slipway model list, or slipway model add, show, set or "
-                                 "remove with MODEL or MODEL@V, or clear with MODEL@V");
+  if (strcmp(verb, "unload") == 0) return model_unload(cli, version);
+  fail(&err, E_INVALID_ARGUMENT,
+       "it is: slipway model list, or slipway model add, show, set or remove with MODEL or "
+       "MODEL@V, or unload with MODEL, or clear with MODEL@V");
   return cli_fail(cli, &err);
 }
 

@@ -224,11 +224,9 @@ static enum code unneeded(const struct catalog_model *model, uint32_t number, st
     char way_out[ERR_TEXT_MAX];
     struct slice tenant = model->tenant->name;
     bool first = slice_eq(tenant, SLICE(TENANT_DEFAULT));
-    snprintf(way_out, sizeof way_out,
-             "first %sunload it: curl -X POST SERVER/v2/repository/models/%.*s/unload%s%.*s%s",
+    snprintf(way_out, sizeof way_out, "first %sunload it: slipway model unload %.*s%s%.*s",
              number ? "deploy another version, or " : "", SLICE_ARG(model->name),
-             first ? "" : " -H 'x-slipway-tenant: ", first ? 0 : (int)tenant.len, tenant.at,
-             first ? "" : "'");
+             first ? "" : " --tenant ", first ? 0 : (int)tenant.len, tenant.at);
     needed(model, number, "serves", way_out, err);
     return fail_at(err, "serving/%u", model->serving);
   }
