@@ -38,6 +38,7 @@ static void version_known(struct version *version, const struct placed *placed)
   version->run_ns = load->run_ns;
   version->feedback_ms = load->feedback_ms;
   version->batch = load->batch;
+  version->fallback = load->fallback;
   version->cache_ttl_us = load->cache_ttl_us;
   version->cache_bytes_max = load->cache_bytes_max;
 }

@@ -23,6 +23,7 @@ struct model_config {
   int64_t deadline_us;
   uint64_t memory_max;
   uint32_t instances, threads; /* threads: per run, inside the engine; default 1 */
+  bool fallback;       /* stable answers who names this version while its breaker is open */
   int64_t feedback_ms; /* how long predictions are kept for their outcomes; 0: they are not */
   struct batch_spec batch;
   enum runs_on runs_on;

@@ -232,10 +232,22 @@ static enum code cache_read(const struct yaml *cache, struct model_config *confi
                     err);
 }
 
+/* `fallback: stable`: who names this version while its breaker is open is answered by stable. Whom
+ * a release sent to it is so always: they named none. */
+static enum code fallback_read(const struct yaml *node, bool *fallback, struct err *err)
+{
+  struct slice name = SLICE_NONE;
+  if (yaml_string(node, &name, err) != OK) return err->code;
+  *fallback = slice_eq(name, SLICE("stable"));
+  if (name.at && !*fallback) return yaml_fail(err, node, "'fallback' can only be stable");
+  return OK;
+}
+
 static enum code limits_read(const struct yaml *limits, struct model_config *config,
                              struct err *err)
 {
-  static const char *const keys[] = {"deadline", "memory", "instances", "threads", NULL};
+  static const char *const keys[] = {"deadline", "memory", "instances", "threads", "fallback",
+                                     NULL};
   int64_t instances = 0, threads = 0;
   if (yaml_keys_check(limits, keys, err) != OK) return err->code;
   if (yaml_duration(yaml_get(limits, "deadline"), 1000, DEADLINE_US_MAX, &config->deadline_us,
@@ -249,7 +261,7 @@ static enum code limits_read(const struct yaml *limits, struct model_config *con
   if (yaml_int(yaml_get(limits, "threads"), 1, THREADS_MAX, &threads, err) != OK) return err->code;
   config->instances = (uint32_t)instances;
   config->threads = (uint32_t)threads;
-  return OK;
+  return fallback_read(yaml_get(limits, "fallback"), &config->fallback, err);
 }
 
 /* `feedback: {window: 7d}`: what is answered is kept as long as its outcome may take to be known.

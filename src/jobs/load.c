@@ -233,6 +233,7 @@ void load_run(struct letter_load *letter, struct watch *watch)
   struct loaded *loaded = loaded_new();
   letter->deadline_us = folder.config.deadline_us;
   letter->instances = folder.config.instances;
+  letter->fallback = folder.config.fallback;
   letter->feedback_ms = folder.config.feedback_ms;
   letter->batch = folder.config.batch;
   letter->runs_on = folder.config.runs_on;

@@ -474,7 +474,8 @@ struct letter_load {
   int64_t feedback_ms; /* the same: predictions are kept that long; 0: they are not */
   struct batch_spec batch; /* the same */
   enum runs_on runs_on;    /* the same */
-  int64_t cache_ttl_us; /* the same: as in struct version */
+  bool fallback;        /* the same: as in struct version */
+  int64_t cache_ttl_us; /* the same */
   uint64_t cache_bytes_max;
   uint32_t n_golden;   /* examples that agreed */
   struct arena arena;

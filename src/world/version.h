@@ -65,7 +65,7 @@ struct version {
   enum breaker_state breaker;
   int64_t breaker_until_us; /* OPEN: when it is tried, by clock_us */
   uint64_t trip;            /* which opening of all that there were */
-  bool fallback;            /* stable answers who asks for this one while it is open */
+  bool fallback;            /* stable answers who names this one while it is open */
   bool resident;         /* seat i is loop i's own: no hop; else any seat serves any loop */
   int64_t deadline_us;   /* default time a request may take */
   uint64_t memory_bytes; /* measured */

@@ -100,7 +100,7 @@ TEST(a_linear_model_is_loaded_with_its_settings)
                "engine: linear\nlabels: [a, b, c]\n"
                "batch: {rows_max: 64, delay_us_max: 300, preferred: [8, 32]}\nruns_on: worker\n"
                "cache: {ttl: 60s, bytes_max: 64MiB}\n"
-               "limits: {deadline: 500ms, memory: 2GiB, instances: 3}\n"),
+               "limits: {deadline: 500ms, memory: 2GiB, instances: 3, fallback: stable}\n"),
       put_text(
           "golden.jsonl",
           "{\"request\":{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,2],"
@@ -114,6 +114,7 @@ TEST(a_linear_model_is_loaded_with_its_settings)
   EXPECT(slice_eq(letter.platform, SLICE("slipway_linear")));
   EXPECT_INT(letter.deadline_us, 500000);
   EXPECT_INT(letter.instances, 3);
+  EXPECT(letter.fallback);
   EXPECT_INT(letter.batch.rows_max, 64);
   EXPECT(letter.batch.delay_fixed);
   EXPECT_INT(letter.batch.delay_us_max, 300);
@@ -205,6 +206,8 @@ TEST(slipway_yaml_errors_have_line_and_column)
       {"limits: {instances: 0}\n", "line 1"},
       {"limits: {threads: 65}\n", "line 1"},
       {"limits: {color: red}\n", "color"},
+      {"limits: {fallback: 2}\n", "line 1, column 20"},
+      {"limits: {fallback: [stable]}\n", "line 1"},
       {"batch: {rows_max: 0}\n", "line 1"},
       {"batch: {rows_max: 1048577}\n", "line 1, column 19"},
       {"batch: {rows_max: 1.5}\n", "line 1, column 19"},

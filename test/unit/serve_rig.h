@@ -37,6 +37,9 @@ static bool resident; /* versions 2 and 3 */
 static uint32_t predictions_room; /* of tallies from the next pulse on */
 static struct quotas *tenant_quotas, *model_quotas; /* of the next world */
 static struct meter tenant_meter, model_meter;
+/* Of the next world: what else its versions are; NULL: nothing. */
+static void (*versions_edit)(struct version *versions);
+static struct cache *fake_cache; /* of the next fake_up */
 
 static void worlds_end(void)
 {
@@ -76,6 +79,7 @@ static void publish(void)
                                    .resident = i && resident,
                                    .deadline_us = 1000000};
   }
+  if (versions_edit) versions_edit(versions);
   struct split with = split;
   model_serve(&model, &versions[0]);
   if (n_arms) {
@@ -122,6 +126,7 @@ static void fake_up(void)
   memset(&model_meter, 0, sizeof model_meter);
   tenant_quotas = model_quotas = NULL;
   worlds = n_arms = predictions_room = 0;
+  versions_edit = NULL;
   resident = false;
   now_us = 1000000;
   split = (struct split){.number = 17, .seed = SLICE("m/17"), .unjudged_max = UINT32_MAX};
@@ -130,7 +135,8 @@ static void fake_up(void)
                                          .loop = 3,
                                          .calls_max = FAKE_CALLS,
                                          .call_bytes_max = 1 << 20,
-                                         .bodies = &bodies});
+                                         .bodies = &bodies,
+                                         .cache = fake_cache});
   serve_turn(serve, now_us, 0);
   pulse();
 }
