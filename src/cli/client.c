@@ -314,8 +314,8 @@ int client_once(const struct cli *cli, const char *method, const char *path, jso
 }
 
 /* Adds every page's items to the list. */
-static enum code pages_get(struct client *client, const char *path, const char *member,
-                           json_t *list, struct err *err)
+enum code client_pages(struct client *client, const char *path, const char *member, json_t *list,
+                       struct err *err)
 {
   char page[CLIENT_PATH_MAX], more[CLIENT_PATH_MAX] = "";
   enum code code = OK;
@@ -340,7 +340,7 @@ int client_list(const struct cli *cli, const char *path, const char *member,
   int rc = 0;
   if (client_new(&client, cli, &err) != OK) return cli_fail(cli, &err);
   json_t *list = json_array(), *tree = json_pack("{sO}", member, list);
-  if (pages_get(client, path, member, list, &err) != OK)
+  if (client_pages(client, path, member, list, &err) != OK)
     rc = cli_fail(cli, &err);
   else if (cli->args.json)
     out_json(tree);

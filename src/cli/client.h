@@ -67,7 +67,10 @@ CHECKED enum code client_path(char to[CLIENT_PATH_MAX], struct err *err, const c
  * either case. */
 int client_once(const struct cli *cli, const char *method, const char *path, json_t *body,
                 struct answer *answer);
-/* All pages of GET path, which has no query, shown: print is lent the whole list, or {"MEMBER":
+/* The members of all pages of GET path, which has no query, added to the list. */
+CHECKED enum code client_pages(struct client *client, const char *path, const char *member,
+                               json_t *list, struct err *err);
+/* The same, shown: print is lent the whole list, or {"MEMBER":
  * [...]} goes out with --json. An error is told. Returns the exit code. */
 int client_list(const struct cli *cli, const char *path, const char *member,
                 void (*print)(const json_t *list));

@@ -45,7 +45,8 @@ class Files:
         return path
 
     def run(self, what, *args, path=None, **env):
-        return subprocess.run([BIN, what, path or self.dir.name] + list(args), timeout=120,
+        words = [path or self.dir.name] if path != [] else []
+        return subprocess.run([BIN, what] + words + list(args), timeout=120,
                               env=dict(self.env, **env), capture_output=True, text=True)
 
     def ok(self, what, *args, code=0, **more):
@@ -304,6 +305,83 @@ def the_example_is_applied_twice():
         expect_in("wine version 1 serves", files.ok("apply", path=example))
         files.ok("plan", path=example)
         files.ok("plan", "--prune", path=example)
+
+
+# --- what there is, as a file ---------------------------------------------------------------------
+
+ODD = "two\nlines \x7f\u0085\u2028\ufeff \U0001f600 # \"quoted\" \\\\ 'x': {[&*!|>%@`"
+
+
+def exported(files, *args, **more):
+    """The tenant's state as a file among `files`, alone there."""
+    out = files.ok("plan", "--export", *args, path=[], **more)
+    files.write("export/all.yaml", out)
+    return os.path.join(files.dir.name, "export"), out
+
+
+@test
+def what_is_exported_differs_in_nothing():
+    with Daemon() as d, Files(d) as files:
+        files.write("a/model.json", linear(1))
+        files.write("a.yaml", "quotas: {models: 50, stored_bytes: 1GiB, requests_in_flight: unlimited}\n"
+                              "models:\n  fraud:\n    path: a\n    aliases: [champion, yes]\n"
+                              "    tags: {tier: 1, on: 'true'}\n    quotas: {versions: 5}\n"
+                              "    hold: 'no'\n  'null':\n    hold: case 17\n  bare:\n")
+        files.ok("apply")
+        reply = d.ask("PATCH", "/api/v1/models/fraud", {"description": ODD})
+        expect_eq(reply.status, 200, reply)
+        flags = {"x": FLAG, "true": dict(FLAG, metadata={"why": ODD}),
+                 "rule": dict(FLAG, targeting={"if": [{"<": [{"var": "age"}, 0.1]}, "on", None]})}
+        body = json.dumps({"flags": flags, "metadata": {"team": "risk"}}).replace("0.1", "0.10")
+        expect_eq(d.ask("PUT", "/api/v1/flags", body.encode()).status, 200)
+        expect_eq(d.post("/api/v1/models/stored/versions", entry(linear(1))).status, 201)
+        d.ask("PUT", "/api/v1/models/stored/aliases/best", {"version": 1})
+        before = last_seq(d)
+
+        folder, out = exported(files)
+        digest = d.get("/api/v1/models/fraud/versions/1").json()["digest"]
+        for text in ("tenant: default\n", "  models: 50\n", "stored_bytes: 1073741824\n",
+                     "  requests_in_flight: unlimited\n", "champion: 1\n", '"yes": 1\n',
+                     "0.10", '    digest: "%s" # version 1' % digest, '  "null":\n',
+                     "  bare: {}\n"):
+            expect_in(text, out)
+        for args in ([], ["--prune"]):
+            expect_in("as declared", files.ok("plan", *args, path=folder))
+            files.ok("apply", *args, path=folder)
+        expect_eq(last_seq(d), before, "nothing was changed by any of it")
+        model = d.get("/api/v1/models/fraud").json()
+        expect_eq((model["description"], model["tags"]), (ODD, {"tier": "1", "on": "true"}))
+        expect_eq(exported(files)[1], out, "the same state is the same file")
+        body = files.ok("plan", "--export", "--json", path=[])
+        expect_eq(json.loads(body)["models"]["fraud"]["description"], ODD)
+        expect_eq(d.post("/api/v1/state/plan", body.encode()).json()["changes"], [])
+
+        d.ask("PATCH", "/api/v1/models/fraud", {"tags": {"tier": "2"}})
+        expect_in("~ fraud tag tier: 2 -> 1", files.ok("plan", path=folder, code=8))
+        files.ok("apply", path=folder)
+        expect_eq(exported(files)[1], out)
+
+
+@test
+def an_export_is_of_one_tenant_and_for_whoever_may_read_it():
+    with Daemon("--keys-only") as d, Files(d) as files:
+        top, ann = operator(d), tenant(d, "acme", about="the fraud team")
+        viewer = key_add(d, "viewer", by=ann)["key"]
+        _, out = exported(files, SLIPWAY_KEY=top)
+        expect_in("tenant: default\nmodels: {}\nflags: {}\n", out)
+        As(d, ann).post("/api/v1/models", {"name": "m", "description": "d"})
+        folder, out = exported(files, "--tenant", "acme", SLIPWAY_KEY=top)
+        expect_in('tenant: acme\nabout: "the fraud team"\nmodels:\n  m:\n    description: d\n', out)
+        files.ok("plan", "--prune", path=folder, SLIPWAY_KEY=top)
+        expect_eq(exported(files, SLIPWAY_KEY=ann)[1], out)
+        folder, out = exported(files, SLIPWAY_KEY=viewer)
+        expect_in("# about: it takes an admin to see that\n", out)
+        files.ok("plan", "--prune", path=folder, SLIPWAY_KEY=viewer)
+        done = files.run("plan", "--export", "--tenant", "ghost", path=[], SLIPWAY_KEY=top)
+        expect(done.returncode != 0 and not done.stdout, done)
+        for args in (["--export", "--prune"], ["--export", folder], []):
+            done = files.run("plan", *args, path=[], SLIPWAY_KEY=top)
+            expect_eq((done.returncode, done.stdout), (2, ""), done)
 
 
 # --- who may ------------------------------------------------------------------------------------

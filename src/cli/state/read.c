@@ -42,6 +42,14 @@ static enum code node_fail(const struct doc *doc, const struct yaml *node, struc
 
 /* --- files ------------------------------------------------------------------------------------ */
 
+static enum code text_parse(struct declaration *to, struct doc *doc, struct slice text,
+                            struct err *err)
+{
+  if (yaml_parse(text, &to->arena, &doc->root, err)) return doc_fail(doc, err);
+  if (doc->root->kind == YAML_MAP) return OK;
+  return node_fail(doc, doc->root, err, "a declaration is a map: models, flags, quotas, ...");
+}
+
 static enum code doc_parse(struct declaration *to, struct doc *doc, struct err *err)
 {
   struct buf text;
@@ -58,9 +66,7 @@ static enum code doc_parse(struct declaration *to, struct doc *doc, struct err *
     return fail(err, E_LIMIT_EXCEEDED, "%.*s: longer than %d MiB, the most one file may be",
                 PATH_SHOWN, doc->path, YAML_BYTES_MAX >> 20);
   if (!copy.at) return fail(err, E_LIMIT_EXCEEDED, "the declaration is too large");
-  if (yaml_parse(copy, &to->arena, &doc->root, err)) return doc_fail(doc, err);
-  if (doc->root->kind == YAML_MAP) return OK;
-  return node_fail(doc, doc->root, err, "a declaration is a map: models, flags, quotas, ...");
+  return text_parse(to, doc, copy, err);
 }
 
 static const char *folder_of(struct declaration *to, const char *path)
@@ -272,13 +278,30 @@ static enum code doc_take(struct declaration *to, const struct doc *doc, struct 
 
 /* --- all -------------------------------------------------------------------------------------- */
 
-enum code declaration_read(struct declaration *to, const char *path, struct slice own,
-                           struct err *err)
+static void declaration_init(struct declaration *to)
 {
   *to = (struct declaration){.n_docs = 0};
   arena_init(&to->arena, DECLARATION_BYTES_MAX, NULL);
   to->docs = grab_zero(DOCS_MAX, sizeof *to->docs);
   to->wishes = grab_zero(DOCS_MAX, sizeof *to->wishes);
+}
+
+enum code declaration_read_text(struct declaration *to, struct slice text, const char *name,
+                                struct err *err)
+{
+  declaration_init(to);
+  if (doc_add(to, name, err) || text_parse(to, &to->docs[0], text, err) ||
+      doc_take(to, &to->docs[0], SLICE_NONE, err))
+    return err->code;
+  for (uint32_t k = 0; k < to->wishes[0].models.n; k++)
+    if (model_check(to, &to->wishes[0].models.at[k], err)) return err->code;
+  return OK;
+}
+
+enum code declaration_read(struct declaration *to, const char *path, struct slice own,
+                           struct err *err)
+{
+  declaration_init(to);
   if (docs_find(to, path, err)) return err->code;
   for (uint32_t i = 0; i < to->n_docs; i++)
     if (doc_parse(to, &to->docs[i], err) || doc_take(to, &to->docs[i], own, err)) return err->code;

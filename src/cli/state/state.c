@@ -1,6 +1,7 @@
 /* state.c - `slipway plan` and `slipway apply`: what tenants are to be like, in files under version
  * control; the difference shown, and made so.
  * Thread: main (own).
+ * --export goes the other way (export.c).
  * Exit 0: nothing differs, or it was applied; 8: plan found a difference, or what was applied did
  * not come to serve; 2: the files are wrong. Apply names the plan it showed, so it does that or
  * nothing; releases are begun after it, and are judged as any other.
@@ -304,16 +305,38 @@ static int work_end(struct work *work, int rc)
 #define PRUNE_OPT \
   {"prune", 0, OPT_SWITCH, NULL, "remove what a section of the files does not name"}
 
+/* False: the flags say what is to be done instead, with the exit code. */
+static bool work_open(struct work *work, struct cli *cli, const struct opt *opts, uint32_t words,
+                      int *rc)
+{
+  *work = (struct work){.cli = cli};
+  if (!cli_args(cli, opts, words, 1, rc)) return false;
+  work->prune = args_given(&cli->args, "prune");
+  work->told = json_array();
+  return true;
+}
+
 int command_plan(struct cli *cli)
 {
-  static const struct opt opts[] = {PRUNE_OPT, {NULL, 0, OPT_SWITCH, NULL, NULL}};
-  struct work work = {.cli = cli, .told = json_array()};
+  static const struct opt opts[] = {
+      PRUNE_OPT,
+      {"export", 0, OPT_SWITCH, NULL, "instead: print what the tenant is like, as such a file"},
+      {NULL, 0, OPT_SWITCH, NULL, NULL},
+  };
+  struct work work;
   int rc = 0;
-  if (!cli_args(cli, opts, 1, 1, &rc)) {
+  if (!work_open(&work, cli, opts, 0, &rc)) return rc;
+  bool export = args_given(&cli->args, "export");
+  if (export == (cli->args.n_words == 1) || (export && work.prune)) {
+    fail(&work.err, E_INVALID_ARGUMENT, "it is: slipway plan FILE or slipway plan DIR, with or "
+                                        "without --prune; or slipway plan --export");
+    return work_end(&work, rc);
+  }
+  if (export) {
+    rc = state_export(cli);
     json_decref(work.told);
     return rc;
   }
-  work.prune = args_given(&cli->args, "prune");
   if (work_begin(&work) == OK && all_show(&work)) {
     if (!cli->args.json)
       printf("make it so with: slipway apply %s%s\n", cli->args.words[0],
@@ -330,13 +353,9 @@ int command_apply(struct cli *cli)
       {"no-wait", 0, OPT_SWITCH, NULL, "do not wait until what was deployed serves"},
       {NULL, 0, OPT_SWITCH, NULL, NULL},
   };
-  struct work work = {.cli = cli, .told = json_array()};
+  struct work work;
   int rc = 0;
-  if (!cli_args(cli, opts, 1, 1, &rc)) {
-    json_decref(work.told);
-    return rc;
-  }
-  work.prune = args_given(&cli->args, "prune");
+  if (!work_open(&work, cli, opts, 1, &rc)) return rc;
   work.wait = !args_given(&cli->args, "no-wait");
   if (work_begin(&work) != OK) return work_end(&work, rc);
   all_show(&work);

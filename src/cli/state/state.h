@@ -64,10 +64,15 @@ struct declaration {
  * "FILE:LINE:COLUMN: ". The declaration is to be deinited in either case. */
 CHECKED enum code declaration_read(struct declaration *declaration, const char *path,
                                    struct slice own, struct err *err);
+/* Of one text; name stands for its file in errors. */
+CHECKED enum code declaration_read_text(struct declaration *declaration, struct slice text,
+                                        const char *name, struct err *err);
 /* Sizes and digests of all models' files. */
 CHECKED enum code declaration_hash(struct declaration *declaration, struct err *err);
 void declaration_deinit(struct declaration *declaration);
 
+/* YAML as JSON: a plain scalar is null, true, false, a number or else a string. */
+void node_write(struct json_out *out, const struct yaml *node);
 /* The request's body. whole: models and flags, too; plan: the digest of what was looked at (or
  * NULL). E_BODY_TOO_LARGE names the limit. */
 CHECKED enum code wish_write(const struct wish *wish, struct arena *arena, bool whole, bool prune,
@@ -79,6 +84,10 @@ const struct item *wish_model(const struct wish *wish, const char *name); /* NUL
 /* The strategy's word of a model's entry, and the plan file it names, as a path (at NULL: none). */
 void wish_release(const struct item *model, struct arena *arena, struct slice *strategy,
                   struct slice *plan);
+
+/* What the tenant is like, as a file (with --json: as the body that plan and apply take), on stdout;
+ * returns the exit code. */
+int state_export(const struct cli *cli);
 
 /* A plan's changes, a line each; returns how many. */
 size_t changes_print(const json_t *plan);

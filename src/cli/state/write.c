@@ -51,7 +51,7 @@ static void scalar_write(struct json_out *out, const struct yaml *node, enum as 
     json_out_str(out, node->text);
 }
 
-static void node_write(struct json_out *out, const struct yaml *root, enum as as)
+static void node_write_as(struct json_out *out, const struct yaml *root, enum as as)
 {
   const struct yaml *node = root;
   for (;;) {
@@ -73,6 +73,11 @@ static void node_write(struct json_out *out, const struct yaml *root, enum as as
     if (node == root) return;
     node = node->next;
   }
+}
+
+void node_write(struct json_out *out, const struct yaml *node)
+{
+  node_write_as(out, node, AS_TYPED);
 }
 
 /* --- one model -------------------------------------------------------------------------------- */
@@ -98,7 +103,7 @@ static void aliases_write(struct json_out *out, const struct yaml *node)
 {
   json_out_key(out, "aliases");
   if (node->kind != YAML_LIST) {
-    node_write(out, node, AS_TYPED);
+    node_write(out, node);
     return;
   }
   json_out_open(out, '{');
@@ -128,7 +133,7 @@ static void member_write(struct json_out *out, const struct item *model, const s
   if (!member) return;
   bool deploy = slice_eq(member->key, SLICE("strategy"));
   json_out_key_of(out, deploy ? SLICE("deploy") : member->key);
-  node_write(out, member, as);
+  node_write_as(out, member, as);
 }
 
 static void models_write(struct json_out *out, const struct items *models)
@@ -152,7 +157,7 @@ static void flags_write(struct json_out *out, const struct items *flags)
   json_out_open(out, '{');
   for (uint32_t i = 0; i < flags->n; i++) {
     json_out_key_of(out, flags->at[i].node->key);
-    node_write(out, flags->at[i].node, AS_TYPED);
+    node_write(out, flags->at[i].node);
   }
   json_out_close(out, '}');
 }
@@ -171,11 +176,11 @@ enum code wish_write(const struct wish *wish, struct arena *arena, bool whole, b
   if (plan) json_out_str(&out, slice_str(plan));
   if (wish->about.node) {
     json_out_key(&out, "about");
-    node_write(&out, wish->about.node, AS_TEXT);
+    node_write_as(&out, wish->about.node, AS_TEXT);
   }
   if (wish->quotas.node) {
     json_out_key(&out, "quotas");
-    node_write(&out, wish->quotas.node, AS_TYPED);
+    node_write(&out, wish->quotas.node);
   }
   if (whole && wish->models.said) models_write(&out, &wish->models);
   if (whole && wish->flags.said) flags_write(&out, &wish->flags);
