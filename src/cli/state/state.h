@@ -85,7 +85,7 @@ const struct item *wish_model(const struct wish *wish, const char *name); /* NUL
 void wish_release(const struct item *model, struct arena *arena, struct slice *strategy,
                   struct slice *plan);
 
-/* What the tenant is like, as a file (with --json: as the body that plan and apply take), on stdout;
+/* What the tenant is like, on stdout as a file (with --json: as the body that plan and apply take);
  * returns the exit code. */
 int state_export(const struct cli *cli);
 
