@@ -6,6 +6,7 @@
 #include "base/rand.h"
 #include "serve/cache/cache.h"
 #include "serve/cache/canon.h"
+#include "serve/cache/shard_int.h"
 
 enum { NOW = 1000000, LATER = 2000000, ROOMY = 64 << 20 };
 
@@ -180,6 +181,39 @@ TEST(the_least_recently_used_of_a_model_makes_room)
   EXPECT_INT(cache_bytes(cache), 3 * each);
   EXPECT(fill(&keys[3], &owner, 1000, NOW, 0)); /* instead of itself */
   EXPECT_INT(cache_bytes(cache), 3 * each);
+  down();
+}
+
+/* A lock that is held for thousands of entries holds up every loop that asks for this tenant. */
+TEST(what_has_to_make_room_goes_a_few_at_a_time)
+{
+  enum { ENTRIES = 5 * DROPS_MAX };
+  up(ROOMY);
+  struct cache_owner owner = owner_of("acme", "m", 1);
+  struct cache_key key;
+  for (int i = 0; i < ENTRIES; i++) {
+    char text[8];
+    snprintf(text, sizeof text, "%d", 1000 + i);
+    key = key_of("acme", text);
+    EXPECT(fill(&key, &owner, 1000, NOW, 0));
+  }
+  struct shard *shard = &cache->shards[key.shard];
+  struct waste waste = {0};
+  uint64_t each = cache_bytes(cache) / ENTRIES, before = cache_bytes(cache);
+  shard_lock(shard);
+  struct kept_version *of = shard_owner(shard, &owner, &(struct spare){0});
+  EXPECT(shard_fit(cache, shard, of, 2 * each, &waste));
+  shard_unlock(shard);
+  waste_free(&waste);
+  EXPECT_INT(before - cache_bytes(cache), DROPS_MAX * each);
+  owner.model_max = 2 * each;
+  EXPECT(fill(&key, &owner, 1000, NOW, 0)); /* all that is above goes with the next fill */
+  EXPECT_INT(cache_bytes(cache), 2 * each);
+  EXPECT(has(&key, NOW));
+  owner.model_max = ROOMY;
+  owner.tenant_max = each;
+  EXPECT(fill(&key, &owner, 1000, NOW, 0));
+  EXPECT_INT(cache_bytes(cache), each);
   down();
 }
 

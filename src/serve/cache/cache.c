@@ -10,7 +10,6 @@
 /* What an entry takes beside its key and answer: itself, the heads of two blocks of the heap, its
  * bucket. */
 enum { ENTRY_OVERHEAD = sizeof(struct entry) + sizeof(struct blob) + 2 * 16 + sizeof(void *) };
-enum { DROPS_MAX = 64 }; /* entries that leave a shard while its lock is held once */
 
 struct cache *cache_new(uint64_t bytes_max)
 {
@@ -108,22 +107,6 @@ struct blob *cache_find(struct cache *cache, const struct cache_key *key, int64_
 
 /* --- room ------------------------------------------------------------------------------------- */
 
-static struct entry *tenant_oldest(const struct kept_tenant *tenant)
-{
-  return LIST_OF(tenant->entries.prev, struct entry, by_tenant);
-}
-
-/* What is above the model's and the tenant's budget goes. The entry that came last is used last,
- * and fits by itself, so it stays. */
-static void owner_fit(struct cache *cache, struct shard *shard, struct kept_version *of,
-                      uint64_t model_max, struct waste *waste)
-{
-  struct kept_model *model = of->model;
-  while (model->bytes > model_max) shard_evict(cache, shard, model_oldest(model), waste);
-  struct kept_tenant *tenant = model->tenant;
-  while (tenant->bytes > tenant->max) shard_evict(cache, shard, tenant_oldest(tenant), waste);
-}
-
 static struct shard *fullest(struct cache *cache)
 {
   struct shard *most = NULL;
@@ -175,7 +158,8 @@ static bool fits(const struct cache *cache, const struct cache_owner *owner,
          bytes <= cache_budget(cache);
 }
 
-enum filled { FILLED, FILLED_NOT, FILL_NEEDS_ROOM, FILL_NEEDS_GROUPS };
+/* OVER: kept, and more has to make room for it than may go at once. */
+enum filled { FILLED, FILLED_NOT, FILLED_OVER, FILL_NEEDS_ROOM, FILL_NEEDS_GROUPS };
 
 static enum filled fill_try(struct cache *cache, const struct cache_key *key,
                             const struct cache_owner *owner, struct entry *entry, uint64_t serial,
@@ -190,11 +174,25 @@ static enum filled fill_try(struct cache *cache, const struct cache_key *key,
   struct entry *old = shard_find(shard, key, &ignored);
   shard_add(cache, shard, entry, of);
   if (old) shard_drop(cache, shard, old, waste);
-  owner_fit(cache, shard, of, owner->model_max, waste);
+  bool over = shard_fit(cache, shard, of, owner->model_max, waste);
   uint64_t bytes = of->model->tenant->bytes;
   if (bytes > atomic_load_explicit(&shard->top, memory_order_relaxed))
     atomic_store_explicit(&shard->top, bytes, memory_order_relaxed);
+  if (over) return FILLED_OVER;
   return buckets_wants(&shard->table) ? FILL_NEEDS_ROOM : FILLED;
+}
+
+/* The rest of what has to make room: a budget was lowered, or one large entry is worth many. */
+static void owner_fit(struct cache *cache, struct shard *shard, const struct cache_owner *owner)
+{
+  for (bool over = true; over;) {
+    struct waste waste = {0};
+    shard_lock(shard);
+    struct kept_version *of = shard_owner(shard, owner, &(struct spare){0});
+    over = of && shard_fit(cache, shard, of, owner->model_max, &waste);
+    shard_unlock(shard);
+    waste_free(&waste);
+  }
 }
 
 static void table_grow(struct shard *shard)
@@ -238,6 +236,7 @@ bool cache_fill(struct cache *cache, const struct cache_key *key, const struct c
   ungrab(spare.model);
   ungrab(spare.version);
   waste_free(&waste);
+  if (filled == FILLED_OVER) owner_fit(cache, shard, owner);
   if (cache_bytes(cache) > cache_budget(cache)) all_fit(cache);
   return in;
 }
@@ -265,20 +264,22 @@ static struct entry *version_due(const struct kept_version *version, int64_t now
   return version->over || last->expires_us <= now_us ? last : NULL;
 }
 
-static struct entry *tenant_due(const struct kept_tenant *tenant, int64_t now_us)
+static struct kept_version *tenant_due(const struct kept_tenant *tenant, int64_t now_us)
 {
   for (struct link *at = tenant->models.next; at != &tenant->models; at = at->next) {
     const struct kept_model *model = LIST_OF(at, struct kept_model, link);
     for (struct link *link = model->versions.next; link != &model->versions; link = link->next) {
-      struct entry *entry = version_due(LIST_OF(link, struct kept_version, link), now_us);
-      if (entry) return entry;
+      struct kept_version *version = LIST_OF(link, struct kept_version, link);
+      if (version_due(version, now_us)) return version;
     }
   }
   return NULL;
 }
 
-static void tenant_look(struct kept_tenant *tenant, const struct world *world)
+static void tenant_look(struct kept_tenant *tenant, const struct world *world, uint64_t round)
 {
+  if (tenant->looked == round) return;
+  tenant->looked = round;
   const struct tenant *is = world_tenant(world, slice_of(tenant->name, tenant->len));
   if (is) tenant->max = quota_value(is->quotas, QUOTA_cache_bytes);
   for (struct link *at = tenant->models.next; at != &tenant->models; at = at->next) {
@@ -302,17 +303,19 @@ static bool sweep_step(struct cache *cache, struct shard *shard, const struct wo
     tenant = NULL;
   }
   if (!tenant) return false;
-  tenant_look(tenant, world);
-  for (int n = 0; n < DROPS_MAX; n++) {
-    bool last = tenant->entries.next == tenant->entries.prev;
-    struct entry *entry = tenant_due(tenant, now_us);
-    if (entry) shard_drop(cache, shard, entry, waste);
-    else if (tenant->bytes > tenant->max) shard_evict(cache, shard, tenant_oldest(tenant), waste);
-    else {
+  tenant_look(tenant, world, round);
+  /* Empty, it is on no list any more, but lies in the waste still. */
+  for (int n = 0; n < DROPS_MAX && !list_empty(&tenant->entries); n++) {
+    struct kept_version *due = tenant_due(tenant, now_us);
+    struct entry *entry = NULL;
+    for (; due && n < DROPS_MAX && (entry = version_due(due, now_us)); n++)
+      shard_drop(cache, shard, entry, waste);
+    if (due) continue;
+    if (tenant->bytes <= tenant->max) {
       tenant->round = round;
       break;
     }
-    if (last) break; /* it is gone itself */
+    shard_evict(cache, shard, tenant_oldest(tenant), waste);
   }
   return true;
 }

@@ -188,7 +188,7 @@ void shard_add(struct cache *cache, struct shard *shard, struct entry *entry,
 
 /* --- who goes first --------------------------------------------------------------------------- */
 
-struct entry *model_oldest(const struct kept_model *model)
+static struct entry *model_oldest(const struct kept_model *model)
 {
   struct entry *oldest = NULL;
   for (struct link *link = model->versions.next; link != &model->versions; link = link->next) {
@@ -198,6 +198,24 @@ struct entry *model_oldest(const struct kept_model *model)
     if (!oldest || last->used < oldest->used) oldest = last;
   }
   return oldest;
+}
+
+struct entry *tenant_oldest(const struct kept_tenant *tenant)
+{
+  return LIST_OF(tenant->entries.prev, struct entry, by_tenant);
+}
+
+bool shard_fit(struct cache *cache, struct shard *shard, struct kept_version *of,
+               uint64_t model_max, struct waste *waste)
+{
+  struct kept_model *model = of->model;
+  struct kept_tenant *tenant = model->tenant;
+  for (int n = 0; n < DROPS_MAX; n++) {
+    if (model->bytes > model_max) shard_evict(cache, shard, model_oldest(model), waste);
+    else if (tenant->bytes > tenant->max) shard_evict(cache, shard, tenant_oldest(tenant), waste);
+    else return false;
+  }
+  return true;
 }
 
 struct kept_tenant *shard_largest(const struct shard *shard)

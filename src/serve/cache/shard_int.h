@@ -15,6 +15,7 @@
 #include "serve/cache/buckets_int.h"
 
 enum { SHARDS = 64, FLIGHT_BUCKETS = 256, NAME_BYTES = 64 };
+enum { DROPS_MAX = 64 }; /* entries that leave a shard while its lock is held once */
 
 /* What is kept of a version, of a model, of a tenant. */
 struct kept_tenant {
@@ -22,7 +23,8 @@ struct kept_tenant {
   struct link models, entries; /* entries: last used first */
   uint64_t bytes, max;
   struct meter *meter;
-  uint64_t round; /* of the sweep that saw it last */
+  uint64_t round;  /* of the sweep that saw it last */
+  uint64_t looked; /* of the sweep that last compared it with its world */
   uint32_t len;
   char name[NAME_BYTES];
 };
@@ -113,8 +115,11 @@ struct kept_version *shard_owner(struct shard *shard, const struct cache_owner *
                                  struct spare *spare);
 void shard_add(struct cache *cache, struct shard *shard, struct entry *entry,
                struct kept_version *of);
-/* The least recently used of a model; of a tenant it is the last of tenant->entries. */
-struct entry *model_oldest(const struct kept_model *model);
+/* Evicts what is above the budget of this version's model, or tenant, DROPS_MAX at most; what came
+ * last fits by itself and stays. True: there is more to evict. */
+bool shard_fit(struct cache *cache, struct shard *shard, struct kept_version *of,
+               uint64_t model_max, struct waste *waste);
+struct entry *tenant_oldest(const struct kept_tenant *tenant); /* the least recently used */
 struct kept_tenant *shard_largest(const struct shard *shard);
 void shard_top(struct shard *shard);
 
