@@ -3,8 +3,8 @@
  *
  * A burst drains: within a tenth of a second the eldest that waits is a young one, once at least. A
  * queue that stands does not: then its eldest has waited more than a target at every look. The
- * target is a tenth of what its class has to its deadline, as its tasks come with it, and 5 ms at
- * least. A queue that stands sheds whoever has waited more than twice the target, and lets the
+ * target is the wait that is no harm (wait_easy_us) where tasks have as long to their deadlines as
+ * those of its class lately. A queue that stands sheds whoever has waited more than twice the target, and lets the
  * newest go first, since they can still make it.
  * Source: Nichols and Jacobson 2012 (CoDel), as services use it: Maurer 2015, "Fail at scale".
  * SPDX-License-Identifier: MIT */
@@ -14,7 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CODEL_WINDOW_US = 100000, CODEL_TARGET_MIN_US = 5000 };
+#include "world/task.h"
+
+enum { CODEL_WINDOW_US = 100000 };
 
 struct codel {
   int64_t span_us;  /* from sent to deadline, smoothed; 0: nothing came yet */
@@ -25,8 +27,7 @@ struct codel {
 
 static inline int64_t codel_target_us(const struct codel *codel)
 {
-  int64_t tenth = codel->span_us / 10;
-  return tenth > CODEL_TARGET_MIN_US ? tenth : CODEL_TARGET_MIN_US;
+  return wait_easy_us(codel->span_us);
 }
 
 /* One came, with so long to its deadline. */

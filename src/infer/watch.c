@@ -14,7 +14,7 @@
 #include "base/thread.h"
 
 enum { WATCH_IDLE = 0, WATCH_LOOKING = -1, WATCH_ENDED = -2 };
-enum { SPINS = 200 }; /* a look takes less, unless the watch lost its core in the middle of it */
+enum { SPINS = 2000 }; /* a look takes less, unless the watch lost its core in the middle of it */
 
 struct watch {
   struct thread thread;
@@ -138,8 +138,7 @@ bool watch_end(struct watched *watched)
   int64_t was = atomic_load_explicit(&watched->until_us, memory_order_acquire);
   for (int spins = 0;;) {
     if (was == WATCH_LOOKING) {
-      if (++spins < SPINS) __builtin_ia32_pause();
-      else sched_yield();
+      if (++spins > SPINS) sched_yield();
       was = atomic_load_explicit(&watched->until_us, memory_order_acquire);
     } else if (atomic_compare_exchange_weak(&watched->until_us, &was, WATCH_IDLE)) {
       return was == WATCH_ENDED;

@@ -141,14 +141,7 @@ static void by_the_way(struct call *call, bool failed)
 /* The client would not wait as long as the version may take. */
 static bool deadline_is_own(const struct call *call)
 {
-  int64_t normal_us = call->version->deadline_us ? call->version->deadline_us
-                                                 : call->serve->opts.deadline_us;
-  return call->asked_us && call->asked_us < normal_us;
-}
-
-static bool is_shed(enum code code)
-{
-  return code == E_OVERLOADED || code == E_NO_CAPACITY || code == E_DEADLINE_UNREACHABLE;
+  return call->asked_us && call->asked_us < call_normal_us(call);
 }
 
 void arm_answered(struct call *call, int64_t total_us)
@@ -159,7 +152,7 @@ void arm_answered(struct call *call, int64_t total_us)
   bool failed = code != OK, late = code == E_DEADLINE_EXCEEDED;
   if (failed && code_http(code) < HTTP_FAILURE) return;
   if (late && deadline_is_own(call)) return;
-  if (is_shed(code)) return; /* that says how many asked, and nothing of the version */
+  if (shed_of(code) != SHEDS) return; /* that says how many asked, and nothing of the version */
   if (!call->counts) {
     by_the_way(call, failed);
     return;

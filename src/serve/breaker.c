@@ -46,7 +46,7 @@ static uint32_t retry_ms(struct serve *serve, const struct version *version)
   enum { LEAST_MS = 1000 };
   int64_t left_ms = (version->breaker_until_us - serve->now_us) / 1000;
   if (version->breaker != BREAKER_OPEN || left_ms < LEAST_MS) left_ms = LEAST_MS;
-  return (uint32_t)((double)left_ms * (0.8 + 0.4 * rand_unit(&serve->rand)));
+  return (uint32_t)((double)left_ms * rand_fifth(rand_unit(&serve->rand)));
 }
 
 enum step breaker_refuse(struct call *call, const struct version *version)

@@ -23,9 +23,7 @@ static bool is_stopped(const struct call *call)
 {
   const struct task *task = &call->task;
   if (!call->version || task->err.code != E_DEADLINE_EXCEEDED) return false;
-  int64_t normal_us = call->version->deadline_us ? call->version->deadline_us
-                                                 : call->serve->opts.deadline_us;
-  return task->infer_ns - task->input_ns >= normal_us * 1000 / 2;
+  return task->infer_ns - task->input_ns >= call_normal_us(call) * 1000 / 2;
 }
 
 /* A single row took more memory than a call may have. Inputs can say how large an answer is, so
@@ -134,9 +132,8 @@ enum step record_stage(struct call *call)
     span_add(&slot->fail, total_us * 1000);
     slot->failed[reason_of(call->err.code)]++;
     slot->missed[MISSED_SUBMIT] += call->err.code == E_DEADLINE_EXCEEDED && !call->task.home;
-    slot->shed[SHED_OVERLOADED] += call->err.code == E_OVERLOADED;
-    slot->shed[SHED_UNREACHABLE] += call->err.code == E_DEADLINE_UNREACHABLE;
-    slot->shed[SHED_CAPACITY] += call->err.code == E_NO_CAPACITY;
+    enum shed_reason shed = shed_of(call->err.code);
+    if (shed != SHEDS) slot->shed[shed]++;
   }
   return STEP_NEXT;
 }

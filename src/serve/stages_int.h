@@ -79,6 +79,21 @@ static inline struct allowed call_allowed(const struct call *call)
 /* Before n more body bytes are held: counts them against the loop's budget. E_OVERLOADED in err. */
 CHECKED enum code path_more(struct call *call, size_t n, struct err *err);
 
+/* What a request has where its client does not say: its version's time, else the loop's. */
+static inline int64_t call_normal_us(const struct call *call)
+{
+  int64_t own_us = call->version->deadline_us;
+  return own_us ? own_us : call->serve->opts.deadline_us;
+}
+
+/* How a request was turned away that no lane saw, or that a lane shed; SHEDS: it was not. */
+static inline enum shed_reason shed_of(enum code code)
+{
+  if (code == E_OVERLOADED) return SHED_OVERLOADED;
+  if (code == E_DEADLINE_UNREACHABLE) return SHED_UNREACHABLE;
+  return code == E_NO_CAPACITY ? SHED_CAPACITY : SHEDS;
+}
+
 /* When the client of this call has waited long enough. */
 int64_t call_deadline(const struct call *call);
 void wakes_init(struct serve *serve);

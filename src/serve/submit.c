@@ -48,7 +48,7 @@ const struct seat *seat_of(struct serve *serve, const struct version *version)
 int64_t call_deadline(const struct call *call)
 {
   const struct serve_opts *opts = &call->serve->opts;
-  int64_t normal_us = call->version->deadline_us ? call->version->deadline_us : opts->deadline_us;
+  int64_t normal_us = call_normal_us(call);
   int64_t most_us = opts->deadline_max_us > normal_us ? opts->deadline_max_us : normal_us;
   int64_t span_us = call->asked_us ? call->asked_us : normal_us;
   return call->began_us + (span_us < most_us ? span_us : most_us);

@@ -69,6 +69,14 @@ static inline int64_t task_cost_ns(const struct task *task)
   return (int64_t)((uint64_t)run_ns * task->rows / task->batch_rows);
 }
 
-enum { WEIGHT_MAX = 1000 };
+enum { WEIGHT_MAX = 1000, WAIT_EASY_US = 5000 };
+
+/* A wait that is no harm to a request with so long to its deadline: a tenth of that, and 5 ms at
+ * least. Lanes shed who waited twice as long in a queue that stands (infer/codel.h), loops take no
+ * shorter time for a jam (serve/limit). */
+static inline int64_t wait_easy_us(int64_t span_us)
+{
+  return span_us / 10 > WAIT_EASY_US ? span_us / 10 : WAIT_EASY_US;
+}
 
 #endif

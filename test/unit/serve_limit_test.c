@@ -168,6 +168,26 @@ TEST(a_deadline_that_cannot_be_met_is_refused_before_the_body)
   fake_down();
 }
 
+static uint64_t seq;
+
+static void another_version(struct version *versions) { versions[0].seq = seq; }
+
+/* A version that gets the slot of one that left begins with sums of nothing: its limit is told
+ * whole, not by what the other's differed from it. */
+TEST(a_limit_is_told_anew_where_a_slot_is_another_versions)
+{
+  fake_up();
+  versions_edit = another_version;
+  for (seq = 1; seq <= 2; seq++) {
+    publish();
+    EXPECT_INT(begin(&calls[0], us(), FIELD_NONE, NULL), STEP_WAIT);
+    call_lend(&calls[0], NULL, "1,2");
+    home_with(&calls[0], 1000, 0);
+    EXPECT_INT(pulse()->slots[0].limit, FAKE_CALLS);
+  }
+  fake_down();
+}
+
 /* What we sent ourselves counts, too, before any of it is home. */
 TEST(what_went_out_makes_the_wait_longer)
 {

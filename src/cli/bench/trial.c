@@ -12,7 +12,7 @@
 #include "cli/bench/run.h"
 #include "cli/out.h"
 
-enum { TRIAL_CLOSED = 16, TRIAL_WIDTH = 40, TRIAL_FAILED_PER = 1000 };
+enum { TRIAL_WIDTH = 40, TRIAL_FAILED_PER = 1000 };
 
 uint64_t trial_resident(struct client *client)
 {
@@ -33,7 +33,7 @@ static enum code rate_try(struct sources *sources, double rate, struct trial_fou
   struct report *report;
   sources->list[0].rate = rate;
   sources->list[0].poisson = rate > 0;
-  sources->list[0].connections = rate > 0 ? 0 : TRIAL_CLOSED;
+  sources->list[0].connections = 0; /* as many as load.h says of either loop */
   if (bench_run(sources, &run, &report, err) != OK) return err->code;
   const struct report_source *got = &report->sources[0];
   struct trial_try *try = &found->tries[found->n_tries];
@@ -146,7 +146,7 @@ void trial_print(const struct trial_found *found, struct buf *to)
 {
   char text[OUT_NUMBER_MAX], more[OUT_NUMBER_MAX], most[OUT_NUMBER_MAX];
   buf_print(to, "capacity %.0f requests/s, %d connections as fast as they can\n",
-            found->tries[0].answered, TRIAL_CLOSED);
+            found->tries[0].answered, LOAD_CONNECTIONS_CLOSED);
   curve_print(found, to);
   if (found->knee > 0)
     buf_print(to, "knee %.0f requests/s: the highest rate tried whose p99 is within %s\n",

@@ -31,8 +31,8 @@ enum load_end {
   LOAD_UNSENT = -2,    /* no connection was free until it was too late */
 };
 
-/* A body; digits: where in it ten digits stand that are written anew for each request, 0: nowhere.
- */
+/* A body; digits: where in it LOAD_DIGITS digits stand that are written anew for each request, or
+ * the four bytes of a float where it is binary; 0: nowhere. */
 struct load_body {
   struct slice text;
   size_t digits;

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "base/rand.h"
+
 static void window_clear(struct breaker *breaker)
 {
   memset(breaker->good, 0, sizeof breaker->good);
@@ -67,7 +69,7 @@ static void open(struct breaker *breaker, int64_t now_us, double chance)
   if (span_us > BREAKER_OPEN_MOST_US) span_us = BREAKER_OPEN_MOST_US;
   breaker->openings++;
   breaker->state = BREAKER_OPEN;
-  breaker->until_us = now_us + (int64_t)((double)span_us * (0.8 + 0.4 * chance));
+  breaker->until_us = now_us + (int64_t)((double)span_us * rand_fifth(chance));
   breaker->probes = 0;
   window_clear(breaker);
 }
@@ -111,9 +113,3 @@ bool breaker_tick(struct breaker *breaker, int64_t now_us)
 }
 
 void breaker_reset(struct breaker *breaker) { *breaker = (struct breaker){0}; }
-
-const char *breaker_name(enum breaker_state state)
-{
-  static const char *const names[] = {"closed", "open", "half_open"};
-  return names[state];
-}

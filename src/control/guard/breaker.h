@@ -60,6 +60,4 @@ bool breaker_tick(struct breaker *breaker, int64_t now_us);
 /* It is loaded anew: what it did before says nothing. */
 void breaker_reset(struct breaker *breaker);
 
-const char *breaker_name(enum breaker_state state); /* "half_open" */
-
 #endif

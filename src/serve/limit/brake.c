@@ -6,13 +6,13 @@
 #include "base/mem.h"
 #include "serve/stages_int.h"
 
-enum { EASY_US_MIN = 5000, PROBE_US = 100000, RETRY_MS_MIN = 20, RETRY_MS_MAX = 60000 };
+enum { PROBE_US = 100000, RETRY_MS_MIN = 20, RETRY_MS_MAX = 60000 };
 
 uint32_t retry_spread(struct rand *rand, int64_t ms)
 {
   if (ms < RETRY_MS_MIN) ms = RETRY_MS_MIN;
   if (ms > RETRY_MS_MAX) ms = RETRY_MS_MAX;
-  return (uint32_t)((double)ms * (0.8 + 0.4 * rand_unit(rand)));
+  return (uint32_t)((double)ms * rand_fifth(rand_unit(rand)));
 }
 
 void brakes_deinit(struct brakes *brakes)
@@ -30,7 +30,8 @@ static struct brake *brake_found(const struct serve *serve, const struct version
   return brake && brake->seq == version->seq ? brake : NULL;
 }
 
-/* A slot that another version had: what was learned goes, what is out stays counted. */
+/* A slot that another version had: what was learned goes, what is out stays counted. Its sums begin
+ * anew (control/slot.c), so nothing was told of its limit yet. */
 static struct brake *brake_made(struct serve *serve, const struct version *version)
 {
   struct brakes *brakes = &serve->brakes;
@@ -44,7 +45,7 @@ static struct brake *brake_made(struct serve *serve, const struct version *versi
   struct brake **at = &brakes->of[version->slot], *brake = *at;
   if (!brake) brake = *at = grab_zero(1, sizeof *brake);
   if (brake->seq == version->seq && brake->gradient.limit > 0) return brake;
-  *brake = (struct brake){.seq = version->seq, .in_work = brake->in_work, .told = brake->told};
+  *brake = (struct brake){.seq = version->seq, .in_work = brake->in_work};
   brake->gradient.limit = serve->opts.calls_max;
   brake->row_ns = version->run_ns;
   brake->run_us = version->run_ns / 1000;
@@ -202,9 +203,8 @@ void brake_home(struct call *call)
     brake->seen_us = serve->now_us;
     brake->done_ns[call->seat] = task->output_ns + task->backlog_ns;
     if (task->infer_ns > task->began_ns) brake_learn(brake, call);
-    int64_t easy_us = brake->span_us / 10 > EASY_US_MIN ? brake->span_us / 10 : EASY_US_MIN;
-    gradient_turn(&brake->gradient, serve->now_us, easy_us, call->version->n_seats,
-                  serve->opts.calls_max);
+    gradient_turn(&brake->gradient, serve->now_us, wait_easy_us(brake->span_us),
+                  call->version->n_seats, serve->opts.calls_max);
   }
   brake->in_work--;
   call->brake = NULL;
