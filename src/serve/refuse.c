@@ -5,6 +5,8 @@
 
 #include "serve/stages_int.h"
 
+enum { RETRY_MS_MIN = 20, RETRY_MS_MAX = 60000 };
+
 static const char *call_arm_name(const struct call *call)
 {
   const struct model *model = call->model;
@@ -21,6 +23,13 @@ void answer_sign(struct call *call)
       slice_of(call->version_digits, text_print_u64(call->version_digits, call->version->number));
   answer->arm = call_arm_name(call);
   answer->release = call->split ? call->split->number : 0;
+}
+
+uint32_t retry_spread(struct rand *rand, int64_t ms)
+{
+  if (ms < RETRY_MS_MIN) ms = RETRY_MS_MIN;
+  if (ms > RETRY_MS_MAX) ms = RETRY_MS_MAX;
+  return (uint32_t)((double)ms * rand_fifth(rand_unit(rand)));
 }
 
 void refuse(struct call *call)

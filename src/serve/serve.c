@@ -46,6 +46,7 @@ void serve_free(struct serve *serve)
   shadows_deinit(&serve->shadows);
   wakes_deinit(serve);
   brakes_deinit(&serve->brakes);
+  crowds_deinit(&serve->crowds);
   budget_deinit(serve->opts.bodies);
   while (serve->n_resting) arena_deinit(&serve->resting[--serve->n_resting]);
   ungrab(serve->units_seen);

@@ -6,6 +6,7 @@
 
 #include "base/rand.h"
 #include "serve/limit/brake.h"
+#include "serve/limit/crowd.h"
 #include "serve/path.h"
 #include "serve/shadow/shadow_int.h"
 
@@ -45,6 +46,7 @@ struct serve {
   struct shadows shadows;
   struct probe probes[PROBES_MAX];
   struct brakes brakes;
+  struct crowds crowds;
   uint64_t *units_seen; /* UNITS_SEEN marks of units that were sent lately */
 };
 

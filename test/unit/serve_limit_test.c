@@ -338,6 +338,6 @@ TEST(while_the_pool_is_nearly_full_who_holds_most_of_it_gives_way)
   leave(&calls[--n]);
   EXPECT_INT(begin(&calls[n++], us(), FIELD_NONE, NULL), STEP_WAIT);
   while (n) leave(&calls[--n]);
-  EXPECT_INT(serve->brakes.weights, 0);
+  EXPECT_INT(serve->crowds.weights, 0);
   fake_down();
 }

@@ -4,22 +4,15 @@
 #include "serve/limit/brake.h"
 
 #include "base/mem.h"
+#include "serve/refuse.h"
 #include "serve/stages_int.h"
 
-enum { PROBE_US = 100000, RETRY_MS_MIN = 20, RETRY_MS_MAX = 60000 };
-
-uint32_t retry_spread(struct rand *rand, int64_t ms)
-{
-  if (ms < RETRY_MS_MIN) ms = RETRY_MS_MIN;
-  if (ms > RETRY_MS_MAX) ms = RETRY_MS_MAX;
-  return (uint32_t)((double)ms * rand_fifth(rand_unit(rand)));
-}
+enum { PROBE_US = 100000 };
 
 void brakes_deinit(struct brakes *brakes)
 {
   for (uint32_t i = 0; i < brakes->n; i++) ungrab(brakes->of[i]);
   ungrab(brakes->of);
-  ungrab(brakes->crowd);
 }
 
 static struct brake *brake_found(const struct serve *serve, const struct version *version)

@@ -7,11 +7,9 @@
  *   limit_stage   before the task goes out: is the version's limit reached (503 OVERLOADED); would
  *                 it be its turn before its deadline (503 DEADLINE_UNREACHABLE)
  *   brake_sent, brake_home   count what is out, and learn from what comes back
- *   crowd_*       calls of a tenant in this loop's pool: who holds more than its share of it gives
- *                 way while it is nearly full (503 NO_CAPACITY)
  *
- * Class BATCH is refused first: from 3/4 of a limit on. Then who holds more than its share. Shadows
- * are sent under rules of their own (serve/shadow), control and health do not come this way.
+ * Class BATCH is refused first: from 3/4 of a limit on. Shadows are sent under rules of their own
+ * (serve/shadow), control and health do not come this way.
  * Source: overload rules, sections 1, 2 and 8.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_LIMIT_BRAKE_H
@@ -19,7 +17,6 @@
 
 #include <stdbool.h>
 
-#include "base/rand.h"
 #include "serve/limit/gradient.h"
 
 enum { BRAKE_SEATS = 8 };
@@ -38,16 +35,12 @@ struct brake {
 };
 
 struct call;
-struct crowd;
 struct serve;
 struct version;
 
 struct brakes {
   struct brake **of; /* by the version's slot; NULL: nothing was sent yet */
   uint32_t n;
-  struct crowd *crowd; /* by the tenant's slot */
-  uint32_t n_crowd;
-  uint64_t weights; /* of tenants with calls here */
 };
 
 void brakes_deinit(struct brakes *brakes);
@@ -58,14 +51,5 @@ bool brake_early(struct call *call, const struct version *sure);
 int64_t brake_row_ns(const struct serve *serve, const struct version *version);
 void brake_sent(struct call *call, uint32_t seat);
 void brake_home(struct call *call);
-
-/* Counts a call of its tenant in, once; false with call->err: the pool is nearly full, and this
- * tenant, or class, gives way. crowd_leave: at its end, whether it was counted or not. */
-bool crowd_enter(struct call *call);
-void crowd_leave(struct call *call);
-
-/* So many milliseconds, give or take a fifth: whoever is refused at once shall not come back at
- * once. */
-uint32_t retry_spread(struct rand *rand, int64_t ms);
 
 #endif

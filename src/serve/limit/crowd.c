@@ -1,10 +1,10 @@
-/* crowd.c - the loop's pool of calls, shared by tenants: who holds more than its share gives way
- * before the pool is empty.
+/* crowd.c - how many calls each tenant has in the pool.
  * Thread: its loop.
- * A share is the pool, divided by weight among the tenants that have calls in it: one alone has all
- * of it.
  * SPDX-License-Identifier: MIT */
+#include "serve/limit/crowd.h"
+
 #include "base/mem.h"
+#include "serve/refuse.h"
 #include "serve/stages_int.h"
 
 enum { RETRY_MS = 200 };
@@ -14,15 +14,17 @@ struct crowd {
   uint32_t weight; /* as it was when the first of them came */
 };
 
-static struct crowd *crowd_of(struct brakes *brakes, uint32_t slot)
+void crowds_deinit(struct crowds *crowds) { ungrab(crowds->of); }
+
+static struct crowd *crowd_of(struct crowds *crowds, uint32_t slot)
 {
-  if (slot >= brakes->n_crowd) {
-    uint32_t n = slot + 1 > 2 * brakes->n_crowd ? slot + 1 : 2 * brakes->n_crowd;
-    brakes->crowd = grab_more(brakes->crowd, n * sizeof *brakes->crowd);
-    memset(brakes->crowd + brakes->n_crowd, 0, (n - brakes->n_crowd) * sizeof *brakes->crowd);
-    brakes->n_crowd = n;
+  if (slot >= crowds->n) {
+    uint32_t n = slot + 1 > 2 * crowds->n ? slot + 1 : 2 * crowds->n;
+    crowds->of = grab_more(crowds->of, n * sizeof *crowds->of);
+    memset(crowds->of + crowds->n, 0, (n - crowds->n) * sizeof *crowds->of);
+    crowds->n = n;
   }
-  return &brakes->crowd[slot];
+  return &crowds->of[slot];
 }
 
 static bool gives_way(const struct call *call, const struct crowd *crowd)
@@ -32,14 +34,14 @@ static bool gives_way(const struct call *call, const struct crowd *crowd)
   if (calls <= most / 4 * 3) return false;
   if (call->class == CLASS_BATCH) return true;
   if (calls <= most / 8 * 7 || !crowd->calls) return false;
-  return crowd->calls >= most * crowd->weight / serve->brakes.weights;
+  return crowd->calls >= most * crowd->weight / serve->crowds.weights;
 }
 
 bool crowd_enter(struct call *call)
 {
-  struct brakes *brakes = &call->serve->brakes;
+  struct crowds *crowds = &call->serve->crowds;
   const struct tenant *tenant = call->came.tenant;
-  struct crowd *crowd = crowd_of(brakes, tenant->slot);
+  struct crowd *crowd = crowd_of(crowds, tenant->slot);
   if (gives_way(call, crowd)) {
     fail(&call->err, E_NO_CAPACITY,
          "too many requests are in work at once, and this tenant has more than its share of them; "
@@ -49,7 +51,7 @@ bool crowd_enter(struct call *call)
   }
   if (!crowd->calls++) {
     crowd->weight = tenant->allow.weight ? tenant->allow.weight : 1;
-    brakes->weights += crowd->weight;
+    crowds->weights += crowd->weight;
   }
   call->crowd = tenant->slot + 1;
   return true;
@@ -57,10 +59,10 @@ bool crowd_enter(struct call *call)
 
 void crowd_leave(struct call *call)
 {
-  struct brakes *brakes = &call->serve->brakes;
+  struct crowds *crowds = &call->serve->crowds;
   if (!call->crowd) return;
-  struct crowd *crowd = &brakes->crowd[call->crowd - 1];
+  struct crowd *crowd = &crowds->of[call->crowd - 1];
   call->crowd = 0;
   must(crowd->calls > 0);
-  if (!--crowd->calls) brakes->weights -= crowd->weight;
+  if (!--crowd->calls) crowds->weights -= crowd->weight;
 }

@@ -1,0 +1,30 @@
+/* crowd.h - the loop's pool of calls, shared by tenants: who holds more than its share gives way
+ * before the pool is empty (503 NO_CAPACITY).
+ * Thread: its loop.
+ * A share is the pool, divided by weight among the tenants that have calls in it: one alone has all
+ * of it. From 3/4 of the pool on class BATCH gives way, from 7/8 who has more than its share.
+ * Source: overload rules, section 8.
+ * SPDX-License-Identifier: MIT */
+#ifndef SERVE_LIMIT_CROWD_H
+#define SERVE_LIMIT_CROWD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct call;
+struct crowd;
+
+struct crowds {
+  struct crowd *of; /* by the tenant's slot */
+  uint32_t n;
+  uint64_t weights; /* of tenants with calls here */
+};
+
+void crowds_deinit(struct crowds *crowds);
+
+/* Counts a call of its tenant in, once; false with call->err: this tenant, or class, gives way.
+ * crowd_leave: at its end, whether it was counted or not. */
+bool crowd_enter(struct call *call);
+void crowd_leave(struct call *call);
+
+#endif
