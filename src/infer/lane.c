@@ -68,8 +68,11 @@ void lane_free(struct lane *lane)
 void lane_push(struct lane *lane, struct task *task)
 {
   must(task->lane == lane);
-  if (lane->batch.rows_max > 1) delay_came(&lane->batch.delay, task->queued_ns / 1000);
   queue_push(&lane->queue, task);
+  if (lane->batch.rows_max <= 1) return;
+  delay_came(&lane->batch.delay, task->queued_ns / 1000);
+  if (!lane->loaded->deadline_us)
+    delay_slo(&lane->batch.delay, queue_span_us(&lane->queue) / 2);
 }
 
 static enum code output_check(const struct tensor_spec *spec, const struct tensor *got,

@@ -17,7 +17,7 @@ struct loaded {
   struct arena arena; /* holds the contract */
   bool spread; /* runs use threads of the engine's own: a run's CPU time is not known */
   struct batch_spec batch; /* how tasks may share runs, where the contract batches */
-  int64_t deadline_us; /* that requests have by default; 0: the server's */
+  int64_t deadline_us; /* that requests have by default; 0: not said, each brings its own */
 };
 
 #endif

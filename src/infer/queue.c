@@ -408,6 +408,16 @@ int64_t queue_eldest_ns(const struct queue *queue, enum task_class class)
   return list_empty(ages) ? INT64_MAX : LIST_OF(ages->next, struct task, age)->queued_ns;
 }
 
+int64_t queue_span_us(const struct queue *queue)
+{
+  int64_t least_us = INT64_MAX;
+  for (int c = 0; c < CLASSES; c++) {
+    int64_t span_us = queue->codel[c].span_us;
+    if (span_us > 0 && span_us < least_us) least_us = span_us;
+  }
+  return least_us;
+}
+
 /* Puts aside whose deadline has passed. */
 static void queue_sift(struct queue *queue, int64_t now_us)
 {

@@ -254,6 +254,31 @@ TEST(the_dead_have_no_seat_and_others_take_theirs)
   lane_free(lane);
 }
 
+/* The objective is half of what requests have: a server's deadline, or theirs, is no other thing to a
+ * lane than a model's. */
+TEST(a_delay_is_bounded_by_the_deadlines_that_come)
+{
+  struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 8});
+  struct lane *lane = lane_of(&loaded, NULL);
+  EXPECT_INT(lane->batch.delay.us_max, DELAY_US_MAX);
+  make(&loaded, lane, 0, 1, 2, 1000)->deadline_us = 1000 + 8000;
+  lane_push(lane, &rigs[0].task);
+  EXPECT_INT(lane->batch.delay.slo_us, 4000);
+  EXPECT_INT(lane->batch.delay.us_max, 1000);
+  int64_t now_ns = 1000000;
+  while (lane->queue.waiting) (void)lane_run(lane, &now_ns);
+  lane_free(lane);
+  loaded.deadline_us = 100000; /* its own word holds */
+  lane = lane_of(&loaded, NULL);
+  make(&loaded, lane, 1, 1, 2, 1000)->deadline_us = 1000 + 8000;
+  lane_push(lane, &rigs[1].task);
+  EXPECT_INT(lane->batch.delay.slo_us, 50000);
+  now_ns = 1000000;
+  while (lane->queue.waiting) (void)lane_run(lane, &now_ns);
+  lane_free(lane);
+  rigs_end(2);
+}
+
 TEST(a_resident_never_waits)
 {
   struct loaded loaded =

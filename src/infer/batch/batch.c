@@ -8,8 +8,6 @@
 #include "base/mem.h"
 #include "infer/lane.h"
 
-#define DEADLINE_US INT64_C(30000000) /* where neither model nor server says */
-
 /* The task that stands for a batch, and its memory. */
 struct joint {
   struct task task;
@@ -20,7 +18,7 @@ struct joint {
 void batch_init(struct batch *batch, const struct loaded *loaded, bool waits, int64_t now_us)
 {
   const struct batch_spec *spec = &loaded->batch;
-  int64_t deadline_us = loaded->deadline_us ? loaded->deadline_us : DEADLINE_US;
+  int64_t deadline_us = loaded->deadline_us ? loaded->deadline_us : INT64_MAX;
   *batch = (struct batch){.spec = spec, .rows_max = 1, .waits = waits};
   if (loaded->contract.batches) batch->rows_max = spec->rows_max ? spec->rows_max
                                                                  : BATCH_ROWS_DEFAULT;

@@ -49,6 +49,7 @@ struct batch { /* what a lane knows of its batches */
   struct joint *joint; /* NULL: no batch was run yet */
 };
 
+/* Where its model says no deadline, the objective of its delay comes with the tasks (lane_push). */
 void batch_init(struct batch *batch, const struct loaded *loaded, bool waits, int64_t now_us);
 void batch_deinit(struct batch *batch);
 

@@ -10,11 +10,19 @@ static uint32_t bound(uint32_t us, uint32_t most) { return us < most ? us : most
 
 void delay_init(struct delay *delay, bool fixed, uint32_t us_max, int64_t slo_us, int64_t now_us)
 {
-  *delay = (struct delay){.fixed = fixed, .slo_us = slo_us, .joined = 1};
-  uint32_t most = slo_us / 4 < DELAY_US_MAX ? (uint32_t)(slo_us / 4) : DELAY_US_MAX;
-  delay->us_max = fixed ? us_max : us_max ? bound(us_max, most) : most;
-  delay->us = fixed ? us_max : 0;
+  *delay = (struct delay){.fixed = fixed, .us_said = us_max, .joined = 1};
+  if (fixed) delay->us = delay->us_max = us_max;
+  delay_slo(delay, slo_us);
   delay->looked_us = delay->gap_since_us = delay->last_us = now_us;
+}
+
+void delay_slo(struct delay *delay, int64_t slo_us)
+{
+  delay->slo_us = slo_us;
+  if (delay->fixed) return;
+  uint32_t most = slo_us / 4 < DELAY_US_MAX ? (uint32_t)(slo_us / 4) : DELAY_US_MAX;
+  delay->us_max = delay->us_said ? bound(delay->us_said, most) : most;
+  delay->us = bound(delay->us, delay->us_max);
 }
 
 void delay_came(struct delay *delay, int64_t now_us)

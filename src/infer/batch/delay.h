@@ -34,6 +34,7 @@ enum {
 struct delay {
   bool fixed;
   uint32_t us, us_max; /* now; at most */
+  uint32_t us_said;    /* at most, by slipway.yaml; 0: nothing was said */
   int64_t slo_us;
   /* who comes */
   uint64_t came;     /* since ever */
@@ -54,6 +55,8 @@ struct delay {
 
 /* fixed: us_max is the delay. slo_us: what a request may take, with its wait. */
 void delay_init(struct delay *delay, bool fixed, uint32_t us_max, int64_t slo_us, int64_t now_us);
+/* What a request may take from now on: a delay that is not fixed is a quarter of it at most. */
+void delay_slo(struct delay *delay, int64_t slo_us);
 /* A request joined the lane. */
 void delay_came(struct delay *delay, int64_t now_us);
 /* Until when a batch whose eldest came at eldest_us may wait for others; not after now_us: it is to
