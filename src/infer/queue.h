@@ -63,8 +63,8 @@ uint32_t queue_take(struct queue *queue, const struct task *like, int64_t now_us
 uint32_t queue_rows_like(const struct queue *queue, const struct task *like);
 /* When the eldest that waits in this class was sent, clock_ns; INT64_MAX: none waits. */
 int64_t queue_eldest_ns(const struct queue *queue, enum task_class class);
-/* What tasks have from being sent to their deadline, smoothed, in the class that has least; INT64_MAX:
- * none ever came. */
+/* What tasks have from being sent to their deadline, smoothed, in the class that has least;
+ * INT64_MAX: none ever came. */
 int64_t queue_span_us(const struct queue *queue);
 /* The next task that is not to run: gone, late or shed, which its err says; out of the queue and
  * the caller's to send home. NULL: none that is known. Ask before queue_head and after queue_take:

@@ -20,7 +20,7 @@ struct watch {
   struct thread thread;
   sem_t bell;
   _Atomic bool asleep, stop;
-  pthread_mutex_t lock; /* of `all`; a leaf: only end() is called under it */
+  pthread_mutex_t lock; /* of `all`; a leaf: only end() and unwanted() are called under it */
   struct link all;
 };
 

@@ -16,7 +16,7 @@ static enum code v1_write(struct call *call)
   return OK;
 }
 
-/* What slipway_debug asks for. Source: performance contract, section 3. NULL: the arena is full. */
+/* What slipway_debug asks for. Source: overload rules, section 3. NULL: the arena is full. */
 static const char *debug_text(struct call *call)
 {
   const struct answer *answer = &call->answer;

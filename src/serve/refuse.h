@@ -10,8 +10,8 @@
 /* Turns call->err into call->answer, keeping what a stage said for it (accept_encoding). */
 void refuse(struct call *call);
 
-/* When to come back, for err.retry_after_ms: so many milliseconds, between 20 ms and a minute, give or
- * take a fifth. */
+/* When to come back, for err.retry_after_ms: so many milliseconds, between 20 ms and a minute, give
+ * or take a fifth. */
 uint32_t retry_spread(struct rand *rand, int64_t ms);
 
 #endif

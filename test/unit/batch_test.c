@@ -254,8 +254,8 @@ TEST(the_dead_have_no_seat_and_others_take_theirs)
   lane_free(lane);
 }
 
-/* The objective is half of what requests have: a server's deadline, or theirs, is no other thing to a
- * lane than a model's. */
+/* The objective is half of what requests have: to a lane a server's deadline, or theirs, is what a
+ * model's is. */
 TEST(a_delay_is_bounded_by_the_deadlines_that_come)
 {
   struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 8});

@@ -14,7 +14,7 @@
  *     looks busy, but sends nothing meanwhile), one wait in DELAY_PROBE aside;
  *   - a wait ends when nobody came for four times the mean gap: those that could are in.
  * With a number in slipway.yaml the first point and the rate do not count: that is how long it is.
- * Source: specification of overload, section 3; the busy half is ours (ADR 0035).
+ * Source: overload rules, section 3; the busy half is ours (ADR 0035).
  * SPDX-License-Identifier: MIT */
 #ifndef INFER_BATCH_DELAY_H
 #define INFER_BATCH_DELAY_H

@@ -2,8 +2,8 @@
  * Thread: any loop; all loops share one cache. cache_new and cache_free: main. cache_budget_set and
  * the readers: any.
  *
- * A key is the canonical form of a request (key.h); what is kept is a blob: the key and, behind it,
- * the answer's tensors. Only an entry whose key is equal byte for byte is found: its hash alone
+ * A key is the canonical form of a request (canon.h); what is kept is a blob: the key and, behind
+ * it, the answer's tensors. Only an entry whose key is equal byte for byte is found: its hash alone
  * says where to look.
  *
  * Exception 1 of what threads share (docs/THREADS.md, ADR 0037): shards, each with a leaf mutex
@@ -14,7 +14,7 @@
  * Bytes: an entry counts its key, its answer and its place in the index. Past a model's or its
  * tenant's budget the least recently used of it go; past the budget of all, the least recently used
  * of the tenant that holds the most: shares are equal, so it is the one most above its own.
- * Source: performance contract, section 4.
+ * Source: overload rules, section 4.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_CACHE_CACHE_H
 #define SERVE_CACHE_CACHE_H

@@ -7,7 +7,7 @@
  * dimensions, length and bytes. Not in it: id, priority, deadline, headers, and whether it came or
  * goes as JSON or binary, for answers are kept as tensors. Parameters that reach no model change no
  * answer.
- * Source: performance contract, section 4, key.
+ * Source: overload rules, section 4, key.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_CACHE_CANON_H
 #define SERVE_CACHE_CANON_H

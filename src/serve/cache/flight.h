@@ -15,7 +15,7 @@
  * Thread: any loop: a part of a call, which belongs to its loop; links, state and news are written
  * with the shard's lock held. A flight does not move, and lives until it is NONE, or its LANDED has
  * come.
- * Source: performance contract, section 4, single flight.
+ * Source: overload rules, section 4, single flight.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_CACHE_FLIGHT_H
 #define SERVE_CACHE_FLIGHT_H
