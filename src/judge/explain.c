@@ -180,7 +180,8 @@ static void gate_add(struct text *text, const struct trial *trial, const struct 
   uint32_t slack = trial->plan.gates[GATE_LATENCY].slack_us;
   switch (result->gate) {
     case GATE_ERRORS:
-      add(text, result->lane == LANE_KILLED ? "errors: a node's kill rule acted, " : "errors ");
+      add(text, "errors%s ",
+          result->lane == LANE_KILLED ? ": a node's kill rule or the circuit breaker acted," : "");
       add_ratio(text, trial, result);
       break;
     case GATE_LATENCY:

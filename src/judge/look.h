@@ -65,7 +65,7 @@ struct look {
   uint32_t copied;            /* shadow: share of requests copied, of PLAN_WHOLE */
   bool uneven; /* weights may have changed inside, or requests were diverted: shares as realised */
   bool stale;  /* not all that was answered is in it: a loop is silent, or a tally was full */
-  uint32_t killed;     /* bit per arm that a node's kill rule sent to zero */
+  uint32_t killed;     /* bit per arm of the kill rule of a node, or an open breaker */
   uint32_t n_segments; /* known so far */
   struct look_arm arms[ARMS_MAX];
   struct calibration calibration[ARMS_MAX]; /* scores of units whose outcome matured in this look */

@@ -40,6 +40,7 @@ static void life(uint64_t seed, struct sums *sums)
   town.seconds = 8;
   town.bad_every = 1 + (uint32_t)(rand_u64(&town.rand) % 3);
   town.load_fails /= 4;
+  town.spells = true;
   for (int lives = 1 + (int)(rand_u64(&town.rand) % 3); lives > 0; lives--) {
     town_start(&town);
     for (int i = 0; i < 500; i++) town_step(&town);

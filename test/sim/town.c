@@ -294,7 +294,7 @@ static void call_begin(struct town *town, uint32_t number)
   lease->calls++;
   list_push_back(&loop->calls, &call->link);
   struct version_tally *slot = tally_slot(loop->tally, version->slot);
-  bool sick = town->now_us / 16000000 % 3 == version->number % 3;
+  bool sick = town->spells && town->now_us / 16000000 % 3 == version->number % 3;
   slot->success.count++;
   if (version->breaker) slot->probes_bad += sick, slot->probes_good += !sick;
   else slot->bad += 7 * sick, slot->good += !sick;

@@ -77,6 +77,7 @@ struct town {
   int states; /* of 100 commands: declared states; and how many changed something: */
   uint64_t declared;
   uint32_t bad_every;
+  bool spells; /* each version fails at everything a third of the time, so that breakers open */
   bool way_back_fails; /* golden examples of the version to go back to */
   uint64_t checks;
   uint64_t begun, said, stopped, completed; /* releases */

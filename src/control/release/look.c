@@ -197,8 +197,9 @@ static uint32_t breakers_open(const struct run *run, uint32_t n_arms)
   uint32_t open = 0;
   const struct placed *stable = run->arms[ARM_STABLE];
   if (stable && stable->trip.breaker.state != BREAKER_CLOSED) return 0;
-  for (uint32_t arm = ARM_STABLE + 1; arm < n_arms; arm++)
-    if (run->arms[arm] && run->arms[arm]->trip.breaker.state != BREAKER_CLOSED)
+  for (uint32_t arm = 0; arm < n_arms; arm++)
+    if (arm != ARM_STABLE && run->arms[arm] &&
+        run->arms[arm]->trip.breaker.state != BREAKER_CLOSED)
       open |= ARM_BIT(arm);
   return open;
 }

@@ -1,7 +1,8 @@
 /* errors.c - gate `errors`: does the candidate fail more often than stable does just now?
  * Thread: any, pure.
- * Harm by any lane of its row, or when a node's kill rule acted. Passes by its row, or, since a
- * model without failures shows no ratio, when its own rate is proven to be below the plan's floor.
+ * Harm by any lane of its row, or when a node's kill rule or its circuit breaker acted. Passes by
+ * its row, or, since a model without failures shows no ratio, when its own rate is proven to be
+ * below the plan's floor.
  * Source: release-statistics 4, 5, 6; the floor is ours.
  * SPDX-License-Identifier: MIT */
 #include "judge/judge_int.h"
