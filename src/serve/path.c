@@ -65,6 +65,7 @@ static enum step path_run(struct call *call)
     switch (stage_run(call, &path[call->stage++])) {
       case STEP_NEXT: continue;
       case STEP_ANSWER: skip_to_encode(call); continue;
+      case STEP_AGAIN: call->stage--; return STEP_WAIT;
       case STEP_WAIT: return STEP_WAIT;
       case STEP_REPLY: return path_fail(call);
     }

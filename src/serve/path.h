@@ -20,7 +20,8 @@
  * fills call->err; the error answer is written in one place (refuse.h) and `record` still counts
  * it. STEP_WAIT leaves the call to somebody else: after submit it is the lane owner's, and the
  * runner checks that nobody touches it. STEP_ANSWER, of recall alone: the outputs are there, encode
- * is next.
+ * is next. STEP_AGAIN, of wake and recall: it waits, still its loop's, and the same stage looks
+ * again. Stages alone say these two.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_PATH_H
@@ -30,7 +31,7 @@
 #include "serve/serve.h"
 #include "serve/shadow/shadow.h"
 
-enum step { STEP_NEXT, STEP_WAIT, STEP_REPLY, STEP_ANSWER };
+enum step { STEP_NEXT, STEP_WAIT, STEP_AGAIN, STEP_REPLY, STEP_ANSWER };
 
 /* Runs a call, whatever its slot held before; it began at the loop's present, leases the newest
  * world and takes the memory of `head`, the arena that came->head lies in: the caller makes that

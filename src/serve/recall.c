@@ -90,11 +90,10 @@ static enum step follow(struct call *call)
 {
   struct serve *serve = call->serve;
   call->deadline_us = call_deadline(call);
-  call->stage--; /* looked at again when it is told */
   call->state = CALL_FOLLOWS;
   list_push_back(&serve->lent, &call->link);
   if (call->deadline_us < serve->alarm_us) serve->alarm_us = call->deadline_us;
-  return STEP_WAIT;
+  return STEP_AGAIN; /* when it is told */
 }
 
 static enum step told(struct call *call)

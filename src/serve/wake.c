@@ -162,12 +162,11 @@ static enum step wait_begin(struct call *call)
     return STEP_REPLY;
   }
   lease_leave(call);
-  call->stage--; /* looked at again in the world that wakes it */
   call->state = CALL_WAKING;
   list_push_back(&serve->waking, &call->link);
   if (call->deadline_us < serve->alarm_us) serve->alarm_us = call->deadline_us;
   wake_send(serve, call);
-  return STEP_WAIT;
+  return STEP_AGAIN; /* in the world that wakes it */
 }
 
 /* The same question to the newest world: by lot once more, or by the number that was named. False:
