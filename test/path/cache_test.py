@@ -13,6 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import models
+import releases
 from slipway import SLOW, Daemon, expect, expect_eq, expect_in, main, request, test, wait_for
 from tenants import As, tenant
 
@@ -334,6 +335,41 @@ def tenants_share_nothing():
             expect_eq(said(ask(who)), "hit")
         for who in (acme, zeta):
             expect_eq(metric(who, "slipway_cache_hits"), 1)
+
+
+@test
+def a_shadow_neither_reads_nor_fills():
+    """Answers that were kept are not copied; copies are runs, and what they answer is not kept."""
+    with Daemon("--loops", "1") as d:
+        model(d)
+        files = models.echo([X])
+        files.update({"slipway.yaml": CACHED, "note.txt": b"second"})
+        models.push(d, "m", files)
+        releases.begin(d, strategy="shadow")
+        releases.reaches(d, "running")
+
+        def pairs():  # repeats of what was asked before, too
+            return releases.release(d)["arms"][0]["requests"]
+
+        named = d.post("/v2/models/m/versions/2/infer", body(99.0))
+        expect_eq(said(named), None)
+        expect_eq(said(d.post("/v2/models/m/versions/2/infer", body(99.0))), "hit")
+        expect_eq(said(ask(d, 99.0)), None)  # its copy must run, although its answer is known
+        wait_for(lambda: pairs() == 1, 20, "the pair of what version 2 had kept")
+        for i in range(20):
+            expect_eq(said(ask(d, float(i))), None)
+            time.sleep(0.02)
+        wait_for(lambda: pairs() >= 15, 20, "pairs")
+        time.sleep(1.5)
+        seen, kept = pairs(), metric(d, "slipway_cache_bytes")
+        for i in range(20):
+            expect_eq(said(ask(d, float(i))), "hit")
+        time.sleep(2.5)
+        expect_eq(pairs(), seen, "hits were copied")
+        expect_eq(metric(d, "slipway_cache_bytes"), kept)
+        for i in range(20):
+            again = d.post("/v2/models/m/versions/2/infer", body(float(i)))
+            expect_eq(said(again), None, i)
 
 
 main()

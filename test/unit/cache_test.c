@@ -330,6 +330,35 @@ TEST(a_switch_gives_the_bytes_of_the_old_version_back)
   down();
 }
 
+TEST(a_tenant_that_was_removed_gives_all_of_its_bytes_back)
+{
+  enum { EACH = 200 };
+  struct meter meter = {0};
+  char text[16];
+  up(ROOMY);
+  struct cache_owner acme = owner_of("acme", "m", 11), zeta = owner_of("zeta", "m", 12);
+  zeta.meter = &meter;
+  for (int i = 0; i < EACH; i++) {
+    snprintf(text, sizeof text, "%d", i);
+    struct cache_key one = key_of("acme", text), two = key_of("zeta", text);
+    EXPECT(fill(&one, &acme, 100, NOW, 0));
+    EXPECT(fill(&two, &zeta, 100, NOW, 0));
+  }
+  uint64_t both = cache_bytes(cache);
+  EXPECT_INT(atomic_load(&meter.cache_bytes), both / 2);
+  struct world *world = world_of(11, 1, 1, LATER, NULL); /* has no tenant of that name */
+  cache_sweep(cache, world, 0, 1, NOW);
+  EXPECT_INT(cache_bytes(cache), both / 2);
+  EXPECT_INT(atomic_load(&meter.cache_bytes), 0);
+  for (int i = 0; i < EACH; i++) {
+    snprintf(text, sizeof text, "%d", i);
+    struct cache_key one = key_of("acme", text), two = key_of("zeta", text);
+    EXPECT(has(&one, NOW) && !has(&two, NOW));
+  }
+  world_free(world);
+  down();
+}
+
 TEST(a_quota_that_was_lowered_holds_with_the_next_sweep)
 {
   struct quotas quotas = {{0}};
