@@ -21,7 +21,7 @@ ASSERTED = {
     "OV-13": ("cpu-of-a-refusal",),
     "OV-19": ("answers-of-another", "not-answered", "mixed-batches"),
     "OV-21": ("runs-of-equal-misses", "stampede-failed", "stale-after-a-switch", "hit-over-run"),
-    "OV-22": ("failed",),
+    "OV-22": ("failed-by-a-switch",),
     "OV-23": ("bad-exits", "slowest-end-s"),
     "OV-24": ("answers-of-another", "left-in-flight"),
 }
