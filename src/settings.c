@@ -16,21 +16,27 @@
 
 #define MEMORY_MAX_LEAST (INT64_C(64) << 20) /* of a network thread, where nobody said */
 
-static int64_t machine_memory(void) { return sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE); }
+/* What all of the process may take: the budget that was said, else the machine's memory. */
+static int64_t memory_there(const struct options *options)
+{
+  int64_t machine = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+  int64_t budget = option_number(options, OPTION_memory_budget);
+  return budget && budget < machine ? budget : machine;
+}
 
-/* For one network thread: its share of what was said, or of a quarter of the machine. */
+/* For one network thread: its share of what was said, or of a quarter of what there is. */
 static uint64_t memory_share(const struct options *options, uint32_t n_loops)
 {
   int64_t all = option_number(options, OPTION_memory_max);
   if (all) return (uint64_t)all / n_loops;
-  all = machine_memory() / 4;
+  all = memory_there(options) / 4;
   return (uint64_t)(all / n_loops > MEMORY_MAX_LEAST ? all / n_loops : MEMORY_MAX_LEAST);
 }
 
 uint64_t settings_models_memory(const struct options *options)
 {
   int64_t said = option_number(options, OPTION_models_memory_max);
-  return (uint64_t)(said ? said : machine_memory() / 2);
+  return (uint64_t)(said ? said : memory_there(options) / 2);
 }
 
 static struct loop_limits loop_limits_of(const struct options *o, uint32_t n_loops)

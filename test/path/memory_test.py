@@ -73,14 +73,13 @@ def upright(d):
 def squeezed(*more):
     if SANITIZED:
         skip("a sanitizer's memory is measured, too")
-    return Daemon("--loops", "1", "--memory-budget", str(BUDGET), "--body-max", "64MiB",
-                  *more)
+    return Daemon("--loops", "1", "--memory-budget", str(BUDGET), "--body-max", "64MiB", *more)
 
 
 @test
 def bodies_fill_it_step_by_step_and_leave():
     """[ME-101]"""
-    with squeezed() as d:
+    with squeezed("--memory-max", "1GiB") as d:
         models.serve(d, "m", models.echo([models.spec("x", "FP32", (-1, -1))]))
         kept = models.echo([models.spec("x", "FP32", (-1, -1))])
         kept["slipway.yaml"] = b"cache: {ttl: 60s}\n"
@@ -122,7 +121,7 @@ def bodies_fill_it_step_by_step_and_leave():
 @test
 def who_fills_it_whatever_is_said_is_reset_and_the_process_lives():
     """[ME-101] Forty clients send what they like: past 97 % the heaviest lose their connections."""
-    with squeezed() as d:
+    with squeezed("--memory-max", "1GiB") as d:
         models.serve(d, "m", models.echo([models.spec("x", "FP32", (-1, -1))]))
         pid, most = d.proc.pid, 0
         fills = [Fill(d) for _ in range(40)]
@@ -148,9 +147,28 @@ def who_fills_it_whatever_is_said_is_reset_and_the_process_lives():
 
 
 @test
+def requests_have_a_quarter_of_the_budget_unless_said_otherwise():
+    """[ME-101] Twelve clients that announce and send 33 MiB each: most are refused in time."""
+    with squeezed() as d:
+        models.serve(d, "m", models.echo([models.spec("x", "FP32", (-1, -1))]))
+        most, fills = 0, [Fill(d) for _ in range(12)]
+        for _ in range(30):
+            for fill in fills:
+                try:
+                    fill.piece()
+                except OSError:  # answered and closed
+                    fill.leave()
+            most = max(most, rss(d.proc.pid))
+            expect_eq(d.get("/healthz").status, 200)
+        print("at most %d MiB resident of %d" % (most // MIB, BUDGET // MIB))
+        expect(most < 0.8 * BUDGET, most // MIB)
+        expect_eq((in_force(d), ask(d).status), (set(), 200))
+
+
+@test
 def kept_answers_and_idle_models_give_their_memory_back():
     """[ME-101] What the process itself can give, it gives before anybody is refused."""
-    with squeezed("--cache-max", "64MiB") as d:
+    with squeezed("--cache-max", "64MiB", "--memory-max", "1GiB") as d:
         models.serve(d, "m", models.echo([models.spec("x", "FP32", (-1, -1))]))
         files = models.echo([models.spec("x", "FP32", (-1, -1))])
         files["slipway.yaml"] = b"cache: {ttl: 600s, bytes_max: 256MiB}\n"
