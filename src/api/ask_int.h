@@ -170,6 +170,8 @@ bool ask_has_version(const struct ask *ask);
 bool ask_body(struct ask *ask);
 /* No members but these (a NULL ends the list). */
 bool ask_members(struct ask *ask, const char *first, ...) __attribute__((sentinel));
+/* The same of any object; the names end with NULL. of: what it is, for the error's words. */
+bool members_known(struct ask *ask, const json_t *object, const char *const *names, const char *of);
 /* Members of an object; absent leaves *value as it is. */
 bool member_str(struct ask *ask, const json_t *object, const char *key, size_t bytes_max,
                 struct slice *value);

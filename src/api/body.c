@@ -13,6 +13,8 @@
 #include "base/utf8.h"
 #include "wire/url.h"
 
+enum { MEMBERS_MAX = 16 }; /* that one call of ask_members names */
+
 /* ---- small JSON ---- */
 
 void json_start(void)
@@ -139,23 +141,33 @@ bool ask_body(struct ask *ask)
   return false;
 }
 
-bool ask_members(struct ask *ask, const char *first, ...)
+bool members_known(struct ask *ask, const json_t *object, const char *const *names, const char *of)
 {
   const char *key;
   json_t *value;
-  json_object_foreach(ask->body, key, value)
+  json_object_foreach((json_t *)(uintptr_t)object, key, value)
   {
-    va_list names;
-    va_start(names, first);
-    const char *name = first;
-    while (name && strcmp(name, key) != 0) name = va_arg(names, const char *);
-    va_end(names);
-    if (name) continue;
-    fail(&ask->err, E_INVALID_ARGUMENT, "there is no member '%.64s' in this request", key);
+    size_t i = 0;
+    while (names[i] && strcmp(names[i], key) != 0) i++;
+    if (names[i]) continue;
+    fail(&ask->err, E_INVALID_ARGUMENT, "there is no member '%.64s' in %s", key, of);
     fail_at(&ask->err, "%.64s", key);
     return false;
   }
   return true;
+}
+
+bool ask_members(struct ask *ask, const char *first, ...)
+{
+  const char *names[MEMBERS_MAX + 1] = {first};
+  va_list more;
+  va_start(more, first);
+  for (size_t n = 0; names[n];) {
+    must(n < MEMBERS_MAX);
+    names[++n] = va_arg(more, const char *);
+  }
+  va_end(more);
+  return members_known(ask, ask->body, names, "this request");
 }
 
 static bool wrong_type(struct ask *ask, const char *key, const char *wanted)

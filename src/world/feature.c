@@ -39,6 +39,7 @@ uint32_t features_read(const struct contract *contract, const struct tensor *inp
                 : dtype_is_float(tensor->dtype)                ? (float)tensor_float(tensor, k)
                                                                : (float)tensor_whole(tensor, k);
   }
+  for (uint32_t i = n; i < DRIFT_FEATURES; i++) to[i] = __builtin_nanf("");
   return n;
 }
 

@@ -15,7 +15,8 @@ enum { FEATURE_WIDTH_MAX = 64, FEATURE_NAME_MAX = 24 };
 
 /* How many a request of this contract has. */
 uint32_t features_count(const struct contract *contract);
-/* Of its first row; NaN: an input left out. inputs belong to the contract's; returns how many. */
+/* Of its first row; NaN: an input left out, and all past the last one. inputs belong to the
+ * contract's; returns how many. */
 uint32_t features_read(const struct contract *contract, const struct tensor *inputs,
                        float to[DRIFT_FEATURES]);
 /* "x[2]", or "x" where a row has one value; cut. Visible ASCII: other bytes are '?'. */

@@ -35,6 +35,27 @@ TEST(small_inputs_of_numbers_have_features)
   EXPECT(row[7] == -7);
 }
 
+TEST(what_is_absent_is_no_number)
+{
+  const int32_t age[] = {41};
+  struct tensor inputs[6] = {0};
+  float row[DRIFT_FEATURES];
+  for (int i = 0; i < DRIFT_FEATURES; i++) row[i] = 7; /* of the request before */
+  inputs[1] = (struct tensor){
+      .dtype = DT_INT32, .count = 1, .data = (void *)(uintptr_t)age, .bytes = sizeof age};
+  EXPECT_INT(features_read(&contract, inputs, row), 8);
+  EXPECT(row[0] == 41);
+  for (int i = 1; i < DRIFT_FEATURES; i++) EXPECT(row[i] != row[i]);
+  const struct contract one = {.inputs = &specs[1], .n_inputs = 1, .batches = true};
+  for (int i = 0; i < DRIFT_FEATURES; i++) row[i] = 7;
+  EXPECT_INT(features_read(&one, &inputs[1], row), 1);
+  EXPECT(row[0] == 41 && DRIFT_FEATURES > 1);
+  for (int i = 1; i < DRIFT_FEATURES; i++) EXPECT(row[i] != row[i]);
+  inputs[1].count = 0;
+  EXPECT_INT(features_read(&one, &inputs[1], row), 1);
+  EXPECT(row[0] != row[0]);
+}
+
 TEST(features_have_names)
 {
   char name[FEATURE_NAME_MAX];

@@ -171,26 +171,8 @@ static const struct model *model_named(struct ask *ask, struct slice name)
   return NULL;
 }
 
-static bool members_known(struct ask *ask, const json_t *json)
-{
-  static const char *const known[] = {"model",  "request_id", "outcome",     "at",
-                                      "weight", "flag",       "targetingKey"};
-  const char *key;
-  json_t *value;
-  json_object_foreach((json_t *)(uintptr_t)json, key, value)
-  {
-    size_t i = 0, n = sizeof known / sizeof *known;
-    while (i < n && strcmp(known[i], key) != 0) i++;
-    if (i < n) continue;
-    fail(&ask->err, E_INVALID_ARGUMENT,
-         "there is no member '%.64s' in feedback; there are model, request_id, outcome, at, "
-         "weight, and for a flag: flag, targetingKey",
-         key);
-    fail_at(&ask->err, "%.64s", key);
-    return false;
-  }
-  return true;
-}
+static const char *const item_members[] = {"model",  "request_id", "outcome",      "at",
+                                           "weight", "flag",       "targetingKey", NULL};
 
 /* Of a flag: the names that exposures have in the store (api/flag/exposure.c). */
 static bool flag_item_read(struct ask *ask, struct telling *telling, const json_t *json,
@@ -239,7 +221,10 @@ static bool item_read(struct ask *ask, struct telling *telling, struct slice mod
     return false;
   }
   const struct model *model;
-  if (!members_known(ask, json) || !item_name(ask, telling, model_name, json, &model, item) ||
+  if (!members_known(ask, json, item_members,
+                     "feedback; there are model, request_id, outcome, at, weight, and for a flag: "
+                     "flag, targetingKey") ||
+      !item_name(ask, telling, model_name, json, &model, item) ||
       !outcome_read(ask, telling, model, json_object_get(json, "outcome"), item) ||
       !at_read(ask, json_object_get(json, "at"), telling->letter.now_ms, &item->at_ms) ||
       !weight_read(ask, json_object_get(json, "weight"), &item->weight))

@@ -19,22 +19,6 @@ static bool wrong(struct ask *ask, enum code code, const char *field, const char
   return false;
 }
 
-static bool members_known(struct ask *ask, const json_t *object, const char *const *names)
-{
-  const char *key;
-  json_t *value;
-  json_object_foreach((json_t *)object, key, value)
-  {
-    size_t i = 0;
-    while (names[i] && strcmp(names[i], key) != 0) i++;
-    if (names[i]) continue;
-    fail(&ask->err, E_INVALID_ARGUMENT, "there is no member '%.64s' here", key);
-    fail_at(&ask->err, "%.64s", key);
-    return false;
-  }
-  return true;
-}
-
 /* An empty object says that there are none, which only pruning takes at its word. */
 static bool quotas_read_of(struct ask *ask, const json_t *object, enum quota_scope scope,
                            bool *says, struct slice *text)
@@ -170,8 +154,8 @@ static bool model_read(struct ask *ask, const json_t *object, struct state_model
                                         "aliases", "deploy", NULL};
   if (!json_is_object(object))
     return wrong(ask, E_WRONG_TYPE, "", "a model's entry is an object");
-  return members_known(ask, object, members) && version_read(ask, object, model) &&
-         card_read(ask, object, model) &&
+  return members_known(ask, object, members, "a model's entry") &&
+         version_read(ask, object, model) && card_read(ask, object, model) &&
          quotas_read_of(ask, object, QUOTA_MODEL, &model->says_quotas, &model->quotas) &&
          aliases_read(ask, object, model) && deploy_read(ask, object, model);
 }
@@ -306,7 +290,7 @@ bool declared_read(struct ask *ask, struct declared *declared)
                                         "quotas", "models", "flags", NULL};
   struct state *state = &declared->state;
   ask->arena.max = STATE_ARENA_MAX;
-  if (!ask_body(ask) || !members_known(ask, ask->body, members) ||
+  if (!ask_body(ask) || !members_known(ask, ask->body, members, "a declaration") ||
       !tenant_read(ask, state->apply ? VERB_write : VERB_read, declared) ||
       !member_bool(ask, ask->body, "prune", &state->prune) || !plan_read(ask, state) ||
       !member_str(ask, ask->body, "about", TENANT_ABOUT_MAX, &state->about) ||

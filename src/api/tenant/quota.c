@@ -170,7 +170,7 @@ static bool value_text(struct ask *ask, const char *name, const json_t *value, c
   return true;
 }
 
-static bool members_known(struct ask *ask, json_t *object)
+static bool limits_known(struct ask *ask, json_t *object)
 {
   const char *key;
   json_t *value;
@@ -199,7 +199,7 @@ bool quotas_fact_read(struct ask *ask, const json_t *of, enum quota_scope scope,
     fail_at(&ask->err, "quotas");
     return false;
   }
-  if (!members_known(ask, object)) return false;
+  if (!limits_known(ask, object)) return false;
   for (int i = 0; i < QUOTAS; i++) {
     enum quota_id id = (enum quota_id)i;
     const char *name = quota_row(id)->name;

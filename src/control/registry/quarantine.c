@@ -10,7 +10,7 @@
 #include "control/control_int.h"
 
 /* Control's own command: it comes home to control. */
-struct wish {
+struct quarantine_command {
   struct letter_command command;
   struct arena arena;
 };
@@ -18,9 +18,9 @@ struct wish {
 static void quarantine_ask(struct control *control, const struct placed *placed)
 {
   char why[REASON_MAX];
-  struct wish *wish = grab_zero(1, sizeof *wish);
-  struct letter_command *command = &wish->command;
-  arena_init(&wish->arena, 1 << 16, NULL);
+  struct quarantine_command *asked = grab_zero(1, sizeof *asked);
+  struct letter_command *command = &asked->command;
+  arena_init(&asked->arena, 1 << 16, NULL);
   snprintf(why, sizeof why,
            "%d runs in a row had to be ended or outgrew their memory, within %d minutes; deploy "
            "another version, or lift it when the cause is gone",
@@ -28,13 +28,13 @@ static void quarantine_ask(struct control *control, const struct placed *placed)
   command->mail.kind = LETTER_COMMAND;
   command->home = &control->box;
   command->kind = COMMAND_VERSION_QUARANTINE;
-  command->arena = &wish->arena;
+  command->arena = &asked->arena;
   const struct event event = {.tenant = placed->model->tenant->name,
                               .model = placed->model->name,
                               .version = placed_version(placed),
                               .actor = SLICE("slipway"),
                               .reason = slice_str(why)};
-  must(event_copy(&wish->arena, &event, &command->event));
+  must(event_copy(&asked->arena, &event, &command->event));
   log_event(LOG_WARN, "version_quarantined", "tenant", log_slice(event.tenant), "model",
             log_slice(event.model), "version", log_num(event.version), "reason", why, NULL);
   mail_send(&control->box, &command->mail);
@@ -42,11 +42,11 @@ static void quarantine_ask(struct control *control, const struct placed *placed)
 
 void quarantine_home(struct letter_command *command)
 {
-  struct wish *wish = LIST_OF(command, struct wish, command);
+  struct quarantine_command *asked = LIST_OF(command, struct quarantine_command, command);
   if (command->err.code)
     log_event(LOG_WARN, "quarantine_not_written", "reason", command->err.text, NULL);
-  arena_deinit(&wish->arena);
-  ungrab(wish);
+  arena_deinit(&asked->arena);
+  ungrab(asked);
 }
 
 /* True with the strike that makes it three. */
