@@ -244,6 +244,13 @@ int command_check(struct cli *cli)
   if (!cli_args(cli, opts, 1, 1, &rc)) return rc;
   struct check check = {.push = {.files.path = cli->args.words[0],
                                  .engine = args_text(&cli->args, "engine")}};
+  static const char *const of_load[] = {"objective", "try"};
+  for (int i = 0; i < 2 && !args_given(&cli->args, "load"); i++)
+    if (args_given(&cli->args, of_load[i])) {
+      (void)!fail(&err, E_INVALID_ARGUMENT, "--%s is of the load test: say --load, too",
+                  of_load[i]);
+      return cli_fail(cli, &err);
+    }
   if (args_given(&cli->args, "load")) check.found = grab_zero(1, sizeof *check.found);
   bool is_path = strchr(check.push.files.path, '/') || stat(check.push.files.path, &st) == 0;
   if (check_run(cli, &check, is_path, &err) == OK) {

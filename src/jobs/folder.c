@@ -151,14 +151,14 @@ static enum code labels_read(const struct yaml *node, struct arena *arena,
 {
   if (!node || node->kind == YAML_NULL) return OK;
   if (node->kind != YAML_LIST || node->n == 0 || node->n > LABELS_MAX)
-    return yaml_fail(err, node, "'labels' is not a list of class names: labels: [ham, spam]");
+    return yaml_fail(err, node, "is not a list of class names: labels: [ham, spam]");
   struct slice *labels = arena_get(arena, node->n * sizeof *labels);
-  if (!labels) return yaml_fail(err, node, "'labels' is too long");
+  if (!labels) return yaml_fail(err, node, "is too long");
   const struct yaml *item = node->first;
   for (uint32_t i = 0; i < node->n; i++, item = item->next) {
     labels[i] = SLICE_NONE;
     if (yaml_string(item, &labels[i], err) != OK) return err->code;
-    if (!labels[i].at) return yaml_fail(err, item, "label %u has no text", i);
+    if (!labels[i].at) return yaml_fail(err, item, "has no text");
   }
   config->labels = labels;
   config->n_labels = node->n;
@@ -172,7 +172,7 @@ static enum code preferred_read(const struct yaml *node, uint32_t rows_max,
   int64_t most = rows_max ? rows_max : BATCH_ROWS_DEFAULT, before = 1, rows = 0;
   if (!node || node->kind == YAML_NULL) return OK;
   if (node->kind != YAML_LIST || node->n == 0 || node->n > BATCH_PREFERRED_MAX)
-    return yaml_fail(err, node, "'preferred' is not a list of 1 to %d sizes: preferred: [8, 32]",
+    return yaml_fail(err, node, "is not a list of 1 to %d sizes: preferred: [8, 32]",
                      BATCH_PREFERRED_MAX);
   for (const struct yaml *item = node->first; item; item = item->next) {
     if (yaml_int(item, before + 1, most, &rows, err) != OK) return err->code;
@@ -188,11 +188,14 @@ static enum code batch_read(const struct yaml *node, struct batch_spec *batch, s
   static const char *const keys[] = {"rows_max", "delay_us_max", "preferred", NULL};
   const struct yaml *delay = yaml_get(node, "delay_us_max");
   int64_t rows = 0, delay_us = 0;
+  if (node && node->kind != YAML_NULL && node->kind != YAML_MAP)
+    return yaml_fail(err, node, "is not a map: batch: {rows_max: 64}; 1 row: no run is shared");
   if (yaml_keys_check(node, keys, err) != OK) return err->code;
   if (yaml_int(yaml_get(node, "rows_max"), 1, BATCH_ROWS_MAX, &rows, err) != OK) return err->code;
   bool number = delay && delay->kind != YAML_NULL &&
                 !(delay->kind == YAML_SCALAR && slice_eq(delay->text, SLICE("auto")));
-  if (number && yaml_int(delay, 0, DELAY_US_MOST, &delay_us, err) != OK) return err->code;
+  if (number && yaml_int(delay, 0, DELAY_US_MOST, &delay_us, err) != OK)
+    return yaml_fail(err, delay, "is neither auto nor microseconds from 0 to %d", DELAY_US_MOST);
   batch->rows_max = (uint32_t)rows;
   batch->delay_fixed = number;
   batch->delay_us_max = (uint32_t)delay_us;
@@ -211,7 +214,7 @@ static enum code runs_on_read(const struct yaml *node, enum runs_on *runs_on, st
     *runs_on = (enum runs_on)i;
     return OK;
   }
-  return yaml_fail(err, node, "'runs_on' is auto, loop or worker");
+  return yaml_fail(err, node, "should be auto, loop or worker");
 }
 
 /* `cache: {ttl: 60s, bytes_max: 64MiB}`, or `cache: never` of a model whose answers differ each
@@ -223,13 +226,17 @@ static enum code cache_read(const struct yaml *cache, struct model_config *confi
   if (!cache || cache->kind == YAML_NULL) return OK;
   if (cache->kind == YAML_SCALAR && slice_eq(cache->text, SLICE("never"))) return OK;
   if (cache->kind != YAML_MAP)
-    return yaml_fail(err, cache, "'cache' is neither never nor a map: cache: {ttl: 60s}");
+    return yaml_fail(err, cache, "is neither never nor a map: cache: {ttl: 60s}");
   if (yaml_keys_check(cache, keys, err) != OK ||
       yaml_duration(yaml_get(cache, "ttl"), 0, TTL_US_MAX, &config->cache_ttl_us, err) != OK)
     return err->code;
   config->cache_bytes_max = CACHE_BYTES;
-  return yaml_bytes(yaml_get(cache, "bytes_max"), 1, UINT64_C(1) << 46, &config->cache_bytes_max,
-                    err);
+  if (yaml_bytes(yaml_get(cache, "bytes_max"), 1, UINT64_C(1) << 46, &config->cache_bytes_max,
+                 err) != OK)
+    return err->code;
+  if (cache->first && !yaml_get(cache, "ttl"))
+    return yaml_fail(err, cache, "has no ttl, so nothing would be kept: cache: {ttl: 60s}");
+  return OK;
 }
 
 /* `fallback: stable`: who names this version while its breaker is open is answered by stable. Whom
@@ -288,7 +295,7 @@ static enum code config_read(struct slice text, struct arena *arena, struct mode
                                      "feedback", "runs_on", NULL};
   const struct yaml *root;
   if (yaml_parse(text, arena, &root, err) != OK) return err->code;
-  if (root->kind != YAML_MAP) return yaml_fail(err, root, "this is not a map: engine: onnx");
+  if (root->kind != YAML_MAP) return yaml_fail(err, root, "is not a map: engine: onnx");
   if (yaml_keys_check(root, keys, err) != OK) return err->code;
   if (yaml_string(yaml_get(root, "engine"), &config->engine, err) != OK) return err->code;
   if (labels_read(yaml_get(root, "labels"), arena, config, err) != OK) return err->code;

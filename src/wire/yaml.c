@@ -315,6 +315,18 @@ static bool word_in(struct slice word, const char *const *words, int *index)
   return false;
 }
 
+enum { KEYS_TOLD_MAX = 112 };
+
+/* "; there are a, b", or nothing where they are too many for a line. */
+static void keys_tell(char to[KEYS_TOLD_MAX], const char *const *allowed)
+{
+  size_t len = 0;
+  for (int i = 0; allowed[i] && len < KEYS_TOLD_MAX; i++)
+    len += (size_t)snprintf(to + len, KEYS_TOLD_MAX - len, "%s%s", i ? ", " : "; there are ",
+                            allowed[i]);
+  if (len >= KEYS_TOLD_MAX) to[0] = '\0';
+}
+
 enum code yaml_keys_check(const struct yaml *map, const char *const *allowed, struct err *err)
 {
   int index;
@@ -328,8 +340,13 @@ enum code yaml_keys_check(const struct yaml *map, const char *const *allowed, st
     char name[ERR_FIELD_MAX];
     dotted_name(m, name);
     const char *nearest = word_nearest(m->key, allowed);
-    fail(err, E_BAD_CONFIG, "line %u, column %u: unknown key '%s'%s%s%s", place.line, place.column,
-         name, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    char hint[KEYS_TOLD_MAX] = "";
+    if (nearest)
+      snprintf(hint, sizeof hint, "; did you mean '%s'?", nearest);
+    else
+      keys_tell(hint, allowed);
+    fail(err, E_BAD_CONFIG, "line %u, column %u: unknown key '%s'%s", place.line, place.column,
+         name, hint);
     return fail_at(err, "%s", name);
   }
   return OK;

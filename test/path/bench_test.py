@@ -176,10 +176,17 @@ def a_check_under_load_finds_the_knee_on_a_server_of_its_own():
         expect_in("no knee", done.stdout)
     with Daemon() as d:
         models.serve(d, "m", models.echo([models.spec("x", shape=(-1, 4))]))
-        done = d.cli("check", "m@1", "--load", "--try", "1")
+        done = d.cli("check", "m@1", "--load", "--try", "1", "--objective", "1000")
         expect_eq(done.returncode, 0, done.stderr)
         expect_in("on the server at http://", done.stderr)
         expect_in("knee ", done.stdout)
+        files = models.echo([models.spec("x", shape=(-1, 4))])
+        models.serve(d, "kept", dict(files, **{"slipway.yaml": b"cache: {ttl: 60s}\n"}))
+        done = d.cli("check", "kept@1", "--load", "--try", "1", "--objective", "5000")
+        expect_eq(done.returncode, 0, done.stderr)
+        hits = [line for line in d.get("/metrics").body.decode().splitlines()
+                if line.startswith("slipway_cache_hits{model=\"kept\"")]
+        expect(not hits or hits[0].endswith(" 0"), hits)
 
 
 @test
@@ -194,6 +201,25 @@ def mistakes_are_named():
         expect_in("not both", bench(d, "echo", "--mix", "f", code=2)["error"])
         models.serve(d, "bytes", models.echo([models.spec("x", "INT64")]))
         expect_in("FP32", bench(d, "bytes", "--unique", code=2)["error"])
+        for flags, words in ((("echo", "--poisson"), "say --rate"),
+                             (("--mix", "f", "--rows", "2"), "--rows is of one model")):
+            expect_in(words, bench(d, *flags, code=2)["error"])
+        done = d.cli("bench", "echo", "--each-second")
+        expect_eq((done.returncode, "say --json" in done.stderr), (2, True), done.stderr)
+        expect_in("no version 9", bench(d, "echo@9", "--for", "1", code=4)["error"])
+        with tempfile.NamedTemporaryFile("w") as mix:
+            json.dump([{"model": "echo", "rate": 1}, {"name": "late", "model": "echo",
+                                                      "from_s": 5}], mix)
+            mix.flush()
+            expect_in("'late' begins after 5 s", bench(d, "--mix", mix.name, "--for", "1",
+                                                       code=2)["error"])
+        with tempfile.NamedTemporaryFile("w") as bodies:
+            bodies.write("hello\n")
+            bodies.flush()
+            done = d.cli("bench", "echo", "--for", "1", "--input", bodies.name)
+            expect_in("  the first BAD_JSON: ", done.stdout)
+        done = d.cli("check", "echo@1", "--objective", "5")
+        expect_eq((done.returncode, "say --load" in done.stderr), (2, True), done.stderr)
 
 
 if __name__ == "__main__":

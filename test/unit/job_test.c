@@ -215,7 +215,8 @@ TEST(slipway_yaml_errors_have_line_and_column)
       {"batch: {delay_us_max: -1}\n", "line 1"},
       {"batch: {delay_us_max: 1000001}\n", "line 1"},
       {"batch: {delay_us_max: [auto]}\n", "line 1"},
-      {"batch: {rows: 8}\n", "rows"},
+      {"batch: {rows: 8}\n", "'batch.rows'; there are rows_max, delay_us_max, preferred"},
+      {"batch: off\n", "'batch' is not a map: batch: {rows_max: 64}"},
       {"batch: [8]\n", "line 1"},
       {"batch: {preferred: 8}\n", "a list of 1 to 8 sizes"},
       {"batch: {preferred: []}\n", "a list of 1 to 8 sizes"},
@@ -230,6 +231,7 @@ TEST(slipway_yaml_errors_have_line_and_column)
       {"cache: {bytes: 1}\n", "bytes"},
       {"cache: {bytes_max: 0}\n", "line 1, column 20"},
       {"cache: {ttl: 367d}\n", "line 1, column 14"},
+      {"cache: {bytes_max: 1MiB}\n", "'cache' has no ttl"},
       {"cache: always\n", "never"},
       {"cache: [1]\n", "never"},
   };

@@ -163,7 +163,7 @@ TEST(yaml_unknown_keys)
   EXPECT_STR(err.field, "serve.lisen");
   root = parse(SLICE("x: 1\n"));
   EXPECT_INT(yaml_keys_check(root, allowed, &err), E_BAD_CONFIG);
-  EXPECT_STR(err.text, "line 1, column 1: unknown key 'x'");
+  EXPECT_STR(err.text, "line 1, column 1: unknown key 'x'; there are listen, drain, loops");
   EXPECT_INT(yaml_keys_check(parse(SLICE("loops: 1\ndrain: 1s\n")), allowed, &err), OK);
   EXPECT_INT(yaml_keys_check(parse(SLICE("- a\n")), allowed, &err), E_BAD_CONFIG);
   EXPECT_INT(yaml_keys_check(NULL, allowed, &err), OK);

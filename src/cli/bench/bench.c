@@ -101,6 +101,34 @@ static enum code sources_make(struct sources *sources, const struct args *args, 
   return code;
 }
 
+/* A flag that would do nothing is one that was meant to do something. */
+static enum code flags_check(const struct args *args, struct err *err)
+{
+  static const char *const of_one[] = {"rate",   "concurrency", "poisson", "deadline", "rows",
+                                       "binary", "unique",      "input",   "retries"};
+  bool mix = args_given(args, "mix");
+  for (uint32_t i = 0; mix && i < sizeof of_one / sizeof *of_one; i++)
+    if (args_given(args, of_one[i]))
+      return fail(err, E_INVALID_ARGUMENT, "--%s is of one model: in a mix, say it of a source",
+                  of_one[i]);
+  if (args_given(args, "poisson") && !args_given(args, "rate"))
+    return fail(err, E_INVALID_ARGUMENT, "--poisson is how a rate comes: say --rate R, too");
+  if (args_given(args, "each-second") && !args->json)
+    return fail(err, E_INVALID_ARGUMENT, "--each-second is told in JSON alone: say --json, too");
+  return OK;
+}
+
+/* A source that begins when all is over would be a row of zeros. */
+static enum code times_check(const struct sources *sources, int64_t for_us, struct err *err)
+{
+  for (uint32_t i = 0; i < sources->n; i++)
+    if (sources->list[i].from_us >= for_us)
+      return fail(err, E_INVALID_ARGUMENT,
+                  "'%s' begins after %.15g s and the load is over after %.15g: say --for",
+                  sources->names[i], (double)sources->list[i].from_us / 1e6, (double)for_us / 1e6);
+  return OK;
+}
+
 static const struct opt bench_opts[] = {
     {"rate", 'r', OPT_COUNT, "R", "requests a second, whatever the answers do (open loop)"},
     {"concurrency", 'c', OPT_COUNT, "C",
@@ -147,8 +175,10 @@ int command_bench(struct cli *cli)
   run.each_second = args_given(args, "each-second");
   if (args_count(args, "concurrency") > LOAD_CONNECTIONS_MAX)
     (void)!fail(&err, E_INVALID_ARGUMENT, "--concurrency is at most %d", LOAD_CONNECTIONS_MAX);
-  else if (for_read(args, &run.for_us, &err) == OK && sources_init(sources, cli, &err) == OK &&
-           sources_make(sources, args, &err) == OK && bench_run(sources, &run, &report, &err) == OK)
+  else if (flags_check(args, &err) == OK && for_read(args, &run.for_us, &err) == OK &&
+           sources_init(sources, cli, &err) == OK && sources_make(sources, args, &err) == OK &&
+           times_check(sources, run.for_us, &err) == OK &&
+           bench_run(sources, &run, &report, &err) == OK)
     bench_tell(report, args->json);
   bool failed = report && atomic_load(&report->ok) != atomic_load(&report->due);
   rc = err.code ? cli_fail(cli, &err) : failed ? code_exit(E_UNAVAILABLE) : 0;

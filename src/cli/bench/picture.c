@@ -123,6 +123,9 @@ void report_print(const struct report *report, struct buf *to)
   for (uint32_t i = 0; report->n_sources > 1 && i < report->n_sources; i++)
     source_print(&report->sources[i], to);
   source_print(sum, to);
+  for (uint32_t i = 0; i < REPORT_CODES_MAX && sum->codes[i].n; i++)
+    if (sum->codes[i].said[0])
+      buf_print(to, "  the first %s: %s\n", sum->codes[i].name, sum->codes[i].said);
   buf_print(to, "slowest %s\n", out_us((uint64_t)sum->worst_us, text));
   uint64_t late_us = sketch_quantile(&sum->late_us, 0.99),
            p99_us = sketch_quantile(&sum->ok_us, 0.99);

@@ -33,6 +33,19 @@ void report_free(struct report *report)
 
 /* --- counting --------------------------------------------------------------------------------- */
 
+/* The "error" of such a body, as far as there is room. */
+static void said_keep(char to[REPORT_SAID_LEN], struct slice body)
+{
+  struct slice key = SLICE("\"error\":\"");
+  const char *at = memmem(body.at, body.len, key.at, key.len), *end = body.at + body.len;
+  size_t n = 0;
+  for (at = at ? at + key.len : end; at < end && *at != '"' && n < REPORT_SAID_LEN - 1; at++) {
+    if (*at == '\\' && at + 1 < end) at++;
+    to[n++] = *at;
+  }
+  to[n] = '\0';
+}
+
 /* The "code" of an error body of ours; others have none. */
 static void code_count(struct report_source *source, struct slice body)
 {
@@ -48,7 +61,7 @@ static void code_count(struct report_source *source, struct slice body)
   for (uint32_t i = 0; i < REPORT_CODES_MAX; i++) {
     if (!source->codes[i].n) memcpy(source->codes[i].name, code.at, code.len);
     if (!slice_eq(slice_str(source->codes[i].name), code)) continue;
-    source->codes[i].n++;
+    if (source->codes[i].n++ == 0) said_keep(source->codes[i].said, body);
     return;
   }
 }
@@ -112,7 +125,7 @@ static void codes_add(struct report_source *into, const struct report_source *fr
 {
   for (uint32_t i = 0; i < REPORT_CODES_MAX && from->codes[i].n; i++)
     for (uint32_t k = 0; k < REPORT_CODES_MAX; k++) {
-      if (!into->codes[k].n) memcpy(into->codes[k].name, from->codes[i].name, REPORT_CODE_LEN);
+      if (!into->codes[k].n) into->codes[k] = from->codes[i], into->codes[k].n = 0;
       if (strcmp(into->codes[k].name, from->codes[i].name) != 0) continue;
       into->codes[k].n += from->codes[i].n;
       break;

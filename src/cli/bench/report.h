@@ -16,7 +16,7 @@
 #include "stat/sketch.h"
 
 enum { REPORT_VERSIONS_MAX = 8, REPORT_CODES_MAX = 24, REPORT_SECONDS_MAX = 3600 };
-enum { REPORT_STATUSES = 600, REPORT_CODE_LEN = 32 };
+enum { REPORT_STATUSES = 600, REPORT_CODE_LEN = 32, REPORT_SAID_LEN = 160 };
 
 struct report_version { /* what one version answered, as candidate or as stable */
   uint32_t version;
@@ -40,6 +40,7 @@ struct report_source {
   uint64_t by_status[REPORT_STATUSES];
   struct {
     char name[REPORT_CODE_LEN];
+    char said[REPORT_SAID_LEN]; /* the text of the first */
     uint64_t n;
   } codes[REPORT_CODES_MAX]; /* of error bodies */
   struct sketch ok_us, other_us, late_us;

@@ -66,7 +66,8 @@ static enum code member_check(const char *key, const json_t *value, struct err *
   if (!member)
     return near ? fail(err, E_INVALID_ARGUMENT, "there is no '%s' in a source; did you mean '%s'?",
                        key, near->name)
-                : fail(err, E_INVALID_ARGUMENT, "there is no '%s' in a source", key);
+                : fail(err, E_INVALID_ARGUMENT,
+                       "there is no '%s' in a source; docs/load.md says what there is", key);
   static const char *const kinds[] = {"a text", "a number", "true or false", "an object"};
   double number = json_number_value(value);
   bool fits = member->kind == KIND_TEXT     ? json_is_string(value)
@@ -75,8 +76,8 @@ static enum code member_check(const char *key, const json_t *value, struct err *
                                             : json_is_object(value);
   if (!fits) return fail(err, E_INVALID_ARGUMENT, "'%s' is not %s", key, kinds[member->kind]);
   if (member->kind == KIND_NUMBER && !(number >= member->least && number <= member->most))
-    return fail(err, E_INVALID_ARGUMENT, "'%s' is %g; it is at least %g and at most %g", key,
-                number, member->least, member->most);
+    return fail(err, E_INVALID_ARGUMENT, "'%s' is %.15g; it is at least %.15g and at most %.15g",
+                key, number, member->least, member->most);
   return OK;
 }
 
@@ -114,7 +115,8 @@ static enum code settings_of(const struct sources *sources, const json_t *row,
   if (key || file) settings->tenant[0] = '\0';
   struct key_text parts;
   if (key && !key_text_read(slice_str(key), &parts))
-    return fail(err, E_INVALID_ARGUMENT, "'key' is not a key");
+    return fail(err, E_INVALID_ARGUMENT,
+                "'key' is not a key: one begins with slw_ and has %d characters", KEY_TEXT_LEN);
   if (key) snprintf(settings->key, sizeof settings->key, "%s", key);
   if (file && key_file_read(settings->key, file, err) != OK) return err->code;
   if (tenant && strlen(tenant) >= sizeof settings->tenant)
@@ -159,7 +161,8 @@ static enum code model_ask(struct sources *sources, const struct settings *setti
                            const json_t *row, struct load_source *source, struct bodies *bodies,
                            struct err *err)
 {
-  char model[MODEL_WORD_MAX], ref[REF_WORD_MAX], path[CLIENT_PATH_MAX], infer[CLIENT_PATH_MAX + 48];
+  char model[MODEL_WORD_MAX], ref[REF_WORD_MAX], path[CLIENT_PATH_MAX];
+  char at[CLIENT_PATH_MAX + 32] = "", infer[CLIENT_PATH_MAX + 48];
   const char *word = row_text(row, "model"), *input = row_text(row, "input");
   struct body_opts opts = {.rows = (uint32_t)row_number(row, "rows"),
                            .binary = row_switch(row, "binary"),
@@ -172,13 +175,14 @@ static enum code model_ask(struct sources *sources, const struct settings *setti
   const char *name = ref[0] && !version ? word : model; /* the server follows an alias */
   if (client_path(path, err, "/v2/models/%s", name) || client_new_with(&client, settings, err))
     return err->code;
-  if (client_call(client, "GET", path, SLICE_NONE, 0, &answer, err) == OK) {
+  snprintf(at, sizeof at, version ? "%s/versions/%u" : "%s", path, version);
+  if (client_call(client, "GET", at, SLICE_NONE, 0, &answer, err) == OK) {
     if (input)
       (void)!bodies_read(bodies, input, err);
     else
       (void)!bodies_make(bodies, answer.json, &opts, err);
   }
-  snprintf(infer, sizeof infer, version ? "%s/versions/%u/infer" : "%s/infer", path, version);
+  snprintf(infer, sizeof infer, "%s/infer", at);
   source->path = kept(sources, infer);
   /* The client may have found a key by itself. */
   if (client_key(client)) source->bearer = kept(sources, client_key(client));
@@ -197,10 +201,10 @@ enum code source_add(struct sources *sources, const json_t *row, struct err *err
   err->code = OK;
   if (at == LOAD_SOURCES_MAX)
     return fail(err, E_LIMIT_EXCEEDED, "a load has at most %d sources", LOAD_SOURCES_MAX);
-  if (!json_is_object(row)) return fail(err, E_WRONG_TYPE, "a source is not an object");
+  if (!json_is_object(row)) return fail(err, E_WRONG_TYPE, "it is not an object");
   json_object_foreach((json_t *)(uintptr_t)row, key,
                       value) if (member_check(key, value, err) != OK) return err->code;
-  if (!row_text(row, "model")) return fail(err, E_INVALID_ARGUMENT, "a source has no 'model'");
+  if (!row_text(row, "model")) return fail(err, E_INVALID_ARGUMENT, "it has no 'model'");
   double deadline_ms = row_number(row, "deadline_ms"), timeout_ms = row_number(row, "timeout_ms");
   if (!timeout_ms && deadline_ms > 0) timeout_ms = deadline_ms + 1000;
   struct load_source *source = &sources->list[at];
@@ -242,10 +246,14 @@ enum code sources_read(struct sources *sources, const char *path, struct err *er
     (void)!fail(err, E_BAD_JSON, "'%s' is not JSON at line %d, column %d: %s", path, error.line,
                 error.column, error.text);
   else if (!json_is_array(root) || json_array_size(root) == 0)
-    (void)!fail(err, E_WRONG_TYPE, "'%s' is not a JSON array of sources", path);
+    (void)!fail(err, E_WRONG_TYPE,
+                "'%s' is not a JSON array of sources: [{\"model\": \"m\", \"rate\": 50}]", path);
   else
     json_array_foreach(root, i, row) if (source_add(sources, row, err) != OK)
     {
+      char why[ERR_TEXT_MAX];
+      snprintf(why, sizeof why, "%s", err->text);
+      (void)!fail(err, err->code, "source %zu of '%s': %s", i + 1, path, why);
       (void)!fail_at(err, "sources[%zu]", i);
       break;
     }

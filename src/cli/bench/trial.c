@@ -66,7 +66,8 @@ enum code trial_load(const struct cli *cli, const char *word, struct client *cli
                      const struct trial_opts *opts, struct trial_found *found, struct err *err)
 {
   struct sources *sources = grab_zero(1, sizeof *sources);
-  json_t *row = json_pack("{ss}", "model", word);
+  /* All requests are alike: kept answers would be measured in place of the model. */
+  json_t *row = json_pack("{ss,s{ss}}", "model", word, "head", "Cache-Control", "no-store");
   struct knee knee = {0};
   found->opts = *opts;
   found->loaded_bytes = trial_resident(client);
@@ -145,14 +146,18 @@ static void curve_print(const struct trial_found *found, struct buf *to)
 void trial_print(const struct trial_found *found, struct buf *to)
 {
   char text[OUT_NUMBER_MAX], more[OUT_NUMBER_MAX], most[OUT_NUMBER_MAX];
-  buf_print(to, "capacity %.0f requests/s, %d connections as fast as they can\n",
+  buf_print(to,
+            "capacity %.0f requests/s, %d connections as fast as they can; then rates, a "
+            "miss tried once more:\n",
             found->tries[0].answered, LOAD_CONNECTIONS_CLOSED);
   curve_print(found, to);
   if (found->knee > 0)
     buf_print(to, "knee %.0f requests/s: the highest rate tried whose p99 is within %s\n",
               found->knee, out_us((uint64_t)found->opts.objective_us, text));
   else
-    buf_print(to, "no knee: not even a tenth of the capacity has a p99 within %s\n",
+    buf_print(to,
+              "no knee: not even a tenth of the capacity has a p99 within %s; allow more with "
+              "--objective, or look what else this machine does\n",
               out_us((uint64_t)found->opts.objective_us, text));
   if (found->most_bytes && found->idle_bytes)
     buf_print(to, "memory of the process: %s without the model, %s with it, %s under load\n",
