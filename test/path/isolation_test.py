@@ -39,9 +39,11 @@ class Tenant(As):
 
     def furnish(self):
         c = self.canary
-        models.serve(self, self.model, models.echo([models.spec("in-" + c, "BYTES", (-1, 1))]),
-                     note="note " + c)
-        models.serve(self, self.floats, models.echo([models.spec("in-" + c, "FP32", (-1, 8))]))
+        kept = {"slipway.yaml": b"cache: {ttl: 60s}\nbatch: {rows_max: 512, delay_us_max: 1000}\n"}
+        models.serve(self, self.model, dict(
+            kept, **models.echo([models.spec("in-" + c, "BYTES", (-1, 1))])), note="note " + c)
+        models.serve(self, self.floats, dict(
+            kept, **models.echo([models.spec("in-" + c, "FP32", (-1, 8))], delay_us=200)))
         flag = {"state": "ENABLED", "variants": {"on-" + c: "value " + c, "off": "no"},
                 "defaultVariant": "on-" + c}
         expect_eq(self.ask("PUT", "/api/v1/flags/flag-" + c, flag).status, 200)
