@@ -77,7 +77,9 @@ static enum step path_run(struct call *call)
 /* Nobody waits for this call's own answer; its run goes on where others wait for that. */
 static void task_unwanted(struct call *call)
 {
-  if (recall_unwanted(call)) atomic_store_explicit(&call->task.gone, true, memory_order_relaxed);
+  if (!recall_unwanted(call)) return;
+  atomic_store_explicit(&call->task.gone, true, memory_order_relaxed);
+  brake_left(call);
 }
 
 enum step path_begin(struct serve *serve, struct call *call, const struct call_came *came,

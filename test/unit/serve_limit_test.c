@@ -234,6 +234,35 @@ TEST(one_alone_is_let_through_to_see)
   fake_down();
 }
 
+/* Who hung up is on the way out of the lane: nobody behind waits for that. */
+TEST(those_who_left_are_not_waited_for)
+{
+  fake_up();
+  publish();
+  EXPECT_INT(begin(&calls[0], us(), FIELD_NONE, NULL), STEP_WAIT);
+  call_lend(&calls[0], NULL, "1,2");
+  home_with(&calls[0], 200000, 0);
+  for (int i = 0; i < 3; i++) {
+    EXPECT_INT(begin(&calls[i], us(), FIELD_NONE, NULL), STEP_WAIT);
+    call_lend(&calls[i], NULL, "1,2");
+    (void)mailbox_take(&lanes[0]);
+  }
+  EXPECT_INT(begin(&calls[3], us(), FIELD_DEADLINE_MS, "500"), STEP_REPLY);
+  refused(&calls[3], E_DEADLINE_UNREACHABLE, "would take 800 ms");
+  for (int i = 0; i < 2; i++) EXPECT(!path_leave(&calls[i]));
+  EXPECT_INT(begin(&calls[3], us(), FIELD_DEADLINE_MS, "500"), STEP_WAIT);
+  leave(&calls[3]);
+  for (int i = 0; i < 2; i++) {
+    task_answer(&calls[i].task, NULL, 0, E_CANCELLED);
+    path_gone_home(&calls[i]);
+    path_end(&calls[i]);
+  }
+  task_answer(&calls[2].task, scores, 2, OK);
+  EXPECT_INT(path_resume(&calls[2]), STEP_REPLY);
+  path_end(&calls[2]);
+  fake_down();
+}
+
 /* It is asked before its body and after: who was let through once is let through. */
 TEST(one_that_is_let_through_to_see_comes_to_its_lane)
 {

@@ -149,6 +149,13 @@ void brake_sent(struct call *call, uint32_t seat)
   brake->in_work++;
 }
 
+void brake_left(struct call *call)
+{
+  const struct brake *brake = call->brake;
+  if (!brake || brake->seq != call->version->seq) return;
+  call->brake->done_ns[call->seat] -= brake->row_ns * (int64_t)call->task.rows;
+}
+
 /* Steps up are nineteen times those down, so that a twentieth of all is above. */
 static void run_learn(struct brake *brake, int64_t run_us)
 {

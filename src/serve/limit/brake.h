@@ -50,6 +50,8 @@ bool brake_early(struct call *call, const struct version *sure);
 /* What a row of this version costs, as far as this loop knows; 0: it does not. */
 int64_t brake_row_ns(const struct serve *serve, const struct version *version);
 void brake_sent(struct call *call, uint32_t seat);
+/* Nobody waits for its run any more: it is on its way out of the lane. */
+void brake_left(struct call *call);
 void brake_home(struct call *call);
 
 #endif
