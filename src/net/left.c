@@ -6,8 +6,8 @@
  * client reads over. What is sent to a socket that is closed comes back as a reset, and then the
  * call is left: what waits in a lane is not run, what runs is stopped. A client that reads on gets
  * its answer.
- * Clients of HTTP/1.0 may not be sent that, and who sent more requests ahead has their answers to
- * come: these are believed to be there.
+ * Clients of HTTP/1.0 may not be sent that: these are believed to be there. Whoever sent more ahead
+ * is asked, too: the interim answer is of the request that is in work.
  * Source: RFC 9110, section 15.2; robustness rule H1-118; overload rules, section 2.
  * SPDX-License-Identifier: MIT */
 #include <poll.h>
@@ -49,7 +49,7 @@ static void on_look(uv_timer_t *timer)
 void left_ask(struct conn *conn)
 {
   struct loop *loop = conn->loop;
-  if (!conn->call || conn->h1.head.minor < 1 || conn->stash_len || conn->again.next) return;
+  if (!conn->call || conn->h1.head.minor < 1 || conn->again.next) return;
   send_continue(conn);
   if (conn->state == CONN_CLOSED || conn->leaving.next) return;
   conn->looks = 0;

@@ -46,25 +46,26 @@ def hang_up(sock, how):
     sock.close()
 
 
-def leaves(d, how, n=1, pause=0.2):
-    """n clients that ask for a run each and hang up while the first one's is in work."""
+def leaves(d, how, n=1, pause=0.2, ahead=b""):
+    """n clients that ask for a run each and hang up while the first one's is in work. ahead: what
+    they sent behind that."""
     socks = []
     for _ in range(n):
         s = socket.create_connection((d.host, d.port))
-        s.sendall(infer())
+        s.sendall(infer() + ahead)
         socks.append(s)
     time.sleep(pause)
     for s in socks:
         hang_up(s, how)
 
 
-def one_who_left_frees_the_seat(how):
+def one_who_left_frees_the_seat(how, ahead=b""):
     with Daemon("--workers", "1", "--loops", "1") as d:
         slow(d)
         began = time.monotonic()
         expect_eq(d.post("/v2/models/slow/infer", infer_json()).status, 200)
         alone = time.monotonic() - began
-        leaves(d, how, n=5)
+        leaves(d, how, n=5, ahead=ahead)
         began = time.monotonic()
         reply = d.post("/v2/models/slow/infer", infer_json(id="mine"))
         took = time.monotonic() - began
@@ -85,6 +86,23 @@ def who_closed_while_it_ran_frees_the_seat():
 @test
 def who_reset_while_it_ran_frees_the_seat():
     one_who_left_frees_the_seat("reset")
+
+
+@test
+def who_closed_with_more_sent_ahead_frees_the_seat():
+    one_who_left_frees_the_seat("close", infer(id="next"))
+
+
+@test
+def who_only_shut_its_side_gets_all_its_answers():
+    with Daemon("--workers", "1", "--loops", "1") as d:
+        slow(d, seconds=0.2)
+        with d.conn() as c:
+            c.send(b"".join(infer(id="r%d" % i) for i in range(3)))
+            c.sock.shutdown(socket.SHUT_WR)
+            replies = [c.reply() for _ in range(4)]
+            expect_eq([r.status for r in replies], [100, 200, 200, 200])
+            expect_eq([r.json()["id"] for r in replies[1:]], ["r0", "r1", "r2"])
 
 
 @test
