@@ -47,10 +47,14 @@ static size_t print_short(char *to, float value)
   return static_cast<size_t>(at - to);
 }
 
-/* "-0" would do, but readers that take a number without a point for an integer lose its sign. */
+/* Readers that take a number without a point for an integer would lose the sign of "-0", and find
+ * 22 digits too large for one: from 2^63 on there is an exponent. */
 template <typename T>
 static size_t print_float(char *to, T value)
 {
+  if (std::fabs(value) >= static_cast<T>(9223372036854775808.0) && std::isfinite(value))
+    return static_cast<size_t>(
+        std::to_chars(to, to + TEXT_NUMBER_MAX, value, std::chars_format::scientific).ptr - to);
   if (value != 0 || !std::signbit(value)) return print(to, value);
   std::memcpy(to, "-0.0", 4);
   return 4;
