@@ -487,8 +487,7 @@ void queue_charge(struct queue *queue, struct task *const *tasks, uint32_t n, in
 {
   uint64_t rows = 0;
   for (uint32_t i = 0; i < n; i++) rows += tasks[i]->rows;
-  int64_t row_ns = rows ? cost_ns / (int64_t)rows : cost_ns;
-  queue->row_ns = queue->row_ns ? queue->row_ns + (row_ns - queue->row_ns) / 8 : row_ns;
+  queue->row_ns = row_cost_ns(queue->row_ns, rows ? cost_ns / (int64_t)rows : cost_ns);
   for (enum task_class class = 0; class < CLASSES; class++) queue_count(queue, class);
   if (queue->turns) {
     for (uint32_t i = 0; i < n; i++)

@@ -69,6 +69,15 @@ static inline int64_t task_cost_ns(const struct task *task)
   return (int64_t)((uint64_t)run_ns * task->rows / task->batch_rows);
 }
 
+/* What a row costs lately, after one more run: an eighth of it is new. No run raises it by more
+ * than half, or one that lasted as long as its machine stood still would have all that come after
+ * it refused for a wait that nobody has. kept_ns 0: none ran yet. */
+static inline int64_t row_cost_ns(int64_t kept_ns, int64_t seen_ns)
+{
+  if (kept_ns <= 0) return seen_ns;
+  return kept_ns + ((seen_ns < 5 * kept_ns ? seen_ns : 5 * kept_ns) - kept_ns) / 8;
+}
+
 enum { WEIGHT_MAX = 1000, WAIT_EASY_US = 5000 };
 
 /* A wait that is no harm to a request with so long to its deadline: a tenth of that, and 5 ms at

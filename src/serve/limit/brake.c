@@ -181,10 +181,9 @@ static void run_home(struct brake *brake, const struct call *call, int64_t run_u
 static void brake_learn(struct brake *brake, const struct call *call)
 {
   const struct task *task = &call->task;
-  int64_t run_ns = task->infer_ns - task->began_ns, row_ns;
+  int64_t run_ns = task->infer_ns - task->began_ns;
   uint32_t rows = task->batch_rows > task->rows ? task->batch_rows : task->rows;
-  row_ns = run_ns / (rows ? rows : 1);
-  brake->row_ns = brake->row_ns ? brake->row_ns + (row_ns - brake->row_ns) / 8 : row_ns;
+  brake->row_ns = row_cost_ns(brake->row_ns, run_ns / (rows ? rows : 1));
   run_home(brake, call, run_ns / 1000);
   gradient_answer(&brake->gradient, rows, (task->infer_ns - task->queued_ns) / 1000,
                   brake->in_work);
