@@ -4,6 +4,7 @@
 #define INFER_RIG_H
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "infer/lane.h"
 #include "infer/loaded.h"
 #include "infer/worker.h"
@@ -88,6 +89,61 @@ static inline enum code rig_run(struct loaded *loaded, struct rig_task *rig)
   must(lane_run(lane, &now_ns) == &rig->task);
   lane_free(lane);
   return rig->task.err.code;
+}
+
+/* What the lane knows of its runs: one row took a millisecond, and nothing else. */
+static inline void rig_pace(struct lane *lane)
+{
+  lane->batch.pace = (struct pace){0};
+  for (int i = 0; i < PACE_KEPT; i++) pace_add(&lane->batch.pace, 1, 999000);
+}
+
+/* All that waits at a moment, batch by batch. Returns how many batches. What runs took is forgotten
+ * before each: who shares one is then no matter of the machine's speed. */
+static inline int rig_run_all(struct lane *lane, int64_t now_ns)
+{
+  struct task *members[BATCH_TASKS_MAX];
+  int64_t now_us = now_ns / 1000, until_us;
+  int batches = 0;
+  for (uint32_t n;; batches++) {
+    rig_pace(lane);
+    if (!(n = batch_close(lane, now_us, members, &until_us))) return batches;
+    batch_run(lane, members, n, &now_ns);
+  }
+}
+
+/* A worker on a thread of its own. */
+struct rig_worker {
+  struct worker *worker;
+  struct thread thread;
+  struct mailbox *home;
+  struct lane *lane;
+};
+
+/* Starts it and opens a lane on it; `home` has a bell. */
+static inline void rig_worker_init(struct rig_worker *rig, struct mailbox *home,
+                                   struct loaded *loaded)
+{
+  struct letter_lane open = {.mail.kind = LETTER_LANE_OPEN, .home = home, .loaded = loaded};
+  mailbox_init_bell(home);
+  rig->worker = worker_new(0, NULL);
+  rig->home = home;
+  thread_start(&rig->thread, "worker", THREAD_STACK_ENGINE, worker_main, rig->worker);
+  mail_send(worker_mailbox(rig->worker), &open.mail);
+  must(mailbox_wait(home, INT64_MAX) == &open.mail);
+  rig->lane = open.lane;
+}
+
+static inline void rig_worker_deinit(struct rig_worker *rig)
+{
+  struct letter_lane close = {
+      .mail.kind = LETTER_LANE_CLOSE, .home = rig->home, .lane = rig->lane};
+  struct letter_note stop = {.mail.kind = LETTER_STOP};
+  mail_send(worker_mailbox(rig->worker), &close.mail);
+  mail_send(worker_mailbox(rig->worker), &stop.mail);
+  thread_join(&rig->thread);
+  must(mailbox_take(rig->home) == &close.mail);
+  worker_free(rig->worker);
 }
 
 #endif

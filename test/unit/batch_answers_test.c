@@ -10,17 +10,6 @@ enum { TASKS = 64 };
 static struct mailbox home;
 static struct rig_task rigs[TASKS];
 
-/* All that waits, batch by batch. Returns how many batches. */
-static int run_all(struct lane *lane)
-{
-  struct task *members[BATCH_TASKS_MAX];
-  int64_t now_ns = clock_ns(), until_us;
-  int batches = 0;
-  for (uint32_t n; (n = batch_close(lane, now_ns / 1000, members, &until_us)); batches++)
-    batch_run(lane, members, n, &now_ns);
-  return batches;
-}
-
 static bool same(const struct tensor *a, const struct tensor *b)
 {
   if (a->dtype != b->dtype || a->count != b->count || a->bytes != b->bytes ||
@@ -65,7 +54,6 @@ static void property(const char *engine, const char *json, uint64_t seed, int ro
   struct lane *lane = lane_new(&loaded, NULL, NULL, &err);
   must(lane);
   rand_seed(&rand, seed);
-  pace_add(&lane->batch.pace, 1, 1000);
   int shared = 0;
   for (int round = 0; round < rounds && !test_failures; round++) {
     int n = 2 + (int)(rand_u64(&rand) % 14);
@@ -88,7 +76,7 @@ static void property(const char *engine, const char *json, uint64_t seed, int ro
       }
       lane_push(lane, &rig->task);
     }
-    run_all(lane);
+    rig_run_all(lane, clock_ns());
     for (int i = 0; i < n; i++) {
       rig_task_init(&alone, &loaded, NULL, &home);
       memcpy(alone.inputs, rigs[i].inputs, sizeof alone.inputs);

@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "base/rand.h"
-#include "base/thread.h"
 #include "infer_rig.h"
 
 enum { TASKS = 64 };
@@ -136,12 +135,6 @@ static void rigs_end(int n)
   for (int i = 0; i < n; i++) rig_task_deinit(&rigs[i]);
 }
 
-/* The lane has measured runs of one row of 1 ms. */
-static void pace_known(struct lane *lane)
-{
-  for (int i = 0; i < PACE_KEPT; i++) pace_add(&lane->batch.pace, 1, 999000);
-}
-
 static uint32_t close_now(struct lane *lane, int64_t now_us, int64_t *until_us)
 {
   static struct task *members[BATCH_TASKS_MAX];
@@ -157,7 +150,7 @@ TEST(a_batch_closes_at_rows_max_and_takes_whole_requests)
   int64_t until_us;
   for (int i = 0; i < 3; i++) ask(&loaded, lane, i, 3, 4, 100);
   EXPECT_INT(close_now(lane, 100, &until_us), 3); /* of what nothing is known yet goes alone */
-  pace_known(lane);
+  rig_pace(lane);
   ask(&loaded, lane, 3, 3, 4, 100);
   ask(&loaded, lane, 4, 2, 4, 100);
   EXPECT_INT(close_now(lane, 100, &until_us), 8); /* 3 + 3 + 2, the third 3 does not fit */
@@ -172,7 +165,7 @@ TEST(rows_of_one_request_are_never_split)
   struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 4});
   struct lane *lane = lane_of(&loaded, NULL);
   int64_t until_us;
-  pace_known(lane);
+  rig_pace(lane);
   ask(&loaded, lane, 0, 9, 2, 100); /* the loop refuses it; a lane would run it alone */
   ask(&loaded, lane, 1, 1, 2, 100);
   EXPECT_INT(close_now(lane, 100, &until_us), 9);
@@ -186,7 +179,7 @@ TEST(a_preferred_size_closes_a_batch_before_its_time)
       16, .delay_fixed = true, .delay_us_max = 500, .preferred = {4, 8}, .n_preferred = 2});
   struct lane *lane = lane_of(&loaded, NULL);
   int64_t until_us;
-  pace_known(lane);
+  rig_pace(lane);
   for (int i = 0; i < 3; i++) ask(&loaded, lane, i, 1, 2, 100);
   EXPECT_INT(close_now(lane, 110, &until_us), 0);
   EXPECT_INT(until_us, 600);
@@ -206,7 +199,7 @@ TEST(deadlines_close_a_batch_and_bound_it)
       fake_loaded((struct batch_spec){.rows_max = 32, .delay_fixed = true, .delay_us_max = 50000});
   struct lane *lane = lane_of(&loaded, NULL);
   int64_t until_us;
-  pace_known(lane);
+  rig_pace(lane);
   ask(&loaded, lane, 0, 1, 2, 1000)->deadline_us = 21000;
   lane->queue.soonest_us = 21000; /* it was said after the push */
   EXPECT_INT(close_now(lane, 1000, &until_us), 0);
@@ -227,7 +220,7 @@ TEST(those_whose_cost_is_measured_run_alone)
   struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 8});
   struct lane *lane = lane_of(&loaded, NULL);
   int64_t until_us;
-  pace_known(lane);
+  rig_pace(lane);
   make(&loaded, lane, 0, 1, 2, 100)->costs = true;
   lane_push(lane, &rigs[0].task);
   for (int i = 1; i < 4; i++) ask(&loaded, lane, i, 1, 2, 100);
@@ -241,7 +234,7 @@ TEST(the_dead_have_no_seat_and_others_take_theirs)
   struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 4});
   struct lane *lane = lane_of(&loaded, NULL);
   int64_t until_us;
-  pace_known(lane);
+  rig_pace(lane);
   for (int i = 0; i < 8; i++) ask(&loaded, lane, i, 1, 2, 100);
   atomic_store(&rigs[0].task.gone, true);
   atomic_store(&rigs[2].task.gone, true);
@@ -285,7 +278,7 @@ TEST(a_resident_never_waits)
       fake_loaded((struct batch_spec){.rows_max = 8, .delay_fixed = true, .delay_us_max = 5000});
   struct lane *lane = lane_of(&loaded, NULL);
   int64_t until_us;
-  pace_known(lane);
+  rig_pace(lane);
   lane->batch.waits = false;
   ask(&loaded, lane, 0, 1, 2, 100);
   EXPECT_INT(close_now(lane, 100, &until_us), 1);
@@ -294,24 +287,13 @@ TEST(a_resident_never_waits)
 
 /* ---- runs */
 
-/* All that waits, batch by batch. Returns how many batches. */
-static int run_all(struct lane *lane)
-{
-  struct task *members[BATCH_TASKS_MAX];
-  int64_t now_ns = clock_ns(), until_us;
-  int batches = 0;
-  for (uint32_t n; (n = batch_close(lane, now_ns / 1000, members, &until_us)); batches++)
-    batch_run(lane, members, n, &now_ns);
-  return batches;
-}
-
 TEST(each_member_gets_its_rows)
 {
   struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 32});
   struct lane *lane = lane_of(&loaded, NULL);
-  pace_known(lane);
+  rig_pace(lane);
   for (int i = 0; i < 9; i++) ask(&loaded, lane, i, 1 + (uint32_t)i % 3, 5, 1);
-  EXPECT_INT(run_all(lane), 1);
+  EXPECT_INT(rig_run_all(lane, clock_ns()), 1);
   EXPECT_INT(fake_does.runs, 1);
   for (int i = 0; i < 9; i++) {
     struct task *task = &rigs[i].task;
@@ -336,14 +318,14 @@ TEST(a_member_names_its_outputs_as_its_own_world_does)
   struct tensor_spec specs[3] = {fake_spec, fake_spec, fake_spec};
   struct contract contracts[3];
   char names[3] = {'x', 'x', 'x'};
-  pace_known(lane);
+  rig_pace(lane);
   for (int i = 0; i < 3; i++) {
     specs[i].name = (struct slice){&names[i], 1};
     contracts[i] = (struct contract){&specs[i], &specs[i], 1, 1, true};
     make(&loaded, lane, i, 1, 3, 1)->contract = &contracts[i];
     lane_push(lane, &rigs[i].task);
   }
-  EXPECT_INT(run_all(lane), 1);
+  EXPECT_INT(rig_run_all(lane, clock_ns()), 1);
   for (int i = 0; i < 3; i++) EXPECT(rigs[i].outputs[0].name.at == &names[i]);
   rigs_end(3);
   lane_free(lane);
@@ -354,7 +336,7 @@ TEST(a_batch_of_one_is_the_task_itself)
   struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 32});
   struct lane *lane = lane_of(&loaded, NULL);
   ask(&loaded, lane, 0, 2, 4, 1);
-  EXPECT_INT(run_all(lane), 1);
+  EXPECT_INT(rig_run_all(lane, clock_ns()), 1);
   EXPECT(answered(0));
   EXPECT_INT(rigs[0].task.batch_rows, 2);
   EXPECT(rigs[0].task.leads);
@@ -367,10 +349,10 @@ TEST(one_bad_row_fails_alone)
 {
   struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 32});
   struct lane *lane = lane_of(&loaded, NULL);
-  pace_known(lane);
+  rig_pace(lane);
   for (int i = 0; i < 8; i++) ask(&loaded, lane, i, 2, 3, 1);
   data[3][4] = data[6][1] = -1;
-  EXPECT_INT(run_all(lane), 1);
+  EXPECT_INT(rig_run_all(lane, clock_ns()), 1);
   EXPECT_INT(fake_does.runs, 1 + 8);
   for (int i = 0; i < 8; i++) {
     if (i == 3 || i == 6)
@@ -389,11 +371,11 @@ TEST(batches_that_are_refused_without_a_guilty_member_shrink)
 {
   struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 32});
   struct lane *lane = lane_of(&loaded, NULL);
-  pace_known(lane);
+  rig_pace(lane);
   fake_does.rows_max = 5;
   for (int round = 0; round < 4; round++) {
     for (int i = 0; i < 32; i++) ask(&loaded, lane, i, 1, 3, 1);
-    run_all(lane);
+    rig_run_all(lane, clock_ns());
     for (int i = 0; i < 32; i++) EXPECT(answered(i));
     rigs_end(32);
   }
@@ -401,7 +383,7 @@ TEST(batches_that_are_refused_without_a_guilty_member_shrink)
   fake_does.rows_max = 1;
   for (int round = 0; round < 4; round++) {
     for (int i = 0; i < 8; i++) ask(&loaded, lane, i, 1, 3, 1);
-    run_all(lane);
+    rig_run_all(lane, clock_ns());
     rigs_end(8);
   }
   EXPECT_INT(lane->batch.rows_max, 1);
@@ -412,10 +394,10 @@ TEST(a_model_whose_answer_has_other_rows_is_not_batched)
 {
   struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 32});
   struct lane *lane = lane_of(&loaded, NULL);
-  pace_known(lane);
+  rig_pace(lane);
   fake_does.one_row = true;
   for (int i = 0; i < 4; i++) ask(&loaded, lane, i, 1, 3, 1);
-  run_all(lane);
+  rig_run_all(lane, clock_ns());
   EXPECT_INT(lane->batch.rows_max, 1);
   EXPECT_INT(fake_does.runs, 1 + 4);
   for (int i = 0; i < 4; i++) EXPECT(answered(i));
@@ -428,9 +410,9 @@ TEST(two_shapes_never_share_a_batch)
   struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 16});
   struct lane *lane = lane_of(&loaded, NULL);
   struct rand rand;
-  int batches = 0, asked = 0;
+  int batches = 0, asked = 0, shared = 0;
   rand_seed(&rand, 19);
-  pace_known(lane);
+  rig_pace(lane);
   while (asked < 10000) {
     int n = 1 + (int)(rand_u64(&rand) % 24);
     for (int i = 0; i < n; i++) {
@@ -440,14 +422,18 @@ TEST(two_shapes_never_share_a_batch)
       rigs[i].task.tenant = (uint32_t)(rand_u64(&rand) % 3);
       lane_push(lane, &rigs[i].task);
     }
-    batches += run_all(lane);
-    for (int i = 0; i < n; i++) EXPECT(answered(i));
+    batches += rig_run_all(lane, clock_ns());
+    for (int i = 0; i < n; i++) {
+      EXPECT(answered(i));
+      shared += rigs[i].task.batch_rows > rigs[i].task.rows;
+    }
     rigs_end(n);
     asked += n;
     if (test_failures) break;
   }
   EXPECT_INT(fake_does.mixed, 0);
   EXPECT(batches < asked / 2);
+  EXPECT(shared > asked / 2);
   lane_free(lane);
 }
 
@@ -456,14 +442,14 @@ TEST(a_run_nobody_waits_for_any_more_is_ended_and_counts_once)
   struct watch *watch = watch_new();
   struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 8});
   struct lane *lane = lane_of(&loaded, watch);
-  pace_known(lane);
+  rig_pace(lane);
   fake_does.slow = true;
   int64_t now_us = clock_us();
   for (int i = 0; i < 4; i++) {
     make(&loaded, lane, i, 1, 3, now_us)->deadline_us = now_us + 20000 * (i + 1);
     lane_push(lane, &rigs[i].task);
   }
-  EXPECT_INT(run_all(lane), 1);
+  EXPECT_INT(rig_run_all(lane, now_us * 1000), 1);
   int leads = 0;
   for (int i = 0; i < 4; i++) {
     EXPECT_INT(rigs[i].task.err.code, E_DEADLINE_EXCEEDED);
@@ -484,14 +470,14 @@ TEST(the_memory_of_batches_is_kept_warm_and_told)
   loaded.engine = &engine;
   struct lane *lane = lane_of(&loaded, NULL);
   uint64_t grabs = 0;
-  pace_known(lane);
+  rig_pace(lane);
   for (int round = 0; round < 6; round++) {
     for (int i = 0; i < 16; i++) {
       ask(&loaded, lane, i, 2, 20, 1);
       must(arena_room(&rigs[i].scratch, 4096));
     }
     uint64_t before = grab_count();
-    EXPECT_INT(run_all(lane), 1);
+    EXPECT_INT(rig_run_all(lane, clock_ns()), 1);
     grabs = grab_count() - before;
     EXPECT(rigs[3].task.model_bytes >= 2 * 16 * 2 * 20 * 4);
     rigs_end(16);
@@ -504,10 +490,10 @@ TEST(a_member_without_room_for_its_answer_fails_alone)
 {
   struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 64});
   struct lane *lane = lane_of(&loaded, NULL);
-  pace_known(lane);
+  rig_pace(lane);
   for (int i = 0; i < 4; i++) ask(&loaded, lane, i, 2, 20, 1);
   arena_init(&rigs[2].scratch, 16, NULL);
-  EXPECT_INT(run_all(lane), 1);
+  EXPECT_INT(rig_run_all(lane, clock_ns()), 1);
   for (int i = 0; i < 4; i++)
     if (i == 2)
       EXPECT_INT(rigs[i].task.err.code, E_OUT_OF_MEMORY);
@@ -535,7 +521,7 @@ TEST(the_cost_of_a_run_is_shared_by_rows)
   struct lane *lane = lane_of(&loaded, NULL);
   struct task *members[2];
   int64_t now_ns = clock_ns(), until_us;
-  pace_known(lane);
+  rig_pace(lane);
   ask(&loaded, lane, 0, 1, 2, 1);
   ask(&loaded, lane, 1, 3, 2, 1);
   EXPECT_INT(batch_close(lane, now_ns / 1000, members, &until_us), 2);
@@ -551,21 +537,16 @@ TEST(the_cost_of_a_run_is_shared_by_rows)
 
 TEST(a_worker_waits_for_company_and_no_longer)
 {
-  mailbox_init_bell(&home);
+  struct rig_worker worker;
   struct loaded loaded =
-      fake_loaded((struct batch_spec){.rows_max = 8, .delay_fixed = true, .delay_us_max = 20000});
-  struct worker *worker = worker_new(0, NULL);
-  struct thread thread;
-  thread_start(&thread, "worker", THREAD_STACK_ENGINE, worker_main, worker);
-  struct letter_lane open = {.mail.kind = LETTER_LANE_OPEN, .home = &home, .loaded = &loaded};
-  mail_send(worker_mailbox(worker), &open.mail);
-  EXPECT(mailbox_wait(&home, INT64_MAX) == &open.mail);
-  struct lane *lane = open.lane;
+      fake_loaded((struct batch_spec){.rows_max = 8, .delay_fixed = true, .delay_us_max = 700000});
+  rig_worker_init(&worker, &home, &loaded);
+  struct mailbox *to = worker_mailbox(worker.worker);
   int got;
-  mail_send(worker_mailbox(worker), &make(&loaded, lane, 0, 1, 3, clock_us())->mail);
+  mail_send(to, &make(&loaded, worker.lane, 0, 1, 3, clock_us())->mail);
   EXPECT(mailbox_wait(&home, INT64_MAX) == &rigs[0].task.mail); /* the first: nothing is known */
   for (int i = 1; i < 4; i++) {
-    mail_send(worker_mailbox(worker), &make(&loaded, lane, i, 1, 3, clock_us())->mail);
+    mail_send(to, &make(&loaded, worker.lane, i, 1, 3, clock_us())->mail);
     usleep(100);
   }
   for (got = 0; got < 3;)
@@ -575,12 +556,6 @@ TEST(a_worker_waits_for_company_and_no_longer)
     EXPECT_INT(rigs[i].task.batch_rows, 3);
     EXPECT(rigs[i].task.infer_ns > rigs[i].task.queued_ns);
   }
-  struct letter_lane close = {.mail.kind = LETTER_LANE_CLOSE, .home = &home, .lane = open.lane};
-  struct letter_note stop = {.mail.kind = LETTER_STOP};
-  mail_send(worker_mailbox(worker), &close.mail);
-  mail_send(worker_mailbox(worker), &stop.mail);
-  thread_join(&thread);
-  EXPECT(mailbox_take(&home) == &close.mail);
+  rig_worker_deinit(&worker);
   rigs_end(4);
-  worker_free(worker);
 }
