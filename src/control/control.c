@@ -136,13 +136,28 @@ static void round_over(struct control *control)
   runs_pulse(control);
 }
 
+/* Versions that one loop counted anything of. */
+static void versions_look(struct control *control, const struct tally *tally)
+{
+  const struct place *place = &control->place;
+  for (uint32_t at = 0; at < tally->n_slots; at += 64) {
+    uint64_t marks = tally->marks[at / 64];
+    for (; marks; marks &= marks - 1) {
+      uint32_t slot = at + (uint32_t)__builtin_ctzll(marks);
+      struct placed *placed = slot < place->n_slots ? place->slots[slot] : NULL;
+      if (!placed) continue;
+      quarantine_look(control, placed, &tally->slots[slot]);
+      trips_look(control, placed, &tally->slots[slot]);
+    }
+  }
+}
+
 static void tally_home(struct control *control, struct letter_tally *letter)
 {
   struct pulse *pulse = &control->pulse;
   uint64_t done = pulse->done, closed = pulse->closed;
   predictions_send(control, letter->tally);
-  if (letter->tally) quarantine_look(control, letter->tally);
-  if (letter->tally) trips_look(control, letter->tally);
+  if (letter->tally && !control->stopping) versions_look(control, letter->tally);
   if (letter->tally) squeeze_turns(control, letter->tally);
   pulse_tally_home(pulse, letter, control->now_us);
   if (pulse->done != done) predictions_handed(control, pulse->done_us);

@@ -160,8 +160,6 @@ static void drain_goes(struct loop *loop, enum drain_state state, int64_t for_us
   uv_timer_start(&loop->drain_next, on_drain_next, (uint64_t)for_us / 1000 + 1, 0);
 }
 
-/* A client's next request may be under way on a connection that looks idle, and it cannot tell
- * whether it was read: busy connections are given time to end with an answer. */
 static void conns_rest(struct loop *loop)
 {
   for (struct link *link = loop->open.next; link != &loop->open; link = link->next) {
@@ -170,7 +168,9 @@ static void conns_rest(struct loop *loop)
   }
 }
 
-/* Where draining stands; looked at in every turn of a draining loop. */
+/* Where draining stands; looked at in every turn of a draining loop. A client's next request may be
+ * under way on a connection that looks idle, and it cannot tell whether it was read: so CLOSING, in
+ * which an answer says that it is the connection's last, goes before idle ones are closed. */
 static void drain_step(struct loop *loop)
 {
   int64_t now_us = loop_now(loop);

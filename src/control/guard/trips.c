@@ -53,8 +53,7 @@ static void moved(struct control *control, struct placed *placed)
   if (state != BREAKER_HALF_OPEN && control->post->notifier) tell_webhooks(control, placed);
 }
 
-static void slot_look(struct control *control, struct placed *placed,
-                      const struct version_tally *slot)
+void trips_look(struct control *control, struct placed *placed, const struct version_tally *slot)
 {
   const struct breaker_seen seen = {.good = slot->good,
                                     .bad = slot->bad,
@@ -65,20 +64,6 @@ static void slot_look(struct control *control, struct placed *placed,
   if (placed->state != PLACED_READY) return;
   double chance = rand_unit(&control->chance);
   if (breaker_count(&placed->trip.breaker, &seen, control->now_us, chance)) moved(control, placed);
-}
-
-void trips_look(struct control *control, const struct tally *tally)
-{
-  const struct place *place = &control->place;
-  if (control->stopping) return;
-  for (uint32_t at = 0; at < tally->n_slots; at += 64) {
-    uint64_t marks = tally->marks[at / 64];
-    for (; marks; marks &= marks - 1) {
-      uint32_t slot = at + (uint32_t)__builtin_ctzll(marks);
-      if (slot < place->n_slots && place->slots[slot])
-        slot_look(control, place->slots[slot], &tally->slots[slot]);
-    }
-  }
 }
 
 int64_t trips_turn(struct control *control)

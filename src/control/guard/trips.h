@@ -15,8 +15,8 @@
 struct control;
 struct placed;
 
-/* What one loop counted in a pulse. */
-void trips_look(struct control *control, const struct tally *tally);
+/* What one loop counted of it in a pulse. */
+void trips_look(struct control *control, struct placed *placed, const struct version_tally *slot);
 /* Opens halfway what has been open for long enough; with every turn. When that is due next;
  * INT64_MAX: nothing is open. */
 int64_t trips_turn(struct control *control);

@@ -70,8 +70,8 @@ static bool can_run(const struct control *control, const struct placed *placed)
          (placed->slot < total->n_slots && total->slots[placed->slot].success.count);
 }
 
-static void slot_look(struct control *control, struct placed *placed,
-                      const struct version_tally *slot)
+void quarantine_look(struct control *control, struct placed *placed,
+                     const struct version_tally *slot)
 {
   if (slot->success.count) memset(placed->struck_us, 0, sizeof placed->struck_us);
   if (slot->success.count || placed->state != PLACED_READY || !placed->serves || placed->released)
@@ -81,19 +81,5 @@ static void slot_look(struct control *control, struct placed *placed,
     if (!strike(placed, control->now_us)) continue;
     quarantine_ask(control, placed);
     return;
-  }
-}
-
-void quarantine_look(struct control *control, const struct tally *tally)
-{
-  const struct place *place = &control->place;
-  if (control->stopping) return;
-  for (uint32_t at = 0; at < tally->n_slots; at += 64) {
-    uint64_t marks = tally->marks[at / 64];
-    for (; marks; marks &= marks - 1) {
-      uint32_t slot = at + (uint32_t)__builtin_ctzll(marks);
-      if (slot < place->n_slots && place->slots[slot])
-        slot_look(control, place->slots[slot], &tally->slots[slot]);
-    }
   }
 }

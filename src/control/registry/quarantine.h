@@ -18,6 +18,7 @@
 #include "world/letters.h"
 
 struct control;
+struct placed;
 
 enum { QUARANTINE_STRIKES = 3 };
 #define QUARANTINE_US (INT64_C(10) * 60 * 1000000)
@@ -27,8 +28,9 @@ enum { QUARANTINE_STRIKES = 3 };
   "the server died 3 times within 10 minutes while it ran; deploy another version, or lift " \
   "it when the cause is gone"
 
-/* What one loop counted in a pulse. */
-void quarantine_look(struct control *control, const struct tally *tally);
+/* What one loop counted of it in a pulse. */
+void quarantine_look(struct control *control, struct placed *placed,
+                     const struct version_tally *slot);
 void quarantine_home(struct letter_command *command);
 
 #endif
