@@ -24,6 +24,8 @@ from slipway import Conn, Daemon, Failed, free_port, wait_for
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER, CLIENT = CORES[0], CORES[-1]
+# Debian's: Triton's backend is built for it and does not run with a newer standard library.
+PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 ROWS = {"small": (16, 4), "big": (256, 16), "flood": (256, 16)}  # numbers in a row in, out
 
 
@@ -160,21 +162,24 @@ class Kind:
         self.signal(model, signal.SIGCONT)
 
     def stop(self):
-        for model, proc in self.proc.items():
-            family = self.family(model)
-            self.wake(model)
-            self.signal(model, signal.SIGTERM)
+        for model in list(self.proc):
+            self.end(model)
+
+    def end(self, model):
+        family, proc = self.family(model), self.proc[model]
+        self.signal(model, signal.SIGCONT)
+        self.signal(model, signal.SIGTERM)
+        try:
+            proc.wait(5)
+        except subprocess.TimeoutExpired:
+            pass
+        for pid in family:
             try:
-                proc.wait(5)
-            except subprocess.TimeoutExpired:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
                 pass
-            for pid in family:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except OSError:
-                    pass
-            proc.wait()
-        self.proc = {}
+        proc.wait()
+        del self.proc[model]
 
     def cpu_ns(self, model):
         """Time on a core of the whole family."""
@@ -272,7 +277,7 @@ class Python(Kind):
         if same(wanted, os.path.join(folder, "ready")):
             return
         shutil.rmtree(folder, ignore_errors=True)
-        run(self.of, sys.executable, "-m", "venv", folder)
+        run(self.of, PYTHON, "-m", "venv", folder)
         run(self.of, os.path.join(folder, "bin", "pip"), "install", "--disable-pip-version-check",
             "--no-deps", "-r", wanted)
         shutil.copy(wanted, os.path.join(folder, "ready"))
@@ -284,6 +289,21 @@ class Python(Kind):
         return [os.path.join(BUILD, self.of, "bin", "python"),
                 os.path.join(HERE, "python", self.of + "_peer.py"), str(port), model_file(model),
                 *map(str, ROWS[model])]
+
+
+class Triton(Python):
+    """Its processes share locks that do not outlast a stop: it is ended and begun anew."""
+    def ready(self, model, body, seconds=60):
+        self.body = {**getattr(self, "body", {}), model: body}
+        return super().ready(model, body, seconds)
+
+    def sleep(self, model):
+        self.end(model)
+
+    def wake(self, model):
+        if model not in self.proc:
+            self.start(model)
+            self.ready(model, self.body[model])
 
 
 KINDS = [
@@ -301,6 +321,6 @@ KINDS = [
     Python("kserve", "KServe", bar=10),
     Python("bentoml", "BentoML", bar=10, BENTOML_DO_NOT_TRACK="True"),
     Python("litserve", "LitServe", bar=10),
-    Python("pytriton", "Triton's Python backend", BATCH="1"),
-    Python("pytriton-batch", "Triton's Python, batching", of="pytriton", BATCH="32"),
+    Triton("pytriton", "Triton's Python backend", BATCH="1"),
+    Triton("pytriton-batch", "Triton's Python, batching", of="pytriton", BATCH="32"),
 ]
