@@ -5,92 +5,52 @@
 #include "pressure.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/debug.h"
+#include "base/log.h"
 #include "control/guard/pressure.h"
-
-enum { TEXT_MAX = 8192 };
-
-/* The beginning of a small file as a string; false: it cannot be read. */
-static bool text_of(const char *path, char to[TEXT_MAX])
-{
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd < 0 ? -1 : read(fd, to, TEXT_MAX - 1);
-  if (fd >= 0) close(fd);
-  to[n > 0 ? n : 0] = '\0';
-  return n >= 0;
-}
-
-/* What stands behind `key`, which begins a line; NULL: there is no such line. */
-static const char *behind(const char *text, const char *key)
-{
-  size_t len = strlen(key);
-  for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-    if (strncmp(line, key, len) == 0) return line + len;
-  return NULL;
-}
-
-static uint64_t number_behind(const char *text, const char *key)
-{
-  const char *at = behind(text, key);
-  return at ? strtoull(at, NULL, 10) : 0;
-}
-
-static bool cgroup_text(const struct gauge *gauge, const char *name, char to[TEXT_MAX])
-{
-  char path[640];
-  snprintf(path, sizeof path, "%s/%s", gauge->cgroup, name);
-  return gauge->cgroup[0] && text_of(path, to);
-}
 
 void gauge_open(struct gauge *gauge, uint64_t budget)
 {
-  char text[TEXT_MAX];
+  char text[KERNEL_TEXT_MAX];
   *gauge = (struct gauge){.budget = budget};
   mailbox_init(&gauge->home, NULL, NULL);
-  if (text_of("/proc/meminfo", text)) gauge->machine = number_behind(text, "MemTotal:") << 10;
-  const char *own = text_of("/proc/self/cgroup", text) ? behind(text, "0::") : NULL;
-  if (!own) return;
-  int n = snprintf(gauge->cgroup, sizeof gauge->cgroup, "/sys/fs/cgroup%.*s",
-                   (int)strcspn(own, "\n"), own);
-  if (n < 0 || (size_t)n >= sizeof gauge->cgroup) gauge->cgroup[0] = '\0';
+  if (kernel_text("/proc/meminfo", text))
+    gauge->machine = kernel_number_behind(text, "MemTotal:") << 10;
+  cgroup_find(&gauge->cgroup, "");
+  uint64_t limit = cgroup_limit(&gauge->cgroup);
+  if (limit && budget > limit)
+    log_event(LOG_WARN, "memory_budget_above_cgroup", "budget_bytes", log_num((int64_t)budget),
+              "limit_bytes", log_num((int64_t)limit), NULL);
 }
 
 static uint64_t resident(void)
 {
-  char text[TEXT_MAX];
-  return text_of("/proc/self/status", text) ? number_behind(text, "VmRSS:") << 10 : 0;
+  char text[KERNEL_TEXT_MAX];
+  return kernel_text("/proc/self/status", text) ? kernel_number_behind(text, "VmRSS:") << 10 : 0;
 }
 
+/* The limit is read each time: it may be changed under us. */
 static void memory_read(const struct gauge *gauge, struct pressure_readings *to)
 {
-  char text[TEXT_MAX];
-  to->memory_used = resident();
-  to->memory_max = gauge->budget ? gauge->budget : gauge->machine;
-  if (gauge->budget || !cgroup_text(gauge, "memory.max", text)) return;
-  uint64_t max = strtoull(text, NULL, 10); /* "max": 0 */
-  if (!max || !cgroup_text(gauge, "memory.current", text)) return;
-  uint64_t used = strtoull(text, NULL, 10);
-  uint64_t inactive =
-      cgroup_text(gauge, "memory.stat", text) ? number_behind(text, "inactive_file ") : 0;
-  to->memory_max = max;
-  to->memory_used = used > inactive ? used - inactive : 0;
+  uint64_t limit = cgroup_limit(&gauge->cgroup);
+  to->memory_max = budget_choose(gauge->budget, gauge->machine, limit, &to->memory_from);
+  if (!gauge->budget && to->memory_max != gauge->machine)
+    to->memory_used = cgroup_used(&gauge->cgroup);
+  if (!to->memory_used) to->memory_used = resident();
 }
 
 static double stall_read(const struct gauge *gauge, const struct pressure_readings *read)
 {
-  char text[TEXT_MAX];
+  char text[KERNEL_TEXT_MAX];
   bool ours = read->memory_used > gauge->machine / 2;
-  if (!cgroup_text(gauge, "memory.pressure", text) &&
-      !(ours && text_of("/proc/pressure/memory", text)))
+  if (!cgroup_text(&gauge->cgroup, "memory.pressure", text) &&
+      !(ours && kernel_text("/proc/pressure/memory", text)))
     return 0;
-  const char *full = behind(text, "full avg10=");
+  const char *full = kernel_behind(text, "full avg10=");
   return full ? strtod(full, NULL) : 0;
 }
 
@@ -109,13 +69,13 @@ static uint8_t files_read(void)
 /* A test's; false: there is none. */
 static bool said(struct pressure_readings *to)
 {
-  char text[TEXT_MAX], key[16];
+  char text[KERNEL_TEXT_MAX], key[16];
   const char *path = debug_pressure();
   if (!path) return false;
-  if (!text_of(path, text)) return true;
+  if (!kernel_text(path, text)) return true;
   for (int i = 0; i < SOURCES; i++) {
     snprintf(key, sizeof key, "%s ", source_name((enum pressure_source)i));
-    uint64_t percent = number_behind(text, key);
+    uint64_t percent = kernel_number_behind(text, key);
     to->percent[i] = (uint8_t)(percent < 100 ? percent : 100);
   }
   return true;

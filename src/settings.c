@@ -3,12 +3,14 @@
  * SPDX-License-Identifier: MIT */
 #include "settings.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "api/desk.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "cgroup.h"
 #include "jobs/job.h"
 #include "jobs/notify.h"
 #include "serve/cache/cache.h"
@@ -16,12 +18,16 @@
 
 #define MEMORY_MAX_LEAST (INT64_C(64) << 20) /* of a network thread, where nobody said */
 
-/* What all of the process may take: the budget that was said, else the machine's memory. */
-static int64_t memory_there(const struct options *options)
+/* What all of the process may take. */
+static int64_t memory_there(const struct options *options, const char **from)
 {
   int64_t machine = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-  int64_t budget = option_number(options, OPTION_memory_budget);
-  return budget && budget < machine ? budget : machine;
+  int64_t said = option_number(options, OPTION_memory_budget);
+  struct cgroup cgroup;
+  cgroup_find(&cgroup, "");
+  uint64_t budget =
+      budget_choose((uint64_t)said, (uint64_t)machine, cgroup_limit(&cgroup), from);
+  return (int64_t)(budget < (uint64_t)machine ? budget : (uint64_t)machine);
 }
 
 /* For one network thread: its share of what was said, or of a quarter of what there is. */
@@ -29,14 +35,16 @@ static uint64_t memory_share(const struct options *options, uint32_t n_loops)
 {
   int64_t all = option_number(options, OPTION_memory_max);
   if (all) return (uint64_t)all / n_loops;
-  all = memory_there(options) / 4;
+  const char *from;
+  all = memory_there(options, &from) / 4;
   return (uint64_t)(all / n_loops > MEMORY_MAX_LEAST ? all / n_loops : MEMORY_MAX_LEAST);
 }
 
 uint64_t settings_models_memory(const struct options *options)
 {
   int64_t said = option_number(options, OPTION_models_memory_max);
-  return (uint64_t)(said ? said : memory_there(options) / 2);
+  const char *from;
+  return (uint64_t)(said ? said : memory_there(options, &from) / 2);
 }
 
 static struct loop_limits loop_limits_of(const struct options *o, uint32_t n_loops)
@@ -56,6 +64,15 @@ static struct loop_limits loop_limits_of(const struct options *o, uint32_t n_loo
   return loop_limits_filled(limits, n_loops);
 }
 
+static void budget_list(const struct options *options, struct limits *to)
+{
+  const char *from, *name = "memory of the process, by the machine's";
+  uint64_t budget = (uint64_t)memory_there(options, &from);
+  if (strcmp(from, "cgroup") == 0) name = "memory of the process, by the cgroup's limit";
+  if (strcmp(from, "option") == 0) name = "memory of the process, as said";
+  limit_add(to, (struct limit){name, budget, "bytes", 0, "--memory-budget", NULL});
+}
+
 static void limits_list(const struct sources *from, const struct loop_limits *loop,
                         struct limits *to)
 {
@@ -63,6 +80,7 @@ static void limits_list(const struct sources *from, const struct loop_limits *lo
   uint64_t models = settings_models_memory(from->options);
   /* and control, scribe, janitor, notifier, inspector, and the watches' two small stacks */
   uint64_t threads = post->n_loops + post->n_workers + post->n_desks + post->n_jobs + 6;
+  budget_list(from->options, to);
   loop_limits_list(to, loop, post->n_loops);
   desk_limits_list(to, post->n_desks, loop_asks_max(post->n_loops));
   job_limits_list(to, post->n_jobs);

@@ -164,6 +164,12 @@ static json_t *server_status_json(const struct ask *ask, const struct stats *sta
   json_object_set_new(tree, "waiting", json_u64(stats->lanes_pending));
   json_object_set_new(tree, "requests", json_u64(stats->tally ? stats->tally->requests : 0));
   json_object_set_new(tree, "resident_bytes", json_u64(facts.resident_bytes));
+  const struct pressure_readings *read = &stats->pressure.last;
+  if (read->memory_from)
+    json_object_set_new(tree, "memory",
+                        json_pack("{so,so,ss}", "used_bytes", json_u64(read->memory_used),
+                                  "budget_bytes", json_u64(read->memory_max), "from",
+                                  read->memory_from));
   return tree;
 }
 

@@ -14,7 +14,7 @@ static void server_print(const struct client *client, const json_t *answer)
   char up[OUT_NUMBER_MAX], memory[OUT_NUMBER_MAX];
   bool ready = json_is_true(json_object_get(server, "ready"));
   bool draining = json_is_true(json_object_get(server, "draining"));
-  printf("slipway %s at %s: %s, up %s, %llu requests, %s resident\n", get_str(server, "version"),
+  printf("slipway %s at %s: %s, up %s, %llu requests, %s resident", get_str(server, "version"),
          client_url(client),
          draining ? "stopping"
          : ready  ? "ready"
@@ -22,6 +22,12 @@ static void server_print(const struct client *client, const json_t *answer)
          out_seconds(get_u64(server, "uptime_s"), up),
          (unsigned long long)get_u64(server, "requests"),
          out_bytes(get_u64(server, "resident_bytes"), memory));
+  const json_t *budget = json_object_get(server, "memory");
+  const char *from = get_str(budget, "from");
+  if (from[0])
+    printf(" of %s (%s)", out_bytes(get_u64(budget, "budget_bytes"), memory),
+           strcmp(from, "option") == 0 ? "--memory-budget" : from);
+  putchar('\n');
 }
 
 /* What a person should know beside the numbers. */

@@ -6,6 +6,7 @@ SPDX-License-Identifier: MIT
 import os
 import re
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -191,6 +192,55 @@ def what_is_measured_is_believed_without_a_file():
         expect_eq(d.get("/healthz").status, 200)
         told = d.cli("doctor")
         expect_in("no_keep_alive", told.stdout)
+
+
+class Boxed(Daemon):
+    """In a mount namespace whose /sys/fs/cgroup has a version 2 group of so many bytes."""
+    SCRIPT = ("mount -t tmpfs none /sys/fs/cgroup && cd /sys/fs/cgroup && echo %d >memory.max && "
+              "echo %d >memory.current && echo inactive_file 0 >memory.stat && cd - >&2 && "
+              'exec "$@"')
+
+    def __init__(self, limit, used, *args):
+        unshare = ["unshare", "-m"] if os.getuid() == 0 else ["unshare", "-rm"]
+        tried = subprocess.run(unshare + ["mount", "-t", "tmpfs", "none", "/sys/fs/cgroup"],
+                               stderr=subprocess.PIPE)
+        if tried.returncode:
+            skip("no mount namespace with a cgroup of our own: %s" % tried.stderr.decode().strip())
+        super().__init__(*args, wrap=unshare + ["sh", "-c", self.SCRIPT % (limit, used), "sh"])
+
+    def write(self, name, text):
+        with open(os.path.join("/proc", str(self.proc.pid), "root", "sys/fs/cgroup", name), "w") as f:
+            f.write(text)
+
+    def memory(self):
+        return self.get("/api/v1/status").json()["server"].get("memory", {})
+
+
+@test
+def the_budget_is_the_cgroups_limit_less_a_sixteenth():
+    """Nothing was said: the group counts, by its memory.current and not by what is resident."""
+    mib = 1 << 20
+    with Boxed(512 * mib, 100 * mib, "--loops", "1") as d:
+        wait_for(lambda: d.memory().get("used_bytes") == 100 * mib, what="a reading")
+        expect_eq(d.memory(), {"used_bytes": 100 * mib, "budget_bytes": 480 * mib,
+                               "from": "cgroup"})
+        expect_in("of 480 MiB (cgroup)", d.cli("status").stdout)
+        expect_in("by the cgroup's limit", d.cli("doctor").stdout)
+        d.write("memory.current", "%d\n" % (480 * mib * 96 // 100))
+        wait_for(lambda: "refuse" in in_force(d), what="refusals")
+        upright(d)
+        d.write("memory.stat", "inactive_file %d\n" % (240 * mib))  # the kernel's to take back
+        wait_for(lambda: in_force(d) == set(), what="nothing in force")
+        for hostile in ("", "-1\n", "9" * 40, "\0\0", "max\n"):
+            d.write("memory.max", hostile)
+            wait_for(lambda: d.memory()["from"] == "machine", what="no limit: %r" % hostile)
+            d.write("memory.max", "%d\n" % (512 * mib))
+            wait_for(lambda: d.memory()["from"] == "cgroup", what="the limit again")
+        upright(d)
+    with Boxed(512 * mib, 500 * mib, "--loops", "1", "--memory-budget", "64GiB") as d:
+        wait_for(lambda: d.memory().get("from") == "option", what="a reading")
+        expect_eq((d.memory()["budget_bytes"], in_force(d)), (64 << 30, set()))
+        expect_in("memory_budget_above_cgroup", [e["event"] for e in d.log()])
 
 
 def metric_plain(d, name):

@@ -2,7 +2,7 @@
  * Thread: any; control decides (control/guard/pressure.h), worlds tell.
  *
  * Each source is a percentage of where it hurts:
- *   memory  used of the budget: the cgroup's, or resident bytes of --memory-budget
+ *   memory  used of the budget: the cgroup's, or resident bytes of what was said or is there
  *   stall   memory stalls: 80 is 5 % of the last 10 s, five more for each doubling, 95 at most
  *   lag     turns of a loop: 80 is 20 ms at the 99th percentile, five more for each doubling, 90 at
  *           most: a slow turn is no reason to refuse
@@ -27,6 +27,7 @@ enum pressure_action {
 struct pressure_readings {
   uint8_t percent[SOURCES]; /* lag: what loops told is control's; here only for tests */
   uint64_t memory_used, memory_max;
+  const char *memory_from; /* "option", "cgroup", "machine"; NULL: not read yet */
 };
 
 /* As it is now. */
