@@ -390,10 +390,10 @@ uint32_t queue_take(struct queue *queue, const struct task *like, int64_t now_us
   return taking.n;
 }
 
-uint32_t queue_rows_like(const struct queue *queue, const struct task *like)
+uint32_t queue_rows_like(const struct queue *queue, const struct task *like, enum task_class last)
 {
   uint64_t rows = 0;
-  for (int c = 0; c < CLASSES; c++)
+  for (enum task_class c = 0; c <= last; c++)
     for (const struct link *link = queue->flows[c].next; link != &queue->flows[c];
          link = link->next) {
       const struct sub *sub = sub_among(LIST_OF(link, struct flow, link), like);

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 
 /* Served time is kept in 64ths of a nanosecond over the weight: 64 bits of it last for years. */
-enum { SERVED_SCALE = 64, BATCH_SHARE = 19 }; /* 1/19 of the others' time is 1/20 of all */
+enum { SERVED_SCALE = 64, BATCH_SHARE = 19, EXPECT_US = 1000000 }; /* 1/19 of the others' time is 1/20 of all */
 static const int64_t owed_ns_max = 1000000000;
 
 struct account {
@@ -231,7 +231,15 @@ struct turn *turns_next(struct turns *turns, int64_t now_us)
   struct turn *turn = heap_first(ready);
   if (ready->nodes[0]->key > turns->floor[class]) turns->floor[class] = ready->nodes[0]->key;
   if (turn->node.key > turn->account->floor) turn->account->floor = turn->node.key;
+  turns->given_us[class] = now_us;
   return turn;
+}
+
+bool turns_expect(const struct turns *turns, int64_t now_us)
+{
+  for (int class = 0; class < CLASS_BATCH; class++)
+    if (turns->given_us[class] && now_us - turns->given_us[class] < EXPECT_US) return true;
+  return false;
 }
 
 void turn_charge(struct turns *turns, struct turn *turn, int64_t cost_ns)

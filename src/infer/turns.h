@@ -50,6 +50,7 @@ struct turns {
   struct account **buckets;       /* by tenant and class */
   uint32_t n_buckets, n_accounts;
   int64_t owed_ns;                /* to BATCH */
+  int64_t given_us[CLASSES];      /* when one of the class was next last; 0: never */
   bool owing;                     /* the turn that was given is paid from that */
   struct link resting;            /* turns */
   int64_t alarm_us;               /* when the first of them may go on; INT64_MAX: none rests */
@@ -74,6 +75,9 @@ struct turn *turns_next(struct turns *turns, int64_t now_us);
 /* It ran for so long. Before turn_idle, or after. */
 void turn_charge(struct turns *turns, struct turn *turn, int64_t cost_ns);
 
+/* Whether CONTROL or INTERACTIVE had a turn in the last second: more of them may come any moment,
+ * and whatever runs then is waited for. */
+bool turns_expect(const struct turns *turns, int64_t now_us);
 /* What its account was served so far, to be compared within a class. */
 int64_t turn_served(const struct turn *turn);
 /* Something waits, resting or not. */

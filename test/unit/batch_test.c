@@ -160,6 +160,48 @@ TEST(a_batch_closes_at_rows_max_and_takes_whole_requests)
   lane_free(lane);
 }
 
+static void ask_as(struct loaded *loaded, struct lane *lane, int i, enum task_class class)
+{
+  struct task *task = make(loaded, lane, i, 1, 4, 100);
+  task->class = (uint8_t)class;
+  lane_push(lane, task);
+}
+
+/* A row takes 0.4 ms, in a run of many, too. */
+TEST(class_batch_makes_no_long_runs_before_its_betters)
+{
+  struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 32});
+  struct lane *lane = lane_of(&loaded, NULL);
+  struct turns turns;
+  int64_t until_us;
+  int n = 0;
+  turns_init(&turns);
+  queue_init(&lane->queue, &turns);
+  for (uint32_t rows = 1; rows <= 32; rows *= 2)
+    for (int i = 0; i < 3; i++) pace_add(&lane->batch.pace, rows, rows * 400000);
+  /* Alone it has all it can get. */
+  for (int i = 0; i < 16; i++) ask_as(&loaded, lane, n++, CLASS_BATCH);
+  EXPECT(queue_next(&turns, 100) == &lane->queue);
+  EXPECT_INT(close_now(lane, 100, &until_us), 16);
+  /* Beside its betters it may go along as far as a run is short. */
+  for (int i = 0; i < 8; i++) ask_as(&loaded, lane, n++, CLASS_BATCH);
+  ask_as(&loaded, lane, n++, CLASS_INTERACTIVE);
+  EXPECT(queue_next(&turns, 200) == &lane->queue);
+  EXPECT_INT(close_now(lane, 200, &until_us), 2);
+  for (int i = 0; i < 5; i++) ask_as(&loaded, lane, n++, CLASS_INTERACTIVE);
+  EXPECT(queue_next(&turns, 300) == &lane->queue);
+  EXPECT_INT(close_now(lane, 300, &until_us), 5);
+  /* None of them is there, but one may come. */
+  EXPECT(queue_next(&turns, 400) == &lane->queue);
+  EXPECT_INT(close_now(lane, 400, &until_us), 2);
+  EXPECT(queue_next(&turns, 1000300) == &lane->queue);
+  EXPECT_INT(close_now(lane, 1000300, &until_us), 5);
+  EXPECT_INT(lane->queue.waiting, 0);
+  lane_free(lane);
+  turns_deinit(&turns);
+  rigs_end(n);
+}
+
 TEST(rows_of_one_request_are_never_split)
 {
   struct loaded loaded = fake_loaded((struct batch_spec){.rows_max = 4});

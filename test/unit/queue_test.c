@@ -69,8 +69,9 @@ TEST(a_batch_is_of_tasks_alike_that_fit)
   queue_push(&queue, large);
   queue_push(&queue, made(7, CLASS_BATCH, 2, 4, 20));
   EXPECT(queue_head(&queue, 0) == large);
-  EXPECT_INT(queue_rows_like(&queue, large), 7);
-  EXPECT_INT(queue_rows_like(&queue, &tasks[1]), 3);
+  EXPECT_INT(queue_rows_like(&queue, large, CLASS_SHADOW), 7);
+  EXPECT_INT(queue_rows_like(&queue, large, CLASS_INTERACTIVE), 6);
+  EXPECT_INT(queue_rows_like(&queue, &tasks[1], CLASS_SHADOW), 3);
   /* Two rows have room beside it; the batch class goes behind its betters. */
   EXPECT_INT(queue_take(&queue, large, 0, 5, out, 8), 3);
   EXPECT_INT(number(out[0]), 6);
@@ -259,7 +260,7 @@ static void some_out(struct ledger *l)
   }
   dead_out(l, queue);
   if ((head = queue_head(queue, l->now))) {
-    uint32_t like = queue_rows_like(queue, head), sum = 0;
+    uint32_t like = queue_rows_like(queue, head, CLASS_SHADOW), sum = 0;
     uint32_t n = queue_take(queue, head, l->now, 8, out, 8);
     EXPECT(out[0] == head);
     for (uint32_t k = 0; k < n; k++) {

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "infer/turns.h"
 
+#include <sys/mman.h>
+
 #include "base/rand.h"
 #include "infer/queue.h"
 #include "test.h"
@@ -120,6 +122,44 @@ TEST(who_idled_has_saved_nothing_and_who_owes_still_owes)
   crowd_deinit(&crowd, 3);
 }
 
+/* Those that idle lie on pages that nobody may read while two others take turns: to look at one of
+ * them would end the test. */
+TEST(ten_thousand_idle_tenants_are_not_looked_at)
+{
+  enum { IDLE = 10000, TURNS = 20000 };
+  struct turns turns;
+  struct turn of[2];
+  size_t bytes = IDLE * sizeof(struct turn);
+  struct turn *idle = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  EXPECT(idle != MAP_FAILED);
+  turns_init(&turns);
+  for (uint32_t i = 0; i < IDLE; i++) {
+    turn_join(&turns, &idle[i], CLASS_INTERACTIVE, i + 2);
+    turn_wait(&turns, &idle[i], 1); /* each had work once */
+    turn_charge(&turns, turns_next(&turns, 0), MS);
+    turn_idle(&turns, &idle[i]);
+  }
+  EXPECT(turns_next(&turns, 0) == NULL && !turns_wait(&turns));
+  EXPECT_INT(mprotect(idle, bytes, PROT_NONE), 0);
+  for (uint32_t i = 0; i < 2; i++) turn_join(&turns, &of[i], CLASS_INTERACTIVE, i);
+  int64_t served[2] = {0};
+  for (int i = 0; i < TURNS; i++) {
+    for (int k = 0; k < 2; k++) turn_wait(&turns, &of[k], 1);
+    EXPECT_INT(turns.ready[CLASS_INTERACTIVE].n, 2); /* a turn's heap has those that wait alone */
+    struct turn *turn = turns_next(&turns, i);
+    turn_charge(&turns, turn, MS);
+    served[turn - of] += MS;
+    if (i % 7 == 0) turn_idle(&turns, turn);
+    if (i % 11 == 0) turn_rest(&turns, turn, i + 1);
+  }
+  EXPECT(served[0] && served[1] && llabs(served[0] - served[1]) <= 2 * MS);
+  EXPECT_INT(mprotect(idle, bytes, PROT_READ | PROT_WRITE), 0);
+  for (int i = 0; i < IDLE; i++) turn_leave(&turns, &idle[i]);
+  for (int i = 0; i < 2; i++) turn_leave(&turns, &of[i]);
+  turns_deinit(&turns);
+  EXPECT_INT(munmap(idle, bytes), 0);
+}
+
 /* Two lanes of one tenant share what is its, beside a tenant with one. */
 TEST(lanes_share_inside_their_tenant)
 {
@@ -200,6 +240,25 @@ TEST(who_rests_is_not_next_until_then_or_until_it_waits)
   turn_idle(&crowd.turns, &crowd.of[0]);
   EXPECT(turns_next(&crowd.turns, 1000) == NULL && !turns_wait(&crowd.turns));
   crowd_deinit(&crowd, 2);
+}
+
+TEST(betters_are_expected_for_a_second_after_their_turn)
+{
+  struct turns turns;
+  struct turn of[CLASSES];
+  turns_init(&turns);
+  for (int c = 0; c < CLASSES; c++) turn_join(&turns, &of[c], (enum task_class)c, 1);
+  EXPECT(!turns_expect(&turns, 100));
+  turn_wait(&turns, &of[CLASS_BATCH], 1);
+  EXPECT(turns_next(&turns, 100) == &of[CLASS_BATCH] && !turns_expect(&turns, 100));
+  turn_wait(&turns, &of[CLASS_INTERACTIVE], 1);
+  EXPECT(!turns_expect(&turns, 100)); /* it waits, and is next: nothing runs before it */
+  EXPECT(turns_next(&turns, 200) == &of[CLASS_INTERACTIVE]);
+  turn_idle(&turns, &of[CLASS_INTERACTIVE]);
+  EXPECT(turns_expect(&turns, 200) && turns_expect(&turns, 200 + 999999));
+  EXPECT(!turns_expect(&turns, 200 + 1000000));
+  for (int c = 0; c < CLASSES; c++) turn_leave(&turns, &of[c]);
+  turns_deinit(&turns);
 }
 
 /* ---- the wait that a loop is told */

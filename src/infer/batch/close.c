@@ -41,17 +41,36 @@ static uint32_t rows_cheap(const struct batch *batch, uint32_t rows)
   return batch->spec->n_preferred || again ? rows : pace_cheapest(&batch->pace, rows);
 }
 
+/* Of rows that could go: those of class BATCH and below have only as many places as make the run no
+ * longer than BATCH_BRIEF_US, where their betters are in it, or may come while it runs and would
+ * wait for all of it. */
+static uint32_t rows_brief(const struct lane *lane, const struct task *head, uint32_t rows,
+                           int64_t now_us)
+{
+  const struct queue *queue = &lane->queue;
+  uint32_t better = 0;
+  if (head->class < CLASS_BATCH)
+    better = queue_rows_like(queue, head, CLASS_INTERACTIVE);
+  else if (!queue->turns || !turns_expect(queue->turns, now_us))
+    return rows;
+  if (better >= rows) return rows;
+  uint32_t brief = pace_rows(&lane->batch.pace, rows, BATCH_BRIEF_US);
+  return brief > better ? brief : better;
+}
+
 /* How many rows go now; 0: they wait, until *until_us. */
 static uint32_t rows_now(const struct lane *lane, const struct task *head, int64_t now_us,
                          int64_t *until_us)
 {
   const struct batch_spec *spec = lane->batch.spec;
   uint32_t most = rows_most(lane, head, now_us);
-  uint32_t rows = queue_rows_like(&lane->queue, head), preferred = 0;
+  uint32_t like = queue_rows_like(&lane->queue, head, CLASS_SHADOW), preferred = 0;
+  uint32_t rows = rows_brief(lane, head, like, now_us);
   if (rows >= most) return rows_cheap(&lane->batch, most);
   for (uint32_t i = 0; i < spec->n_preferred; i++)
     if (spec->preferred[i] <= rows) preferred = spec->preferred[i];
   if (preferred) return preferred;
+  if (rows < like) return rows_cheap(&lane->batch, rows);
   int64_t wait_us = wait_until(lane, head, rows, now_us);
   if (wait_us <= now_us) return rows_cheap(&lane->batch, rows);
   *until_us = wait_us;
