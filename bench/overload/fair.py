@@ -8,8 +8,8 @@ import sys
 import threading
 import time
 
-from rig import (CORES, DEADLINE_MS, ROOT, Bar, bars, bench, bench_end, bench_start, busy, capacity,
-                 daemon, least, metric, models, most, ratio, row)
+from rig import (CLIENT, CORES, DEADLINE_MS, ROOT, Bar, bars, bench, bench_end, bench_start, busy,
+                 capacity, daemon, least, metric, metrics, models, most, ratio, row)
 from slipway import Failed, expect_eq
 from tenants import As, auth, operator, tenant
 
@@ -30,33 +30,54 @@ def quota(quick):
     return {"OV-07": made}
 
 
+def by_tenant(d, name):
+    """{tenant: sum over its series}"""
+    found = {}
+    for labels, value in metrics(d).get(name, {}).items():
+        owner = re.search(r'tenant="([^"]*)"', labels)
+        if owner:
+            found[owner.group(1)] = found.get(owner.group(1), 0) + value
+    return found
+
+
 @bars("OV-08")
 def weights(quick):
-    n, s = (12, 6) if quick else (100, 10)
-    with daemon("--keys-only") as d:
-        top, rows, weight_of = As(d, operator(d)), [], {}
+    """Costs are what the daemon measured, between two moments while all of them wait: what is
+    answered after the load has ended would be nobody's share."""
+    n, s = (12, 5) if quick else (100, 10)
+    cost, waiting, weight_of = [], [], {}
+    with daemon("--keys-only", "--calls-max", "2048") as d:
+        top, rows = As(d, operator(d)), []
         for i in range(n):
-            name, weight = "t%d" % i, (1, 2, 4)[i % 3]
+            name = "t%d" % i
+            weight_of[name] = (1, 2, 4)[i % 3]
             key = tenant(d, name)
             models.serve(As(d, key), "m", busy(yaml=LONG))
-            reply = top.ask("PATCH", "/api/v1/tenants/" + name, {"quotas": {"weight": weight}})
+            reply = top.ask("PATCH", "/api/v1/tenants/" + name,
+                            {"quotas": {"weight": weight_of[name]}})
             if reply.status != 200:
                 raise Failed("weight of a tenant: %r" % reply)
-            weight_of[name] = weight
-            for phase, at, span in (("warm", 0, 2), (name, 2, s)):
-                rows.append(row("%s" % name if phase == name else "%s-warm" % name, key=key,
-                                deadline=None, concurrency=8, from_s=at, for_s=span))
-        by = bench(d, rows, s + 2)["by"]
-    done = {name: by[name]["ok_count"] for name in weight_of}
+            rows.append(row(name, key=key, deadline=None, concurrency=8))
+        load = bench_start(d, rows, s + 4)
+        time.sleep(2.5)
+        for pause in (s, 0):
+            cost.append(by_tenant(d, "slipway_infer_duration_seconds_sum"))
+            waiting += [by_tenant(d, "slipway_inflight").get(t, 0) for t in weight_of]
+            time.sleep(pause)
+        got = bench_end(load)
+    done = {t: cost[1].get(t, 0) - cost[0].get(t, 0) for t in weight_of}
     total, shares = sum(done.values()), sum(weight_of.values())
     each = [done[t] / weight_of[t] for t in weight_of]
     jain = ratio(sum(each) ** 2, len(each) * sum(x * x for x in each))
-    worst = max((abs(ratio(done[t], total) / (weight_of[t] / shares) - 1) for t in weight_of),
-                default=1)
+    off = {t: ratio(done[t], total) / (weight_of[t] / shares) - 1 for t in weight_of}
+    worst = max(off, key=lambda t: abs(off[t]))
     runs = {w: sum(done[t] for t in done if weight_of[t] == w) for w in (1, 2, 4)}
-    some = [(weight_of[t], done[t], by[t]["failed"]) for t in list(weight_of)[:12]]
-    sides = "%d tenants, runs by weight: %s; weight, answered, failed of some: %s" % (n, runs, some)
-    return {"OV-08": [most("worst-share", worst, 0.05, sides),
+    sides = ("%d tenants, %.2f s of cost in %d s, by weight: %s; worst: weight %d with %.1f ms of "
+             "%.1f ms; the least that waited: %d; failed: %d" % (
+                 n, total, s, {w: round(c, 3) for w, c in runs.items()}, weight_of[worst],
+                 1e3 * done[worst], 1e3 * total * weight_of[worst] / shares, min(waiting),
+                 got["failed"]))
+    return {"OV-08": [most("worst-share", abs(off[worst]), 0.05, sides),
                       least("jain-index", jain, 0.99, sides)]}
 
 
@@ -114,9 +135,10 @@ def fifty_loads(quick):
         began, spans, most_loading, end = time.monotonic() - 1, [], [0], threading.Event()
 
         def watch():
+            stand_aside()
             while not end.is_set():
                 most_loading[0] = max(most_loading[0], metric(d, "slipway_models_loading") or 0)
-                time.sleep(0.02)
+                time.sleep(0.1)
         thread = threading.Thread(target=watch)
         thread.start()
         for k in range(rounds):
@@ -150,6 +172,14 @@ def fifty_loads(quick):
              "that wait, too")]}
 
 
+def stand_aside():
+    """What asks for loads has the generator's core when that does not want it, and never the
+    server's: it is the loads that are measured, not who asks for them."""
+    os.sched_setaffinity(0, {CLIENT})
+    os.nice(19)  # of this thread alone
+
+
 def deploy_some(d, numbers):
+    stand_aside()
     for i in numbers:
         expect_eq(models.deploy(d, "load%d" % i, 1).status, 200)
