@@ -61,8 +61,8 @@ def weights(quick):
         load = bench_start(d, rows, s + 4)
         time.sleep(2.5)
         for pause in (s, 0):
-            cost.append(by_tenant(d, "slipway_infer_duration_seconds_sum"))
-            waiting += [by_tenant(d, "slipway_inflight").get(t, 0) for t in weight_of]
+            cost.append(by_tenant(top, "slipway_infer_duration_seconds_sum"))
+            waiting += [by_tenant(top, "slipway_inflight").get(t, 0) for t in weight_of]
             time.sleep(pause)
         got = bench_end(load)
     done = {t: cost[1].get(t, 0) - cost[0].get(t, 0) for t in weight_of}

@@ -6,8 +6,8 @@
 #include "base/mem.h"
 
 /* Served time is kept in 64ths of a nanosecond over the weight: 64 bits of it last for years. */
-enum { SERVED_SCALE = 64, BATCH_SHARE = 19, EXPECT_US = 1000000 }; /* 1/19 of the others' time is 1/20 of all */
-static const int64_t owed_ns_max = 1000000000;
+enum { SERVED_SCALE = 64, BATCH_SHARE = 19 }; /* 1/19 of the others' time is 1/20 of all */
+static const int64_t owed_ns_max = 1000000000, expect_us = 1000000;
 
 struct account {
   struct heap_node node; /* key: what it was served */
@@ -238,7 +238,7 @@ struct turn *turns_next(struct turns *turns, int64_t now_us)
 bool turns_expect(const struct turns *turns, int64_t now_us)
 {
   for (int class = 0; class < CLASS_BATCH; class++)
-    if (turns->given_us[class] && now_us - turns->given_us[class] < EXPECT_US) return true;
+    if (turns->given_us[class] && now_us - turns->given_us[class] < expect_us) return true;
   return false;
 }
 

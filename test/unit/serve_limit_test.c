@@ -314,6 +314,43 @@ TEST(past_its_limit_a_version_refuses_the_batch_class_first)
   fake_down();
 }
 
+/* OV-04, the loop's part: they go before class batch, whatever waits there. */
+TEST(what_class_batch_waits_and_has_out_is_nothing_to_its_betters)
+{
+  fake_up();
+  publish();
+  EXPECT_INT(begin(&calls[0], us(), FIELD_CLASS, "batch"), STEP_WAIT);
+  call_lend(&calls[0], NULL, "1,2");
+  home_with(&calls[0], 1000, INT64_C(1000000000));
+  EXPECT_INT(begin(&calls[0], us(), FIELD_CLASS, "batch"), STEP_REPLY);
+  refused(&calls[0], E_DEADLINE_UNREACHABLE, "would take 1e+06 ms until it could answer");
+  EXPECT_INT(begin(&calls[0], us(), FIELD_DEADLINE_MS, "50"), STEP_WAIT);
+  leave(&calls[0]);
+  fake_down();
+  /* Nor are they refused for tasks of class batch. */
+  fake_up();
+  publish();
+  for (int i = 0; i < 4; i++) {
+    EXPECT_INT(begin(&calls[i], us(), i < 3 ? FIELD_CLASS : FIELD_NONE, "batch"), STEP_WAIT);
+    call_lend(&calls[i], NULL, "1,2");
+    if (i == 0) serve->brakes.of[0]->gradient.limit = 4.9;
+  }
+  EXPECT_INT(begin(&calls[4], us(), FIELD_NONE, NULL), STEP_WAIT);
+  call_lend(&calls[4], NULL, "1,2");
+  EXPECT_INT(serve->brakes.of[0]->in_work, 5);
+  EXPECT_INT(serve->brakes.of[0]->out[0], 2);
+  EXPECT_INT(begin(&calls[5], us(), FIELD_CLASS, "batch"), STEP_REPLY);
+  refused(&calls[5], E_OVERLOADED, "5 requests are in work at model");
+  (void)mailbox_take(&lanes[0]);
+  for (int i = 0; i < 5; i++) {
+    task_answer(&calls[i].task, scores, 2, OK);
+    EXPECT_INT(path_resume(&calls[i]), STEP_REPLY);
+    path_end(&calls[i]);
+  }
+  EXPECT(!serve->brakes.of[0]->in_work && !serve->brakes.of[0]->out[0]);
+  fake_down();
+}
+
 TEST(a_class_is_asked_for_by_header_or_priority_and_control_is_not_to_be_had)
 {
   static const char *const bad[] = {"control", "shadow", "", "batch,", "0"};

@@ -9,8 +9,8 @@
  *   - the eldest has waited for the delay (infer/batch/delay.h), or nobody comes who could be
  *     waited for, or the earliest deadline is one run and BATCH_SPARE_US away.
  * Rows of class BATCH or SHADOW do not make a run longer than BATCH_BRIEF_US where rows of their
- * betters are in it, or where their betters had a turn in the last second: one that comes would wait
- * for all of it.
+ * betters are in it, or where their betters had a turn in the last second: one that comes would
+ * wait for all of it.
  *
  * Who is in it is the queue's to say. A request with more rows than one batch may have runs alone,
  * as do those whose cost is measured.

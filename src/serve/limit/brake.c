@@ -7,7 +7,9 @@
 #include "serve/refuse.h"
 #include "serve/stages_int.h"
 
-enum { PROBE_US = 100000 };
+enum { PROBE_US = 100000, BETTERS_US = 1000000 };
+
+static int rank_of(const struct call *call) { return call->class < CLASS_BATCH ? 0 : 1; }
 
 void brakes_deinit(struct brakes *brakes)
 {
@@ -38,7 +40,8 @@ static struct brake *brake_made(struct serve *serve, const struct version *versi
   struct brake **at = &brakes->of[version->slot], *brake = *at;
   if (!brake) brake = *at = grab_zero(1, sizeof *brake);
   if (brake->seq == version->seq && brake->gradient.limit > 0) return brake;
-  *brake = (struct brake){.seq = version->seq, .in_work = brake->in_work};
+  *brake = (struct brake){
+      .seq = version->seq, .in_work = brake->in_work, .out = {brake->out[0], brake->out[1]}};
   brake->gradient.limit = serve->opts.calls_max;
   brake->row_ns = version->run_ns;
   brake->run_us = version->run_ns / 1000;
@@ -59,10 +62,12 @@ static uint32_t seat_number(const struct serve *serve, const struct version *ver
   return (version->resident ? serve->opts.loop % n : serve->turn % n) % BRAKE_SEATS;
 }
 
-static int64_t wait_ns(const struct serve *serve, const struct version *version,
+static int64_t wait_ns(const struct call *call, const struct version *version,
                        const struct brake *brake)
 {
-  int64_t left_ns = brake->done_ns[seat_number(serve, version)] - serve->now_us * 1000;
+  const struct serve *serve = call->serve;
+  const int64_t *done_ns = brake->done_ns[rank_of(call)];
+  int64_t left_ns = done_ns[seat_number(serve, version)] - serve->now_us * 1000;
   return left_ns > 0 ? left_ns : 0;
 }
 
@@ -70,14 +75,15 @@ static bool overloaded(struct call *call, const struct version *version, const s
 {
   struct serve *serve = call->serve;
   uint32_t most = (uint32_t)brake->gradient.limit;
+  uint32_t in_work = rank_of(call) ? brake->in_work : brake->out[0];
   if (call->class == CLASS_BATCH) most -= most / 4;
-  if (brake->in_work < most) return false;
+  if (in_work < most) return false;
   fail(&call->err, E_OVERLOADED,
        "%u requests are in work at model \"%.*s\", and more would only wait for each other; retry "
        "in a moment",
-       brake->in_work, SLICE_ARG(call->model_name));
+       in_work, SLICE_ARG(call->model_name));
   call->err.retry_after_ms =
-      retry_spread(&serve->rand, wait_ns(serve, version, brake) / 2000000 + brake->run_us / 1000);
+      retry_spread(&serve->rand, wait_ns(call, version, brake) / 2000000 + brake->run_us / 1000);
   return true;
 }
 
@@ -87,10 +93,11 @@ static bool unreachable(struct call *call, const struct version *version, struct
                         int64_t left_us)
 {
   struct serve *serve = call->serve;
-  int64_t wait_us = wait_ns(serve, version, brake) / 1000, need_us = wait_us + brake->run_us;
+  int rank = rank_of(call);
+  int64_t wait_us = wait_ns(call, version, brake) / 1000, need_us = wait_us + brake->run_us;
   if (need_us <= left_us || call->tries) return false;
-  if (brake->in_work == 0 && serve->now_us - brake->seen_us >= PROBE_US) {
-    brake->seen_us = serve->now_us;
+  if (brake->out[rank] == 0 && serve->now_us - brake->seen_us[rank] >= PROBE_US) {
+    brake->seen_us[rank] = serve->now_us;
     call->tries = true;
     return false;
   }
@@ -141,10 +148,13 @@ void brake_sent(struct call *call, uint32_t seat)
   call->brake = brake;
   call->seat = (uint8_t)(seat % BRAKE_SEATS);
   if (!brake) return;
-  int64_t *done_ns = &brake->done_ns[call->seat], now_ns = serve->now_us * 1000;
-  int64_t span_us = call->deadline_us - serve->now_us;
-  if (*done_ns < now_ns) *done_ns = now_ns;
-  *done_ns += brake->row_ns * (int64_t)call->task.rows;
+  int64_t now_ns = serve->now_us * 1000, span_us = call->deadline_us - serve->now_us;
+  for (int rank = rank_of(call); rank < BRAKE_RANKS; rank++) { /* who is worse waits for it, too */
+    int64_t *done_ns = &brake->done_ns[rank][call->seat];
+    if (*done_ns < now_ns) *done_ns = now_ns;
+    *done_ns += brake->row_ns * (int64_t)call->task.rows;
+  }
+  brake->out[rank_of(call)]++;
   brake->span_us = brake->span_us ? brake->span_us + (span_us - brake->span_us) / 32 : span_us;
   brake->in_work++;
 }
@@ -153,7 +163,8 @@ void brake_left(struct call *call)
 {
   const struct brake *brake = call->brake;
   if (!brake || brake->seq != call->version->seq) return;
-  call->brake->done_ns[call->seat] -= brake->row_ns * (int64_t)call->task.rows;
+  for (int rank = rank_of(call); rank < BRAKE_RANKS; rank++)
+    call->brake->done_ns[rank][call->seat] -= brake->row_ns * (int64_t)call->task.rows;
 }
 
 /* Steps up are nineteen times those down, so that a twentieth of all is above. */
@@ -185,8 +196,10 @@ static void brake_learn(struct brake *brake, const struct call *call)
   uint32_t rows = task->batch_rows > task->rows ? task->batch_rows : task->rows;
   brake->row_ns = row_cost_ns(brake->row_ns, run_ns / (rows ? rows : 1));
   run_home(brake, call, run_ns / 1000);
+  bool betters = call->serve->now_us - brake->seen_us[0] < BETTERS_US;
+  if (rank_of(call) && betters) return; /* it had to wait for them: no jam */
   gradient_answer(&brake->gradient, rows, (task->infer_ns - task->queued_ns) / 1000,
-                  brake->in_work);
+                  rank_of(call) ? brake->in_work : brake->out[0]);
 }
 
 void brake_home(struct call *call)
@@ -199,13 +212,14 @@ void brake_home(struct call *call)
   if (!brake) return;
   must(brake->in_work > 0);
   if (brake->seq == call->version->seq) {
-    brake->seen_us = serve->now_us;
-    brake->done_ns[call->seat] = task->output_ns + task->backlog_ns;
+    brake->seen_us[rank_of(call)] = serve->now_us;
+    brake->done_ns[rank_of(call)][call->seat] = task->output_ns + task->backlog_ns;
     if (task->infer_ns > task->began_ns) brake_learn(brake, call);
     gradient_turn(&brake->gradient, serve->now_us, wait_easy_us(brake->span_us),
                   call->version->n_seats, serve->opts.calls_max);
   }
   brake->in_work--;
+  brake->out[rank_of(call)]--;
   call->brake = NULL;
   int64_t now = (int64_t)brake->gradient.limit;
   if (now == brake->told || call->version->slot == SLOT_NONE) return;

@@ -8,8 +8,10 @@
  *                 it be its turn before its deadline (503 DEADLINE_UNREACHABLE)
  *   brake_sent, brake_home   count what is out, and learn from what comes back
  *
- * Class BATCH is refused first: from 3/4 of a limit on. Shadows are sent under rules of their own
- * (serve/shadow), control and health do not come this way.
+ * Class BATCH is refused first: from 3/4 of a limit on, of tasks of all classes. Its betters are
+ * refused by what is out of their own, and know nothing of how long class BATCH waits, since they
+ * go before it. Shadows are sent under rules of their own (serve/shadow), control and health do not
+ * come this way.
  * Source: overload rules, sections 1, 2 and 8.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_LIMIT_BRAKE_H
@@ -19,19 +21,23 @@
 
 #include "serve/limit/gradient.h"
 
-enum { BRAKE_SEATS = 8 };
+/* Classes that wait for each other: CONTROL and INTERACTIVE; and BATCH and SHADOW, which wait for
+ * all. */
+enum { BRAKE_SEATS = 8, BRAKE_RANKS = 2 };
 
 /* What is known of one version. */
 struct brake {
   uint64_t seq; /* the version's; another one may come to have its slot */
   struct gradient gradient;
   uint32_t in_work;  /* tasks out */
+  uint32_t out[BRAKE_RANKS]; /* the same by rank */
   int64_t told;      /* the limit as it stands in tallies */
   int64_t row_ns;    /* what a row costs, its share of its batch; 0: not known */
   int64_t span_us;   /* what requests have until their deadline, smoothed */
   int64_t run_us;    /* which 19 of 20 runs do not exceed */
-  int64_t seen_us;   /* when an answer came, or one was let through to see */
-  int64_t done_ns[BRAKE_SEATS]; /* when a lane will be through with what it has, as far as known */
+  int64_t seen_us[BRAKE_RANKS]; /* when an answer came, or one was let through to see */
+  /* When a lane will be through with what goes before one more of that rank, as far as known. */
+  int64_t done_ns[BRAKE_RANKS][BRAKE_SEATS];
 };
 
 struct call;
