@@ -30,14 +30,23 @@ def quota(quick):
     return {"OV-07": made}
 
 
-def by_tenant(d, name):
-    """{tenant: sum over its series}"""
-    found = {}
-    for labels, value in metrics(d).get(name, {}).items():
-        owner = re.search(r'tenant="([^"]*)"', labels)
-        if owner:
-            found[owner.group(1)] = found.get(owner.group(1), 0) + value
-    return found
+def costs_of(d, keys):
+    """{tenant: (measured seconds of its runs, how many of its requests wait)}, all of one moment:
+    sums come once a second, so they are read behind the first one's change and before its next."""
+    first = next(iter(keys))
+
+    def one(who):
+        found = metrics(As(d, keys[who]))
+        return tuple(sum(found.get(name, {}).values())
+                     for name in ("slipway_infer_duration_seconds_sum", "slipway_inflight"))
+    for _ in range(4):
+        before = one(first)[0]
+        while one(first)[0] == before:
+            time.sleep(0.01)
+        got = {who: one(who) for who in keys}
+        if one(first)[0] == got[first][0]:
+            return got
+    raise Failed("the sums of %d tenants took longer to read than a second" % len(keys))
 
 
 @bars("OV-08")
@@ -45,27 +54,27 @@ def weights(quick):
     """Costs are what the daemon measured, between two moments while all of them wait: what is
     answered after the load has ended would be nobody's share."""
     n, s = (12, 5) if quick else (100, 10)
-    cost, waiting, weight_of = [], [], {}
+    weight_of, keys = {}, {}
     with daemon("--keys-only", "--calls-max", "2048") as d:
         top, rows = As(d, operator(d)), []
         for i in range(n):
             name = "t%d" % i
             weight_of[name] = (1, 2, 4)[i % 3]
-            key = tenant(d, name)
+            key = keys[name] = tenant(d, name)
             models.serve(As(d, key), "m", busy(yaml=LONG))
             reply = top.ask("PATCH", "/api/v1/tenants/" + name,
                             {"quotas": {"weight": weight_of[name]}})
             if reply.status != 200:
                 raise Failed("weight of a tenant: %r" % reply)
             rows.append(row(name, key=key, deadline=None, concurrency=8))
-        load = bench_start(d, rows, s + 4)
-        time.sleep(2.5)
-        for pause in (s, 0):
-            cost.append(by_tenant(top, "slipway_infer_duration_seconds_sum"))
-            waiting += [by_tenant(top, "slipway_inflight").get(t, 0) for t in weight_of]
-            time.sleep(pause)
+        load = bench_start(d, rows, s + 6)
+        time.sleep(2)
+        was = costs_of(d, keys)
+        time.sleep(s - 0.5)
+        now = costs_of(d, keys)
         got = bench_end(load)
-    done = {t: cost[1].get(t, 0) - cost[0].get(t, 0) for t in weight_of}
+    done = {t: now[t][0] - was[t][0] for t in keys}
+    waiting = [w for _, w in list(was.values()) + list(now.values())]
     total, shares = sum(done.values()), sum(weight_of.values())
     each = [done[t] / weight_of[t] for t in weight_of]
     jain = ratio(sum(each) ** 2, len(each) * sum(x * x for x in each))
