@@ -84,13 +84,14 @@ def batch_class(quick):
         models.serve(d, "m", busy())
         cap, s = capacity(d, 2 if quick else 4), 5 if quick else 12
         rows, head = [], {"x-slipway-class": "batch"}
-        for n in range(4):  # in turns: alone, beside the flood
+        for n in range(4):  # in turns: alone, beside the flood; what a flood left is nobody's
+            at = n * (s + 2)
             rows.append(row("alone%d" % n if n % 2 == 0 else "beside%d" % n, 0.5 * cap,
-                            from_s=n * s, for_s=s))
+                            from_s=at, for_s=s))
             if n % 2:
-                rows.append(row("batch%d" % n, 12 * cap, from_s=n * s, for_s=s, head=head,
+                rows.append(row("batch%d" % n, 12 * cap, from_s=at, for_s=s, head=head,
                                 deadline=1000))
-        by = bench(d, rows, 4 * s)["by"]
+        by = bench(d, rows, 4 * (s + 2))["by"]
     alone = sum(by["alone%d" % n]["ok"]["p99_us"] for n in (0, 2)) / 2
     beside = sum(by["beside%d" % n]["ok"]["p99_us"] for n in (1, 3)) / 2
     due = sum(by["beside%d" % n]["due"] for n in (1, 3))
