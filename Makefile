@@ -5,7 +5,7 @@ MODE ?= release
 OUT := build/$(MODE)
 CC := gcc
 CXX := g++
-PKGS := libuv sqlite3 jansson yaml-0.1 zlib libcrypto libcurl libseccomp
+PKGS := libuv sqlite3 jansson yaml-0.1 zlib libcrypto libcurl libseccomp hiredis
 LLHTTP := $(wildcard /usr/share/llhttp/*.c)
 ORT_VERSION := 1.28.0
 ifeq ($(MAKELEVEL),0)

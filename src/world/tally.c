@@ -161,6 +161,20 @@ void version_tally_merge(struct version_tally *into, const struct version_tally 
   hist_merge(&into->infer_us, &from->infer_us);
 }
 
+void far_tally_merge(struct far_tally *into, const struct far_tally *from)
+{
+  into->hits += from->hits;
+  into->misses += from->misses;
+  into->forged += from->forged;
+  into->errors += from->errors;
+  into->bypassed += from->bypassed;
+  into->fills += from->fills;
+  into->fills_left += from->fills_left;
+  into->fills_failed += from->fills_failed;
+  into->failures += from->failures;
+  into->lines += from->lines;
+}
+
 void tally_merge(struct tally *into, const struct tally *from)
 {
   must(into->n_slots >= from->n_slots);
@@ -170,6 +184,7 @@ void tally_merge(struct tally *into, const struct tally *from)
   into->bytes_out += from->bytes_out;
   into->slow_turns += from->slow_turns;
   into->turns += from->turns;
+  far_tally_merge(&into->far, &from->far);
   for (int i = 0; i < TALLY_TURNS_OVER; i++) into->turns_over[i] += from->turns_over[i];
   into->arms_missed += from->arms_missed;
   into->predictions_missed += from->predictions_missed;

@@ -47,6 +47,17 @@ struct version_tally {
   struct hist total_us, queue_us, infer_us; /* request, waiting for a lane, engine */
 };
 
+/* The cache's second level (serve/far). */
+struct far_tally {
+  uint64_t hits, misses;   /* GETs whose value was used; that found nothing, or nothing any more */
+  uint64_t forged;         /* values that nobody with the secret made, or not for this name */
+  uint64_t errors;         /* GETs that ended with their line: an error, or no answer in time */
+  uint64_t bypassed;       /* look-ups not made: the line rests or is full, a deadline was near */
+  uint64_t fills, fills_left, fills_failed; /* sent; not sent; refused */
+  uint64_t failures;       /* of the line: it rests after each */
+  int64_t lines;           /* opened less ended: a total is how many are open */
+};
+
 enum { TALLY_TURN_US = 20000, TALLY_TURNS_OVER = 3 };
 
 struct tally {
@@ -56,6 +67,7 @@ struct tally {
   uint64_t turns, turns_over[TALLY_TURNS_OVER]; /* of the loop; over TALLY_TURN_US, twice, ... */
   uint64_t by_status[6];        /* [1] 1xx ... [5] 5xx */
   uint64_t refused[CODE_COUNT]; /* answers by error code */
+  struct far_tally far;
   uint64_t forgotten; /* successes of versions whose slots went back: in a total, in no slot */
   /* What judging needs, of this pulse alone. arms[slot]: NULL until tally_arm takes one of `pool`;
    * control sends as many as the last pulses used and some more, and never fewer than two for each
@@ -90,6 +102,7 @@ void tally_merge(struct tally *into, const struct tally *from);
 struct arm_tally *tally_arm(struct tally *tally, uint32_t slot);
 /* The entry a batch of `rows` counts into; valid until the next call. */
 struct batch_tally *version_tally_batch(struct version_tally *into, uint64_t rows);
+void far_tally_merge(struct far_tally *into, const struct far_tally *from);
 void version_tally_merge(struct version_tally *into, const struct version_tally *from);
 
 #endif

@@ -41,12 +41,13 @@ static void canon_put(struct pen *pen, const struct canon *canon)
   const struct version *version = canon->version;
   const struct infer_request *request = canon->request;
   const struct contract *contract = &version->contract;
+  pen_number(pen, version->number);
+  pen_number(pen, version->seq);
+  must(!pen->at || pen->len == CANON_OWN);
   pen_number(pen, CANON_FORMAT);
   pen_text(pen, canon->tenant);
   pen_text(pen, canon->model);
   pen_put(pen, version->digest.at, sizeof version->digest.at);
-  pen_number(pen, version->number);
-  pen_number(pen, version->seq);
   pen_text(pen, version->engine);
   pen_text(pen, version->platform);
   pen_number(pen, request->n_outputs);
@@ -125,6 +126,37 @@ bool tensors_unpack(struct slice packed, const struct contract *contract, uint64
                               .bytes = head.bytes};
     if (head.bytes && !(tensor->data = arena_get(arena, head.bytes))) return false;
     if (head.bytes) memcpy(tensor->data, packed.at, head.bytes);
+    packed = slice_from(packed, head.bytes);
+    got |= UINT64_C(1) << head.index;
+  }
+  return got == wanted;
+}
+
+static bool tensor_fits(const struct packed *head, struct slice data,
+                        const struct tensor_spec *spec)
+{
+  struct tensor tensor = {.dtype = head->dtype, .shape = head->shape, .count = head->count};
+  uint64_t count;
+  if (head->dtype != spec->dtype || head->shape.rank > TENSOR_RANK_MAX) return false;
+  if (!shape_count(&head->shape, &count) || count != head->count) return false;
+  if (spec_fits(spec, &tensor, NULL)) return false;
+  size_t width = dtype_width(head->dtype);
+  if (width) return count <= data.len / width && count * width == data.len;
+  return count <= data.len && tensor_bytes_check(data.at, data.len, count, NULL) == OK;
+}
+
+bool tensors_fit(struct slice packed, const struct contract *contract, uint64_t wanted)
+{
+  uint64_t got = 0;
+  while (packed.len) {
+    struct packed head;
+    if (packed.len < sizeof head) return false;
+    memcpy(&head, packed.at, sizeof head);
+    packed = slice_from(packed, sizeof head);
+    if (head.index >= contract->n_outputs || head.bytes > packed.len) return false;
+    if (got >> head.index & 1) return false;
+    if (!tensor_fits(&head, slice_of(packed.at, head.bytes), &contract->outputs[head.index]))
+      return false;
     packed = slice_from(packed, head.bytes);
     got |= UINT64_C(1) << head.index;
   }

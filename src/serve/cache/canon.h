@@ -7,6 +7,8 @@
  * dimensions, length and bytes. Not in it: id, priority, deadline, headers, and whether it came or
  * goes as JSON or binary, for answers are kept as tensors. Parameters that reach no model change no
  * answer.
+ * Number and event are this node's own, and stand first: behind them is what every node writes
+ * alike.
  * Source: overload rules, section 4, key.
  * SPDX-License-Identifier: MIT */
 #ifndef SERVE_CACHE_CANON_H
@@ -24,6 +26,8 @@ struct canon {
   const struct infer_request *request;
 };
 
+enum { CANON_OWN = 16 }; /* bytes at the front that mean something on this node alone */
+
 /* at NULL: it is longer than max, or the arena is full. */
 struct slice canon_write(struct arena *arena, const struct canon *canon, size_t max);
 
@@ -35,5 +39,8 @@ void tensors_pack(const struct tensor *outputs, uint32_t n, uint64_t wanted, cha
  * False: they are not those, or the arena is full. */
 bool tensors_unpack(struct slice packed, const struct contract *contract, uint64_t wanted,
                     struct arena *arena, struct tensor *outputs);
+/* Whether tensors_unpack would take them, and they are what this contract's model could have
+ * answered: for bytes that come from elsewhere. */
+bool tensors_fit(struct slice packed, const struct contract *contract, uint64_t wanted);
 
 #endif
