@@ -41,6 +41,7 @@
 #include "net/loop.h"
 #include "options.h"
 #include "pressure.h"
+#include "redis.h"
 #include "replay.h"
 #include "serve/cache/cache.h"
 #include "settings.h"
@@ -70,6 +71,8 @@ struct daemon {
   struct post post;
   struct watch *watch;
   struct cache *cache; /* of predictions; NULL: none */
+  struct far_opts far; /* its second level */
+  bool has_far;
   struct control *control;
   struct scribe *scribe;
   struct janitor *janitor;
@@ -160,6 +163,7 @@ static enum code loops_make(struct daemon *d, struct err *err)
                            .who = {.pepper = &d->keys.pepper, .keys_only = d->door.keys_only},
                            .drain_delay_us = option_number(&d->options, OPTION_drain_delay),
                            .cache = d->cache,
+                           .far = d->cache && d->has_far ? &d->far : NULL,
                            .limits = d->loop_limits};
   for (uint32_t i = 0; i < d->post.n_loops; i++) {
     struct home *home = &d->homes[i];
@@ -211,6 +215,7 @@ static enum code rooms_make(struct daemon *d, struct err *err)
 {
   post_size(d);
   if (webhooks_open(&d->webhooks, &d->options, err)) return err->code;
+  if (redis_read(&d->far, &d->has_far, &d->options, err)) return err->code;
   d->post.notifier = notifier_mailbox(d->webhooks.notifier);
   struct control_opts opts = {
       .webhooks = d->webhooks.urls,
@@ -419,6 +424,7 @@ static void rooms_free(struct daemon *d)
     worker_free(d->homes[i].resident);
   }
   cache_free(d->cache);
+  if (d->has_far) redis_forget(&d->far);
   for (uint32_t i = 0; i < d->post.n_workers; i++) worker_free(d->workers[i]);
   watch_free(d->watch);
   job_free(d->job);
@@ -537,7 +543,8 @@ int daemon_serve(int argc, char **argv)
     arena_init(&d.meters, (size_t)1 << 36, NULL);
     if (d.options.check) {
       if (door_read(&d.door, &d.options, &err) == OK &&
-          webhooks_open(&d.webhooks, &d.options, &err) == OK)
+          webhooks_open(&d.webhooks, &d.options, &err) == OK &&
+          redis_read(&d.far, &d.has_far, &d.options, &err) == OK)
         return puts("the configuration is good"), 0;
     } else if (run(&d, &err) == OK) {
       return 0;

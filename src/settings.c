@@ -14,6 +14,7 @@
 #include "jobs/job.h"
 #include "jobs/notify.h"
 #include "serve/cache/cache.h"
+#include "serve/far/far.h"
 #include "store/chores/janitor.h"
 
 #define MEMORY_MAX_LEAST (INT64_C(64) << 20) /* of a network thread, where nobody said */
@@ -94,6 +95,9 @@ static void limits_list(const struct sources *from, const struct loop_limits *lo
   uint64_t kept = (uint64_t)option_number(from->options, OPTION_cache_max);
   limit_add(to, (struct limit){"predictions kept", kept, "bytes",
                                kept ? kept + cache_boot_bytes() : 0, "--cache-max", NULL});
+  uint64_t far = option_text(from->options, OPTION_cache_redis)[0] ? post->n_loops : 0;
+  limit_add(to, (struct limit){"lines to cache_redis", far, "", far * far_bytes_max(), NULL,
+                               "one per network thread"});
   limit_add(to, (struct limit){"stacks of threads", threads, "", threads * THREAD_STACK_ENGINE,
                                NULL, "the list of models with its worlds and counters"});
 }

@@ -265,6 +265,35 @@ static void one_write(struct buf *to, const char *name, const char *type, const 
   buf_print(to, "%s %.15g\n", name, value);
 }
 
+/* The cache's second level, in Redis: all tenants'. */
+static void far_write(struct buf *to, const struct far_tally *far)
+{
+  one_write(to, "slipway_cache_shared_hits", "counter", "answers that Redis had",
+            (double)far->hits);
+  one_write(to, "slipway_cache_shared_misses", "counter", "look-ups in Redis that found nothing",
+            (double)far->misses);
+  one_write(to, "slipway_cache_shared_forged", "counter",
+            "values in Redis that nobody with the secret made, or not for this question",
+            (double)far->forged);
+  one_write(to, "slipway_cache_shared_errors", "counter",
+            "look-ups that ended in an error, or without an answer in time", (double)far->errors);
+  one_write(to, "slipway_cache_shared_bypassed", "counter",
+            "look-ups that were not made, because Redis is left alone just then",
+            (double)far->bypassed);
+  metrics_head(to, "slipway_cache_shared_fills", "counter",
+               "answers for Redis to keep, by what became of them");
+  buf_print(to, "slipway_cache_shared_fills{state=\"sent\"} %llu\n",
+            (unsigned long long)(far->fills - far->fills_failed));
+  buf_print(to, "slipway_cache_shared_fills{state=\"refused\"} %llu\n",
+            (unsigned long long)far->fills_failed);
+  buf_print(to, "slipway_cache_shared_fills{state=\"left\"} %llu\n",
+            (unsigned long long)far->fills_left);
+  one_write(to, "slipway_cache_shared_failures", "counter",
+            "times a network thread began to leave Redis alone", (double)far->failures);
+  one_write(to, "slipway_cache_shared_lines", "gauge", "network threads whose Redis answers",
+            (double)far->lines);
+}
+
 static void loops_write(struct buf *to, const struct tally *tally)
 {
   one_write(to, "slipway_requests_total", "counter", "requests read", (double)tally->requests);
@@ -274,6 +303,7 @@ static void loops_write(struct buf *to, const struct tally *tally)
   one_write(to, "slipway_sent_bytes_total", "counter", "bytes written", (double)tally->bytes_out);
   one_write(to, "slipway_slow_turns_total", "counter", "loop turns over their budget",
             (double)tally->slow_turns);
+  far_write(to, &tally->far);
   metrics_head(to, "slipway_responses_total", "counter", "answers by class of status");
   for (int i = 1; i <= 5; i++)
     buf_print(to, "slipway_responses_total{class=\"%dxx\"} %llu\n", i,

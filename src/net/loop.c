@@ -60,6 +60,8 @@ struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uin
   list_init(&loop->leaving);
   list_init(&loop->streams);
   budget_init(&loop->bodies, loop->limits.bodies_max);
+  must(uv_loop_init(&loop->uv) == 0);
+  far_init(loop);
   loop->serve = serve_new(&(struct serve_opts){
       .post = post,
       .home = &loop->box,
@@ -74,8 +76,8 @@ struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uin
       .bodies = &loop->bodies,
       .cache = opts->cache,
       .n_loops = n_loops,
+      .far = loop->far.far,
   });
-  must(uv_loop_init(&loop->uv) == 0);
   handles_open(loop);
   return loop;
 }
@@ -387,11 +389,13 @@ static void on_check(uv_check_t *check)
 {
   struct loop *loop = check->data;
   bool busy, idle = loop->turn_us == 0;
+  if (far_begin_turn(loop)) idle = false;
   if (rounds(loop, &busy)) idle = false;
   if (shadows_go(loop, idle)) busy = true;
   if (loop->drain != DRAIN_NO) drain_step(loop);
   alarm_set(loop);
   busy_set(loop, busy);
+  far_end_turn(loop);
   turn_end(loop);
   bool out = serve_calls(loop->serve) || loop->n_asks || loop->n_open;
   if (loop->stop && (!out || loop->stop_us <= loop_now(loop))) uv_stop(&loop->uv);
@@ -477,6 +481,7 @@ static void memory_free(struct loop *loop)
 {
   if (serve_calls(loop->serve) || loop->n_asks) return;
   serve_free(loop->serve);
+  far_deinit(loop);
   blocks_deinit(&loop->blocks);
   addresses_deinit(&loop->addresses);
   pool_deinit(&loop->asks);

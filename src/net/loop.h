@@ -61,6 +61,8 @@ struct loop_limits {
   int64_t deadline_max_us;  /* 5 min: the most a request may ask for, unless its version has more */
 };
 
+struct far_opts;
+
 struct loop_opts {
   /* "127.0.0.1", "0.0.0.0", "::1", "::"; an address, not a name */
   const char *host;
@@ -71,6 +73,7 @@ struct loop_opts {
   struct who_rules who;   /* all zero: callers without a key may do everything */
   int64_t drain_delay_us; /* 0: the door closes as soon as DRAIN comes */
   struct cache *cache;    /* of predictions, all loops'; outlives them; NULL: none */
+  const struct far_opts *far; /* its second level; outlives them; NULL: none */
   struct loop_limits limits;
 };
 

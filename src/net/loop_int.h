@@ -30,6 +30,7 @@
 #include "net/addresses.h"
 #include "net/blocks.h"
 #include "net/loop.h"
+#include "serve/far/far.h"
 #include "serve/path.h"
 #include "serve/who.h"
 #include "wire/http1.h"
@@ -111,6 +112,18 @@ struct conn {
   struct address address;
 };
 
+/* The socket of a line to the cache's second level (far.c). */
+struct far_line {
+  struct far *far; /* NULL: there is none */
+  uv_tcp_t tcp;
+  uv_connect_t connect;
+  uv_write_t write;
+  uv_timer_t timer;
+  bool open;        /* the handle is there */
+  bool closing;     /* and on its way out */
+  int64_t alarm_us; /* what the timer is set to */
+};
+
 /* DELAY: all as before, but not ready. CLOSING: nobody new; an answer is its connection's last.
  * IDLE: connections on which nothing came meanwhile are closed. */
 enum drain_state { DRAIN_NO, DRAIN_DELAY, DRAIN_CLOSING, DRAIN_IDLE, DRAIN_OVER };
@@ -132,6 +145,7 @@ struct loop {
   struct loop_limits limits;
   struct mailbox box;
   struct serve *serve;
+  struct far_line far;
   struct budget bodies; /* of calls, asks and answers not yet taken */
   struct ration ration;  /* all memory of requests */
   struct blocks blocks;
@@ -186,6 +200,8 @@ void request_slow(struct conn *conn);                       /* 408 */
 void request_left(struct conn *conn); /* the client is gone: the call or ask in work is left */
 void call_home(struct loop *loop, struct mail *answer);
 void call_landed(struct loop *loop, struct mail *landed); /* the run that it followed is over */
+/* Goes on with those that the second level has news for; false: there are none. */
+bool calls_asked(struct loop *loop);
 void calls_late(struct loop *loop);  /* answers every call whose deadline has passed */
 void calls_woken(struct loop *loop); /* goes on with those whose version is back in memory */
 /* The answer comes before the body was read: SKIP_MAX of it are, past that the connection ends. */
@@ -208,6 +224,12 @@ void send_stream_head(struct conn *conn);
 /* left.c */
 /* The client sends no more while its request is in work: is it there? It may be closed for that. */
 void left_ask(struct conn *conn);
+
+/* far.c */
+void far_init(struct loop *loop);
+bool far_begin_turn(struct loop *loop); /* true: calls went on */
+void far_end_turn(struct loop *loop);   /* what the turn asks is sent */
+void far_deinit(struct loop *loop);
 
 /* heavy.c */
 void heavy_reset(struct loop *loop); /* once a second under that pressure */

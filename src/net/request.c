@@ -161,6 +161,14 @@ void calls_woken(struct loop *loop)
   }
 }
 
+bool calls_asked(struct loop *loop)
+{
+  struct far_ask *ask;
+  bool any = false;
+  for (; (ask = far_told(loop->far.far)); any = true) call_on(loop, call_of_ask(ask));
+  return any;
+}
+
 void calls_late(struct loop *loop)
 {
   calls_woken(loop);

@@ -12,8 +12,9 @@
  *                                          +------path_end--> FREE <-- ANSWER home -- GONE
  *
  * Between OPEN and OPEN it may be WAKING: its version rests, and comes back into memory (wake.c);
- * or FOLLOWS: an equal request is being run, and it waits for that one's answer (recall.c). When
- * its client leaves then, it is DONE, or GONE until the LANDED that is on its way has come.
+ * or FOLLOWS: an equal request is being run, and it waits for that one's answer (recall.c); or ASKS
+ * the cache's second level, for some milliseconds at most. When its client leaves then, it is DONE,
+ * or GONE until the LANDED that is on its way has come.
  *
  * Thread: its loop. Only `task` crosses, as the letter it is, and only while LENT or GONE.
  * Memory: `arena` holds head, body, tensors and answer. The connection reads a head into an arena
@@ -26,6 +27,7 @@
 #include "base/list.h"
 #include "serve/body.h"
 #include "serve/cache/flight.h"
+#include "serve/far/far.h"
 #include "serve/quota/take.h"
 #include "wire/http.h"
 #include "wire/infer.h"
@@ -37,7 +39,7 @@ struct serve;
 struct lease;
 struct brake;
 
-enum call_state { CALL_FREE, CALL_OPEN, CALL_BODY, CALL_WAKING, CALL_FOLLOWS,
+enum call_state { CALL_FREE, CALL_OPEN, CALL_BODY, CALL_WAKING, CALL_FOLLOWS, CALL_ASKS,
                   CALL_LENT, CALL_GONE, CALL_DONE };
 
 /* V2 JSON or binary, V2 raw (Inference-Header-Content-Length: 0), V1 predict. */
@@ -75,8 +77,11 @@ struct recall {
   bool fills;   /* its answer is to be kept */
   bool leads;   /* others may wait for its run */
   bool follows; /* it waits for another's, or is being told of it */
+  bool asks;    /* the second level, or is being told what that has */
+  bool named;   /* ask.name is there */
   int64_t ns;   /* what looking and keeping took */
   struct flight flight;
+  struct far_ask ask;
 };
 
 enum { REQUEST_ID_MAX = ERR_ID_MAX };

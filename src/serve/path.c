@@ -121,7 +121,7 @@ enum step path_resume(struct call *call)
   } else if (call->state == CALL_WAKING || call->state == CALL_FOLLOWS) {
     list_remove(&call->link);
   } else {
-    must(call->state == CALL_BODY);
+    must(call->state == CALL_BODY || call->state == CALL_ASKS);
   }
   call->state = CALL_OPEN;
   return path_run(call);
@@ -140,11 +140,16 @@ enum code path_more(struct call *call, size_t n, struct err *err)
 bool path_leave(struct call *call)
 {
   must(call->state == CALL_BODY || call->state == CALL_WAKING || call->state == CALL_LENT ||
-       call->state == CALL_FOLLOWS);
+       call->state == CALL_FOLLOWS || call->state == CALL_ASKS);
   call->client = NULL;
   fail(&call->err, E_CANCELLED, "the client went away");
   record_stage(call);
   if (call->state == CALL_BODY) return true;
+  if (call->state == CALL_ASKS) {
+    recall_unasked(call);
+    call->state = CALL_DONE;
+    return true;
+  }
   list_remove(&call->link);
   bool follows = call->state == CALL_FOLLOWS;
   if (call->state == CALL_WAKING || (follows && recall_leave(call))) {

@@ -42,10 +42,10 @@ enum step path_begin(struct serve *serve, struct call *call, const struct call_c
 /* The next piece of a BODY call's body. STEP_WAIT: taken; STEP_REPLY: refused, as above. */
 enum step path_body(struct call *call, struct slice piece);
 /* Goes on: from BODY when all of it is there, from LENT once its ANSWER is home, from WAKING when
- * serve_woken says so, from FOLLOWS when its LANDED has come. */
+ * serve_woken says so, from FOLLOWS when its LANDED has come, from ASKS when far_told says so. */
 enum step path_resume(struct call *call);
-/* The client of this call is gone (BODY, WAKING, FOLLOWS or LENT). True: path_end it now; false: it
- * is GONE until its task, or its LANDED, comes home, then path_gone_home. */
+/* The client of this call is gone (BODY, WAKING, FOLLOWS, ASKS or LENT). True: path_end it now;
+ * false: it is GONE until its task, or its LANDED, comes home, then path_gone_home. */
 bool path_leave(struct call *call);
 /* Answers a LENT or FOLLOWS call whose deadline has passed with 504. The state is DONE, or GONE
  * while its task or its LANDED is out; call->answer is complete, and valid until that is home. */
@@ -65,6 +65,11 @@ static inline struct call *call_of_flight(struct mail *landed)
 {
   struct flight *flight = LETTER_OF(landed, struct flight);
   return (struct call *)(void *)((char *)flight - offsetof(struct call, recall.flight));
+}
+
+static inline struct call *call_of_ask(struct far_ask *ask)
+{
+  return (struct call *)(void *)((char *)ask - offsetof(struct call, recall.ask));
 }
 
 static inline struct call *call_of_task(struct mail *answer)

@@ -3,7 +3,8 @@
  *
  *   recall stage -- no ttl, or it may not be --> submit
  *      | -- kept ------------------------------> encode       hit
- *      | -- nobody runs it --> submit, lent ---> keep, tell who follows (recall_home)
+ *      | -- nobody runs it: ASKS -- far has it-> encode       hit; kept, who follows is told
+ *      |                         -- or not ----> submit, lent; keep, tell who follows (recall_home)
  *      '-- somebody does: FOLLOWS -- LANDED ---> encode       shared
  *                                    or --> submit            the leader's run failed
  *
@@ -106,6 +107,75 @@ static enum step told(struct call *call)
   return STEP_NEXT;
 }
 
+static bool version_stays(const struct call *call, const struct world *world);
+static bool keep(struct call *call, struct blob *blob, int64_t ttl_us);
+
+/* --- the second level ------------------------------------------------------------------------- */
+
+/* As every node writes it; at NULL: there is none, or this is too large for it. */
+static struct slice far_form(const struct call *call, size_t packed)
+{
+  static const struct digest none;
+  struct slice key = call->recall.flight.key.bytes;
+  if (!call->serve->opts.far || digest_same(&call->version->digest, &none)) return SLICE_NONE;
+  if (key.len + packed > FAR_ENTRY_MAX) return SLICE_NONE;
+  return slice_from(key, CANON_OWN);
+}
+
+static void far_named(struct call *call, struct slice form)
+{
+  struct recall *recall = &call->recall;
+  if (recall->named) return;
+  recall->ask.name = far_name(call->serve->opts.far, call->came.tenant->name, form);
+  recall->named = true;
+}
+
+/* It leads: who asks the same meanwhile follows it. */
+static enum step far_ask(struct call *call)
+{
+  struct recall *recall = &call->recall;
+  struct slice form = far_form(call, 0);
+  if (!form.at) return STEP_NEXT;
+  far_named(call, form);
+  recall->ask.canonical = recall->flight.key.bytes;
+  recall->asks = far_get(call->serve->opts.far, &recall->ask, call_deadline(call));
+  if (!recall->asks) return STEP_NEXT;
+  call->state = CALL_ASKS;
+  return STEP_AGAIN; /* when it is told */
+}
+
+static enum step far_says(struct call *call)
+{
+  struct recall *recall = &call->recall;
+  struct blob *blob = recall->ask.blob;
+  recall->asks = false;
+  recall->ask.blob = NULL;
+  if (!blob) return STEP_NEXT;
+  struct slice packed = slice_from(blob_lend(blob), recall->flight.key.bytes.len);
+  if (!tensors_fit(packed, &call->version->contract, call->task.wanted)) {
+    far_forged(call->serve->opts.far);
+    blob_drop(blob);
+    return STEP_NEXT;
+  }
+  int64_t ttl_us = call->version->cache_ttl_us;
+  keep(call, blob, recall->ask.left_us < ttl_us ? recall->ask.left_us : ttl_us);
+  cache_land(call->serve->opts.cache, &recall->flight, blob);
+  recall->fills = recall->leads = false;
+  return answered(call, blob, RECALL_HIT);
+}
+
+static void far_keep(struct call *call, struct slice packed)
+{
+  const struct serve *serve = call->serve;
+  struct slice form = far_form(call, packed.len);
+  if (!form.at) return;
+  far_named(call, form);
+  far_set(serve->opts.far, &call->recall.ask.name, packed, call->version->cache_ttl_us,
+          serve->now_us, (serve->now_us + serve->wall_us) / 1000);
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
 static void mismatches_count(struct call *call, uint32_t n)
 {
   struct meter *meter = call->came.tenant->meter;
@@ -134,12 +204,13 @@ static enum step look(struct call *call)
   recall->follows = asked == CACHE_FOLLOWS;
   recall->ns = clock_ns() - began_ns;
   if (asked == CACHE_FOLLOWS) return follow(call); /* from here on its news may come any time */
-  return asked == CACHE_HIT ? answered(call, blob, RECALL_HIT) : STEP_NEXT;
+  return asked == CACHE_HIT ? answered(call, blob, RECALL_HIT) : far_ask(call);
 }
 
 enum step recall_stage(struct call *call)
 {
   if (!call->version->cache_ttl_us || !call->serve->opts.cache) return STEP_NEXT;
+  if (call->recall.asks) return far_says(call);
   return call->recall.follows ? told(call) : look(call);
 }
 
@@ -156,11 +227,12 @@ static bool version_stays(const struct call *call, const struct world *world)
   return version && version->seq == call->version->seq && version_answers(version);
 }
 
-static void keep(struct call *call, struct blob *blob)
+/* False: the newest world does not answer with this version. */
+static bool keep(struct call *call, struct blob *blob, int64_t ttl_us)
 {
   const struct serve *serve = call->serve;
   const struct world *world = serve_newest(serve);
-  if (!world || !version_stays(call, world)) return;
+  if (!world || !version_stays(call, world)) return false;
   const struct tenant *tenant = call->came.tenant;
   const struct version *version = call->version;
   struct cache_owner owner = {.tenant = tenant->name,
@@ -170,9 +242,9 @@ static void keep(struct call *call, struct blob *blob)
                               .model_max = version->cache_bytes_max,
                               .version = version->number,
                               .seq = version->seq};
-  int64_t expires_us = serve->now_us + version->cache_ttl_us;
-  cache_fill(serve->opts.cache, &call->recall.flight.key, &owner, blob, serve->now_us, expires_us,
-             world_serial(world));
+  cache_fill(serve->opts.cache, &call->recall.flight.key, &owner, blob, serve->now_us,
+             serve->now_us + ttl_us, world_serial(world));
+  return true;
 }
 
 static struct blob *answer_blob(const struct call *call, size_t packed)
@@ -202,8 +274,9 @@ static void landed(struct call *call)
     return;
   }
   struct blob *blob = answer_blob(call, packed);
-  if (kept) keep(call, blob);
+  bool stays = kept && keep(call, blob, call->version->cache_ttl_us);
   if (recall->leads) cache_land(cache, &recall->flight, blob);
+  if (stays) far_keep(call, slice_from(blob_lend(blob), recall->flight.key.bytes.len));
   blob_drop(blob);
 }
 
@@ -227,6 +300,14 @@ void recall_end(struct call *call)
   struct recall *recall = &call->recall;
   if (recall->leads) cache_fail(call->serve->opts.cache, &recall->flight, false, false);
   recall->fills = recall->leads = false;
+}
+
+void recall_unasked(struct call *call)
+{
+  struct recall *recall = &call->recall;
+  far_leave(call->serve->opts.far, &recall->ask);
+  recall->asks = false;
+  recall_end(call);
 }
 
 /* --- who does not wait any more --------------------------------------------------------------- */

@@ -77,6 +77,7 @@ void serve_tally(struct serve *serve, struct letter_tally *letter)
   must(letter->tally->n_slots >= serve->tally->n_slots); /* control's never shrink */
   must(letter->tally->n_releases >= serve->tally->n_releases);
   locals_carry(serve->tally, letter->tally);
+  if (serve->opts.far) far_count(serve->opts.far, &serve->tally->far);
   struct tally *full = serve->tally;
   serve->tally = letter->tally;
   letter->tally = full;

@@ -10,6 +10,7 @@
 
 struct serve;
 struct call;
+struct far;
 
 struct serve_opts {
   const struct post *post; /* read from the first letter on */
@@ -22,6 +23,7 @@ struct serve_opts {
   struct budget *bodies;                /* the loop's, of all body bytes */
   struct cache *cache;                  /* all loops'; NULL: nothing is kept */
   uint32_t n_loops;                     /* that share it */
+  struct far *far; /* the loop's line to its second level; outlives this; NULL: there is none */
 };
 
 struct serve *serve_new(const struct serve_opts *opts);

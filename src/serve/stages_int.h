@@ -108,6 +108,7 @@ static inline bool recall_owes(const struct call *call)
 }
 void recall_home(struct call *call); /* its task is home: kept and told, or the lead passed on */
 void recall_end(struct call *call);  /* its task never left */
+void recall_unasked(struct call *call); /* the client of an ASKS call left */
 /* The client of a FOLLOWS call left: true: nothing of it is out. */
 bool recall_leave(struct call *call);
 /* Nobody waits for a LENT call's own answer: true: nor for its run. */
