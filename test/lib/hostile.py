@@ -249,7 +249,8 @@ class Bystander:
         expect(not self.errors,
                "%d of a bystander's requests failed: %r" % (len(self.errors), self.errors[:3]))
         expect(len(self.times) > 10, "a bystander got only %d answers" % len(self.times))
-        slow = sorted(self.times)[int(len(self.times) * 0.99)]
+        # The slowest three count for nothing: the machine itself may stand still.
+        slow = sorted(self.times)[-max(4, len(self.times) // 100 + 1)]
         expect(slow < p99 * SLOW, "a bystander's p99 is %.0f ms" % (slow * 1000))
 
 

@@ -482,7 +482,7 @@ def a_model_that_runs_on_cannot_keep_the_process(resident_below, thread):
             tensor["name"] = name
         with d.conn(60) as c:
             c.send(request("POST", "/v2/models/m/infer", body))
-            time.sleep(0.3)
+            time.sleep(1)  # long enough to be at it
             d.stop(20)
         without = [e for e in d.log() if e["event"] == "stop_without"]
         on_loop = [("default m 1", True)] if thread == "loop" else []

@@ -3,17 +3,15 @@
 webhooks are told, and stable stands in for it.
 SPDX-License-Identifier: MIT
 """
-import http.server
-import json
 import os
 import re
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import models
 import releases
+from receiver import Receiver
 from slipway import Daemon, expect, expect_eq, expect_in, main, test, wait_for
 
 CANARY = """strategy: canary
@@ -25,35 +23,6 @@ contract: {changed: true}
 PAUSES = CANARY + "gates: {errors: {on_harm: pause}}\n"
 GOOD, BAD = 4, 3  # columns; four is what every version promises
 X = models.spec("x", "FP32", (-1, -1))
-
-
-class Receiver:
-    """What webhooks were told: types and messages in order."""
-
-    def __init__(self):
-        self.seen, outer = [], self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                outer.seen.append(json.loads(body))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = "http://127.0.0.1:%d" % self.server.server_port
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def wait(self, kind, seconds=30):
-        return wait_for(lambda: [m for m in self.seen if m["type"] == kind], seconds, kind)[0]
-
-    def end(self):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 def fragile():
@@ -87,8 +56,7 @@ def state(d, version):
 @test
 def a_candidate_whose_breaker_opens_is_rolled_back_and_says_why():
     """Eight loops see a few failures each: no loop's kill rule has its twenty, the breaker has."""
-    hook = Receiver()
-    try:
+    with Receiver() as hook:
         with Daemon("--loops", "8", "--workers", "1", "--webhook", hook.url,
                     "--webhook-private") as d:
             models.serve(d, "m", releases.files())
@@ -105,36 +73,31 @@ def a_candidate_whose_breaker_opens_is_rolled_back_and_says_why():
             expect_in("circuit breaker acted", now["verdict"]["sentence"])
             expect(20 <= failed < 160, failed)
             expect_eq([row for row in seen if row[0] != 200 and row[1] != "candidate"], [])
-            told = hook.wait("version.breaker_open")["data"]
+            told = hook.told("version.breaker_open")["data"]
             expect_eq((told["model"], told["version"]), ("m", 2))
             expect_in("most of its calls failed", told["sentence"])
-            expect_eq(hook.wait("release.rolled_back")["data"]["why"], "killed")
+            expect_eq(hook.told("release.rolled_back")["data"]["why"], "killed")
             for _ in range(10):
                 expect_eq(ask(d).status, 200)
-    finally:
-        hook.end()
 
 
 @test
 def webhooks_hear_of_it_as_it_opens_and_as_it_closes():
-    hook = Receiver()
-    try:
+    with Receiver() as hook:
         with Daemon("--loops", "1", "--webhook", hook.url, "--webhook-private") as d:
             models.serve(d, "m", fragile())
             for _ in range(24):
                 ask(d, BAD)
-            message = hook.wait("version.breaker_open")
+            message = hook.told("version.breaker_open")
             expect_eq((message["data"]["model"], message["data"]["version"]), ("m", 1))
             expect_in("probed in", message["data"]["sentence"])
             wait_for(lambda: state(d, 1) == 1, 20, "a half open breaker")
             for _ in range(5):
                 expect_eq(ask(d).status, 200)
-            message = hook.wait("version.breaker_closed")
+            message = hook.told("version.breaker_closed")
             expect_in("it answers again", message["data"]["sentence"])
-            kinds = [m["type"] for m in hook.seen if m["type"].startswith("version.breaker")]
+            kinds = [m["type"] for m in hook.messages() if m["type"].startswith("version.breaker")]
             expect_eq(kinds, ["version.breaker_open", "version.breaker_closed"])
-    finally:
-        hook.end()
 
 
 @test

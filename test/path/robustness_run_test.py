@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early release
 """robustness_run_test.py - the rows MF-109, MF-110 and MF-114 to MF-118 of the robustness
 catalogue: models that load and then misbehave, and models that come and go. SLIPWAY_FULL=1 runs the
 catalogue's sizes.
@@ -45,6 +46,14 @@ def grows(op, shape):
     return pb.model(pb.graph([made, total, pb.node("Add", ["x", "r"], ["y"])], [pb.value("x")],
                              [pb.value("y", (None, None))],
                              inits))
+
+
+def sized():
+    """y = zeros of the shape that x says."""
+    nodes = [pb.node("Cast", ["x"], ["i"], [pb.attribute("to", i=pb.INT64)]),
+             pb.node("Reshape", ["i", "two"], ["s"]), pb.node("ConstantOfShape", ["s"], ["y"])]
+    return pb.model(pb.graph(nodes, [pb.value("x")], [pb.value("y", (None, None))],
+                             [pb.int64s("two", [1], [2])]))
 
 
 @room.row
@@ -97,7 +106,7 @@ def struck_out(d, model):
     def refused():
         r = d.post("/v2/models/%s/infer" % model, infer_json([1, 1]))
         return r.status == 503 and r.json()["code"] == "QUARANTINED" and r
-    reply = wait_for(refused)
+    reply = wait_for(refused, 30)
     expect("runs in a row" in reply.json()["error"], reply)
     return reply
 
@@ -128,8 +137,8 @@ def MF_109_quarantine_after_three(d, net):
     check_error(d.post("/v2/models/%s/versions/1/infer" % model, infer_json([1, 1])), 503,
                 "QUARANTINED")
     check_error(deploy(d, model, 1), 503, "QUARANTINED")
-    events = d.get(where + "/history").json()["events"]
-    expect(any(e["what"] == "version_quarantined" for e in events), events)
+    wait_for(lambda: "version_quarantined" in
+             [e["what"] for e in d.get(where + "/history").json()["events"]], what="the event")
     expect_eq(d.ask("DELETE", where + "/versions/1/quarantine").status, 200)
     # it is warmed as long as a model may be (jobs/load.c, ten seconds), and only then is ready
     wait_for(lambda: d.get("/v2/models/%s/ready" % model).status == 200, seconds=30)
@@ -257,11 +266,7 @@ def a_client_cannot_have_a_version_quarantined_by_what_it_asks_for(d):
     if SANITIZED:
         skip("the sanitizer's allocator ends the process by design; the release build runs this")
     name = fresh()
-    sized = [pb.node("Cast", ["x"], ["i"], [pb.attribute("to", i=pb.INT64)]),
-             pb.node("Reshape", ["i", "two"], ["s"]), pb.node("ConstantOfShape", ["s"], ["y"])]
-    model = pb.model(pb.graph(sized, [pb.value("x")], [pb.value("y", (None, None))],
-                              [pb.int64s("two", [1], [2])]))
-    expect_eq(try_model(d, model, name).status, 200)
+    expect_eq(try_model(d, sized(), name).status, 200)
     for _ in range(2):
         for _ in range(6):
             r = d.post("/v2/models/%s/infer" % name, infer_json([2**20, 2**20]))
@@ -280,11 +285,7 @@ def ME_105_memory_that_the_engine_does_not_get(d):
     if SANITIZED:
         skip("the sanitizer's allocator ends the process by design; the release build runs this")
     name = fresh()
-    sized = [pb.node("Cast", ["x"], ["i"], [pb.attribute("to", i=pb.INT64)]),
-             pb.node("Reshape", ["i", "two"], ["s"]), pb.node("ConstantOfShape", ["s"], ["y"])]
-    model = pb.model(pb.graph(sized, [pb.value("x")], [pb.value("y", (None, None))],
-                              [pb.int64s("two", [1], [2])]))
-    expect_eq(try_model(d, model, name).status, 200)
+    expect_eq(try_model(d, sized(), name).status, 200)
     for huge in ([2**20, 2**20], [1, 2**45]) * 3:
         r = d.post("/v2/models/%s/infer" % name, infer_json(huge))
         check_error(r, r.status if r.status in (502, 503, 507) else 502,

@@ -55,6 +55,7 @@ static bool client_send(struct client *client, const void *at, size_t len)
   const char *bytes = at;
   while (len) {
     ssize_t n = send(client->fd, bytes, len, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue; /* the process was stopped for a while */
     if (n <= 0) return false;
     bytes += n;
     len -= (size_t)n;
@@ -69,7 +70,9 @@ static bool client_say(struct client *client, const char *text)
 
 static bool client_fill(struct client *client)
 {
-  ssize_t n = recv(client->fd, client->buf + client->len, sizeof client->buf - client->len - 1, 0);
+  ssize_t n;
+  do n = recv(client->fd, client->buf + client->len, sizeof client->buf - client->len - 1, 0);
+  while (n < 0 && errno == EINTR);
   if (n <= 0) return false;
   client->len += (size_t)n;
   return true;
@@ -141,7 +144,10 @@ __attribute__((unused)) static bool client_is_closed(struct client *client, int 
 {
   char byte;
   struct pollfd poll_fd = {.fd = client->fd, .events = POLLIN};
-  if (client->len || poll(&poll_fd, 1, ms) != 1) return false;
+  int n;
+  do n = client->len ? 0 : poll(&poll_fd, 1, ms);
+  while (n < 0 && errno == EINTR);
+  if (n != 1) return false;
   return recv(client->fd, &byte, 1, 0) <= 0;
 }
 

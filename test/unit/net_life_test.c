@@ -10,20 +10,28 @@
 static struct rig rig;
 static struct client client, other;
 
+/* What must happen within a run of `slow`, 200 ms, is tried so often: a machine may stand still. */
+enum { TRIES = 5 };
+
 /* ---- deadlines */
 
 TEST(a_late_answer_is_replaced_by_504_at_the_deadline)
 {
   rig_up(&rig);
   client_open(&client, &rig);
-  int64_t began_us = clock_us();
-  EXPECT_INT(
-      client_infer(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 50\r\n", INFER1), 504);
-  EXPECT(client_says_code(&client, "DEADLINE_EXCEEDED"));
-  EXPECT(clock_us() - began_us >= 50000 && clock_us() - began_us < 190000);
-  /* The connection goes on while the task is still out. */
-  EXPECT_INT(client_infer(&client, "/v2/models/big/infer", "", INFER1), 200);
-  usleep(350000); /* the run is known to be long; after a while it is tried all the same */
+  int tries = 0;
+  for (int64_t took_us = INT64_MAX; took_us >= 190000 && tries < TRIES; tries++) {
+    int64_t began_us = clock_us();
+    EXPECT_INT(
+        client_infer(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 50\r\n", INFER1),
+        504);
+    took_us = clock_us() - began_us;
+    EXPECT(client_says_code(&client, "DEADLINE_EXCEEDED"));
+    EXPECT(took_us >= 50000 && (took_us < 190000 || tries + 1 < TRIES));
+    /* The connection goes on while the task is still out. */
+    EXPECT_INT(client_infer(&client, "/v2/models/big/infer", "", INFER1), 200);
+    usleep(350000); /* the run is known to be long; after a while it is tried all the same */
+  }
   EXPECT_INT(
       client_infer(&client, "/v2/models/slow/infer", "",
                    "{\"parameters\":{\"timeout\":30000},\"inputs\":[{\"name\":\"x\",\"shape\":[1],"
@@ -33,9 +41,9 @@ TEST(a_late_answer_is_replaced_by_504_at_the_deadline)
   EXPECT_INT(client_infer(&client, "/v2/models/slow/infer", "", INFER1), 200);
   client_close(&client);
   rig_pulse(&rig);
-  EXPECT_INT(rig.sums->slots[5].failed[FAIL_REJECTED], 2);
-  EXPECT_INT(rig.sums->slots[5].lent, 3);
-  EXPECT_INT(rig.sums->slots[5].returned, 3);
+  EXPECT_INT(rig.sums->slots[5].failed[FAIL_REJECTED], tries + 1);
+  EXPECT_INT(rig.sums->slots[5].lent, tries + 2);
+  EXPECT_INT(rig.sums->slots[5].returned, tries + 2);
   rig_down(&rig);
 }
 
@@ -58,16 +66,20 @@ TEST(many_deadlines_each_fire)
 TEST(a_client_gets_no_more_time_than_it_may_have)
 {
   struct loop_opts opts = {.limits = {.deadline_us = 20000, .deadline_max_us = 50000}};
-  rig_start(&rig, 1, &opts);
-  rig_publish(&rig, RIG_MODELS);
-  client_open(&client, &rig);
-  int64_t began_us = clock_us();
-  EXPECT_INT(
-      client_infer(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 86400000\r\n", INFER1),
-      504);
-  EXPECT(clock_us() - began_us >= 50000 && clock_us() - began_us < 190000);
-  client_close(&client);
-  rig_down(&rig);
+  int64_t took_us = INT64_MAX;
+  for (int i = 0; i < TRIES && took_us >= 190000; i++) {
+    rig_start(&rig, 1, &opts);
+    rig_publish(&rig, RIG_MODELS);
+    client_open(&client, &rig);
+    int64_t began_us = clock_us();
+    EXPECT_INT(client_infer(&client, "/v2/models/slow/infer",
+                            "x-slipway-deadline-ms: 86400000\r\n", INFER1),
+               504);
+    took_us = clock_us() - began_us;
+    client_close(&client);
+    rig_down(&rig);
+  }
+  EXPECT(took_us >= 50000 && took_us < 190000);
   /* What it would get without asking it gets when asking for more. */
   opts = (struct loop_opts){.limits = {.deadline_us = 5000000, .deadline_max_us = 50000}};
   rig_start(&rig, 1, &opts);
@@ -183,9 +195,14 @@ TEST(no_free_call_is_503_and_health_still_answers)
   rig_publish(&rig, RIG_MODELS);
   client_open(&client, &rig);
   client_open(&other, &rig);
-  client_post(&client, "/v2/models/slow/infer", "", INFER1);
-  usleep(50000);
-  EXPECT_INT(client_infer(&other, "/v2/models/big/infer", "", INFER1), 503);
+  int status = 0;
+  for (int i = 0; i < TRIES && status != 503; i++) {
+    client_post(&client, "/v2/models/slow/infer", "", INFER1);
+    usleep(50000);
+    status = client_infer(&other, "/v2/models/big/infer", "", INFER1);
+    if (status != 503) EXPECT_INT(client_read(&client), 200);
+  }
+  EXPECT_INT(status, 503);
   EXPECT(client_says_code(&other, "NO_CAPACITY"));
   EXPECT_STR(client_field(&other, "Retry-After"), "1");
   EXPECT_INT(client_ask(&other, HEALTH), 200);
@@ -344,21 +361,25 @@ TEST(what_was_read_behind_a_body_outlives_it)
 
 TEST(what_was_sent_ahead_of_a_late_answer_does_not_wait)
 {
-  rig_up(&rig);
-  client_open(&client, &rig);
-  client_open(&other, &rig);
-  int64_t began_us = clock_us();
-  client_post(&other, "/v2/models/slow/infer", "", INFER1); /* keeps the worker for 200 ms */
-  usleep(10000);
-  client_post(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 20\r\n", INFER1);
-  client_post(&client, "/v2/models/big/infer", "", INFER1);
-  EXPECT_INT(client_read(&client), 504);
-  EXPECT_INT(client_read(&client), 200);
-  EXPECT(clock_us() - began_us < 150000); /* nothing else woke the loop */
-  EXPECT_INT(client_read(&other), 200);
-  client_close(&client);
-  client_close(&other);
-  rig_down(&rig);
+  int64_t took_us = INT64_MAX;
+  for (int i = 0; i < TRIES && took_us >= 150000; i++) {
+    rig_up(&rig); /* a new one: how long a run takes is not known yet */
+    client_open(&client, &rig);
+    client_open(&other, &rig);
+    int64_t began_us = clock_us();
+    client_post(&other, "/v2/models/slow/infer", "", INFER1); /* keeps the worker for 200 ms */
+    usleep(10000);
+    client_post(&client, "/v2/models/slow/infer", "x-slipway-deadline-ms: 20\r\n", INFER1);
+    client_post(&client, "/v2/models/big/infer", "", INFER1);
+    int late = client_read(&client);
+    EXPECT_INT(client_read(&client), 200);
+    if (late == 504) took_us = clock_us() - began_us;
+    EXPECT_INT(client_read(&other), 200);
+    client_close(&client);
+    client_close(&other);
+    rig_down(&rig);
+  }
+  EXPECT(took_us < 150000); /* nothing else woke the loop */
 }
 
 TEST(memory_of_all_requests_together_has_an_end)

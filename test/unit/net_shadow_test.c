@@ -95,15 +95,15 @@ TEST(a_slow_shadow_delays_nobody_and_is_dropped) /* kserve#2978, flagger#244 */
 {
   release_up("big", "slow", 0, true);
   client_open(&client, &rig);
-  int64_t began_us = clock_us(), worst_us = 0;
+  int64_t began_us = clock_us();
+  int waited = 0;
   for (int i = 0; i < 300; i++) {
     int64_t asked_us = clock_us();
     EXPECT_INT(infer(&client, "big", "", i), 200);
-    int64_t took_us = clock_us() - asked_us;
-    if (took_us > worst_us) worst_us = took_us;
+    waited += clock_us() - asked_us >= 190000;
   }
   EXPECT(clock_us() - began_us < 300 * 200000 / 10);
-  EXPECT(worst_us < 190000);
+  EXPECT(waited < 10); /* the machine may stand still, too: now and then, not behind each run */
   rig_pulse(&rig);
   EXPECT(rig.release_sum.shadow_dropped >= 100); /* an eighth of 1024 may wait */
   EXPECT_INT(rig.stable_sum.requests, 300);
