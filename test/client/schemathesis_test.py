@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early
 """schemathesis_test.py - Schemathesis, unmodified, against a daemon and the OpenAPI it serves: what
 the document promises of every route is asked, well and badly formed, and every answer held against
 it.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early
 """commands_kill_test.py - SIGKILL at every write, sync, rename and truncate of each command that
 changes something. Afterwards the server is there again within 2 s, with the command done or not
 done and nothing between, done if it was acknowledged; and it can be given again.

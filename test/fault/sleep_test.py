@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early
 """sleep_test.py - a process that is stopped, as by SIGSTOP or with its whole machine, and goes on:
 what it slept through is no proof of anything.
 SPDX-License-Identifier: MIT
@@ -87,8 +88,10 @@ def CP_103_what_waited_past_its_deadline_is_not_run(seconds):
         for t in crew:
             t.join()
         late = [r for r in said if r.status != 200]
-        for r in late:
-            check_error(r, 504, "DEADLINE_EXCEEDED")
+        for r in late:  # who was only read after the sleep may be told at once
+            unread = r.status == 503
+            check_error(r, 503 if unread else 504,
+                        "DEADLINE_UNREACHABLE" if unread else "DEADLINE_EXCEEDED")
         expect(len(late) >= 14 or seconds < 2, "%d answers were late" % len(late))
         expect(executed(d, "m") - before <= (2 if seconds > 1 else 4), "%d of 16 were run"
                % (executed(d, "m") - before))

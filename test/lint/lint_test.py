@@ -105,6 +105,10 @@ PLANTED = [  # name, files, what lint must say
      "src/base/c.c:6: strcpy is banned here"),
     ("banned away from home", {"src/wire/c.c": calls("free(a)")},
      "src/wire/c.c:6: free is banned here"),
+    ("a test that nobody runs", {"test/path/a_test.py": "from slipway import SANITIZED\n"},
+     "test/path/a_test.py:1: it asks for SANITIZED: '# run: release'"),
+    ("a word for tests", {"test/path/a_test.py": "# run: soon\n"},
+     "test/path/a_test.py:1: nothing is run 'soon'"),
     ("clock", {"src/serve/c.c": calls("x = time(0)", thread="loop")},
      "src/serve/c.c:6: time is banned here"),
     # CP-106: nobody holds a lock while another waits: but for leaves there are none to hold
@@ -198,6 +202,7 @@ def an_exception_with_a_reason_is_fine(files):
     ("a banned word in a string", {"src/base/c.c": calls('x = a_of("strcpy(a)")')}),
     ("a member of that name", {"src/base/c.c": calls("s->free(x), s.time(x)")}),
     ("a longer name", {"src/base/c.c": calls("pool_free(x), my_time(x)")}),
+    ("a test for the release build", {"test/path/a_test.py": "# run: early release\nSANITIZED = 1\n"}),
     ("at home", {"src/base/mem.c": calls("free(a)", name="mem.c")}),
     ("a function of 70 lines", {"src/base/c.c": head("c.c") + function("c", 70)}),
     ("a file of 600 lines", {"src/base/c.c": head("c.c") + "int x;\n" * 597}),

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: alone
 """overload_test.py - the overload bars, shortened: ratios within one run, each measured once more,
 whole, where it fails (which is said), since what else the machine does comes in bursts. The bars
 are those of docs/load.md and no looser. `make bench T=OV-nn` measures them in full.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: alone
 """quota_rate_test.py - the short form of bench/quota.py: a tenant at a hundred times its rate gets
 its rate within 5 %, and twenty others at half of theirs are never refused. Latency is only looked
 at for what no busy machine explains: the bench is for the rest.

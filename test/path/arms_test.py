@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early
 """arms_test.py - A/B tests of several candidates: versions named by the plan, a winner by feedback,
 an arm that is closed while the others go on, restarts, and plans that cannot be.
 SPDX-License-Identifier: MIT

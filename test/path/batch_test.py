@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: release
 """batch_test.py - requests that share runs: the same answers, bad rows alone, settings, and what it
 is good for. What is timed is a ratio within one run.
 SPDX-License-Identifier: MIT

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early
 """bench_test.py - `slipway bench` against a running daemon: rates are kept, versions told apart,
 stalls seen, mistakes named.
 SPDX-License-Identifier: MIT

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early
 """cache_test.py - answers that are kept for who asks the same: what is found and what never is, who
 waits for whose run, what a switch of versions leaves, and what it costs.
 SPDX-License-Identifier: MIT

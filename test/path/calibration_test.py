@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early
 """calibration_test.py - scores held against what came of them: a candidate whose scores say more
 than they should is paused, in words with numbers, and a replay finds the same.
 SPDX-License-Identifier: MIT

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: release
 """complexity_test.py - inputs made to be slow: a byte of the worst costs the daemon no more than
 ten times a byte of the normal. Measured in processor time of the process, so that a busy machine
 is no excuse and no help.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early
 """covariate_test.py - a metric relieved of what a covariate foretells (CUPED), held against a
 computation of our own from the requests that were sent.
 SPDX-License-Identifier: MIT

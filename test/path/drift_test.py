@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early
 """drift_test.py - requests that change while a release runs: in all arms alike, which is nobody's
 fault, and between the arms, which says that the draw is broken. Both pause.
 SPDX-License-Identifier: MIT

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: release
 """inspect_test.py - models looked at before they are versions, through the running daemon: what
 hostile ones cost, what the process that looks can reach, and what is left when it or the daemon
 ends. Files called probe.txt make the process misbehave (src/jobs/inspect/probe.h).

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: release
 """isolation_test.py - two tenants at work at once, each with a string of 32 bytes of its own in
 every name, tensor, header and note. Whatever comes back to one of them, whatever it may read
 afterwards, holds its own string and never the other's.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: release
 """memory_test.py - a daemon whose memory is near its budget for real: bodies under way, models and
 kept answers fill it to 85, 92, 95 % and past it, by what the kernel says is resident.
 SPDX-License-Identifier: MIT

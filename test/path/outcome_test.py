@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early
 """outcome_test.py - releases judged by what came of their answers: predictions remembered, outcomes
 told by request id, sums per arm held against a computation of our own.
 SPDX-License-Identifier: MIT

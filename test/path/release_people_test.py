@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early
 """release_people_test.py - what persons may say of a release, and what comes of it: abort, pause,
 approve, freeze, a second release.
 SPDX-License-Identifier: MIT

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early
 """release_test.py - releases through the running daemon: plans refused and obeyed, verdicts told,
 persons heard, way back. Tests named after a thread of another tool (argo_rollouts_1905_...) hold
 what people asked for there; docs/release-complaints.md lists all of them.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early
 """release_words_test.py - what a person reads about a release: when the fault began, what is
 missing before a deploy, what the words mean, what to do next.
 SPDX-License-Identifier: MIT

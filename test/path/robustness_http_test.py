@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: release
 """robustness_http_test.py - the rows H1-101 to H1-122 of the robustness catalogue: hostile HTTP/1.1
 over raw sockets. SLIPWAY_FULL=1 runs the sizes of the catalogue, which take minutes.
 SPDX-License-Identifier: MIT

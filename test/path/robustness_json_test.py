@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: release
 """robustness_json_test.py - the rows JS-101 to JS-109 of the robustness catalogue: hostile
 JSON, tensors and parameters of the V2 protocol. SPDX-License-Identifier: MIT
 """

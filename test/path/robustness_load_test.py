@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early release
 """robustness_load_test.py - the rows H1-108 to H1-112, H1-118 and H1-119 of the robustness
 catalogue: clients that send too much, too slowly, or go away. SLIPWAY_FULL=1 runs the sizes of the
 catalogue.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: early release
 """robustness_model_test.py - the rows MF-101 to MF-118 of the robustness catalogue: hostile model
 files, pushed and deployed like any other. SLIPWAY_FULL=1 runs the sizes of the catalogue.
 SPDX-License-Identifier: MIT

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: release
 """robustness_v2_test.py - the rows JS-110 to JS-118 of the robustness catalogue: names, versions,
 whole bodies, media types and ids of the V2 protocol. SPDX-License-Identifier: MIT
 """

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: release
 """rollback_time_test.py - bar B6: how soon after the verdict the candidate is asked no more.
 The time of the verdict is that of its event, the clock that of this machine for both.
 SPDX-License-Identifier: MIT

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: release
 """surroundings_test.py - what the machine around the daemon is like: clients whose power went off,
 memory that is not lent on trust, pages of one size, sizes of requests that come and go.
 SPDX-License-Identifier: MIT

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# run: release
 """timing_test.py - what is another's takes as long as what is not there, a wrong key as long as any
 other wrong key. Two requests in random order on one connection, N of each in 40 rounds; in a round
 their times are ranked together (Mann-Whitney), so that a slow machine is as slow to both, and the
