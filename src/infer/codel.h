@@ -5,7 +5,8 @@
  * queue that stands does not: then its eldest has waited more than a target at every look. The
  * target is the wait that is no harm (wait_easy_us) where tasks have as long to their deadlines as
  * those of its class lately. A queue that stands sheds whoever has waited more than twice the
- * target, and lets the newest go first, since they can still make it.
+ * target; and where it is so long that its last would be, the newest go first, since they can still
+ * make it.
  * Source: Nichols and Jacobson 2012 (CoDel), as services use it: Maurer 2015, "Fail at scale".
  * SPDX-License-Identifier: MIT */
 #ifndef INFER_CODEL_H

@@ -247,18 +247,27 @@ static bool task_lives(struct queue *queue, struct task *task, int64_t now_us)
   return false;
 }
 
-/* The one that goes first of a sub, or next after another: the earliest deadline, or the latest
- * where the queue stands. */
-static struct link *sub_next(const struct sub *sub, const struct link *after)
+/* Whether those who came last go first: where the queue stands and its last one would be shed
+ * before its turn. While all of them come to their turn the order stays as it is, since whoever is
+ * overtaken then is shed for nothing. */
+static bool newest_first(const struct queue *queue, enum task_class class)
 {
-  return sub->flow->queue->codel[sub->flow->class].stands ? after->prev : after->next;
+  const struct codel *codel = &queue->codel[class];
+  return codel->stands && queue->counted_ns[class] / 1000 > codel_shed_us(codel);
+}
+
+/* The one that goes first of a sub, or next after another. */
+static struct link *sub_next(const struct link *after, bool newest)
+{
+  return newest ? after->prev : after->next;
 }
 
 static struct task *sub_head(struct queue *queue, struct sub *sub, int64_t now_us)
 {
+  bool newest = newest_first(queue, sub->flow->class);
   while (!list_empty(&sub->tasks)) {
-    struct task *task = LIST_OF(sub_next(sub, &sub->tasks), struct task, turn);
-    bool last = sub_next(sub, &task->turn) == &sub->tasks;
+    struct task *task = LIST_OF(sub_next(&sub->tasks, newest), struct task, turn);
+    bool last = sub_next(&task->turn, newest) == &sub->tasks;
     if (task_lives(queue, task, now_us)) return task;
     if (last) return NULL; /* the sub went with it */
   }
@@ -274,7 +283,7 @@ static bool task_before(const struct task *a, const struct task *b)
 static struct task *flow_head(struct queue *queue, struct flow *flow, int64_t now_us)
 {
   struct task *best = NULL;
-  bool newest = queue->codel[flow->class].stands;
+  bool newest = newest_first(queue, flow->class);
   for (struct link *link = flow->subs.next, *next; link != &flow->subs; link = next) {
     next = link->next;
     struct task *task = sub_head(queue, LIST_OF(link, struct sub, link), now_us);
@@ -339,10 +348,10 @@ static void take_one(struct taking *taking, struct task *task)
 static void sub_take(struct taking *taking, struct sub *sub)
 {
   uint32_t misfits = 0;
-  bool last = false;
-  for (struct link *link = sub_next(sub, &sub->tasks), *next; !last; link = next) {
+  bool last = false, newest = newest_first(taking->queue, sub->flow->class);
+  for (struct link *link = sub_next(&sub->tasks, newest), *next; !last; link = next) {
     struct task *task = LIST_OF(link, struct task, turn);
-    next = sub_next(sub, link);
+    next = sub_next(link, newest);
     last = next == &sub->tasks;
     if (taking->n == taking->max || taking->rows >= taking->rows_max) return;
     if (!task_lives(taking->queue, task, taking->now_us)) continue;

@@ -9,7 +9,8 @@
  * hash of; it is compared, so a client that finds a collision gains nothing.
  *
  * The order is: class, then the tenant that was served least, then of its tasks the earliest
- * deadline, eldest first among equals; while the queue is overloaded the newest. A task that is
+ * deadline, eldest first among equals; the newest while the queue stands and is too long for its
+ * last one. A task that is
  * gone, late or shed is never a head and never taken: it is on its way to queue_dead.
  *
  * Memory: the links are in the tasks. A flow or sub is made when more of them wait at once than

@@ -56,3 +56,25 @@ TEST(a_size_that_never_ran_is_not_judged)
   ran(&pace, 4, 10, 20);
   EXPECT(pace_cheapest(&pace, 40) == 40);
 }
+
+/* A row of a millisecond: three share no run, since none of them is home sooner by it. */
+TEST(a_run_that_is_long_enough_has_no_more_rows_than_pays)
+{
+  struct pace pace = {0};
+  for (uint32_t rows = 1; rows <= 64; rows *= 2) ran(&pace, rows, 1000, 3);
+  EXPECT(pace_cheapest(&pace, 3) == 1);
+  EXPECT(pace_cheapest(&pace, 40) == 1);
+  EXPECT(pace_again(&pace, 40) == 2);
+  EXPECT(pace_again(&pace, 1) == 1);
+  for (int i = 0; i < 10; i++) {
+    ran(&pace, 1, 1000, 5);
+    ran(&pace, 1, 3000, 1); /* something else had the core: that says nothing of the size */
+    EXPECT(pace_cheapest(&pace, 40) == 1);
+  }
+  ran(&pace, 2, 900, 20); /* it pays after all */
+  EXPECT(pace_cheapest(&pace, 40) == 2);
+  struct pace quick = {0};
+  for (uint32_t rows = 1; rows <= 64; rows *= 2) ran(&quick, rows, 100, 3);
+  EXPECT(pace_cheapest(&quick, 40) == 16); /* ten would be a millisecond */
+  EXPECT(pace_cheapest(&quick, 8) == 8);
+}

@@ -13,54 +13,117 @@ struct model_of_a_lane {
   int64_t now_us;
 };
 
-/* A window in which `in_work` are out, each taking so long. */
-static double window(struct model_of_a_lane *m, uint32_t rows, int64_t took_us, uint32_t in_work)
+/* A window in which `in_work` are out, each taking so long, of which it runs `run_us`. */
+static double window_run(struct model_of_a_lane *m, uint32_t rows, int64_t took_us, int64_t run_us,
+                         uint32_t in_work)
 {
-  for (int i = 0; i < 20; i++) gradient_answer(&m->gradient, rows, took_us, in_work);
+  for (int i = 0; i < 20; i++) gradient_answer(&m->gradient, rows, took_us, run_us, in_work);
   m->now_us += GRADIENT_WINDOW_US;
   gradient_turn(&m->gradient, m->now_us, 5000, 2, 1024);
   return m->gradient.limit;
 }
 
+static double window(struct model_of_a_lane *m, uint32_t rows, int64_t took_us, uint32_t in_work)
+{
+  return window_run(m, rows, took_us, 100, in_work);
+}
+
+/* The same, and one more was refused. */
+static double window_full(struct model_of_a_lane *m, int64_t took_us, uint32_t in_work)
+{
+  gradient_refused(&m->gradient);
+  return window(m, 1, took_us, in_work);
+}
+
+static struct model_of_a_lane model_at(double limit)
+{
+  struct model_of_a_lane m = {.gradient.limit = limit, .now_us = 1};
+  gradient_turn(&m.gradient, m.now_us, 5000, 2, 1024);
+  return m;
+}
+
 TEST(a_limit_grows_while_it_is_used_and_costs_nothing)
 {
-  struct model_of_a_lane m = {.gradient.limit = 20, .now_us = 1};
-  gradient_turn(&m.gradient, m.now_us, 5000, 2, 1024);
-  for (int i = 0; i < 50; i++) window(&m, 1, 20000, 9);
+  struct model_of_a_lane m = model_at(20);
+  for (int i = 0; i < 50; i++) window_full(&m, 5000, 9);
   EXPECT(m.gradient.limit == 20); /* less than half is used: nothing was learned */
-  double before = m.gradient.limit;
-  for (int i = 0; i < 50; i++) window(&m, 1, 20000, (uint32_t)m.gradient.limit);
-  EXPECT(fabs(m.gradient.limit - (before + 50 * 0.8)) < 1e-9);
-  for (int i = 0; i < 5000; i++) window(&m, 1, 20000, 1024);
+  for (int i = 0; i < 50; i++) window_full(&m, 5000, (uint32_t)m.gradient.limit);
+  EXPECT(fabs(m.gradient.limit - (20 + 50 * 0.8)) < 1e-9);
+  for (int i = 0; i < 5000; i++) window_full(&m, 5000, 1024);
   EXPECT(m.gradient.limit == 1024);
+}
+
+TEST(a_limit_that_refuses_nobody_is_forgotten)
+{
+  struct model_of_a_lane m = model_at(20);
+  EXPECT(fabs(window(&m, 1, 5000, 9) - 21) < 1e-9);
+  int windows = 0;
+  while (m.gradient.limit < 1024 && windows < 1000) window(&m, 1, 5000, 9), windows++;
+  EXPECT(windows * GRADIENT_WINDOW_US <= 5000000);
+  /* Nor is it kept where hardly anybody asks. */
+  m = model_at(20);
+  for (int i = 0; i < 10; i++) {
+    gradient_answer(&m.gradient, 1, 5000, 100, 1);
+    m.now_us += 1000000;
+    gradient_turn(&m.gradient, m.now_us, 5000, 2, 1024);
+  }
+  EXPECT(m.gradient.limit == 1024);
+  m = model_at(20);
+  for (int i = 0; i < 100; i++) window(&m, 1, 200000, 20); /* a jam is no reason to forget */
+  EXPECT(m.gradient.limit < 20);
 }
 
 TEST(a_limit_shrinks_while_requests_wait_for_each_other_and_comes_back)
 {
-  struct model_of_a_lane m = {.gradient.limit = 200, .now_us = 1};
-  gradient_turn(&m.gradient, m.now_us, 5000, 2, 1024);
-  for (int i = 0; i < 600; i++) window(&m, 1, 20000, 50);
+  struct model_of_a_lane m = model_at(200);
+  for (int i = 0; i < 600; i++) window_full(&m, 7000, 50);
   double calm = m.gradient.limit;
-  for (int i = 0; i < 20; i++) window(&m, 1, 200000, 200); /* two seconds of ten times as long */
+  EXPECT(calm == 200);
+  for (int i = 0; i < 20; i++) window(&m, 1, 200000, 200); /* a second of thirty times as long */
   EXPECT(m.gradient.limit < calm * 0.3);
   for (int i = 0; i < 3000; i++) window(&m, 1, 1000000, 200);
   EXPECT(m.gradient.limit >= 2);
-  for (int i = 0; i < 1000; i++) window(&m, 1, 20000, (uint32_t)m.gradient.limit);
+  for (int i = 0; i < 1000; i++) window_full(&m, 5000, (uint32_t)m.gradient.limit);
   EXPECT(m.gradient.limit > calm);
+}
+
+/* What nobody uses is no limit: it shrinks from twice what was in work. */
+TEST(a_limit_shrinks_from_what_was_in_work)
+{
+  struct model_of_a_lane m = model_at(1024);
+  EXPECT(window(&m, 1, 100000, 30) < 60);
+  m = model_at(1024);
+  for (int i = 0; i < 20; i++) gradient_shed(&m.gradient, 30); /* none of them was run */
+  m.now_us += GRADIENT_WINDOW_US;
+  gradient_turn(&m.gradient, m.now_us, 5000, 2, 1024);
+  EXPECT(m.gradient.limit < 60);
+}
+
+/* Overloaded from its first moment on: that is not what is usual. */
+TEST(a_jam_is_not_learned_as_what_is_usual)
+{
+  struct model_of_a_lane m = model_at(1024);
+  for (int i = 0; i < 200; i++) window_full(&m, 80000, 80);
+  EXPECT(m.gradient.limit < 9);
+  m = model_at(1024);
+  for (int i = 0; i < 600; i++) window_full(&m, 6000, 20);
+  for (int i = 0; i < 1200; i++) window_full(&m, 20000, 40); /* a minute */
+  EXPECT(m.gradient.limit < 30);
 }
 
 TEST(larger_batches_and_harmless_times_are_no_jam)
 {
-  struct model_of_a_lane m = {.gradient.limit = 100, .now_us = 1};
-  gradient_turn(&m.gradient, m.now_us, 5000, 2, 1024);
-  for (int i = 0; i < 100; i++) window(&m, 1, 10000, 40);
-  for (int i = 0; i < 20; i++) EXPECT(window(&m, 64, 80000, 40) == 100);
+  struct model_of_a_lane m = model_at(100);
+  for (int i = 0; i < 100; i++) window_full(&m, 5000, 40);
+  gradient_refused(&m.gradient);
+  EXPECT(window_run(&m, 64, 80000, 40000, 40) == 100); /* a run before it, and its own */
+  gradient_refused(&m.gradient);
+  EXPECT(window_run(&m, 64, 160000, 40000, 40) < 100);
   /* Fifty times as long, and still under what is easy. */
-  m = (struct model_of_a_lane){.gradient.limit = 100, .now_us = 1};
-  gradient_turn(&m.gradient, m.now_us, 5000, 2, 1024);
-  for (int i = 0; i < 100; i++) window(&m, 1, 90, 40);
-  for (int i = 0; i < 20; i++) EXPECT(window(&m, 1, 4500, 40) == 100);
-  EXPECT(window(&m, 1, 50000, 40) < 100);
+  m = model_at(100);
+  for (int i = 0; i < 100; i++) window_full(&m, 90, 40);
+  for (int i = 0; i < 20; i++) EXPECT(window_full(&m, 4500, 40) == 100);
+  EXPECT(window_full(&m, 50000, 40) < 100);
 }
 
 TEST(few_answers_teach_nothing)
@@ -68,7 +131,8 @@ TEST(few_answers_teach_nothing)
   struct gradient gradient = {.limit = 100};
   gradient_turn(&gradient, 1, 5000, 2, 1024);
   for (int64_t at_us = 1; at_us < 5000000; at_us += 1000000) {
-    gradient_answer(&gradient, 1, at_us, 80);
+    gradient_refused(&gradient);
+    gradient_answer(&gradient, 1, at_us, at_us, 80);
     gradient_turn(&gradient, at_us, 5000, 2, 1024);
   }
   EXPECT(gradient.limit == 100);
@@ -348,6 +412,52 @@ TEST(what_class_batch_waits_and_has_out_is_nothing_to_its_betters)
     path_end(&calls[i]);
   }
   EXPECT(!serve->brakes.of[0]->in_work && !serve->brakes.of[0]->out[0]);
+  fake_down();
+}
+
+/* One tenant's flood fills the limit; the one request of another does not pay for it. */
+TEST(past_its_limit_who_has_little_is_let_in)
+{
+  fake_up();
+  publish();
+  struct tenant other = *us();
+  other.slot = 7;
+  EXPECT_INT(begin(&calls[0], us(), FIELD_NONE, NULL), STEP_WAIT);
+  call_lend(&calls[0], NULL, "1,2");
+  home_with(&calls[0], 1000, 0);
+  serve->brakes.of[0]->gradient.limit = 4;
+  for (int i = 0; i < 4; i++) {
+    EXPECT_INT(begin(&calls[i], us(), FIELD_NONE, NULL), STEP_WAIT);
+    call_lend(&calls[i], NULL, "1,2");
+    (void)mailbox_take(&lanes[0]);
+  }
+  EXPECT_INT(begin(&calls[4], us(), FIELD_NONE, NULL), STEP_REPLY);
+  refused(&calls[4], E_OVERLOADED, "4 requests are in work at model");
+  EXPECT_INT(begin(&calls[4], &other, FIELD_NONE, NULL), STEP_WAIT);
+  EXPECT_INT(begin(&calls[5], &other, FIELD_NONE, NULL), STEP_REPLY);
+  refused(&calls[5], E_OVERLOADED, "4 requests are in work at model");
+  leave(&calls[4]);
+  EXPECT_INT(begin(&calls[4], &other, FIELD_CLASS, "batch"), STEP_REPLY);
+  refused(&calls[4], E_OVERLOADED, "4 requests are in work at model");
+  for (int i = 0; i < 4; i++) {
+    task_answer(&calls[i].task, scores, 2, OK);
+    EXPECT_INT(path_resume(&calls[i]), STEP_REPLY);
+    path_end(&calls[i]);
+  }
+  fake_down();
+}
+
+/* Nothing is taken when somebody asks: what there is room for came with the world. */
+TEST(tables_have_their_room_when_a_world_comes)
+{
+  fake_up();
+  EXPECT_INT(serve->brakes.n, 0);
+  publish();
+  EXPECT_INT(serve->brakes.n, FAKE_VERSIONS);
+  struct brake *first = serve->brakes.of[0];
+  EXPECT(serve->crowds.n > us()->slot);
+  publish();
+  EXPECT(serve->brakes.of[0] == first && serve->brakes.n == FAKE_VERSIONS);
   fake_down();
 }
 

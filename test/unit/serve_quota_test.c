@@ -111,7 +111,7 @@ TEST(requests_a_second)
   }
   EXPECT_INT(begin(&calls[10], 100, false), STEP_REPLY);
   uint32_t after_ms = calls[10].answer.retry_after_ms;
-  EXPECT(after_ms >= 100 && after_ms <= 120);
+  EXPECT(after_ms >= 80 && after_ms <= 120); /* 100, give or take a fifth */
   expect_refused(&calls[10], E_RATE_LIMITED,
                  "\"details\":{\"limit\":\"requests_per_second\",\"scope\":\"tenant\",\"whose\":"
                  "\"default\",\"value\":10,\"used\":10,\"resets_in_ms\":100}");

@@ -5,18 +5,19 @@
 
 enum { TRY_AGAIN = 64 }; /* batches; what was dear once may have been so for another reason */
 
-/* What the queue's deadlines and the lane's memory leave of rows_max. */
+/* What the deadline of the one whose turn it is and the lane's memory leave of rows_max. Who has
+ * less time and is not the first is no worse off in a long run that begins now than behind it; a
+ * queue in which everybody's batches were as short as one tenant's deadlines would be. */
 static uint32_t rows_most(const struct lane *lane, const struct task *head, int64_t now_us)
 {
   const struct batch *batch = &lane->batch;
   uint64_t bytes = 0, rows = batch->rows_max;
-  int64_t soonest_us = lane->queue.soonest_us;
+  int64_t last_us = head->deadline_us;
   for (uint32_t i = 0; i < head->contract->n_inputs; i++)
     if (head->inputs[i].dtype != DT_NONE) bytes += head->inputs[i].bytes;
   uint64_t each = bytes / head->rows;
   if (each && rows > BATCH_BYTES_MAX / each) rows = BATCH_BYTES_MAX / each;
-  if (soonest_us < now_us) soonest_us = head->deadline_us; /* of one that is dead */
-  int64_t within_us = soonest_us == INT64_MAX ? INT64_MAX : soonest_us - now_us - BATCH_SPARE_US;
+  int64_t within_us = last_us == INT64_MAX ? INT64_MAX : last_us - now_us - BATCH_SPARE_US;
   return pace_rows(&batch->pace, rows ? (uint32_t)rows : 1, within_us);
 }
 
@@ -38,7 +39,8 @@ static int64_t wait_until(const struct lane *lane, const struct task *head, uint
 static uint32_t rows_cheap(const struct batch *batch, uint32_t rows)
 {
   bool again = batch->closed % TRY_AGAIN == 0;
-  return batch->spec->n_preferred || again ? rows : pace_cheapest(&batch->pace, rows);
+  if (batch->spec->n_preferred) return rows;
+  return again ? pace_again(&batch->pace, rows) : pace_cheapest(&batch->pace, rows);
 }
 
 /* Of rows that could go: those of class BATCH and below have only as many places as make the run no

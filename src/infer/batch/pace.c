@@ -3,7 +3,10 @@
  * SPDX-License-Identifier: MIT */
 #include "infer/batch/pace.h"
 
+#include <stdbool.h>
+
 enum { CHEAP_RUNS_MIN = 3 }; /* fewer say nothing about a size */
+enum { ENOUGH_US = 1000 };
 
 /* 1, 2, 3-4, 5-8...: the last size holds all that are larger. */
 static uint32_t size_of(uint32_t rows)
@@ -20,7 +23,9 @@ void pace_add(struct pace *pace, uint32_t rows, int64_t run_ns)
   pace->us[size][pace->at[size]] = us > UINT32_MAX ? UINT32_MAX : us < 1 ? 1 : (uint32_t)us;
   pace->at[size] = (uint8_t)((pace->at[size] + 1) % PACE_KEPT);
   float row_us = (float)run_ns / 1e3f / (float)rows;
-  pace->row_us[size] = pace->n[size] ? pace->row_us[size] * 0.9f + row_us * 0.1f : row_us;
+  float *kept_us = &pace->row_us[size], step = row_us < *kept_us ? 0.2f : 0.05f;
+  if (pace->n[size] && row_us > 1.5f * *kept_us) row_us = 1.5f * *kept_us;
+  *kept_us = pace->n[size] ? *kept_us + (row_us - *kept_us) * step : row_us;
   if (pace->n[size] < PACE_KEPT) pace->n[size]++;
   for (uint32_t i = 0; i < pace->n[size]; i++) {
     uint32_t one = pace->us[size][i];
@@ -55,6 +60,11 @@ uint32_t pace_rows(const struct pace *pace, uint32_t rows_max, int64_t within_us
   return rows ? rows : 1;
 }
 
+static bool size_is_long(const struct pace *pace, uint32_t at)
+{
+  return pace->n[at] && pace->row_us[at] * (float)(UINT32_C(1) << at) >= ENOUGH_US;
+}
+
 uint32_t pace_cheapest(const struct pace *pace, uint32_t rows)
 {
   uint32_t size = size_of(rows), best = size;
@@ -65,5 +75,15 @@ uint32_t pace_cheapest(const struct pace *pace, uint32_t rows)
     least_us = pace->row_us[at];
     best = at;
   }
+  for (uint32_t at = 0; at < best; at++)
+    if (pace->n[at] >= CHEAP_RUNS_MIN && pace->row_us[at] <= pace->row_us[best] * 1.05f &&
+        size_is_long(pace, at))
+      return UINT32_C(1) << at;
   return best == size ? rows : UINT32_C(1) << best;
+}
+
+uint32_t pace_again(const struct pace *pace, uint32_t rows)
+{
+  uint32_t cheap = pace_cheapest(pace, rows);
+  return size_is_long(pace, size_of(cheap)) && 2 * cheap < rows ? 2 * cheap : rows;
 }

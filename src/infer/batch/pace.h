@@ -17,7 +17,7 @@ struct pace { /* zeroed: nothing is known */
   uint32_t us[PACE_SIZES][PACE_KEPT];
   uint32_t high_us[PACE_SIZES];
   uint8_t n[PACE_SIZES], at[PACE_SIZES];
-  float row_us[PACE_SIZES]; /* mean of a row, of the last ten runs or so */
+  float row_us[PACE_SIZES]; /* of a row, of the last runs; of those that nothing came between */
 };
 
 void pace_add(struct pace *pace, uint32_t rows, int64_t run_ns);
@@ -27,7 +27,11 @@ int64_t pace_us(const struct pace *pace, uint32_t rows);
  * it is 1. */
 uint32_t pace_rows(const struct pace *pace, uint32_t rows_max, int64_t within_us);
 /* How many of so many rows that wait to run at once: all of them, or a power of two whose rows cost
- * at least a twentieth less, if one was ever run. */
+ * at least a twentieth less, if one was ever run. And of what takes a millisecond no more than
+ * makes a row cheaper by a twentieth: each would wait longer for its answer, and for nothing. */
 uint32_t pace_cheapest(const struct pace *pace, uint32_t rows);
+/* As many as pace_cheapest, to see again whether more are cheaper by now: twice as many where those
+ * take a millisecond, else all. */
+uint32_t pace_again(const struct pace *pace, uint32_t rows);
 
 #endif

@@ -4,6 +4,7 @@
 #include "serve/limit/brake.h"
 
 #include "base/mem.h"
+#include "serve/limit/crowd.h"
 #include "serve/refuse.h"
 #include "serve/stages_int.h"
 
@@ -22,23 +23,23 @@ static struct brake *brake_found(const struct serve *serve, const struct version
   const struct brakes *brakes = &serve->brakes;
   if (version->slot >= brakes->n) return NULL; /* SLOT_NONE, too */
   struct brake *brake = brakes->of[version->slot];
-  return brake && brake->seq == version->seq ? brake : NULL;
+  return brake->gradient.limit > 0 && brake->seq == version->seq ? brake : NULL;
+}
+
+void brakes_world(struct brakes *brakes, uint32_t n_slots)
+{
+  if (n_slots <= brakes->n) return;
+  brakes->of = grab_more(brakes->of, n_slots * sizeof *brakes->of);
+  while (brakes->n < n_slots) brakes->of[brakes->n++] = grab_zero(1, sizeof **brakes->of);
 }
 
 /* A slot that another version had: what was learned goes, what is out stays counted. Its sums begin
  * anew (control/slot.c), so nothing was told of its limit yet. */
 static struct brake *brake_made(struct serve *serve, const struct version *version)
 {
-  struct brakes *brakes = &serve->brakes;
   if (version->slot == SLOT_NONE) return NULL;
-  if (version->slot >= brakes->n) {
-    uint32_t n = version->slot + 1 > 2 * brakes->n ? version->slot + 1 : 2 * brakes->n;
-    brakes->of = grab_more(brakes->of, n * sizeof *brakes->of);
-    memset(brakes->of + brakes->n, 0, (n - brakes->n) * sizeof *brakes->of);
-    brakes->n = n;
-  }
-  struct brake **at = &brakes->of[version->slot], *brake = *at;
-  if (!brake) brake = *at = grab_zero(1, sizeof *brake);
+  must(version->slot < serve->brakes.n); /* brakes_world saw to it */
+  struct brake *brake = serve->brakes.of[version->slot];
   if (brake->seq == version->seq && brake->gradient.limit > 0) return brake;
   *brake = (struct brake){
       .seq = version->seq, .in_work = brake->in_work, .out = {brake->out[0], brake->out[1]}};
@@ -71,13 +72,25 @@ static int64_t wait_ns(const struct call *call, const struct version *version,
   return left_ns > 0 ? left_ns : 0;
 }
 
-static bool overloaded(struct call *call, const struct version *version, const struct brake *brake)
+/* Class batch, while those it waits for are there: what happens to it says nothing of the lane. */
+static bool outranked(const struct brake *brake, const struct call *call)
+{
+  return rank_of(call) && call->serve->now_us - brake->seen_us[0] < BETTERS_US;
+}
+
+/* Who has not even half of its share does not pay for those who have more: up to twice the
+ * limit. */
+static bool overloaded(struct call *call, const struct version *version, struct brake *brake)
 {
   struct serve *serve = call->serve;
   uint32_t most = (uint32_t)brake->gradient.limit;
   uint32_t in_work = rank_of(call) ? brake->in_work : brake->out[0];
-  if (call->class == CLASS_BATCH) most -= most / 4;
+  if (call->class == CLASS_BATCH)
+    most -= most / 4;
+  else if (in_work >= most && !crowd_over(call))
+    most *= 2;
   if (in_work < most) return false;
+  if (!outranked(brake, call)) gradient_refused(&brake->gradient);
   fail(&call->err, E_OVERLOADED,
        "%u requests are in work at model \"%.*s\", and more would only wait for each other; retry "
        "in a moment",
@@ -196,9 +209,8 @@ static void brake_learn(struct brake *brake, const struct call *call)
   uint32_t rows = task->batch_rows > task->rows ? task->batch_rows : task->rows;
   brake->row_ns = row_cost_ns(brake->row_ns, run_ns / (rows ? rows : 1));
   run_home(brake, call, run_ns / 1000);
-  bool betters = call->serve->now_us - brake->seen_us[0] < BETTERS_US;
-  if (rank_of(call) && betters) return; /* it had to wait for them: no jam */
-  gradient_answer(&brake->gradient, rows, (task->infer_ns - task->queued_ns) / 1000,
+  if (outranked(brake, call)) return; /* it had to wait for them: no jam */
+  gradient_answer(&brake->gradient, rows, (task->infer_ns - task->queued_ns) / 1000, run_ns / 1000,
                   rank_of(call) ? brake->in_work : brake->out[0]);
 }
 
@@ -214,7 +226,10 @@ void brake_home(struct call *call)
   if (brake->seq == call->version->seq) {
     brake->seen_us[rank_of(call)] = serve->now_us;
     brake->done_ns[rank_of(call)][call->seat] = task->output_ns + task->backlog_ns;
-    if (task->infer_ns > task->began_ns) brake_learn(brake, call);
+    if (task->infer_ns > task->began_ns)
+      brake_learn(brake, call);
+    else if (task->err.code == E_OVERLOADED && !outranked(brake, call)) /* not of a deadline */
+      gradient_shed(&brake->gradient, rank_of(call) ? brake->in_work : brake->out[0]);
     gradient_turn(&brake->gradient, serve->now_us, wait_easy_us(brake->span_us),
                   call->version->n_seats, serve->opts.calls_max);
   }

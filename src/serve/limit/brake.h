@@ -45,9 +45,12 @@ struct serve;
 struct version;
 
 struct brakes {
-  struct brake **of; /* by the version's slot; NULL: nothing was sent yet */
+  struct brake **of; /* by the version's slot; its gradient's limit is 0: nothing was sent yet */
   uint32_t n;
 };
+
+/* A world with so many slots comes: memory is taken now, and not when somebody asks. */
+void brakes_world(struct brakes *brakes, uint32_t n_slots);
 
 void brakes_deinit(struct brakes *brakes);
 

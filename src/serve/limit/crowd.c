@@ -7,7 +7,7 @@
 #include "serve/refuse.h"
 #include "serve/stages_int.h"
 
-enum { RETRY_MS = 200 };
+enum { RETRY_MS = 200, CROWDS_MIN = 16 };
 
 struct crowd {
   uint32_t calls;
@@ -16,15 +16,17 @@ struct crowd {
 
 void crowds_deinit(struct crowds *crowds) { ungrab(crowds->of); }
 
-static struct crowd *crowd_of(struct crowds *crowds, uint32_t slot)
+void crowds_world(struct crowds *crowds, const struct world *world)
 {
-  if (slot >= crowds->n) {
-    uint32_t n = slot + 1 > 2 * crowds->n ? slot + 1 : 2 * crowds->n;
-    crowds->of = grab_more(crowds->of, n * sizeof *crowds->of);
-    memset(crowds->of + crowds->n, 0, (n - crowds->n) * sizeof *crowds->of);
-    crowds->n = n;
-  }
-  return &crowds->of[slot];
+  uint32_t n_tenants = world_tenants(world);
+  /* Slots ascend: the last tenant's is the highest. */
+  uint32_t n = n_tenants ? world_tenant_at(world, n_tenants - 1)->slot + 1 : 0;
+  if (n <= crowds->n) return;
+  if (n < CROWDS_MIN) n = CROWDS_MIN;
+  if (n < 2 * crowds->n) n = 2 * crowds->n;
+  crowds->of = grab_more(crowds->of, n * sizeof *crowds->of);
+  memset(crowds->of + crowds->n, 0, (n - crowds->n) * sizeof *crowds->of);
+  crowds->n = n;
 }
 
 static bool gives_way(const struct call *call, const struct crowd *crowd)
@@ -41,7 +43,8 @@ bool crowd_enter(struct call *call)
 {
   struct crowds *crowds = &call->serve->crowds;
   const struct tenant *tenant = call->came.tenant;
-  struct crowd *crowd = crowd_of(crowds, tenant->slot);
+  must(tenant->slot < crowds->n); /* crowds_world saw to it */
+  struct crowd *crowd = &crowds->of[tenant->slot];
   if (gives_way(call, crowd)) {
     fail(&call->err, E_NO_CAPACITY,
          "too many requests are in work at once, and this tenant has more than its share of them; "
@@ -55,6 +58,15 @@ bool crowd_enter(struct call *call)
   }
   call->crowd = tenant->slot + 1;
   return true;
+}
+
+bool crowd_over(const struct call *call)
+{
+  const struct crowds *crowds = &call->serve->crowds;
+  if (!call->crowd) return true;
+  const struct crowd *crowd = &crowds->of[call->crowd - 1];
+  return 2 * (uint64_t)crowd->calls * crowds->weights >=
+         (uint64_t)call->serve->calls * crowd->weight;
 }
 
 void crowd_leave(struct call *call)

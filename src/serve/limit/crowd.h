@@ -13,6 +13,7 @@
 
 struct call;
 struct crowd;
+struct world;
 
 struct crowds {
   struct crowd *of; /* by the tenant's slot */
@@ -21,10 +22,15 @@ struct crowds {
 };
 
 void crowds_deinit(struct crowds *crowds);
+/* A world comes: room for all of its tenants is taken now, and not when one of them asks. */
+void crowds_world(struct crowds *crowds, const struct world *world);
 
 /* Counts a call of its tenant in, once; false with call->err: this tenant, or class, gives way.
  * crowd_leave: at its end, whether it was counted or not. */
 bool crowd_enter(struct call *call);
 void crowd_leave(struct call *call);
+/* Whether the tenant of a call that was counted has half of its share of the calls that there are,
+ * by weight among those who have some, or more. */
+bool crowd_over(const struct call *call);
 
 #endif

@@ -79,9 +79,9 @@ static enum code refuse(const struct allowance *allow, enum quota_id id, int64_t
 static void spread(struct err *err, struct rand *rand)
 {
   if (err->limit.resets_ms < 0) return;
-  uint64_t more = (uint64_t)err->retry_after_ms * (rand_u64(rand) % 1024) / 5120;
-  uint64_t sum = err->retry_after_ms + more;
-  err->retry_after_ms = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
+  double ms = (double)err->retry_after_ms * rand_fifth(rand_unit(rand));
+  if (err->retry_after_ms) err->retry_after_ms = ms < 1 ? 1 : ms < UINT32_MAX ? (uint32_t)ms
+                                                                             : UINT32_MAX;
 }
 
 /* --- one meter -------------------------------------------------------------------------------- */
