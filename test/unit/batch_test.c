@@ -176,8 +176,8 @@ TEST(class_batch_makes_no_long_runs_before_its_betters)
   int n = 0;
   turns_init(&turns);
   lane->queue.turns = &turns;
-  for (double rows = 1, row_ns = 400000; rows <= 32; rows *= 2, row_ns *= 0.93)
-    for (int i = 0; i < 3; i++) pace_add(&lane->batch.pace, (uint32_t)rows, (int64_t)(rows * row_ns));
+  for (double rows = 1, ns = 400000; rows <= 32; rows *= 2, ns *= 0.93)
+    for (int i = 0; i < 3; i++) pace_add(&lane->batch.pace, (uint32_t)rows, (int64_t)(rows * ns));
   /* Alone it has all it can get. */
   for (int i = 0; i < 16; i++) ask_as(&loaded, lane, n++, CLASS_BATCH);
   EXPECT(queue_next(&turns, 100) == &lane->queue);
