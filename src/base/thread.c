@@ -3,12 +3,16 @@
  * SPDX-License-Identifier: MIT */
 #include "base/thread.h"
 
+#include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/err.h"
 
-enum { ASIDE_BYTES = 32 << 10 };
+enum { ASIDE_BYTES = 32 << 10, SLICE_NS = 100000 };
 
 /* Where its handlers run once the thread has used up its stack: aside from what grows, at the end
  * where it began. What stood there before is put back, for a sanitizer frees its own. */
@@ -45,3 +49,22 @@ void thread_start(struct thread *thread, const char *name, size_t stack, void (*
 }
 
 void thread_join(struct thread *thread) { must(pthread_join(thread->id, NULL) == 0); }
+
+/* As sched_setattr(2) has it; the C library's headers know it from 2.41 on. */
+struct attr {
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+};
+
+void thread_prompt(void)
+{
+  struct attr attr = {.size = sizeof attr};
+  if (syscall(SYS_sched_getattr, 0, &attr, sizeof attr, 0) != 0) return;
+  if (attr.policy != SCHED_OTHER) return;
+  attr.flags = 0;
+  attr.runtime = SLICE_NS;
+  (void)syscall(SYS_sched_setattr, 0, &attr, 0);
+}

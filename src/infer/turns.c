@@ -231,14 +231,23 @@ struct turn *turns_next(struct turns *turns, int64_t now_us)
   struct turn *turn = heap_first(ready);
   if (ready->nodes[0]->key > turns->floor[class]) turns->floor[class] = ready->nodes[0]->key;
   if (turn->node.key > turn->account->floor) turn->account->floor = turn->node.key;
-  turns->given_us[class] = now_us;
+  struct seen *last = &turns->last[class];
+  if (last->us && last->tenant != turn->account->tenant) turns->other[class] = *last;
+  *last = (struct seen){turn->account->tenant, now_us};
   return turn;
 }
 
-bool turns_expect(const struct turns *turns, int64_t now_us)
+bool turns_expect(const struct turns *turns, enum task_class class, uint32_t tenant,
+                  int64_t now_us)
 {
-  for (int class = 0; class < CLASS_BATCH; class++)
-    if (turns->given_us[class] && now_us - turns->given_us[class] < expect_us) return true;
+  bool below = class >= CLASS_BATCH;
+  for (enum task_class c = 0; c < CLASS_BATCH && !below; c++)
+    if (turns->ready[c].n > (c == class)) return false;
+  for (enum task_class c = 0; c < CLASS_BATCH; c++) {
+    bool own = !below && turns->last[c].tenant == tenant;
+    const struct seen *seen = own ? &turns->other[c] : &turns->last[c];
+    if (seen->us && now_us - seen->us < expect_us) return true;
+  }
   return false;
 }
 

@@ -42,6 +42,11 @@ struct turn {
   int64_t cost_ns;       /* what its turns cost lately */
 };
 
+struct seen { /* a turn that was given */
+  uint32_t tenant;
+  int64_t us; /* 0: none was */
+};
+
 struct turns {
   struct heap ready[CLASSES];     /* accounts */
   int64_t floor[CLASSES];         /* where the least served stood when it was served last */
@@ -50,7 +55,7 @@ struct turns {
   struct account **buckets;       /* by tenant and class */
   uint32_t n_buckets, n_accounts;
   int64_t owed_ns;                /* to BATCH */
-  int64_t given_us[CLASSES];      /* when one of the class was next last; 0: never */
+  struct seen last[CLASSES], other[CLASSES]; /* given last, and last to another tenant than that */
   bool owing;                     /* the turn that was given is paid from that */
   struct link resting;            /* turns */
   int64_t alarm_us;               /* when the first of them may go on; INT64_MAX: none rests */
@@ -75,9 +80,11 @@ struct turn *turns_next(struct turns *turns, int64_t now_us);
 /* It ran for so long. Before turn_idle, or after. */
 void turn_charge(struct turns *turns, struct turn *turn, int64_t cost_ns);
 
-/* Whether CONTROL or INTERACTIVE had a turn in the last second: more of them may come any moment,
- * and whatever runs then is waited for. */
-bool turns_expect(const struct turns *turns, int64_t now_us);
+/* Whether one may come any moment who goes before this tenant's tasks of that class, and would wait
+ * for whatever runs then: in the last second CONTROL or INTERACTIVE had a turn, or, where the task
+ * is of these, another tenant's had and none waits. (Those that wait were served more.) */
+bool turns_expect(const struct turns *turns, enum task_class class, uint32_t tenant,
+                  int64_t now_us);
 /* What its account was served so far, to be compared within a class. */
 int64_t turn_served(const struct turn *turn);
 /* Something waits, resting or not. */

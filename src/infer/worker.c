@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "infer/worker.h"
 
+#include <sched.h>
 #include <sys/prctl.h>
 
 #include "base/clock.h"
@@ -172,7 +173,11 @@ void worker_main(void *arg)
   struct worker *worker = arg;
   (void)prctl(PR_SET_TIMERSLACK, SLACK_NS, 0, 0, 0); /* else 50 us, as long as a short wait */
   while (!worker->stop || turns_wait(&worker->turns)) {
-    if (worker_turn(worker)) continue;
+    bool did = worker_turn(worker);
+    /* Where a loop has the same core, answers go out and who asks comes in between turns, not when
+     * this thread's slice of some milliseconds is over. */
+    if (did && turns_wait(&worker->turns)) sched_yield();
+    if (did) continue;
     letters_sort(worker, mailbox_wait(&worker->box, turns_alarm(&worker->turns)));
   }
 }

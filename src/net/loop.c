@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "net/errand_int.h"
 #include "net/loop_int.h"
 
@@ -450,6 +451,7 @@ void loop_main(void *arg)
 {
   struct loop *loop = arg;
   loop_here = loop;
+  thread_prompt();
   date_write(loop);
   loop->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
   uv_prepare_start(&loop->prepare, on_prepare);

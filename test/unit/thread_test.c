@@ -4,11 +4,35 @@
 
 #include "test.h"
 
+#include <sched.h>
+#include <sys/resource.h>
+
 struct seen {
   char name[16];
   size_t stack;
   int ran, blocked;
 };
+
+/* Who is prompt says so twice, and keeps its place in all else. */
+static void prompt(void *arg)
+{
+  int *nice = arg;
+  int before = getpriority(PRIO_PROCESS, 0);
+  for (int i = 0; i < 2; i++) thread_prompt();
+  nice[0] = before;
+  nice[1] = getpriority(PRIO_PROCESS, 0);
+  nice[2] = sched_getscheduler(0);
+}
+
+TEST(a_prompt_thread_keeps_its_nice_and_policy)
+{
+  struct thread thread;
+  int nice[3] = {99, 98, 97};
+  thread_start(&thread, "prompt", THREAD_STACK_PARSER, prompt, nice);
+  thread_join(&thread);
+  EXPECT_INT(nice[1], nice[0]);
+  EXPECT_INT(nice[2], sched_getscheduler(0));
+}
 
 static void look(void *arg)
 {

@@ -242,22 +242,52 @@ TEST(who_rests_is_not_next_until_then_or_until_it_waits)
   crowd_deinit(&crowd, 2);
 }
 
+static bool expects(const struct turns *turns, enum task_class class, int64_t now_us)
+{
+  return turns_expect(turns, class, 1, now_us);
+}
+
 TEST(betters_are_expected_for_a_second_after_their_turn)
 {
   struct turns turns;
   struct turn of[CLASSES];
   turns_init(&turns);
   for (int c = 0; c < CLASSES; c++) turn_join(&turns, &of[c], (enum task_class)c, 1);
-  EXPECT(!turns_expect(&turns, 100));
+  EXPECT(!expects(&turns, CLASS_BATCH, 100));
   turn_wait(&turns, &of[CLASS_BATCH], 1);
-  EXPECT(turns_next(&turns, 100) == &of[CLASS_BATCH] && !turns_expect(&turns, 100));
+  EXPECT(turns_next(&turns, 100) == &of[CLASS_BATCH] && !expects(&turns, CLASS_BATCH, 100));
   turn_wait(&turns, &of[CLASS_INTERACTIVE], 1);
-  EXPECT(!turns_expect(&turns, 100)); /* it waits, and is next: nothing runs before it */
+  EXPECT(!expects(&turns, CLASS_BATCH, 100)); /* it waits, and is next: nothing runs before it */
   EXPECT(turns_next(&turns, 200) == &of[CLASS_INTERACTIVE]);
   turn_idle(&turns, &of[CLASS_INTERACTIVE]);
-  EXPECT(turns_expect(&turns, 200) && turns_expect(&turns, 200 + 999999));
-  EXPECT(!turns_expect(&turns, 200 + 1000000));
+  EXPECT(expects(&turns, CLASS_BATCH, 200) && expects(&turns, CLASS_BATCH, 200 + 999999));
+  EXPECT(!expects(&turns, CLASS_BATCH, 200 + 1000000));
   for (int c = 0; c < CLASSES; c++) turn_leave(&turns, &of[c]);
+  turns_deinit(&turns);
+}
+
+/* Tenant 1 is served much, tenant 2 now and then. */
+TEST(another_tenant_is_expected_where_none_waits)
+{
+  const enum task_class class = CLASS_INTERACTIVE;
+  struct turns turns;
+  struct turn of[2];
+  turns_init(&turns);
+  for (uint32_t t = 0; t < 2; t++) turn_join(&turns, &of[t], class, t + 1);
+  turn_wait(&turns, &of[0], 1);
+  EXPECT(turns_next(&turns, 100) == &of[0]);
+  EXPECT(!expects(&turns, class, 100)); /* oneself is not another */
+  turn_charge(&turns, &of[0], 1000);
+  turn_wait(&turns, &of[1], 1);
+  EXPECT(turns_next(&turns, 200) == &of[1]);
+  EXPECT(!turns_expect(&turns, class, 2, 200)); /* the other waits, and is served next */
+  turn_idle(&turns, &of[1]);
+  for (int64_t now_us = 300; now_us < 1000200; now_us += 100000) {
+    EXPECT(turns_next(&turns, now_us) == &of[0]);
+    EXPECT(expects(&turns, class, now_us));
+  }
+  EXPECT(turns_next(&turns, 1000200) == &of[0] && !expects(&turns, class, 1000200));
+  for (int t = 0; t < 2; t++) turn_leave(&turns, &of[t]);
   turns_deinit(&turns);
 }
 

@@ -8,9 +8,10 @@
  *   - the largest preferred size that those alike can fill;
  *   - the eldest has waited for the delay (infer/batch/delay.h), or nobody comes who could be
  *     waited for, or the earliest deadline is one run and BATCH_SPARE_US away.
- * Rows of class BATCH or SHADOW do not make a run longer than BATCH_BRIEF_US where rows of their
- * betters are in it, or where their betters had a turn in the last second: one that comes would
- * wait for all of it.
+ * A run is brief, BATCH_BRIEF_US or two of one row, where one may come who goes before those in it
+ * and would wait for all of it: another tenant that had a turn in the last second and does not wait
+ * now, or to class BATCH and SHADOW any of their betters. Nor do rows of these classes make a run
+ * of their betters longer than that.
  *
  * Who is in it is the queue's to say. A request with more rows than one batch may have runs alone,
  * as do those whose cost is measured.
@@ -36,7 +37,7 @@ enum {
   BATCH_BYTES_MAX = 64 << 20, /* inputs of a batch; its outputs as many */
   BATCH_KEPT_MAX = 4 << 20,   /* of each kept from batch to batch */
   BATCH_SPARE_US = 1000,
-  BATCH_BRIEF_US = 1000, /* what class BATCH may add to a run of its betters, or run before them */
+  BATCH_BRIEF_US = 1000,
 };
 
 struct lane;

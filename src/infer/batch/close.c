@@ -43,20 +43,28 @@ static uint32_t rows_cheap(const struct batch *batch, uint32_t rows)
   return again ? pace_again(&batch->pace, rows) : pace_cheapest(&batch->pace, rows);
 }
 
-/* Of rows that could go: those of class BATCH and below have only as many places as make the run no
- * longer than BATCH_BRIEF_US, where their betters are in it, or may come while it runs and would
- * wait for all of it. */
+/* A run for which others may be made to wait: not much longer than what they would wait for if
+ * nothing were shared. */
+static int64_t brief_us(const struct batch *batch)
+{
+  int64_t one_us = pace_us(&batch->pace, 1);
+  return 2 * one_us > BATCH_BRIEF_US ? 2 * one_us : BATCH_BRIEF_US;
+}
+
+/* Of rows that could go: as many as make a brief run, where one who goes before them may come while
+ * it runs and would wait for all of it; so, too, the rows of class BATCH and below that go along
+ * with their betters. */
 static uint32_t rows_brief(const struct lane *lane, const struct task *head, uint32_t rows,
                            int64_t now_us)
 {
   const struct queue *queue = &lane->queue;
+  enum task_class class = (enum task_class)head->class;
   uint32_t better = 0;
-  if (head->class < CLASS_BATCH)
-    better = queue_rows_like(queue, head, CLASS_INTERACTIVE);
-  else if (!queue->turns || !turns_expect(queue->turns, now_us))
-    return rows;
+  bool expect = queue->turns && turns_expect(queue->turns, class, head->tenant, now_us);
+  if (class >= CLASS_BATCH && !expect) return rows;
+  if (class < CLASS_BATCH && !expect) better = queue_rows_like(queue, head, CLASS_INTERACTIVE);
   if (better >= rows) return rows;
-  uint32_t brief = pace_rows(&lane->batch.pace, rows, BATCH_BRIEF_US);
+  uint32_t brief = pace_rows(&lane->batch.pace, rows, brief_us(&lane->batch));
   return brief > better ? brief : better;
 }
 
