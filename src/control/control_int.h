@@ -38,6 +38,7 @@ struct control {
   uint64_t n_trips;  /* openings ever */
   struct rand chance;
   struct pressure pressure;
+  bool memory_high; /* as webhooks were told last */
   uint8_t lag_percent, lag_before, lag_next; /* in force; of the last pulse, of this one */
   const struct event *first_key; /* NULL: none is to be added */
   struct mail *owed;             /* LETTER_NOTIFY of the process before, until the first turn */

@@ -37,7 +37,10 @@ static void data_write(struct buf *to, const struct notice *notice)
 {
   bool fits = notice->evidence.len && notice->evidence.len <= EVIDENCE_MAX;
   buf_add(to, SLICE("{\"tenant\":"));
-  buf_json(to, notice->tenant);
+  if (notice->tenant.len)
+    buf_json(to, notice->tenant);
+  else
+    buf_add(to, SLICE("null"));
   member(to, "model", notice->model);
   number(to, "version", notice->version);
   number(to, "release", notice->release);
@@ -59,7 +62,10 @@ static void text_write(struct buf *to, const struct notice *notice)
 {
   struct buf text;
   buf_init(&text, 4096);
-  buf_print(&text, "%.*s/%.*s: ", SLICE_ARG(notice->tenant), SLICE_ARG(notice->model));
+  if (notice->model.len)
+    buf_print(&text, "%.*s/%.*s: ", SLICE_ARG(notice->tenant), SLICE_ARG(notice->model));
+  else
+    buf_add(&text, SLICE("the server: "));
   if (notice->version) buf_print(&text, "version %u ", notice->version);
   buf_print(&text, "%s", notice->state);
   if (notice->why) buf_print(&text, " (%s)", notice->why);
@@ -80,7 +86,10 @@ static void pager_write(struct buf *to, const struct notice *notice, struct slic
   buf_print(to, ",\"event_action\":\"%s\",\"dedup_key\":", notice->bad ? "trigger" : "resolve");
   struct buf key;
   buf_init(&key, 1024);
-  buf_print(&key, "slipway/%.*s/%.*s", SLICE_ARG(notice->tenant), SLICE_ARG(notice->model));
+  if (notice->model.len)
+    buf_print(&key, "slipway/%.*s/%.*s", SLICE_ARG(notice->tenant), SLICE_ARG(notice->model));
+  else
+    buf_print(&key, "slipway/%s", notice->about);
   if (notice->release) buf_print(&key, "/%u", notice->release);
   buf_json(to, buf_lend(&key));
   buf_deinit(&key);
@@ -88,8 +97,8 @@ static void pager_write(struct buf *to, const struct notice *notice, struct slic
   text_write(to, notice);
   buf_print(to, ",\"source\":\"slipway\",\"severity\":\"%s\",\"timestamp\":\"%s\"",
             notice->bad ? "error" : "info", at);
-  member(to, "component", notice->model);
-  member(to, "group", notice->tenant);
+  if (notice->model.len) member(to, "component", notice->model);
+  if (notice->tenant.len) member(to, "group", notice->tenant);
   buf_add(to, SLICE("}"));
 }
 

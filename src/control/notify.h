@@ -39,10 +39,10 @@ struct ahead {
 };
 
 struct notice {
-  struct slice tenant, model;
+  struct slice tenant, model; /* empty: it is about the whole server */
   struct slice mark; /* tells it from others of the same state: the same after a restart */
   uint32_t version, release, step; /* release 0: it is about none */
-  const char *about;               /* "version"; NULL: "release" */
+  const char *about;               /* "version", "server"; NULL: "release" */
   const char *state;               /* "rolled_back"; the type is "release." and this */
   const char *why;                 /* "gate"; NULL: not said */
   struct slice actor, person;

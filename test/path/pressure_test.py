@@ -4,6 +4,7 @@
 given up, and that health and the control plane stay. Readings are a file's (src/pressure.h).
 SPDX-License-Identifier: MIT
 """
+import json
 import os
 import re
 import socket
@@ -15,6 +16,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import models
 from hostile import infer_json
+from receiver import Receiver
 from slipway import SANITIZED, Daemon, Failed, expect, expect_eq, expect_in, main, request, skip, \
     test, wait_for
 
@@ -111,6 +113,25 @@ def all_levels_up_and_down():
         expect_in(("memory_high", "alert"), told)
         expect_in(("pressure_eased", "refuse"), told)
         expect_eq(len(told), 18)
+
+
+@test
+def webhooks_hear_once_that_memory_is_high_and_once_that_it_is_over():
+    """Also where something else was said before; what is not memory's is not told."""
+    with Receiver() as hook:
+        with Pressed("--loops", "1", "--webhook", hook.url, "--webhook-private") as d:
+            d.press(lag=85)
+            d.press(lag=85, memory=81)
+            d.press(lag=85, memory=96)
+            d.press(lag=85, memory=76)  # within the five points
+            d.press(lag=85, memory=74)
+            wait_for(lambda: len(hook.seen) >= 2, what="two messages")
+            told = [json.loads(body) for _, _, body, _ in hook.seen]
+            expect_eq([m["type"] for m in told], ["server.memory_high", "server.memory_eased"])
+            expect_in("the server: memory_high: 81 %", told[0]["text"])
+            expect_eq((told[0]["data"]["tenant"], told[0]["data"]["model"]), (None, None))
+            in_log = [e["event"] for e in d.log() if e["event"].startswith("memory_")]
+            expect_eq(in_log, ["memory_high", "memory_eased"])
 
 
 @test

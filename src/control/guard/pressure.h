@@ -9,7 +9,10 @@
 
 #include "world/guard/pressure.h"
 
-enum { PRESSURE_CALM = 5 }; /* points below its percentage an action ends */
+enum {
+  PRESSURE_CALM = 5,  /* points below its percentage an action ends */
+  PRESSURE_HIGH = 80, /* somebody is told, webhooks too */
+};
 
 /* True: other actions than before are in force. */
 bool pressure_step(struct pressure *pressure, const struct pressure_readings *readings);

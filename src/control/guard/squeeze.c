@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "control/guard/squeeze.h"
 
+#include <stdio.h>
+
 #include "base/log.h"
 #include "control/control_int.h"
 #include "control/fit.h"
@@ -22,11 +24,50 @@ static void action_log(uint32_t bit, bool on, const struct pressure *pressure)
             "lag", log_num(percent[SOURCE_LAG]), "files", log_num(percent[SOURCE_FILES]), NULL);
 }
 
+static void memory_tell(struct control *control)
+{
+  const struct pressure_readings *last = &control->pressure.last;
+  bool high = control->memory_high;
+  char mark[32], why[160];
+  int n = snprintf(mark, sizeof mark, "%lld", (long long)control->wall_ms);
+  snprintf(why, sizeof why, "%u %% of its memory, %llu MiB, are used: %s",
+           last->percent[SOURCE_MEMORY], (unsigned long long)(last->memory_max >> 20),
+           high ? "it gives things up step by step; slipway doctor lists them"
+                : "nothing is given up for that any more");
+  const struct notice notice = {.mark = slice_of(mark, (size_t)n),
+                                .about = "server",
+                                .state = high ? "memory_high" : "memory_eased",
+                                .actor = SLICE("slipway"),
+                                .sentence = slice_str(why),
+                                .bad = high,
+                                .over = !high};
+  struct notes *notes = notes_new();
+  notes_add(notes, control, &notice);
+  notes_send_ahead(control, notes);
+  notes_free(notes);
+}
+
+/* Apart from the actions: memory may get high while something else was said already. `said`: the
+ * log has it. */
+static void memory_watch(struct control *control, bool said)
+{
+  uint8_t percent = control->pressure.last.percent[SOURCE_MEMORY];
+  bool high = percent >= PRESSURE_HIGH - (control->memory_high ? PRESSURE_CALM : 0);
+  if (high == control->memory_high) return;
+  control->memory_high = high;
+  if (!said)
+    log_event(high ? LOG_WARN : LOG_INFO, high ? "memory_high" : "memory_eased", "memory",
+              log_num(percent), NULL);
+  if (control->post->notifier) memory_tell(control);
+}
+
 static void step(struct control *control, const struct pressure_readings *readings)
 {
   struct pressure *pressure = &control->pressure;
   uint32_t was = pressure->actions;
-  if (!pressure_step(pressure, readings)) return;
+  bool changed = pressure_step(pressure, readings);
+  memory_watch(control, (was ^ pressure->actions) & ACTION_BIT(ACTION_ALERT));
+  if (!changed) return;
   for (uint32_t i = 0; i < ACTIONS; i++)
     if ((was ^ pressure->actions) & ACTION_BIT(i))
       action_log(i, pressure->actions & ACTION_BIT(i), pressure);
