@@ -9,33 +9,37 @@
  * SPDX-License-Identifier: MIT */
 #include "serve/stages_int.h"
 
+#include "base/mem.h"
 #include "base/rand.h"
 
 /* Of this opening; NULL: none was sent yet. */
-static struct probe *probe_of(struct serve *serve, uint64_t trip)
+static struct probe *probe_of(struct serve *serve, const struct version *version, uint64_t trip)
 {
-  for (uint32_t i = 0; i < PROBES_MAX; i++)
-    if (serve->probes[i].trip == trip) return &serve->probes[i];
-  return NULL;
+  struct probe *probe = version->slot < serve->n_probes ? &serve->probes[version->slot] : NULL;
+  return probe && probe->trip == trip ? probe : NULL;
 }
 
-/* Openings are numbered as they come: the lowest number is the oldest one. */
-static struct probe *probe_make(struct serve *serve, uint64_t trip)
+/* A place for each version, by its slot: nobody's probes take another's. Of an earlier opening
+ * nothing is kept; its probe, if it is still out, finds another number when it is home. */
+static struct probe *probe_make(struct serve *serve, const struct version *version)
 {
-  struct probe *oldest = NULL;
-  for (uint32_t i = 0; i < PROBES_MAX; i++) {
-    struct probe *probe = &serve->probes[i];
-    if (!probe->out && (!oldest || probe->trip < oldest->trip)) oldest = probe;
+  if (version->slot == SLOT_NONE) return NULL;
+  if (version->slot >= serve->n_probes) {
+    uint32_t n = serve->n_probes ? serve->n_probes : 16;
+    while (n <= version->slot) n *= 2;
+    serve->probes = grab_more(serve->probes, n * sizeof *serve->probes);
+    memset(serve->probes + serve->n_probes, 0, (n - serve->n_probes) * sizeof *serve->probes);
+    serve->n_probes = n;
   }
-  if (oldest) *oldest = (struct probe){.trip = trip};
-  return oldest;
+  serve->probes[version->slot] = (struct probe){.trip = version->trip};
+  return &serve->probes[version->slot];
 }
 
 bool breaker_lets(struct serve *serve, const struct version *version)
 {
   if (version->breaker == BREAKER_CLOSED) return true;
   if (version->breaker == BREAKER_OPEN) return false;
-  const struct probe *probe = probe_of(serve, version->trip);
+  const struct probe *probe = probe_of(serve, version, version->trip);
   return !probe || (!probe->out && !probe->failed);
 }
 
@@ -87,11 +91,11 @@ bool breaker_probe(struct call *call)
   struct serve *serve = call->serve;
   if (version->breaker == BREAKER_CLOSED) return true;
   if (!breaker_lets(serve, version)) return false;
-  struct probe *probe = probe_of(serve, version->trip);
-  if (!probe) probe = probe_make(serve, version->trip);
+  struct probe *probe = probe_of(serve, version, version->trip);
+  if (!probe) probe = probe_make(serve, version);
   if (!probe) return false;
   probe->out = true;
-  call->probe = (uint8_t)(probe - serve->probes + 1);
+  call->probe = version->trip;
   return true;
 }
 
@@ -109,9 +113,8 @@ void breaker_home(struct call *call, struct version_tally *slot, bool stopped)
   bool good = code == OK;
   bool bad = stopped || code == E_MODEL_FAILED || code == E_BAD_MODEL_OUTPUT;
   if (call->probe) {
-    struct probe *probe = &call->serve->probes[call->probe - 1];
-    probe->out = false;
-    probe->failed = probe->failed || bad;
+    struct probe *probe = probe_of(call->serve, call->version, call->probe);
+    if (probe) *probe = (struct probe){.trip = call->probe, .failed = probe->failed || bad};
     if (slot) slot->probes_good += good, slot->probes_bad += bad;
     call->probe = 0;
   } else if (slot && moves_breaker(call)) {

@@ -130,7 +130,7 @@ struct call {
   bool copied;               /* a shadow gets the request once stable has answered it */
   uint64_t unit;             /* the hash of what the lot was drawn with, where it is evidence */
   bool counts;               /* the answer is evidence: chosen by lot, or no release runs */
-  uint8_t probe;             /* it tries a version: the serve's probe, from 1; 0: it does not */
+  uint64_t probe;            /* it tries a version: the opening's number; 0: it does not */
   bool costs;                /* of a release: its CPU time is measured */
   bool tries;                /* let through to see whether its version is quick again */
   enum zip_coding coding, answer_coding;

@@ -50,6 +50,7 @@ void serve_free(struct serve *serve)
   budget_deinit(serve->opts.bodies);
   while (serve->n_resting) arena_deinit(&serve->resting[--serve->n_resting]);
   ungrab(serve->units_seen);
+  ungrab(serve->probes);
   ungrab(serve->resting);
   tally_free(serve->tally);
   ungrab(serve->leases);

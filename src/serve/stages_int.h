@@ -10,8 +10,6 @@
 #include "serve/path.h"
 #include "serve/shadow/shadow_int.h"
 
-enum { PROBES_MAX = 64 };
-
 /* A version that is half open, as this loop tries it. */
 struct probe {
   uint64_t trip; /* 0: unused */
@@ -44,7 +42,8 @@ struct serve {
   int64_t slow_ns; /* the longest stage of this turn that was timed, and its name */
   const char *slow_stage;
   struct shadows shadows;
-  struct probe probes[PROBES_MAX];
+  struct probe *probes; /* by version->slot; as many as were needed */
+  uint32_t n_probes;
   struct brakes brakes;
   struct crowds crowds;
   uint64_t *units_seen; /* UNITS_SEEN marks of units that were sent lately */

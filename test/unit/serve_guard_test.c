@@ -3,7 +3,9 @@
  * SPDX-License-Identifier: MIT */
 #include "test.h"
 
+#include "base/mem.h"
 #include "serve/cache/cache.h"
+#include "serve/stages_int.h"
 #include "serve_rig.h"
 
 static const struct arm_tally *arm_of(const struct tally *tally, uint32_t version)
@@ -132,4 +134,49 @@ TEST(a_hit_is_an_answer_of_its_arm_and_no_time_of_it)
   fake_down();
   cache_free(fake_cache);
   fake_cache = NULL;
+}
+
+/* A version that is half open, by its slot and opening, as the loop tries it. */
+static bool tries(struct serve *with, struct call *call, struct version *version)
+{
+  call->serve = with;
+  call->version = version;
+  return breaker_probe(call);
+}
+
+TEST(each_version_has_a_probe_of_its_own)
+{
+  enum { MANY = 300 };
+  static struct serve one;
+  static struct version half[MANY + 1];
+  struct call *asked = grab_zero(MANY + 1, sizeof *asked);
+  for (uint32_t i = 0; i < MANY; i++) {
+    half[i] = (struct version){.breaker = BREAKER_HALF_OPEN, .slot = i, .trip = i + 1};
+    EXPECT(tries(&one, &asked[i], &half[i]));
+    EXPECT(!breaker_lets(&one, &half[i])); /* one at a time */
+    EXPECT(!tries(&one, &asked[MANY], &half[i]));
+  }
+  for (uint32_t i = 0; i < MANY; i++) { /* each is its own version's, and leaves the others */
+    struct version_tally tally = {0};
+    asked[i].task.err.code = i % 2 ? OK : E_MODEL_FAILED;
+    breaker_home(&asked[i], &tally, false);
+    EXPECT_INT(tally.probes_good, i % 2);
+    EXPECT_INT(tally.probes_bad, !(i % 2));
+    EXPECT_INT(breaker_lets(&one, &half[i]), i % 2); /* who failed waits for another opening */
+  }
+  /* The slot is another version's before the probe is home. */
+  struct version_tally tally = {0};
+  EXPECT(tries(&one, &asked[0], &half[1]));
+  half[MANY] = (struct version){.breaker = BREAKER_HALF_OPEN, .slot = 1, .trip = 1000};
+  EXPECT(tries(&one, &asked[1], &half[MANY]));
+  asked[0].task.err.code = E_MODEL_FAILED;
+  breaker_home(&asked[0], &tally, false);
+  EXPECT(!breaker_lets(&one, &half[MANY])); /* still out */
+  asked[1].task.err.code = OK;
+  breaker_home(&asked[1], &tally, false);
+  EXPECT(breaker_lets(&one, &half[MANY])); /* and did not fail */
+  half[MANY].slot = SLOT_NONE;
+  EXPECT(!tries(&one, &asked[1], &half[MANY]));
+  ungrab(one.probes);
+  ungrab(asked);
 }
