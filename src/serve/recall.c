@@ -196,6 +196,7 @@ static enum step look(struct call *call)
   struct cache_key key = recall->flight.key;
   recall->flight.home = serve->opts.home;
   recall->flight.gone = &call->task.gone;
+  recall->flight.class = (uint8_t)call->class;
   atomic_store_explicit(&call->task.gone, false, memory_order_relaxed);
   enum cache_asked asked = cache_ask(serve->opts.cache, &recall->flight, &key, serve->now_us,
                                      &blob, &mismatches);

@@ -119,6 +119,49 @@ TEST(a_run_goes_on_while_somebody_follows)
   down();
 }
 
+TEST(nobody_waits_behind_a_run_of_a_later_class)
+{
+  up();
+  enum { INTERACTIVE = 1, BATCH = 2 };
+  flights[0].class = flights[1].class = flights[4].class = flights[5].class = BATCH;
+  flights[2].class = flights[3].class = INTERACTIVE;
+  EXPECT_INT(ask(0), CACHE_LEADS);
+  EXPECT_INT(ask(1), CACHE_FOLLOWS);
+  EXPECT_INT(ask(2), CACHE_LEADS); /* not behind a batch's */
+  EXPECT_INT(ask(3), CACHE_FOLLOWS);
+  EXPECT_INT(ask(4), CACHE_FOLLOWS); /* of either: the newer one, which goes first */
+  EXPECT_INT(ask(5), CACHE_FOLLOWS);
+  EXPECT(cache_leave(cache, &flights[5]));
+  EXPECT_INT(flights[2].n_followers, 2);
+  struct blob *blob = blob_copy(SLICE("answer"));
+  cache_land(cache, &flights[2], blob);
+  EXPECT_INT(told(NEWS_ANSWER), 2);
+  EXPECT(cache_followed(cache, &flights[0]));
+  EXPECT(cache_leave(cache, &flights[1]));
+  EXPECT(!cache_followed(cache, &flights[0]));
+  cache_land(cache, &flights[0], blob);
+  blob_drop(blob);
+  down();
+}
+
+TEST(the_best_class_inherits)
+{
+  up();
+  enum { INTERACTIVE = 1, BATCH = 2 };
+  flights[0].class = flights[2].class = flights[3].class = INTERACTIVE;
+  flights[1].class = BATCH;
+  EXPECT_INT(ask(0), CACHE_LEADS);
+  for (uint32_t i = 1; i < 4; i++) EXPECT_INT(ask(i), CACHE_FOLLOWS);
+  cache_fail(cache, &flights[0], true, false);
+  EXPECT_INT(told(NEWS_LEAD), 1);
+  EXPECT_INT(flights[2].state, FLIGHT_LEADS);
+  EXPECT_INT(flights[2].n_followers, 2);
+  EXPECT(cache_leave(cache, &flights[1]));
+  cache_fail(cache, &flights[2], true, false);
+  EXPECT_INT(told(NEWS_ALONE), 1);
+  down();
+}
+
 TEST(flights_of_other_keys_and_tenants_are_others)
 {
   up();

@@ -12,15 +12,23 @@ static struct link *flights_of(struct shard *shard, const struct cache_key *key)
   return &shard->flights[key->hash[1] % FLIGHT_BUCKETS];
 }
 
-/* Who leads the flight of this key; NULL: nobody. */
-static struct flight *leader_of(struct shard *shard, const struct cache_key *key)
+/* Who leads a flight of this key that goes no later than this class; NULL: nobody. */
+static struct flight *leader_of(struct shard *shard, const struct cache_key *key, uint8_t class)
 {
   struct link *bucket = flights_of(shard, key);
   for (struct link *link = bucket->next; link != bucket; link = link->next) {
     struct flight *flight = LIST_OF(link, struct flight, link);
-    if (key_is(key, flight->key.hash, flight->key.bytes)) return flight;
+    if (flight->class <= class && key_is(key, flight->key.hash, flight->key.bytes)) return flight;
   }
   return NULL;
+}
+
+static void follow(struct flight *leader, struct flight *flight)
+{
+  flight->state = FLIGHT_FOLLOWS;
+  flight->leader = leader;
+  list_push_back(&leader->followers, &flight->link);
+  leader->n_followers++;
 }
 
 static void lead(struct shard *shard, struct flight *flight)
@@ -50,15 +58,12 @@ enum cache_asked cache_ask(struct cache *cache, struct flight *flight, const str
   shard_lock(shard);
   *blob = shard_look(cache, shard, key, now_us, &waste, mismatches);
   if (!*blob) {
-    struct flight *leader = leader_of(shard, key);
+    struct flight *leader = leader_of(shard, key, flight->class);
     asked = leader ? CACHE_FOLLOWS : CACHE_LEADS;
-    if (leader) {
-      flight->state = FLIGHT_FOLLOWS;
-      list_push_back(&leader->followers, &flight->link);
-      leader->n_followers++;
-    } else {
+    if (leader)
+      follow(leader, flight);
+    else
       lead(shard, flight);
-    }
   }
   shard_unlock(shard);
   waste_free(&waste);
@@ -108,19 +113,30 @@ void cache_land(struct cache *cache, struct flight *flight, struct blob *blob)
   tell_all(&told, blob);
 }
 
-/* The first who follows leads from now on, with the others behind it; NULL: there is none. */
+/* Of those who follow the first of the best class; NULL: nobody follows. */
+static struct flight *heir_of(const struct flight *flight)
+{
+  struct flight *heir = NULL;
+  for (struct link *link = flight->followers.next; link != &flight->followers; link = link->next) {
+    struct flight *one = LIST_OF(link, struct flight, link);
+    if (!heir || one->class < heir->class) heir = one;
+  }
+  return heir;
+}
+
+/* One who follows leads from now on, with the others behind it; NULL: there is none. */
 static struct flight *pass_on(struct shard *shard, struct flight *flight, bool second)
 {
-  struct link *first = list_pop_front(&flight->followers), *link;
-  uint32_t n = flight->n_followers;
+  struct flight *next = heir_of(flight);
+  struct link *link;
+  if (next) list_remove(&next->link);
   end(flight);
-  if (!first) return NULL;
-  struct flight *next = LIST_OF(first, struct flight, link);
+  if (!next) return NULL;
   lead(shard, next);
   next->second = second;
   next->news = NEWS_LEAD;
-  while ((link = list_pop_front(&flight->followers))) list_push_back(&next->followers, link);
-  next->n_followers = n - 1;
+  while ((link = list_pop_front(&flight->followers)))
+    follow(next, LIST_OF(link, struct flight, link));
   flight->n_followers = 0;
   return next;
 }
@@ -160,8 +176,8 @@ bool cache_leave(struct cache *cache, struct flight *flight)
   shard_lock(shard);
   bool follows = flight->state == FLIGHT_FOLLOWS;
   if (follows) {
-    struct flight *leader = leader_of(shard, &flight->key);
-    must(leader && leader->n_followers > 0);
+    struct flight *leader = flight->leader;
+    must(leader->n_followers > 0);
     end(flight);
     if (--leader->n_followers == 0 && leader->left) {
       atomic_store_explicit(leader->gone, true, memory_order_relaxed);

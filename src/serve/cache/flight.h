@@ -9,8 +9,11 @@
  *                |  '-- cache_leave --> NONE
  *                '-- LANDED: here is the answer; or: run by yourself --> TOLD
  *
- * A run that failed is told to nobody: the first who follows leads in its place, once; if that one
- * fails too, each of the rest runs by itself. Who follows keeps its own deadline, id and world.
+ * Nobody waits behind a run of a class that goes after its own: who asks then leads a second flight
+ * of the same key, and whoever comes later follows that one. So there are at most as many flights
+ * of a key as classes.
+ * A run that failed is told to nobody: one who follows, the first of the best class, leads in its place,
+ * once; if that one fails too, each of the rest runs by itself. Who follows keeps its own deadline, id and world.
  *
  * Thread: any loop: a part of a call, which belongs to its loop; links, state and news are written
  * with the shard's lock held. A flight does not move, and lives until it is NONE, or its LANDED has
@@ -36,6 +39,8 @@ struct flight {
   struct link link;      /* LEADS: the shard's; FOLLOWS: of `followers` */
   struct link followers; /* LEADS: of those who wait */
   uint32_t n_followers;
+  struct flight *leader; /* FOLLOWS */
+  uint8_t class;         /* the caller's: enum task_class */
   enum flight_state state;
   enum flight_news news;
   bool second; /* leads in place of one that failed */
@@ -46,7 +51,7 @@ struct flight {
 
 enum cache_asked { CACHE_HIT, CACHE_LEADS, CACHE_FOLLOWS };
 
-/* HIT: *blob is the caller's, as of cache_find. LEADS: it runs, and says how that went. FOLLOWS: a
+/* flight->class is set. HIT: *blob is the caller's, as of cache_find. LEADS: it runs, and says how that went. FOLLOWS: a
  * LANDED will come, unless cache_leave comes first. home: the flight's loop; gone: the task's. */
 enum cache_asked cache_ask(struct cache *cache, struct flight *flight, const struct cache_key *key,
                            int64_t now_us, struct blob **blob, uint32_t *mismatches);
