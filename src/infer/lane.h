@@ -17,6 +17,7 @@
 #include "infer/watch.h"
 
 struct lane {
+  struct link link; /* of its worker's lanes */
   struct queue queue;
   struct batch batch;
   bool spent; /* the seat was cancelled: a new one is needed before the next run */

@@ -13,6 +13,7 @@
 enum {
   TURN_NS_MAX = 1000000, /* a resident gives the loop back after this; tasks may be left */
   SLACK_NS = 1000,
+  SIFT_NS = 50000000,
 };
 
 struct worker {
@@ -20,6 +21,8 @@ struct worker {
   struct turns turns;
   struct watch *watch;
   uint32_t number, n_lanes;
+  struct link lanes;
+  int64_t sifted_ns;
   bool resident; /* lives on a loop, which does not sleep for it */
   struct task *members[BATCH_TASKS_MAX]; /* of the batch that runs */
   _Atomic(const char *) runs; /* whose task runs now; NULL: none */
@@ -32,6 +35,7 @@ static struct worker *worker_make(uint32_t number, struct watch *watch)
   worker->number = number;
   worker->watch = watch;
   turns_init(&worker->turns);
+  list_init(&worker->lanes);
   return worker;
 }
 
@@ -83,7 +87,10 @@ static void lane_open(struct worker *worker, struct letter_lane *letter)
     queue_init(&letter->lane->queue, &worker->turns);
     letter->lane->batch.waits = !worker->resident;
   }
-  if (letter->lane) worker->n_lanes++;
+  if (letter->lane) {
+    worker->n_lanes++;
+    list_push_back(&worker->lanes, &letter->lane->link);
+  }
   letter->mail.kind = LETTER_LANE_OPEN_HOME;
   mail_send(letter->home, &letter->mail);
 }
@@ -92,6 +99,7 @@ static void lane_close(struct worker *worker, struct letter_lane *letter)
 {
   must(letter->lane != NULL && letter->lane->owner == worker);
   letter->err.code = OK;
+  list_remove(&letter->lane->link);
   lane_free(letter->lane);
   worker->n_lanes--;
   letter->mail.kind = LETTER_LANE_CLOSE_HOME;
@@ -144,6 +152,17 @@ static void lane_turn(struct worker *worker, struct lane *lane, int64_t *now_ns)
   dead_home(lane, *now_ns);
 }
 
+/* What is dead in a lane that gets no turn holds its request's memory: it goes home all the same. */
+static void lanes_sift(struct worker *worker, int64_t now_ns)
+{
+  if (now_ns - worker->sifted_ns < SIFT_NS) return;
+  worker->sifted_ns = now_ns;
+  for (struct link *link = worker->lanes.next; link != &worker->lanes; link = link->next) {
+    struct lane *lane = LIST_OF(link, struct lane, link);
+    if (lane->queue.waiting) dead_home(lane, now_ns);
+  }
+}
+
 /* False: nobody's turn it was. */
 static bool tasks_run(struct worker *worker)
 {
@@ -153,6 +172,7 @@ static bool tasks_run(struct worker *worker)
   while ((queue = queue_next(&worker->turns, now_ns / 1000))) {
     did = true;
     lane_turn(worker, LIST_OF(queue, struct lane, queue), &now_ns);
+    lanes_sift(worker, now_ns);
     /* Who came meanwhile takes its place among the turns now, not after them. */
     if (!mailbox_empty(&worker->box)) letters_sort(worker, mailbox_take(&worker->box));
     if (now_ns >= until_ns) break;

@@ -65,7 +65,7 @@ struct task {
 static inline int64_t task_cost_ns(const struct task *task)
 {
   int64_t run_ns = task->infer_ns - task->input_ns;
-  if (task->batch_rows <= task->rows || !task->rows) return run_ns;
+  if (task->batch_rows <= task->rows) return run_ns; /* alone; without rows, too */
   return (int64_t)((uint64_t)run_ns * task->rows / task->batch_rows);
 }
 

@@ -182,6 +182,30 @@ TEST(gone_and_late_tasks_are_not_run)
   worker_free(worker);
 }
 
+TEST(what_is_dead_in_a_lane_without_a_turn_goes_home)
+{
+  mailbox_init(&home, NULL, NULL);
+  struct loaded loaded = fake_loaded(false);
+  struct worker *worker = worker_new_resident(0, NULL, NULL, NULL);
+  struct lane *busy = open_lane(worker, &loaded), *other = open_lane(worker, &loaded);
+  static struct rig_task rigs[8];
+  for (int i = 0; i < 8; i++) {
+    send_number(worker, &rigs[i], &loaded, i == 7 ? other : busy, i);
+    rigs[i].task.class = i == 7 ? CLASS_BATCH : CLASS_INTERACTIVE;
+  }
+  rigs[7].task.deadline_us = clock_us() - 1;
+  while (worker_turn(worker)) {
+  }
+  struct mail *mail = mailbox_take(&home); /* after one run, and not after those that go before it */
+  EXPECT(mail == &rigs[0].task.mail);
+  EXPECT(mail && mail->next == &rigs[7].task.mail);
+  EXPECT_INT(rigs[7].task.err.code, E_DEADLINE_EXCEEDED);
+  EXPECT_INT(n_ran, 7);
+  close_lane(worker, busy);
+  close_lane(worker, other);
+  worker_free(worker);
+}
+
 static struct err run_one(struct loaded *loaded)
 {
   static struct rig_task rig;

@@ -22,6 +22,7 @@ void batch_init(struct batch *batch, const struct loaded *loaded, bool waits, in
   *batch = (struct batch){.spec = spec, .rows_max = 1, .waits = waits};
   if (loaded->contract.batches) batch->rows_max = spec->rows_max ? spec->rows_max
                                                                  : BATCH_ROWS_DEFAULT;
+  batch->rows_full = batch->rows_max;
   delay_init(&batch->delay, spec->delay_fixed, spec->delay_us_max, deadline_us / 2, now_us);
 }
 
@@ -153,9 +154,26 @@ static void scatter(const struct joint *joint, struct task *const *members, uint
 
 static void batch_shrink(struct lane *lane, uint32_t rows_max, const char *why)
 {
-  lane->batch.rows_max = rows_max ? rows_max : 1;
+  struct batch *batch = &lane->batch;
+  batch->rows_max = rows_max ? rows_max : 1;
+  batch->good = 0;
+  batch->grow_after = batch->grow_after ? 2 * batch->grow_after : GROW_AFTER;
+  if (batch->grow_after > GROW_AFTER_MAX) batch->grow_after = GROW_AFTER_MAX;
   log_event(LOG_WARN, lane->batch.rows_max == 1 ? "batching_off" : "batches_smaller", "runs",
             lane->loaded->who, "rows_max", log_num(lane->batch.rows_max), "reason", why, NULL);
+}
+
+/* What was refused once may have been one odd input. */
+static void batch_grow(struct lane *lane, const struct task *first)
+{
+  struct batch *batch = &lane->batch;
+  if (batch->rows_max >= batch->rows_full) return;
+  if (first->err.code != OK || first->batch_rows < batch->rows_max) return;
+  if (++batch->good < batch->grow_after) return;
+  batch->good = 0;
+  batch->rows_max = batch->rows_max < batch->rows_full / 2 ? 2 * batch->rows_max : batch->rows_full;
+  log_event(LOG_INFO, "batches_larger", "runs", lane->loaded->who, "rows_max",
+            log_num(batch->rows_max), NULL);
 }
 
 /* An output that does not have the batch's rows cannot be shared out. */
@@ -203,6 +221,7 @@ static bool run_joint(struct lane *lane, struct joint *joint, struct task **memb
   if (task->err.code != OK && !ended) return false;
   if (!ended && !rows_kept(task)) {
     batch_shrink(lane, 1, "an output's first dimension is not the batch");
+    lane->batch.rows_full = 1;
     return false;
   }
   for (uint32_t m = 0; m < n; m++) {
@@ -254,4 +273,5 @@ void batch_run(struct lane *lane, struct task **members, uint32_t n, int64_t *no
     run_many(lane, members, n, now_ns);
   }
   if (lane->batch.rows_max > 1) batch_note(lane, members, n, *now_ns);
+  batch_grow(lane, members[0]);
 }

@@ -20,7 +20,10 @@
  * other in memory of the lane, the engine runs a task that stands for all, and each gets its rows
  * of the outputs in its own scratch. If the engine does not want them together, they run one by
  * one, once: who is guilty then gets the error alone. If none is, the next batches are half as
- * large, down to one: so a model that takes no batch, or not so large a one, is found out.
+ * large, down to one: so a model that takes no batch, or not so large a one, is found out. It may
+ * have been one odd input: after GROW_AFTER good batches of the most rows they are twice as large
+ * again, and each time that is refused it takes twice as many. Not so where an output's first
+ * dimension is not the batch: that is the model's way.
  * The run is ended at the latest deadline of its members: until then somebody waits for it. Whose
  * own is earlier was answered by its loop. Of the end of a run the first member tells alone
  * (task->leads), so that it counts once against its version.
@@ -38,6 +41,8 @@ enum {
   BATCH_KEPT_MAX = 4 << 20,   /* of each kept from batch to batch */
   BATCH_SPARE_US = 1000,
   BATCH_BRIEF_US = 1000,
+  GROW_AFTER = 256,
+  GROW_AFTER_MAX = 1 << 16,
 };
 
 struct lane;
@@ -46,6 +51,8 @@ struct joint;
 struct batch { /* what a lane knows of its batches */
   const struct batch_spec *spec;
   uint32_t rows_max; /* 1: nothing is shared */
+  uint32_t rows_full;        /* as large as it may grow again */
+  uint32_t good, grow_after; /* batches of rows_max since it shrank; how many it takes */
   bool waits;        /* its owner can sleep until a moment: a worker */
   bool waiting;      /* those in the lane are kept for others */
   uint64_t wait_came;
