@@ -151,11 +151,11 @@ bench-check: deps-bench all ## instructions of the request path: 3 % over bench/
 	@bench/path_cost.py
 timing: all             ## does the time tell what a tenant must not know? 100,000 requests of each
 	@TIMING=100000 test/path/timing_test.py
-isolation: deps-test    ## 100,000 mixed requests of two tenants under two sanitizers: no canary crosses
+isolation: deps-test    ## N=100000 mixed requests of two tenants under two sanitizers: no canary crosses
 	@$(MAKE) MODE=asan bin
-	@ISOLATION=100000 SLIPWAY_BIN=build/asan/slipway test/path/isolation_test.py
+	@ISOLATION=$(or $(N),100000) SLIPWAY_BIN=build/asan/slipway test/path/isolation_test.py
 	@$(MAKE) MODE=tsan bin
-	@ISOLATION=100000 SLIPWAY_BIN=build/tsan/slipway test/path/isolation_test.py
+	@ISOLATION=$(or $(N),100000) SLIPWAY_BIN=build/tsan/slipway test/path/isolation_test.py
 schemathesis: deps-test all ## a hundred examples of each route against the OpenAPI document: some minutes
 	@SCHEMATHESIS_EXAMPLES=$(or $(N),100) SCHEMATHESIS_SEED=$(or $(SEED),7) TEST_SECONDS=3600 \
 	  tools/run-each test/client/schemathesis_test.py

@@ -4,8 +4,9 @@
 every name, tensor, header and note. Whatever comes back to one of them, whatever it may read
 afterwards, holds its own string and never the other's.
 
-ISOLATION is how many requests are sent, 4,000 when it is not there; `make isolation` sends 100,000
-at daemons built with AddressSanitizer and with ThreadSanitizer.
+ISOLATION is how many requests are sent, 4,000 when it is not there; `make isolation` sends 100,000,
+`make isolation N=1000000` a million, at daemons built with AddressSanitizer and with
+ThreadSanitizer.
 SPDX-License-Identifier: MIT
 """
 import json
@@ -36,7 +37,7 @@ class Tenant(As):
                           person="p" + self.canary)
         super().__init__(d, self.key)
         self.model, self.floats = "m-" + self.canary, "f-" + self.canary
-        self.errors, self.asked = [], 0
+        self.errors, self.asked, self.answers = [], 0, 0
 
     def furnish(self):
         c = self.canary
@@ -45,6 +46,9 @@ class Tenant(As):
             kept, **models.echo([models.spec("in-" + c, "BYTES", (-1, 1))])), note="note " + c)
         models.serve(self, self.floats, dict(
             kept, **models.echo([models.spec("in-" + c, "FP32", (-1, 8))], delay_us=200)))
+        # the same bytes under the same name for both: one file, one hash, two tenants
+        models.serve(self, "twin", dict(
+            kept, **models.echo([models.spec("in", "FP32", (-1, 8))], delay_us=200)))
         flag = {"state": "ENABLED", "variants": {"on-" + c: "value " + c, "off": "no"},
                 "defaultVariant": "on-" + c}
         expect_eq(self.ask("PUT", "/api/v1/flags/flag-" + c, flag).status, 200)
@@ -68,14 +72,23 @@ class Tenant(As):
             {"name": "in-" + self.canary, "datatype": "BYTES", "shape": [len(data), 1],
              "data": data}]}, {}
 
+    def infer_twin(self, chance):
+        """The model of the other's bytes; one in two is asked for the first time, and shares a
+        batch rather than a flight or what was kept."""
+        nonce = b"%08x" % chance.getrandbits(32) if chance.random() < 0.5 else b""
+        return self.binary("twin", "in", self.canary.encode() * chance.choice([1, 3]) +
+                           (self.canary.encode()[:24] + nonce if nonce else b""))
+
     def infer_binary(self, chance):
-        rows = chance.choice([1, 3, 500])
-        raw = self.canary.encode() * rows
-        head = json.dumps({"inputs": [{"name": "in-" + self.canary, "datatype": "FP32",
-                                       "shape": [rows, 8], "parameters":
+        return self.binary(self.floats, "in-" + self.canary,
+                           self.canary.encode() * chance.choice([1, 3, 500]))
+
+    def binary(self, model, name, raw):
+        head = json.dumps({"inputs": [{"name": name, "datatype": "FP32",
+                                       "shape": [len(raw) // 32, 8], "parameters":
                                        {"binary_data_size": len(raw)}}],
                            "parameters": {"binary_data_output": True}}).encode()
-        return ("POST", "/v2/models/%s/infer" % self.floats, head + raw,
+        return ("POST", "/v2/models/%s/infer" % model, head + raw,
                 {"inference-header-content-length": str(len(head)),
                  "content-type": "application/octet-stream"})
 
@@ -106,7 +119,7 @@ class Tenant(As):
 
     def work(self, other, seed, n):
         chance = random.Random(seed)
-        kinds = [self.infer_json, self.infer_binary, self.infer_wrong, self.flags, self.feedback,
+        kinds = [self.infer_json, self.infer_binary, self.infer_twin, self.infer_wrong, self.flags, self.feedback,
                  self.reads, self.small]
         conn, foreign = None, other.canary.encode()
         try:
@@ -130,6 +143,11 @@ class Tenant(As):
                 if foreign in whole:
                     self.errors.append("%s %s: %r" % (method, path, whole[:2000]))
                     return
+                if path.endswith("/infer") and reply.status == 200:
+                    self.answers += 1
+                    if self.canary.encode() not in reply.body:
+                        self.errors.append("%s is not its own: %r" % (path, whole[:2000]))
+                        return
                 if reply.status >= 500 and reply.status not in (501, 503):
                     self.errors.append("%s %s: %r" % (method, path, reply))
                     return
@@ -165,6 +183,14 @@ def canaries_never_cross():
             t.join()
         expect_eq(pair[0].errors + pair[1].errors, [])
         expect(all(who.asked > N // 2 * 0.9 for who in pair), [who.asked for who in pair])
+        # batches, kept answers and shared runs there were, or this would say nothing of them
+        stats = [who.get("/v2/models/twin/stats").json()["model_stats"][0] for who in pair]
+        print([who.answers for who in pair], [s["inference_stats"]["cache_hit"]["count"]
+                                              for s in stats], [s["execution_count"] for s in stats])
+        for who, s in zip(pair, stats):
+            expect(who.answers > N // 10, who.answers)
+            expect(s["inference_stats"]["cache_hit"]["count"] > 0, s)
+            expect(s["inference_stats"]["cache_miss"]["count"] > 0, s)
         # what each may read afterwards, its own name in it and not the other's
         for who, other in (pair, pair[::-1]):
             seen = b""
