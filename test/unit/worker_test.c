@@ -196,7 +196,7 @@ TEST(what_is_dead_in_a_lane_without_a_turn_goes_home)
   rigs[7].task.deadline_us = clock_us() - 1;
   while (worker_turn(worker)) {
   }
-  struct mail *mail = mailbox_take(&home); /* after one run, and not after those that go before it */
+  struct mail *mail = mailbox_take(&home); /* after one run, not after all that go before it */
   EXPECT(mail == &rigs[0].task.mail);
   EXPECT(mail && mail->next == &rigs[7].task.mail);
   EXPECT_INT(rigs[7].task.err.code, E_DEADLINE_EXCEEDED);
