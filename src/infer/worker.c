@@ -152,7 +152,7 @@ static void lane_turn(struct worker *worker, struct lane *lane, int64_t *now_ns)
   dead_home(lane, *now_ns);
 }
 
-/* What is dead in a lane that gets no turn holds its request's memory: it goes home all the same. */
+/* What is dead in a lane that gets no turn holds its request's memory: it goes home, too. */
 static void lanes_sift(struct worker *worker, int64_t now_ns)
 {
   if (now_ns - worker->sifted_ns < SIFT_NS) return;

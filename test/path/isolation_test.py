@@ -119,8 +119,8 @@ class Tenant(As):
 
     def work(self, other, seed, n):
         chance = random.Random(seed)
-        kinds = [self.infer_json, self.infer_binary, self.infer_twin, self.infer_wrong, self.flags, self.feedback,
-                 self.reads, self.small]
+        kinds = [self.infer_json, self.infer_binary, self.infer_twin, self.infer_wrong,
+                 self.flags, self.feedback, self.reads, self.small]
         conn, foreign = None, other.canary.encode()
         try:
             for i in range(n):

@@ -136,6 +136,61 @@ TEST(a_hit_is_an_answer_of_its_arm_and_no_time_of_it)
   fake_cache = NULL;
 }
 
+enum { SHARED_BYTES = 16 << 20 }; /* serve/recall.c */
+
+/* Two equal requests at once; the first is answered with so many bytes. What the second is told. */
+static enum flight_news followed(const char *data, size_t bytes)
+{
+  static float large[SHARED_BYTES / sizeof(float) + 1];
+  static const float none[1];
+  char body[200];
+  int n = snprintf(body, sizeof body,
+                   "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP32\","
+                   "\"data\":[%s]}]}", data);
+  call_open(&calls[0], "a", NULL, NULL);
+  call_lend(&calls[0], NULL, data);
+  call_open(&calls[1], "b", NULL, NULL);
+  EXPECT_INT(path_body(&calls[1], slice_of(body, (size_t)n)), STEP_WAIT);
+  EXPECT_INT(path_resume(&calls[1]), STEP_WAIT);
+  EXPECT_INT(calls[1].state, CALL_FOLLOWS);
+  struct task *task = lane_take(1);
+  EXPECT(task == &calls[0].task); /* and nobody else's */
+  task_answer(task, none, 1, OK);
+  struct tensor *output = &task->outputs[0];
+  output->data = large;
+  output->bytes = bytes;
+  output->count = bytes / sizeof *large;
+  output->shape.dims[1] = (int64_t)output->count;
+  EXPECT_INT(path_resume(&calls[0]), STEP_REPLY);
+  path_end(&calls[0]);
+  struct mail *mail = mailbox_take(&home);
+  EXPECT(mail && mail->kind == LETTER_LANDED);
+  return mail ? LETTER_OF(mail, struct flight)->news : NEWS_LEAD;
+}
+
+TEST(an_answer_above_the_limit_is_shared_with_nobody)
+{
+  fake_cache = cache_new(1 << 20);
+  fake_up();
+  versions_edit = all_cached;
+  publish();
+  EXPECT_INT(followed("1,2", SHARED_BYTES - 4096), NEWS_ANSWER); /* too large to be kept, though */
+  EXPECT_INT(path_resume(&calls[1]), STEP_REPLY);
+  path_end(&calls[1]);
+  EXPECT_INT(followed("3,4", sizeof(float) * (SHARED_BYTES / sizeof(float) + 1)), NEWS_ALONE);
+  EXPECT_INT(path_resume(&calls[1]), STEP_WAIT);
+  EXPECT_INT(calls[1].state, CALL_LENT);
+  static const float scores[] = {0.25f, 0.75f};
+  EXPECT(lane_take(1) == &calls[1].task); /* it runs by itself */
+  task_answer(&calls[1].task, scores, 2, OK);
+  EXPECT_INT(path_resume(&calls[1]), STEP_REPLY);
+  EXPECT_INT(calls[1].answer.code, OK);
+  path_end(&calls[1]);
+  fake_down();
+  cache_free(fake_cache);
+  fake_cache = NULL;
+}
+
 /* A version that is half open, by its slot and opening, as the loop tries it. */
 static bool tries(struct serve *with, struct call *call, struct version *version)
 {

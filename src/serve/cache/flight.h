@@ -12,8 +12,9 @@
  * Nobody waits behind a run of a class that goes after its own: who asks then leads a second flight
  * of the same key, and whoever comes later follows that one. So there are at most as many flights
  * of a key as classes.
- * A run that failed is told to nobody: one who follows, the first of the best class, leads in its place,
- * once; if that one fails too, each of the rest runs by itself. Who follows keeps its own deadline, id and world.
+ * A run that failed is told to nobody: one who follows, the first of the best class, leads in its
+ * place, once; if that one fails too, each of the rest runs by itself. Who follows keeps its own
+ * deadline, id and world.
  *
  * Thread: any loop: a part of a call, which belongs to its loop; links, state and news are written
  * with the shard's lock held. A flight does not move, and lives until it is NONE, or its LANDED has
@@ -51,8 +52,9 @@ struct flight {
 
 enum cache_asked { CACHE_HIT, CACHE_LEADS, CACHE_FOLLOWS };
 
-/* flight->class is set. HIT: *blob is the caller's, as of cache_find. LEADS: it runs, and says how that went. FOLLOWS: a
- * LANDED will come, unless cache_leave comes first. home: the flight's loop; gone: the task's. */
+/* flight->class is set. HIT: *blob is the caller's, as of cache_find. LEADS: it runs, and says how
+ * that went. FOLLOWS: a LANDED will come, unless cache_leave comes first. home: the flight's loop;
+ * gone: the task's. */
 enum cache_asked cache_ask(struct cache *cache, struct flight *flight, const struct cache_key *key,
                            int64_t now_us, struct blob **blob, uint32_t *mismatches);
 
