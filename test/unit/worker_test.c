@@ -191,7 +191,7 @@ TEST(what_is_dead_in_a_lane_without_a_turn_goes_home)
   static struct rig_task rigs[8];
   for (int i = 0; i < 8; i++) {
     send_number(worker, &rigs[i], &loaded, i == 7 ? other : busy, i);
-    rigs[i].task.class = i == 7 ? CLASS_BATCH : CLASS_INTERACTIVE;
+    rigs[i].task.class = i == 7 ? CLASS_SHADOW : CLASS_INTERACTIVE; /* leftovers alone */
   }
   rigs[7].task.deadline_us = clock_us() - 1;
   while (worker_turn(worker)) {
