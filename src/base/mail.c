@@ -30,17 +30,36 @@ void mailbox_init_bell(struct mailbox *box) { mailbox_init(box, bell_ring, box);
 
 void mailbox_deinit(struct mailbox *box) { sem_destroy(&box->bell); }
 
-void mail_send(struct mailbox *box, struct mail *mail)
+/* Letters linked from the newest to the oldest. */
+static void mail_push(struct mailbox *box, struct mail *newest, struct mail *oldest)
 {
   /* Read before the push: from the push on, an owner that is done may let go of the box. */
   void (*wake)(void *) = box->wake;
   void *wake_arg = box->wake_arg;
   struct mail *top = atomic_load_explicit(&box->top, memory_order_relaxed);
   do {
-    mail->next = top;
-  } while (!atomic_compare_exchange_weak_explicit(&box->top, &top, mail, memory_order_release,
+    oldest->next = top;
+  } while (!atomic_compare_exchange_weak_explicit(&box->top, &top, newest, memory_order_release,
                                                   memory_order_relaxed));
   if (!top && wake) wake(wake_arg);
+}
+
+void mail_send(struct mailbox *box, struct mail *mail) { mail_push(box, mail, mail); }
+
+void mail_bundle_add(struct mail_bundle *bundle, struct mailbox *box, struct mail *mail)
+{
+  if (bundle->n && bundle->box != box) mail_bundle_send(bundle);
+  if (!bundle->n++) bundle->oldest = mail;
+  mail->next = bundle->newest;
+  bundle->newest = mail;
+  bundle->box = box;
+}
+
+void mail_bundle_send(struct mail_bundle *bundle)
+{
+  struct mail_bundle sent = *bundle;
+  *bundle = (struct mail_bundle){0};
+  if (sent.n) mail_push(sent.box, sent.newest, sent.oldest);
 }
 
 struct mail *mailbox_take(struct mailbox *box)

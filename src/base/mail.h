@@ -37,6 +37,18 @@ void mailbox_deinit(struct mailbox *box);
 
 /* After this the letter is not yours. */
 void mail_send(struct mailbox *box, struct mail *mail);
+
+/* Letters that go together, for one wake-up even if the owner is waiting: zeroed, it is empty. */
+struct mail_bundle {
+  struct mailbox *box;
+  struct mail *newest, *oldest;
+  uint32_t n;
+};
+/* Adds a letter; what is bundled for another box is sent first. */
+void mail_bundle_add(struct mail_bundle *bundle, struct mailbox *box, struct mail *mail);
+/* Sends what is in it, in the order added, and empties it. */
+void mail_bundle_send(struct mail_bundle *bundle);
+
 /* All letters, oldest first, linked by next; NULL when none. Never waits. */
 struct mail *mailbox_take(struct mailbox *box);
 /* Like take, but waits for a letter until deadline_us (clock_us; INT64_MAX: for ever). */

@@ -122,16 +122,18 @@ static void letters_sort(struct worker *worker, struct mail *mail)
   }
 }
 
-static void task_home(struct task *task)
+static void task_home(struct mail_bundle *bundle, struct task *task)
 {
   task->backlog_ns = queue_backlog_ns(&task->lane->queue, task);
   task->mail.kind = LETTER_ANSWER;
-  mail_send(task->home, &task->mail);
+  mail_bundle_add(bundle, task->home, &task->mail);
 }
 
 static void dead_home(struct lane *lane, int64_t now_ns)
 {
-  for (struct task *dead; (dead = lane_dead(lane, now_ns));) task_home(dead);
+  struct mail_bundle bundle = {0};
+  for (struct task *dead; (dead = lane_dead(lane, now_ns));) task_home(&bundle, dead);
+  mail_bundle_send(&bundle);
 }
 
 /* One batch of the lane whose turn it is, unless it had better wait; what is dead in it goes home
@@ -139,6 +141,7 @@ static void dead_home(struct lane *lane, int64_t now_ns)
 static void lane_turn(struct worker *worker, struct lane *lane, int64_t *now_ns)
 {
   int64_t began_ns = *now_ns, until_us;
+  struct mail_bundle bundle = {0}; /* else the first answer wakes its loop before the others come */
   dead_home(lane, *now_ns);
   uint32_t n = batch_close(lane, *now_ns / 1000, worker->members, &until_us);
   if (!n && until_us < INT64_MAX) queue_rest(&lane->queue, until_us);
@@ -147,7 +150,8 @@ static void lane_turn(struct worker *worker, struct lane *lane, int64_t *now_ns)
     batch_run(lane, worker->members, n, now_ns);
     atomic_store_explicit(&worker->runs, NULL, memory_order_relaxed);
     queue_charge(&lane->queue, worker->members, n, *now_ns - began_ns);
-    for (uint32_t i = 0; i < n; i++) task_home(worker->members[i]);
+    for (uint32_t i = 0; i < n; i++) task_home(&bundle, worker->members[i]);
+    mail_bundle_send(&bundle);
   }
   dead_home(lane, *now_ns);
 }

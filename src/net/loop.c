@@ -79,6 +79,7 @@ struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uin
       .n_loops = n_loops,
       .far = loop->far.far,
   });
+  serve_bundle(loop->serve, true);
   handles_open(loop);
   return loop;
 }
@@ -278,6 +279,7 @@ static bool again_handle(struct loop *loop)
 static void on_prepare(uv_prepare_t *prepare)
 {
   struct loop *loop = prepare->data;
+  serve_send(loop->serve);
   loop->turn_us = 0;
   loop->clock_fresh = false;
 }
@@ -352,6 +354,7 @@ static bool rounds(struct loop *loop, bool *busy)
   int round = 0;
   for (; round < ROUNDS_MAX && *busy; round++) {
     *busy = again_handle(loop);
+    serve_send(loop->serve);
     if (loop->opts.resident_turn && loop->opts.resident_turn(loop->opts.resident)) {
       loop_now(loop);
       *busy = true;

@@ -15,6 +15,7 @@ static enum code request_read(struct call *call)
 
 enum step decode_stage(struct call *call)
 {
+  if (call->body.len >= LARGE_BODY_MIN) serve_send(call->serve); /* this takes long */
   if (zip_inflate(call->coding, body_lend(&call->body), call->came.body_max, &call->arena,
                   &call->plain, &call->err))
     return STEP_REPLY;

@@ -35,6 +35,11 @@ void serve_free(struct serve *serve);
 /* The time for what follows, read by the loop: clock_us, and Unix time minus it. */
 void serve_turn(struct serve *serve, int64_t now_us, int64_t wall_us);
 
+/* Whether tasks for workers wait for serve_send, for it is certain to be called. Not at first. */
+void serve_bundle(struct serve *serve, bool on);
+/* Sends what waits for it: before the loop sleeps, and whenever it has done something. */
+void serve_send(struct serve *serve);
+
 /* A new world: leased by every call from now on. The one before goes home when its last call
  * ends. */
 void serve_world(struct serve *serve, struct letter_world *letter);

@@ -10,6 +10,8 @@
 #include "serve/path.h"
 #include "serve/shadow/shadow_int.h"
 
+enum { BUNDLE_MAX = 16 };
+
 /* A version that is half open, as this loop tries it. */
 struct probe {
   uint64_t trip; /* 0: unused */
@@ -26,6 +28,8 @@ struct serve {
   struct tally *tally;   /* this loop's, until control swaps it */
   struct link waking;    /* calls that wait for their version to come back into memory */
   struct wakes *wakes;   /* wake.c */
+  bool bundles;
+  struct mail_bundle out; /* tasks for a worker that has not heard of them yet */
   struct link lent;      /* calls whose task is out and whose client waits */
   int64_t alarm_us;      /* the earliest deadline among those that went out; INT64_MAX: none */
   uint32_t calls;        /* begun and not ended */

@@ -77,6 +77,23 @@ static int64_t predicted_ns(const struct call *call)
   return row_ns ? row_ns * (int64_t)(call->rows ? call->rows : 1) : call->version->run_ns;
 }
 
+/* A worker that sleeps would wake for the first task and run it alone: what came in one turn of the
+ * loop goes together, up to as many as make the next ones no cheaper. */
+static void task_send(struct serve *serve, const struct seat *seat, struct task *task,
+                      bool resident)
+{
+  if (resident || !serve->bundles) {
+    mail_send(seat->owner, &task->mail);
+    return;
+  }
+  mail_bundle_add(&serve->out, seat->owner, &task->mail);
+  if (serve->out.n >= BUNDLE_MAX) mail_bundle_send(&serve->out);
+}
+
+void serve_bundle(struct serve *serve, bool on) { serve->bundles = on; }
+
+void serve_send(struct serve *serve) { mail_bundle_send(&serve->out); }
+
 enum step submit_stage(struct call *call)
 {
   struct serve *serve = call->serve;
@@ -118,6 +135,6 @@ enum step submit_stage(struct call *call)
   call->state = CALL_LENT;
   list_push_back(&serve->lent, &call->link);
   if (call->deadline_us < serve->alarm_us) serve->alarm_us = call->deadline_us;
-  mail_send(seat->owner, &task->mail);
+  task_send(serve, seat, task, call->version->resident);
   return STEP_WAIT; /* last line, always: the lane has it now */
 }

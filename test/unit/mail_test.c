@@ -32,6 +32,38 @@ TEST(letters_come_out_oldest_first_and_wake_once)
   mailbox_deinit(&box);
 }
 
+TEST(a_bundle_wakes_each_owner_once_and_keeps_the_order)
+{
+  struct mailbox boxes[2];
+  struct letter letters[6] = {{.number = 1}, {.number = 2}, {.number = 3},
+                              {.number = 4}, {.number = 5}, {.number = 6}};
+  struct mail_bundle bundle = {0};
+  int rung[2] = {0, 0};
+  for (int i = 0; i < 2; i++) mailbox_init(&boxes[i], wake, &rung[i]);
+  mail_bundle_send(&bundle); /* of none */
+  mail_send(&boxes[0], &letters[0].mail);
+  EXPECT(mailbox_take(&boxes[0]) == &letters[0].mail);
+  for (int i = 0; i < 3; i++) mail_bundle_add(&bundle, &boxes[0], &letters[i].mail);
+  EXPECT(mailbox_empty(&boxes[0]) && bundle.n == 3);
+  mail_bundle_add(&bundle, &boxes[1], &letters[3].mail); /* sends what was for the other */
+  EXPECT(!mailbox_empty(&boxes[0]) && mailbox_empty(&boxes[1]) && bundle.n == 1);
+  mail_bundle_send(&bundle);
+  EXPECT(bundle.n == 0);
+  EXPECT_INT(rung[0], 2);
+  EXPECT_INT(rung[1], 1);
+  for (int i = 4; i < 6; i++) mail_bundle_add(&bundle, &boxes[0], &letters[i].mail);
+  mail_bundle_send(&bundle); /* behind those that nobody has taken yet */
+  EXPECT_INT(rung[0], 2);
+  const int expected[2][6] = {{1, 2, 3, 5, 6, 0}, {4, 0}};
+  for (int b = 0; b < 2; b++) {
+    const int *number = expected[b];
+    for (struct mail *mail = mailbox_take(&boxes[b]); mail; mail = mail->next)
+      EXPECT_INT(LETTER_OF(mail, struct letter)->number, *number++);
+    EXPECT_INT(*number, 0);
+    mailbox_deinit(&boxes[b]);
+  }
+}
+
 TEST(waiting_ends_at_the_deadline)
 {
   struct mailbox box;

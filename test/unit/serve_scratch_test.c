@@ -1,5 +1,5 @@
-/* serve_scratch_test.c - what a lane gets to write its outputs into holds nothing of the request
- * before, be it another tenant's: a model that writes half of it shows nobody's bytes.
+/* serve_scratch_test.c - what a lane gets: to write its outputs into, memory that holds nothing of
+ * the request before, be it another tenant's; tasks, several at once where the loop bundles them.
  * SPDX-License-Identifier: MIT */
 #include "test.h"
 
@@ -35,5 +35,57 @@ TEST(TN_103_a_lane_finds_zeroes_where_another_wrote)
   size_t dirty = 0;
   for (int i = 0; i < 20; i++) dirty += dirty_ask("r");
   EXPECT_INT(dirty, 0);
+  fake_down();
+}
+
+static uint32_t taken; /* by lanes, and answered */
+
+static void lanes_answer(uint32_t n)
+{
+  static const float scores[] = {0.25f, 0.75f};
+  struct mail *mail = mailbox_take(&lanes[0]);
+  for (struct mail *next; n > 0 && mail; mail = next, n--, taken++) {
+    next = mail->next;
+    task_answer(LETTER_OF(mail, struct task), scores, 2, OK);
+  }
+  EXPECT(!mail);
+}
+
+static void calls_end(uint32_t n)
+{
+  serve_turn(serve, now_us += 100, 0);
+  for (uint32_t i = 0; i < n; i++) {
+    EXPECT_INT(path_resume(&calls[i]), STEP_REPLY);
+    path_end(&calls[i]);
+  }
+}
+
+static void calls_lend(uint32_t n)
+{
+  for (uint32_t i = 0; i < n; i++) {
+    call_open(&calls[i], "r", NULL, NULL);
+    call_lend(&calls[i], NULL, "1,2");
+  }
+}
+
+TEST(a_worker_gets_the_tasks_of_a_turn_together)
+{
+  fake_up();
+  publish();
+  serve_bundle(serve, true);
+  taken = 0;
+  calls_lend(3);
+  EXPECT(mailbox_empty(&lanes[0])); /* they wait for the turn's end */
+  serve_send(serve);
+  EXPECT(!mailbox_empty(&lanes[0]));
+  lanes_answer(3);
+  EXPECT_INT(taken, 3);
+  calls_end(3);
+  calls_lend(20); /* but not for ever */
+  EXPECT(!mailbox_empty(&lanes[0]));
+  serve_send(serve);
+  lanes_answer(20);
+  EXPECT_INT(taken, 23);
+  calls_end(20);
   fake_down();
 }
