@@ -4,7 +4,8 @@
  *   make build/release/release_bench && build/release/release_bench MODE N
  *   bench/release_cost.py                   counts instructions per request under valgrind
  *   bench/path_cost.py                      those of each part of the path
- * MODE: plain; canary: 5 % by request id; sticky: 5 % by header; segments: that and two fields;
+ * MODE: plain; same: that, one request over and over;
+ * canary: 5 % by request id; sticky: 5 % by header; segments: that and two fields;
  * remember: 5 % by header, and each answer kept for its outcome;
  * shadow: copies of all requests, at idle moments.
  * limited, inner, refused: quotas of the tenant, of the model too, one that is spent; no release.
@@ -74,7 +75,7 @@ static void limits_set(const char *mode, struct tenant *tenant, struct model *mo
 
 static bool is_plain(const char *mode)
 {
-  static const char *const plain[] = {"plain", "limited", "inner", "refused"};
+  static const char *const plain[] = {"plain", "same", "limited", "inner", "refused"};
   for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
     if (strcmp(mode, plain[i]) == 0) return true;
   return false;
@@ -226,18 +227,20 @@ static void texts_make(char (*texts)[TEXT_MAX])
   }
 }
 
-static void requests(long n)
+static void requests(long n, bool same)
 {
   static char texts[TEXTS][TEXT_MAX];
   static struct call call;
+  static struct h1_seen heads;
   struct h1 h1;
   int64_t now_us = clock_us();
   h1_init(&h1, NULL);
+  h1_remember(&h1, &heads);
   texts_make(texts);
   for (long i = 0; i < n; i++) {
     serve_turn(serve, now_us += 100, 0);
     if (i % PULSE == 0) tally_send();
-    request(&h1, &call, slice_str(texts[i % TEXTS]));
+    request(&h1, &call, slice_str(texts[same ? 0 : i % TEXTS]));
     shadows_run(&now_us);
   }
 }
@@ -246,7 +249,7 @@ int main(int argc, char **argv)
 {
   struct err err;
   if (argc != 3) {
-    printf("release_bench plain|canary|sticky|segments|shadow|limited|inner|refused N\n");
+    printf("release_bench plain|same|canary|sticky|segments|shadow|limited|inner|refused N\n");
     return 2;
   }
   if (rig_open("onnx", "model.onnx", file_read("bench/models/mlp.onnx"), &loaded, &err) != OK) {
@@ -273,6 +276,6 @@ int main(int argc, char **argv)
   serve_turn(serve, clock_us(), 0);
   tally_send();
   world_send(argv[1]);
-  requests(strtol(argv[2], NULL, 10));
+  requests(strtol(argv[2], NULL, 10), strcmp(argv[1], "same") == 0);
   return 0;
 }

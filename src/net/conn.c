@@ -232,6 +232,7 @@ void conn_open(struct loop *loop, int fd, const struct sockaddr *peer)
   loop->n_open++;
   serve_count_connection(loop->serve);
   h1_init(&conn->h1, NULL);
+  h1_remember(&conn->h1, &loop->heads);
   arena_init(&conn->arena, ARENA_HEAD_MAX, &loop->blocks.source);
   conn->since_us = loop_now(loop);
   if (uv_tcp_open(&conn->tcp, fd) != 0) {

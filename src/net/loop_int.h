@@ -164,6 +164,7 @@ struct loop {
   struct letter_note *drain_letter;
   int64_t drain_us; /* when the next of it comes */
   struct err err;
+  struct h1_seen heads; /* of all its connections */
   char read_buf[READ_BYTES];
   char head_buf[HEAD_BYTES_MAX + SHORT_BYTES_MAX];
   char error_buf[ERR_JSON_MAX];

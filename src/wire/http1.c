@@ -36,6 +36,8 @@ void h1_init(struct h1 *h1, const struct h1_limits *limits)
   must(h1->limits.fields_count_max <= 255);
 }
 
+void h1_remember(struct h1 *h1, struct h1_seen *seen) { h1->lately = seen; }
+
 void h1_reset(struct h1 *h1)
 {
   h1->state = H1S_START;

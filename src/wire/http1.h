@@ -25,7 +25,8 @@
  *
  * One reading or none. Two readers look at every byte: our own guard, which holds the limits and
  * refuses whatever two parsers could read differently, and llhttp, which parses. If they disagree
- * about where the head, a body piece or the message ends, the message is bad.
+ * about where the head, a body piece or the message ends, the message is bad. A head whose very
+ * bytes both agreed on before is not shown to llhttp again (h1_remember).
  *   414 URI_TOO_LONG         request line over line_max
  *   431 HEADERS_TOO_LARGE    a field over field_max, all over fields_max, more than
  *                            fields_count_max
@@ -62,7 +63,23 @@ struct h1_limits {
   uint32_t extensions_max;   /* 4 KiB: all chunk extensions of a body */
 };
 
-enum { H1_PARSER_BYTES = 128 };
+enum { H1_PARSER_BYTES = 128, H1_SEEN_HEADS = 64, H1_SEEN_BYTES = 512 };
+
+/* Heads that came lately, byte for byte, and what llhttp made of them: when the very same bytes
+ * come again it is not asked again, since it would say the same. Our own reading is done every
+ * time. A head is kept when it comes twice. Zeroed: empty. One serves all connections of a
+ * thread. */
+struct h1_seen { /* about 42 KiB */
+  struct {
+    uint64_t hash;
+    uint32_t len; /* 0: only the hash was seen */
+    uint32_t n_seen;
+    bool head_done, message_done;
+    _Alignas(8) unsigned char parser[H1_PARSER_BYTES];
+    char bytes[H1_SEEN_BYTES];
+  } heads[H1_SEEN_HEADS];
+  uint64_t spared; /* readings of llhttp that did not take place */
+};
 
 struct h1 {
   struct http_head head;    /* valid from H1_HEAD until h1_reset; lives in the arena */
@@ -88,12 +105,14 @@ struct h1 {
   size_t body_piece;
   bool head_done, message_done;
   uint32_t n_seen;          /* fields llhttp has reported */
-  struct http_field *seen;
+  struct h1_seen *lately;   /* see h1_remember; NULL: none */
   _Alignas(8) unsigned char parser[H1_PARSER_BYTES]; /* llhttp_t */
 };
 
 /* limits may be NULL: all defaults. They are copied. */
 void h1_init(struct h1 *h1, const struct h1_limits *limits);
+/* From now on heads are looked up in `seen`, which stays as long. */
+void h1_remember(struct h1 *h1, struct h1_seen *seen);
 /* Ready for the next message of the same connection; after H1_DONE (or to start over). */
 void h1_reset(struct h1 *h1);
 

@@ -360,8 +360,61 @@ static enum code wishes_read(struct http_head *head, struct err *err)
   return OK;
 }
 
+/* Not a keyed hash: whoever makes two heads collide has both read by llhttp, no more. All bytes are
+ * hashed before any are compared, so that a comparison's time tells nothing of another's key. */
+static uint64_t head_hash(struct slice raw)
+{
+  const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15), other = UINT64_C(0xe7037ed1a0b428db);
+  uint64_t hash = raw.len, words[2] = {0, 0};
+  size_t i = 0;
+  for (; i + sizeof words <= raw.len; i += sizeof words) {
+    memcpy(words, raw.at + i, sizeof words);
+    unsigned __int128 both = (unsigned __int128)(words[0] ^ hash ^ odd) * (words[1] ^ other);
+    hash = (uint64_t)both ^ (uint64_t)(both >> 64);
+  }
+  words[0] = words[1] = 0;
+  memcpy(words, raw.at + i, raw.len - i);
+  unsigned __int128 both = (unsigned __int128)(words[0] ^ hash ^ odd) * (words[1] ^ other);
+  return (uint64_t)both ^ (uint64_t)(both >> 64);
+}
+
+/* Whether llhttp has agreed to these very bytes before: then it is left as it was then. */
+static bool head_recalled(struct h1 *h1, struct slice raw, uint64_t hash)
+{
+  const struct h1_seen *lately = h1->lately;
+  uint32_t i = (uint32_t)(hash % H1_SEEN_HEADS);
+  if (lately->heads[i].hash != hash || lately->heads[i].len != raw.len ||
+      memcmp(lately->heads[i].bytes, raw.at, raw.len) != 0)
+    return false;
+  memcpy(h1->parser, lately->heads[i].parser, sizeof h1->parser);
+  h1->n_seen = lately->heads[i].n_seen;
+  h1->head_done = lately->heads[i].head_done;
+  h1->message_done = lately->heads[i].message_done;
+  h1->agreed = true;
+  h1->body_at = NULL;
+  h1->body_piece = 0;
+  h1->lately->spared++;
+  return true;
+}
+
+static void head_keep(struct h1 *h1, struct slice raw, uint64_t hash)
+{
+  struct h1_seen *lately = h1->lately;
+  uint32_t i = (uint32_t)(hash % H1_SEEN_HEADS);
+  bool again = lately->heads[i].hash == hash;
+  lately->heads[i].hash = hash;
+  lately->heads[i].len = 0;
+  if (!again) return;
+  lately->heads[i].len = (uint32_t)raw.len;
+  lately->heads[i].n_seen = h1->n_seen;
+  lately->heads[i].head_done = h1->head_done;
+  lately->heads[i].message_done = h1->message_done;
+  memcpy(lately->heads[i].parser, h1->parser, sizeof h1->parser);
+  memcpy(lately->heads[i].bytes, raw.at, raw.len);
+}
+
 /* The same head, read by llhttp: it must find what we found. */
-static enum code second_reading(struct h1 *h1, struct slice raw, struct err *err)
+static enum code llhttp_reading(struct h1 *h1, struct slice raw, struct err *err)
 {
   llhttp_t *parser = (llhttp_t *)(void *)h1->parser;
   llhttp_init(parser, HTTP_REQUEST, &settings);
@@ -373,6 +426,16 @@ static enum code second_reading(struct h1 *h1, struct slice raw, struct err *err
   if (llhttp_get_errno(parser) == HPE_INVALID_METHOD) return verb_unknown(h1->head.verb, err);
   if (!agrees || !h1->head_done || h1->n_seen != h1->head.n_fields)
     return fail(err, E_BAD_REQUEST, "request head can be read in two ways");
+  return OK;
+}
+
+static enum code second_reading(struct h1 *h1, struct slice raw, struct err *err)
+{
+  if (!h1->lately || raw.len > H1_SEEN_BYTES) return llhttp_reading(h1, raw, err);
+  uint64_t hash = head_hash(raw);
+  if (head_recalled(h1, raw, hash)) return OK;
+  if (llhttp_reading(h1, raw, err)) return err->code;
+  head_keep(h1, raw, hash);
   return OK;
 }
 

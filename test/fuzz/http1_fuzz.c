@@ -1,4 +1,5 @@
-/* http1_fuzz.c - any bytes as HTTP/1, read whole and read in pieces: both must see the same.
+/* http1_fuzz.c - any bytes as HTTP/1, read whole, in pieces, and with a memory of heads that came
+ * before: all must see the same.
  * Thread: main.
  * SPDX-License-Identifier: MIT */
 #include <stdint.h>
@@ -39,7 +40,7 @@ static uint64_t head_mix(uint64_t h, const struct http_head *head)
 }
 
 /* What the reader says, as a number. Each piece is copied to memory of its size. */
-static uint64_t read_all(const char *bytes, size_t size, struct rand *cuts)
+static uint64_t read_all(const char *bytes, size_t size, struct rand *cuts, struct h1_seen *seen)
 {
   struct h1 h1;
   struct arena arena;
@@ -47,6 +48,7 @@ static uint64_t read_all(const char *bytes, size_t size, struct rand *cuts)
   uint64_t h = 14695981039346656037u;
   arena_init(&arena, 1 << 20, NULL);
   h1_init(&h1, NULL);
+  h1_remember(&h1, seen);
   bool bad = false;
   for (size_t at = 0; at < size && !bad;) {
     size_t n = cuts ? 1 + rand_u64(cuts) % 17 : size;
@@ -85,7 +87,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   const char *bytes = (const char *)data;
   struct rand rand;
   rand_seed(&rand, size ? data[size - 1] : 0);
-  uint64_t whole = read_all(bytes, size, NULL);
-  must(read_all(bytes, size, &rand) == whole);
+  static struct h1_seen seen; /* of all inputs so far, as of all clients */
+  uint64_t whole = read_all(bytes, size, NULL, NULL);
+  must(read_all(bytes, size, &rand, NULL) == whole);
+  for (int i = 0; i < 3; i++) must(read_all(bytes, size, NULL, &seen) == whole);
   return 0;
 }

@@ -11,6 +11,8 @@
 
 enum { LIMIT = 1 << 20 };
 
+static struct h1_seen heads, *lately; /* NULL: nothing is remembered */
+
 /* What the reader says about `bytes`, cut at the given places, as one line:
  *   "POST /x 1.1 len=3 keep|a: b|...|body(abc)|done|..."; "bad CODE" ends it.
  * Each piece lies in memory of exactly its size, so that reading past it is seen. */
@@ -22,6 +24,7 @@ static void trace(struct slice bytes, const size_t *cuts, size_t n_cuts, uint64_
   struct err err = {0};
   arena_init(&arena, 1 << 20, NULL);
   h1_init(&h1, NULL);
+  h1_remember(&h1, lately);
   buf_reset(to);
   size_t at = 0;
   bool in_body = false, over = false;
@@ -492,6 +495,73 @@ TEST(h1_fields_are_known_by_id)
   EXPECT(!http_list_has(SLICE_NONE, SLICE("close")));
   for (int m = 0; m < METHOD_COUNT; m++)
     EXPECT_INT(http_method_named(slice_str(http_method_name((enum http_method)m))), m);
+}
+
+/* Each piece of text is read without a memory, then twice with one that all others share: what
+ * others left in it must not show, nor what the first of the two did. */
+static void read_the_same(struct slice bytes)
+{
+  struct buf plain, again;
+  buf_init(&plain, 1 << 20);
+  buf_init(&again, 1 << 20);
+  lately = NULL;
+  trace(bytes, NULL, 0, LIMIT, true, &plain);
+  for (int i = 0; i < 3; i++) {
+    lately = &heads;
+    trace(bytes, NULL, 0, LIMIT, true, &again);
+    EXPECT_STR(again.at, plain.at);
+  }
+  lately = NULL;
+  buf_deinit(&plain);
+  buf_deinit(&again);
+}
+
+static const char *const heads_usual[] = {
+    "POST /v2/models/m/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+    "POST /v2/models/m/infer HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "3\r\nabc\r\n0\r\n\r\n",
+    "POST /m HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
+    "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",
+    "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /b HTTP/1.0\r\n\r\n",
+    "CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n",
+    "PURGE / HTTP/1.1\r\nHost: a\r\n\r\n",
+};
+
+TEST(a_head_that_comes_again_is_read_as_if_it_were_the_first)
+{
+  static const char odd[] = "\r\n\t :;,0aZ/-\0\x7f\xff";
+  struct rand rand;
+  char text[256];
+  rand_seed(&rand, 47);
+  heads = (struct h1_seen){0};
+  for (int round = 0; round < 20000; round++) {
+    const char *usual = heads_usual[rand_u64(&rand) % (sizeof heads_usual / sizeof *heads_usual)];
+    size_t len = strlen(usual);
+    memcpy(text, usual, len);
+    for (uint64_t i = rand_u64(&rand) % 3; i > 0; i--)
+      text[rand_u64(&rand) % len] = odd[rand_u64(&rand) % (sizeof odd - 1)];
+    if (rand_u64(&rand) % 8 == 0) len -= rand_u64(&rand) % len;
+    read_the_same(slice_of(text, len));
+  }
+  EXPECT(heads.spared > 10000); /* it was asked, and knew */
+}
+
+TEST(a_head_is_kept_when_it_comes_twice_and_a_long_one_never)
+{
+  char text[H1_SEEN_BYTES + 100];
+  heads = (struct h1_seen){0};
+  for (int extra = 0; extra < 2; extra++) {
+    int n = snprintf(text, sizeof text, "GET /%0*d HTTP/1.1\r\nHost: a\r\n\r\n",
+                     H1_SEEN_BYTES - 27 + extra, 0);
+    EXPECT_INT(n, H1_SEEN_BYTES + extra);
+    struct buf to;
+    buf_init(&to, 1 << 20);
+    lately = &heads;
+    for (int i = 0; i < 5; i++) trace(slice_of(text, (size_t)n), NULL, 0, LIMIT, false, &to);
+    lately = NULL;
+    buf_deinit(&to);
+    EXPECT_INT((int)heads.spared, 3);
+  }
 }
 
 TEST(h1_find_walks_repeated_fields)
