@@ -5,6 +5,7 @@ SPDX-License-Identifier: MIT
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -147,6 +148,28 @@ def good(source, since, until):
     """Goodput over whole seconds of a report."""
     rows = [s["good"] for s in source["seconds"] if since <= s["second"] < until]
     return sum(rows) / max(1, until - since), min(rows, default=0)
+
+
+def flat_out(d, model, body, seconds, connections, key=None):
+    """(answers/s, the share that was not 2xx), by wrk: where `slipway bench`, which looks at every
+    answer, would be what is measured."""
+    if not shutil.which("wrk"):
+        raise NotBuilt("wrk is not installed (make deps-bench)")
+    heads = {"content-type": "application/json"}
+    if key:
+        heads["authorization"] = "Bearer " + key
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write("wrk.method = 'POST'\nwrk.body = %s\n" % json.dumps(body))
+        script.writelines("wrk.headers['%s'] = '%s'\n" % pair for pair in heads.items())
+        script.flush()
+        command = ["wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds, "-s", script.name,
+                   d.url() + "/v2/models/%s/infer" % model]
+        out = subprocess.run(["taskset", "-c", str(CLIENT)] + command, capture_output=True,
+                             text=True, timeout=seconds + 60).stdout
+    COMMANDS.append(" ".join(command[:4]) + " " + command[-1])
+    asked = int(re.search(r"(\d+) requests in", out)[1])
+    refused = int((re.search(r"Non-2xx or 3xx responses: (\d+)", out) or [0, 0])[1])
+    return asked / seconds, refused / max(1, asked)
 
 
 # --- bars ---------------------------------------------------------------------------------------
