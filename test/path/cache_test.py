@@ -352,6 +352,8 @@ def a_shadow_neither_reads_nor_fills():
         def pairs():  # repeats of what was asked before, too
             return releases.release(d)["arms"][0]["requests"]
 
+        wait_for(lambda: d.post("/v2/models/m/versions/2/infer", body(98.0)).status == 200, 20,
+                 "version 2 is loaded")
         named = d.post("/v2/models/m/versions/2/infer", body(99.0))
         expect_eq(said(named), None)
         expect_eq(said(d.post("/v2/models/m/versions/2/infer", body(99.0))), "hit")
