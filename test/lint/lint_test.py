@@ -3,11 +3,11 @@
 SPDX-License-Identifier: MIT
 """
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from slipway import ROOT, cases, expect, expect_eq, expect_in, main, test  # noqa: E402
@@ -246,9 +246,14 @@ def a_new_engine_is_clean_and_compiles():
 
 @test
 def it_is_quick():
-    began = time.monotonic()
+    """In seconds of a core: what waits for one is not slow. It takes 3 where this was written."""
+    def spent():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+    before = spent()
     subprocess.run([os.path.join(ROOT, "tools", "lint")], stdout=subprocess.DEVNULL)
-    expect(time.monotonic() - began < 5)
+    took = spent() - before
+    expect(took < 10, "%.1f s of a core" % took)
 
 
 main()
