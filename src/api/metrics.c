@@ -281,9 +281,9 @@ static void far_write(struct buf *to, const struct far_tally *far)
             "look-ups that were not made, because Redis is left alone just then",
             (double)far->bypassed);
   metrics_head(to, "slipway_cache_shared_fills", "counter",
-               "answers for Redis to keep, by what became of them");
+               "answers for Redis to keep: sent, of them refused; left: not sent");
   buf_print(to, "slipway_cache_shared_fills{state=\"sent\"} %llu\n",
-            (unsigned long long)(far->fills - far->fills_failed));
+            (unsigned long long)far->fills);
   buf_print(to, "slipway_cache_shared_fills{state=\"refused\"} %llu\n",
             (unsigned long long)far->fills_failed);
   buf_print(to, "slipway_cache_shared_fills{state=\"left\"} %llu\n",

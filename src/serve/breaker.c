@@ -19,20 +19,25 @@ static struct probe *probe_of(struct serve *serve, const struct version *version
   return probe && probe->trip == trip ? probe : NULL;
 }
 
+void probes_world(struct serve *serve, uint32_t n_slots)
+{
+  if (n_slots <= serve->n_probes) return;
+  serve->probes = grab_more(serve->probes, n_slots * sizeof *serve->probes);
+  memset(serve->probes + serve->n_probes, 0, (n_slots - serve->n_probes) * sizeof *serve->probes);
+  serve->n_probes = n_slots;
+}
+
 /* A place for each version, by its slot: nobody's probes take another's. Of an earlier opening
- * nothing is kept; its probe, if it is still out, finds another number when it is home. */
+ * nothing is kept; its probe, if it is still out, finds another number when it is home. NULL: who
+ * reads an old world does not try what newer ones try. */
 static struct probe *probe_make(struct serve *serve, const struct version *version)
 {
   if (version->slot == SLOT_NONE) return NULL;
-  if (version->slot >= serve->n_probes) {
-    uint32_t n = serve->n_probes ? serve->n_probes : 16;
-    while (n <= version->slot) n *= 2;
-    serve->probes = grab_more(serve->probes, n * sizeof *serve->probes);
-    memset(serve->probes + serve->n_probes, 0, (n - serve->n_probes) * sizeof *serve->probes);
-    serve->n_probes = n;
-  }
-  serve->probes[version->slot] = (struct probe){.trip = version->trip};
-  return &serve->probes[version->slot];
+  must(version->slot < serve->n_probes); /* probes_world saw to it */
+  struct probe *probe = &serve->probes[version->slot];
+  if (probe->trip > version->trip) return NULL;
+  *probe = (struct probe){.trip = version->trip};
+  return probe;
 }
 
 bool breaker_lets(struct serve *serve, const struct version *version)

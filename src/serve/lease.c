@@ -40,6 +40,7 @@ void serve_world(struct serve *serve, struct letter_world *letter)
   must(world_slots(letter->world) <= serve->tally->n_slots); /* its tally came before it */
   must(world_releases(letter->world) <= serve->tally->n_releases);
   brakes_world(&serve->brakes, world_slots(letter->world));
+  probes_world(serve, world_slots(letter->world));
   crowds_world(&serve->crowds, letter->world);
   serve_leave(serve);
   struct lease *lease = serve->lease_free;

@@ -138,7 +138,8 @@ static enum step far_ask(struct call *call)
   if (!form.at) return STEP_NEXT;
   far_named(call, form);
   recall->ask.canonical = recall->flight.key.bytes;
-  recall->asks = far_get(call->serve->opts.far, &recall->ask, call_deadline(call));
+  recall->asks = far_get(call->serve->opts.far, &recall->ask, call_deadline(call),
+                         call->serve->now_us);
   if (!recall->asks) return STEP_NEXT;
   call->state = CALL_ASKS;
   return STEP_AGAIN; /* when it is told */

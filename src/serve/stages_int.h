@@ -148,6 +148,8 @@ bool pressure_refuses(struct call *call);
 /* --- breaker.c: a version whose breaker is open ----------------------------------------------- */
 
 /* Whether a call of it may go on. */
+/* A world with so many slots comes. */
+void probes_world(struct serve *serve, uint32_t n_slots);
 bool breaker_lets(struct serve *serve, const struct version *version);
 enum step breaker_refuse(struct call *call, const struct version *version);
 /* The call's version: it, stable instead, or the refusal. */

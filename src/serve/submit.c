@@ -136,5 +136,5 @@ enum step submit_stage(struct call *call)
   list_push_back(&serve->lent, &call->link);
   if (call->deadline_us < serve->alarm_us) serve->alarm_us = call->deadline_us;
   task_send(serve, seat, task, call->version->resident);
-  return STEP_WAIT; /* last line, always: the lane has it now */
+  return STEP_WAIT; /* last line, always: it is the lane's now, or on its way */
 }

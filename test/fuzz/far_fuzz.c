@@ -26,7 +26,7 @@ static void line_look(struct slice bytes)
   far_fed(far, SLICE("$-1\r\n"), FAR_NOW, 1);
   for (int i = 0; i < ASKS; i++) {
     asks[i] = (struct far_ask){.canonical = SLICE("c")};
-    must(far_get(far, &asks[i], INT64_MAX));
+    must(far_get(far, &asks[i], INT64_MAX, FAR_NOW));
     if (i % 2) far_set(far, &asks[i].name, SLICE("answer"), 1000000, FAR_NOW, 1);
   }
   while ((out = far_out(far, FAR_NOW)).len) far_sent(far);

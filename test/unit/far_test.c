@@ -73,7 +73,7 @@ static struct far_ask *get(int i, int64_t due_us)
   int n = snprintf(text, sizeof text, "question %d", i);
   asks[i] = (struct far_ask){.canonical = SLICE("canonical")};
   asks[i].name = far_name(far, SLICE("acme"), slice_of(text, (size_t)n));
-  return far_get(far, &asks[i], due_us) ? &asks[i] : NULL;
+  return far_get(far, &asks[i], due_us, now_us) ? &asks[i] : NULL;
 }
 
 /* Time goes on, and as many turns as it takes. */
@@ -202,6 +202,27 @@ TEST(who_stood_still_reads_before_it_blames_anybody)
   EXPECT(far->state == FAR_OPEN && far_told(far) == a);
   far_turn(far, now_us);
   EXPECT(far_when(far) == INT64_MAX);
+  down();
+}
+
+/* Redis stalls while a large answer is on its way to it. */
+TEST(who_asks_behind_a_write_that_stands_waits_no_longer_than_the_budget)
+{
+  static char large[200 << 10];
+  up();
+  open_line();
+  struct digest name = far_name(far, SLICE("acme"), SLICE("x"));
+  far_set(far, &name, slice_of(large, sizeof large), 60000000, now_us, WALL_MS);
+  EXPECT(far_out(far, now_us).len > sizeof large); /* and far_sent is not said */
+  struct far_ask *a = get(1, now_us + 100000), *b = get(2, now_us + BUDGET / 2);
+  EXPECT(a && b && far_out(far, now_us).len == 0);
+  EXPECT_INT(far_when(far), now_us + BUDGET / 2);
+  turns(BUDGET / 2);
+  EXPECT(far_told(far) == b && !b->blob && !far_told(far));
+  turns(BUDGET / 2);
+  EXPECT(far_told(far) == a && !a->blob && far->state == FAR_OPEN);
+  turns(1000000); /* the write was late */
+  EXPECT(far->state == FAR_RESTING);
   down();
 }
 

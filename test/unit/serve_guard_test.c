@@ -205,6 +205,7 @@ TEST(each_version_has_a_probe_of_its_own)
   static struct serve one;
   static struct version half[MANY + 1];
   struct call *asked = grab_zero(MANY + 1, sizeof *asked);
+  probes_world(&one, MANY);
   for (uint32_t i = 0; i < MANY; i++) {
     half[i] = (struct version){.breaker = BREAKER_HALF_OPEN, .slot = i, .trip = i + 1};
     EXPECT(tries(&one, &asked[i], &half[i]));
@@ -227,6 +228,8 @@ TEST(each_version_has_a_probe_of_its_own)
   asked[0].task.err.code = E_MODEL_FAILED;
   breaker_home(&asked[0], &tally, false);
   EXPECT(!breaker_lets(&one, &half[MANY])); /* still out */
+  EXPECT(!tries(&one, &asked[2], &half[1])); /* who reads an old world takes no place of it */
+  EXPECT(!breaker_lets(&one, &half[MANY]));
   asked[1].task.err.code = OK;
   breaker_home(&asked[1], &tally, false);
   EXPECT(breaker_lets(&one, &half[MANY])); /* and did not fail */

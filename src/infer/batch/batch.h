@@ -9,7 +9,7 @@
  *   - the eldest has waited for the delay (infer/batch/delay.h), or nobody comes who could be
  *     waited for, or the earliest deadline is one run and BATCH_SPARE_US away.
  * A run is brief, BATCH_BRIEF_US or two of one row, where one may come who goes before those in it
- * and would wait for all of it: another tenant that had a turn in the last second and does not wait
+ * and would wait for all of it: another tenant that had a turn in the last second, where none waits
  * now, or to class BATCH and SHADOW any of their betters. Nor do rows of these classes make a run
  * of their betters longer than that.
  *

@@ -179,17 +179,25 @@ struct digest far_name(const struct far *far, struct slice tenant, struct slice 
   return seal_name(&far->opts->keys, tenant, canonical);
 }
 
-bool far_get(struct far *far, struct far_ask *ask, int64_t due_us)
+/* What is not sent yet, for a write before it has no end, has the budget, too. */
+static int64_t ask_due(const struct far_ask *ask)
+{
+  return ask->sent || ask->due_us < ask->unsent_us ? ask->due_us : ask->unsent_us;
+}
+
+bool far_get(struct far *far, struct far_ask *ask, int64_t due_us, int64_t now_us)
 {
   char key[KEY_LEN + 1];
   ask->blob = NULL;
   ask->sent = false;
   ask->due_us = due_us;
+  ask->unsent_us = now_us + far->opts->budget_us;
   if (far->state != FAR_OPEN || !get_add(far, FAR_GET, ask, key, key_write(&ask->name, key))) {
     far->count.bypassed++;
     return false;
   }
   list_push_back(&far->asked, &ask->link);
+  if (ask_due(ask) < far->when_us) far->when_us = ask_due(ask);
   return true;
 }
 
@@ -381,7 +389,7 @@ static void asks_late(struct far *far, int64_t now_us)
   while (link != &far->asked) {
     struct far_ask *ask = LIST_OF(link, struct far_ask, link);
     link = link->next;
-    if (ask->due_us > now_us) continue;
+    if (ask_due(ask) > now_us) continue;
     wait_forget(far, ask);
     far->count.bypassed++;
     tell(far, ask);
@@ -406,7 +414,7 @@ static int64_t when_next(const struct far *far)
   }
   for (const struct link *link = far->asked.next; link != &far->asked; link = link->next) {
     const struct far_ask *ask = LIST_OF((struct link *)(uintptr_t)link, struct far_ask, link);
-    if (ask->due_us < next_us) next_us = ask->due_us;
+    if (ask_due(ask) < next_us) next_us = ask_due(ask);
   }
   return next_us;
 }

@@ -58,6 +58,7 @@ struct far_ask {
   struct slice canonical; /* the whole: before the answer in `blob` */
   struct digest name;
   int64_t due_us; /* what the caller says at first, the earlier of that and the budget once sent */
+  int64_t unsent_us; /* until when it waits to be sent: the budget, too */
   struct link link; /* far->asked, then far->told */
   bool sent;
   /* Told: canonical and answer, one holder: the caller; NULL: nothing was found. */
@@ -76,7 +77,7 @@ uint64_t far_bytes_max(void);
 
 struct digest far_name(const struct far *far, struct slice tenant, struct slice canonical);
 /* False: it is not to be asked now. due_us: when the answer is of no use any more. */
-bool far_get(struct far *far, struct far_ask *ask, int64_t due_us);
+bool far_get(struct far *far, struct far_ask *ask, int64_t due_us, int64_t now_us);
 void far_leave(struct far *far, struct far_ask *ask); /* who asked waits no more */
 void far_set(struct far *far, const struct digest *name, struct slice answer, int64_t ttl_us,
              int64_t now_us, int64_t wall_ms);

@@ -226,6 +226,7 @@ void brake_home(struct call *call)
   if (brake->seq == call->version->seq) {
     brake->seen_us[rank_of(call)] = serve->now_us;
     brake->done_ns[rank_of(call)][call->seat] = task->output_ns + task->backlog_ns;
+    if (!brake->out[1]) brake->done_ns[1][call->seat] = brake->done_ns[rank_of(call)][call->seat];
     if (task->infer_ns > task->began_ns)
       brake_learn(brake, call);
     else if (task->err.code == E_OVERLOADED && !outranked(brake, call)) /* not of a deadline */
