@@ -96,7 +96,7 @@ static void limits_list(const struct sources *from, const struct loop_limits *lo
   limit_add(to, (struct limit){"predictions kept", kept, "bytes",
                                kept ? kept + cache_boot_bytes() : 0, "--cache-max", NULL});
   uint64_t far = option_text(from->options, OPTION_cache_redis)[0] ? post->n_loops : 0;
-  limit_add(to, (struct limit){"memory of lines to cache_redis", far, "", far * far_bytes_max(), NULL,
+  limit_add(to, (struct limit){"memory of lines to Redis", far, "", far * far_bytes_max(), NULL,
                                "one per network thread"});
   limit_add(to, (struct limit){"stacks of threads", threads, "", threads * THREAD_STACK_ENGINE,
                                NULL, "the list of models with its worlds and counters"});
