@@ -67,13 +67,6 @@ static enum code where_read(struct slice text, struct far_opts *opts, struct err
   return address_read(text, opts, err);
 }
 
-static bool ip_is_loopback(const struct ip *ip)
-{
-  static const unsigned char four[13] = {[10] = 0xff, [11] = 0xff, [12] = 127};
-  static const unsigned char six[16] = {[15] = 1};
-  return memcmp(ip->at, four, sizeof four) == 0 || memcmp(ip->at, six, sizeof six) == 0;
-}
-
 static enum code password_read(struct far_opts *opts, const char *path, struct err *err)
 {
   size_t len;

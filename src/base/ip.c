@@ -133,3 +133,9 @@ bool ip_is_public(const struct ip *ip)
     if (range_holds(&closed6[i], ip->at)) return false;
   return true;
 }
+
+bool ip_is_loopback(const struct ip *ip)
+{
+  static const unsigned char six[sizeof ip->at] = {[15] = 1};
+  return is_v4(ip) ? ip->at[12] == 127 : memcmp(ip->at, six, sizeof six) == 0;
+}

@@ -37,5 +37,7 @@ CHECKED enum code cidrs_read(struct slice text, struct cidr to[CIDRS_MAX], uint3
  * that hides an IPv4 address which is none of these.
  * Source: IANA's special-purpose address registries (RFC 6890 and later). */
 bool ip_is_public(const struct ip *ip);
+/* 127.0.0.0/8 or ::1: what goes there stays on this machine. */
+bool ip_is_loopback(const struct ip *ip);
 
 #endif

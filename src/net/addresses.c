@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/ip.h"
 #include "base/mem.h"
 #include "base/rand.h"
 
@@ -78,9 +79,9 @@ struct address address_of(const struct sockaddr *peer)
 
 bool address_is_loopback(const struct address *address)
 {
-  static const unsigned char six[16] = {[15] = 1};
-  if (memcmp(address->at, mapped, sizeof mapped) == 0) return address->at[12] == 127;
-  return memcmp(address->at, six, sizeof six) == 0;
+  struct ip ip;
+  memcpy(ip.at, address->at, sizeof ip.at);
+  return ip_is_loopback(&ip);
 }
 
 size_t address_text(const struct address *address, char to[ADDRESS_TEXT_MAX])

@@ -106,3 +106,18 @@ TEST(only_what_is_given_out_to_the_public_is_public)
     EXPECT(ip_is_public(&ip));
   }
 }
+
+TEST(loopback_is_127_of_any_spelling_and_1_of_six)
+{
+  static const struct {
+    const char *text;
+    bool is;
+  } cases[] = {{"127.0.0.1", true},  {"127.255.0.9", true}, {"::ffff:127.0.0.1", true},
+               {"::1", true},        {"128.0.0.1", false},  {"10.0.0.1", false},
+               {"::2", false},       {"7f00::1", false}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct ip ip;
+    EXPECT(ip_read(slice_str(cases[i].text), &ip));
+    EXPECT_INT(ip_is_loopback(&ip), cases[i].is);
+  }
+}

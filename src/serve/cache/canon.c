@@ -108,16 +108,27 @@ void tensors_pack(const struct tensor *outputs, uint32_t n, uint64_t wanted, cha
   }
 }
 
+/* The next tensor off the front of them, its bytes a view; false: that is none of this contract. */
+static bool packed_next(struct slice *packed, const struct contract *contract, struct packed *head,
+                        struct slice *data)
+{
+  if (packed->len < sizeof *head) return false;
+  memcpy(head, packed->at, sizeof *head);
+  *packed = slice_from(*packed, sizeof *head);
+  if (head->index >= contract->n_outputs || head->bytes > packed->len) return false;
+  *data = slice_of(packed->at, head->bytes);
+  *packed = slice_from(*packed, head->bytes);
+  return true;
+}
+
 bool tensors_unpack(struct slice packed, const struct contract *contract, uint64_t wanted,
                     struct arena *arena, struct tensor *outputs)
 {
   uint64_t got = 0;
   while (packed.len) {
     struct packed head;
-    if (packed.len < sizeof head) return false;
-    memcpy(&head, packed.at, sizeof head);
-    packed = slice_from(packed, sizeof head);
-    if (head.index >= contract->n_outputs || head.bytes > packed.len) return false;
+    struct slice data;
+    if (!packed_next(&packed, contract, &head, &data)) return false;
     struct tensor *tensor = &outputs[head.index];
     *tensor = (struct tensor){.name = contract->outputs[head.index].name,
                               .dtype = head.dtype,
@@ -125,8 +136,7 @@ bool tensors_unpack(struct slice packed, const struct contract *contract, uint64
                               .count = head.count,
                               .bytes = head.bytes};
     if (head.bytes && !(tensor->data = arena_get(arena, head.bytes))) return false;
-    if (head.bytes) memcpy(tensor->data, packed.at, head.bytes);
-    packed = slice_from(packed, head.bytes);
+    if (head.bytes) memcpy(tensor->data, data.at, head.bytes);
     got |= UINT64_C(1) << head.index;
   }
   return got == wanted;
@@ -150,14 +160,10 @@ bool tensors_fit(struct slice packed, const struct contract *contract, uint64_t 
   uint64_t got = 0;
   while (packed.len) {
     struct packed head;
-    if (packed.len < sizeof head) return false;
-    memcpy(&head, packed.at, sizeof head);
-    packed = slice_from(packed, sizeof head);
-    if (head.index >= contract->n_outputs || head.bytes > packed.len) return false;
+    struct slice data;
+    if (!packed_next(&packed, contract, &head, &data)) return false;
     if (got >> head.index & 1) return false;
-    if (!tensor_fits(&head, slice_of(packed.at, head.bytes), &contract->outputs[head.index]))
-      return false;
-    packed = slice_from(packed, head.bytes);
+    if (!tensor_fits(&head, data, &contract->outputs[head.index])) return false;
     got |= UINT64_C(1) << head.index;
   }
   return got == wanted;

@@ -12,6 +12,12 @@ enum { PROBE_US = 100000, BETTERS_US = 1000000 };
 
 static int rank_of(const struct call *call) { return call->class < CLASS_BATCH ? 0 : 1; }
 
+/* As one of this rank counts them: its betters' and its own. */
+static uint32_t in_work_of(const struct brake *brake, const struct call *call)
+{
+  return rank_of(call) ? brake->in_work : brake->out[0];
+}
+
 void brakes_deinit(struct brakes *brakes)
 {
   for (uint32_t i = 0; i < brakes->n; i++) ungrab(brakes->of[i]);
@@ -84,7 +90,7 @@ static bool overloaded(struct call *call, const struct version *version, struct 
 {
   struct serve *serve = call->serve;
   uint32_t most = (uint32_t)brake->gradient.limit;
-  uint32_t in_work = rank_of(call) ? brake->in_work : brake->out[0];
+  uint32_t in_work = in_work_of(brake, call);
   if (call->class == CLASS_BATCH)
     most -= most / 4;
   else if (in_work >= most && !crowd_over(call))
@@ -211,7 +217,7 @@ static void brake_learn(struct brake *brake, const struct call *call)
   run_home(brake, call, run_ns / 1000);
   if (outranked(brake, call)) return; /* it had to wait for them: no jam */
   gradient_answer(&brake->gradient, rows, (task->infer_ns - task->queued_ns) / 1000, run_ns / 1000,
-                  rank_of(call) ? brake->in_work : brake->out[0]);
+                  in_work_of(brake, call));
 }
 
 void brake_home(struct call *call)
@@ -230,7 +236,7 @@ void brake_home(struct call *call)
     if (task->infer_ns > task->began_ns)
       brake_learn(brake, call);
     else if (task->err.code == E_OVERLOADED && !outranked(brake, call)) /* not of a deadline */
-      gradient_shed(&brake->gradient, rank_of(call) ? brake->in_work : brake->out[0]);
+      gradient_shed(&brake->gradient, in_work_of(brake, call));
     gradient_turn(&brake->gradient, serve->now_us, wait_easy_us(brake->span_us),
                   call->version->n_seats, serve->opts.calls_max);
   }
