@@ -16,8 +16,9 @@
 #include "wire/json.h"
 
 /* Of the judge: raised when the same looks may judge otherwise. 2: the first bad second is the
- * second itself, segments are each candidate's, one without outcomes is not hidden by others. */
-enum { EVIDENCE_VERSION = 2 };
+ * second itself, segments are each candidate's, one without outcomes is not hidden by others. 3:
+ * with slack, slow answers are harm only where they are more than their quantile leaves. */
+enum { EVIDENCE_VERSION = 3 };
 enum evidence_kind { EVIDENCE_PLAN = 1, EVIDENCE_STEP = 2, EVIDENCE_LOOK = 3 };
 enum { EVIDENCE_RECORD_MAX = LOOK_BYTES_MAX + 64 };
 

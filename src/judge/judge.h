@@ -39,6 +39,7 @@
 
 enum {
   TRIAL_LOOKS = 60,   /* kept as counts per row for the record */
+  TRIAL_COST_APART = 4, /* cost is compared while no arm has more than so many times the other's */
   TRIAL_BLOCKS = 720, /* of a row, shared by all treated arms */
   TRIAL_ROWS = BASELINE_ROWS,
   TRIAL_BLOCK_ROWS = TRIAL_ROWS + 1, /* and CPU per answer */
@@ -186,7 +187,7 @@ struct trial {
   uint64_t looks, looks_counted, refused; /* seen; at a weight; not counted */
   uint64_t step_looks, step_ms, release_ms, no_data_ms;
   uint32_t stale_looks; /* in a row */
-  uint32_t last_weights[ARMS_MAX];
+  uint32_t last_weights[ARMS_MAX], last_copied;
 
   struct trial_arm arms[ARMS_MAX]; /* [ARM_STABLE] is unused */
   uint32_t closed;                 /* bit per arm */

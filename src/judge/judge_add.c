@@ -40,6 +40,7 @@ uint64_t arm_bad(const struct trial *trial, const struct look_arm *arm)
 struct steps {
   struct count_step harm, fast, pass;
   uint64_t from_ms; /* when the look began, into the release */
+  uint64_t asked;   /* of the candidate: what could be an event */
 };
 
 static void steps_set(const struct trial *trial, enum gate_id gate, double s, struct steps *steps)
@@ -57,6 +58,7 @@ static void row_step(struct trial *trial, uint32_t arm, uint32_t row, const stru
   struct trial_arm *at = &trial->arms[arm];
   const struct detector_limits *limits = &trial->limits[arm][row];
   at->ordinary[row].at = at->fast[row].at = steps->from_ms;
+  at->ordinary[row].asked = at->fast[row].asked = steps->asked;
   detector_step(&at->ordinary[row], limits, &steps->harm, x_c, x_b);
   detector_step(&at->fast[row], &fast, &steps->fast, x_c, x_b);
   detector_pass_step(&at->pass[row], limits, &steps->pass, x_c, x_b);
@@ -73,8 +75,10 @@ static void detectors_step(struct trial *trial, const struct look *look, uint32_
   struct steps steps = {.from_ms = trial->release_ms - look->elapsed_ms};
   double s = trial_share(trial, look, arm);
   steps_set(trial, GATE_ERRORS, s, &steps);
+  steps.asked = c->requests;
   row_step(trial, arm, BASELINE_ERRORS, &steps, c->errors, b->errors);
   steps_set(trial, GATE_LATENCY, is_warming(trial, look) ? 0 : s, &steps);
+  steps.asked = c->timed;
   for (uint32_t row = 0; row < SLOW_ROWS; row++) {
     bool used = trial->baseline.slow.used[row];
     row_step(trial, arm, row, &steps, used ? c->slow[row] : 0, used ? b->slow[row] : 0);
@@ -104,6 +108,14 @@ static void block_add(struct trial *trial, uint32_t arm, uint32_t row,
   at->bounds[row] = block_judge(&at->blocks[row], alpha, TRIAL_PASS_ALPHA);
 }
 
+bool cost_is_alike(const struct trial *trial, const uint32_t *weights, uint32_t copied,
+                   uint32_t arm)
+{
+  uint64_t c = weights[arm], b = weights[ARM_STABLE];
+  if (trial_in_shadow(trial)) c = copied, b = PLAN_WHOLE;
+  return c * TRIAL_COST_APART >= b && b * TRIAL_COST_APART >= c;
+}
+
 static void blocks_step(struct trial *trial, const struct look *look, uint32_t arm)
 {
   const struct look_arm *c = &look->arms[arm], *b = &look->arms[ARM_STABLE];
@@ -115,8 +127,9 @@ static void blocks_step(struct trial *trial, const struct look *look, uint32_t a
   }
   block_add(trial, arm, BASELINE_ERRORS,
             &(struct block_sums){c->errors, c->requests, b->errors, b->requests});
-  block_add(trial, arm, TRIAL_ROW_COST,
-            &(struct block_sums){c->cpu_us, c->costed, b->cpu_us, b->costed});
+  struct block_sums cost = {c->cpu_us, c->costed, b->cpu_us, b->costed};
+  if (!cost_is_alike(trial, look->weights, look->copied, arm)) cost = (struct block_sums){0};
+  block_add(trial, arm, TRIAL_ROW_COST, &cost);
 }
 
 /* --- the rest --------------------------------------------------------------------------------- */
@@ -128,6 +141,7 @@ static void ratio_count(struct trial *trial, const struct look *look)
     memcpy(trial->last_weights, look->weights, sizeof look->weights);
     memset(trial->ratio_units, 0, sizeof trial->ratio_units);
   }
+  trial->last_copied = look->copied;
   for (uint32_t arm = 0; arm < trial->n_arms && !look->uneven; arm++)
     trial->ratio_units[arm] += look->arms[arm].units;
 }

@@ -12,6 +12,10 @@ void trial_count(struct trial *trial, const struct look *look);
 void trial_recent(struct trial *trial, const struct look *look);
 /* Bad answers of an arm in a look: failures, or slow at p99 where that row is used. */
 uint64_t arm_bad(const struct trial *trial, const struct look_arm *arm);
+/* Has neither arm, by weights or what is copied, so much more traffic that an answer of the other
+ * must cost more (TRIAL_COST_APART)? */
+bool cost_is_alike(const struct trial *trial, const uint32_t *weights, uint32_t copied,
+                   uint32_t arm);
 /* The feature whose requests differ most surely, among those that differ by `size` or more; false:
  * none does that much. arm ARM_STABLE: all arms against the baseline. */
 bool inputs_worst(const struct trial *trial, uint32_t arm, double size, uint32_t *feature);

@@ -19,12 +19,12 @@
  *     errors:       {margin: 1.25, floor: 0.1%, alpha: 0.0015, lanes: all, on_harm: rollback,
  *                    dry_run: false}      # lanes: all | blocks; on_harm: rollback | pause
  *     latency:      {quantiles: [50, 90, 99, 99.9], margin: 1.25,
- *                    slack: 200us}        # so much above stable's quantile is no harm
+ *                    slack: 200us}        # p90 and so much: harm when over 10 % are above it
  *     disagreement: {max: 2%}
  *     prediction:   {max: 0.10}           # psi
  *     sample_ratio: {floor: 1%}
  *     memory:       {max_growth: 10%}
- *     cost:         {margin: 1.25}
+ *     cost:         {margin: 1.25}        # while both have a fifth of the traffic or more
  *     metric:       {max_loss: 2%}        # of stable's mean; needs `metric`
  *     segments:     {margin: 1.25}        # needs `segments`
  *     input_drift:  {max: 0.25}           # psi of requests against those before the step

@@ -46,6 +46,8 @@ static void increments(const struct detector_limits *limits, const struct count_
 static void start(struct detector *detector)
 {
   for (int i = 0; i < COUNT_GRID; i++) detector->s[i] = m_log_add(detector->s[i], 0);
+  detector->x[1] = detector->x[0], detector->n[1] = detector->n[0];
+  detector->x[0] = detector->n[0] = 0;
 }
 
 void detector_step(struct detector *detector, const struct detector_limits *limits,
@@ -65,6 +67,8 @@ void detector_step(struct detector *detector, const struct detector_limits *limi
     }
     detector->run[i] += d[i];
   }
+  detector->x[0] += n_c;
+  detector->n[0] += detector->asked;
   detector->look++;
   detector->looks++;
 }
@@ -92,6 +96,12 @@ uint64_t detector_first_bad(const struct detector *detector, uint64_t *at)
     if (detector->run[i] > detector->run[worst]) worst = i;
   if (at) *at = detector->run_at[worst];
   return detector->run_look[worst];
+}
+
+double detector_share(const struct detector *detector)
+{
+  uint64_t n = detector->n[0] + detector->n[1];
+  return n ? (double)(detector->x[0] + detector->x[1]) / (double)n : M_NAN;
 }
 
 void detector_pass_step(struct detector_pass *pass, const struct detector_limits *limits,

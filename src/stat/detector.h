@@ -33,13 +33,15 @@ enum { DETECTOR_LOOKS = 60 }; /* looks between two starts */
 
 struct detector {
   double p[COUNT_GRID], s[COUNT_GRID];
-  double run[COUNT_GRID];                             /* R_i */
-  uint64_t run_look[COUNT_GRID], run_at[COUNT_GRID];  /* where it began: look, caller's time */
-  uint64_t at;    /* the caller's time of the next look; whatever it means, 0 unless set */
-  uint64_t looks; /* over the release */
-  uint32_t look;                 /* in this episode */
-  uint32_t restarts_max;         /* N */
-  uint32_t episodes;             /* begun, the first included */
+  double run[COUNT_GRID];                            /* R_i */
+  uint64_t run_look[COUNT_GRID], run_at[COUNT_GRID]; /* where it began: look, caller's time */
+  uint64_t x[2], n[2]; /* candidate's events and requests since the last start; [1]: one before */
+  uint64_t at;         /* the caller's time of the next look; whatever it means, 0 unless set */
+  uint64_t asked;      /* as `at`: the candidate's requests */
+  uint64_t looks;      /* over the release */
+  uint32_t look;         /* in this episode */
+  uint32_t restarts_max; /* N */
+  uint32_t episodes;     /* begun, the first included */
 };
 
 /* Frozen with the step. phi below 1 counts as 1; cap 0 is none. */
@@ -60,6 +62,9 @@ double detector_log_restarted(const struct detector *detector); /* ln mean e^S_i
 /* The look (counted from 0 over the release) with which the evidence began, and its time (NULL: not
  * asked for). */
 uint64_t detector_first_bad(const struct detector *detector, uint64_t *at);
+/* What part of the candidate's requests were events since the last start but one, 60 to 120 looks;
+ * NaN where there were none. */
+double detector_share(const struct detector *detector);
 
 /* Zeroed is new. */
 struct detector_pass {

@@ -76,6 +76,22 @@ TEST(the_first_bad_look_has_the_callers_time)
   EXPECT_INT(at, 42000);
 }
 
+TEST(the_share_is_of_the_requests_since_the_last_start_but_one)
+{
+  struct detector_limits limits = {1, 4};
+  struct count_step step;
+  struct detector detector;
+  detector_init(&detector, 60);
+  EXPECT(m_is_nan(detector_share(&detector)));
+  count_step_set(&step, COUNT_HARM, 0.05, 0.25);
+  for (uint64_t i = 0; i < 180; i++) {
+    detector.asked = 50;
+    detector_step(&detector, &limits, &step, i >= 60 ? 6 : 0, 20);
+    if (i == 119) EXPECT(detector_share(&detector) == 0.06);
+  }
+  EXPECT(detector_share(&detector) == 0.12);
+}
+
 TEST(a_release_that_outlives_its_starts_opens_an_episode)
 {
   struct detector_limits limits = {1, 4};

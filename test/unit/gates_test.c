@@ -82,6 +82,39 @@ TEST(latency_averages_its_rows)
   EXPECT_INT(verdict.gates[GATE_LATENCY].state, GATE_INCONCLUSIVE);
 }
 
+/* 27 of 1,539 above stable's p90 and slack, where stable itself has 69 of 28,466: seven times as
+ * often, and yet its own p90 is far below the threshold. */
+static void late_at_p90(int looks, uint64_t c, uint64_t b)
+{
+  for (int i = 0; i < looks; i++) {
+    look_begin(0.05);
+    look.arms[0].timed = 50, look.arms[1].timed = 950;
+    look.arms[0].slow[1] = c, look.arms[1].slow[1] = b;
+    trial_look(&trial, &look, &verdict);
+  }
+}
+
+TEST(latency_within_the_slack_is_no_harm_however_seldom_stable_is_slow)
+{
+  struct plan plan = half_hour(STEP_CANARY, 5000000);
+  plan.harm_budget = UINT32_MAX;
+  const struct gate_result *gate = &verdict.gates[GATE_LATENCY];
+  begin(&plan);
+  late_at_p90(300, 4, 2); /* 8 % of answers against 0.2 % */
+  EXPECT(detector_log_e(&trial.arms[0].ordinary[1]) > 100);
+  EXPECT_INT(gate->state, GATE_INCONCLUSIVE);
+  late_at_p90(60, 12, 2); /* then a quarter of them: an old good time does not hide it */
+  EXPECT_INT(gate->state, GATE_HARM);
+  EXPECT_INT(gate->row, 1);
+  begin(&plan);
+  late_at_p90(30, 6, 2); /* 12 %: the p90 itself is above */
+  EXPECT_INT(gate->state, GATE_HARM);
+  plan.gates[GATE_LATENCY].slack_us = 0; /* as the contract has it: the ratio alone */
+  begin(&plan);
+  late_at_p90(30, 4, 2);
+  EXPECT_INT(gate->state, GATE_HARM);
+}
+
 static void pairs(uint64_t same, uint64_t quarter, uint64_t eighth, uint64_t other)
 {
   struct plan plan = half_hour(STEP_SHADOW, PLAN_WHOLE);
@@ -237,12 +270,12 @@ TEST(memory_inside_of_runs_is_judged_apart_from_what_is_held)
 
 TEST(cost_pauses_when_answers_take_twice_the_time)
 {
-  struct plan plan = half_hour(STEP_CANARY, 5000000);
+  struct plan plan = half_hour(STEP_CANARY, PLAN_WHOLE / 2);
   struct rand rand;
   rand_seed(&rand, 1);
   begin(&plan);
   for (int i = 0; i < 130; i++) {
-    look_begin(0.05);
+    look_begin(0.5);
     look.arms[0].costed = look.arms[1].costed = 1000;
     look.arms[0].cpu_us = 2000000 + rand_u64(&rand) % 100000;
     look.arms[1].cpu_us = 1000000 + rand_u64(&rand) % 100000;
@@ -257,12 +290,12 @@ TEST(cost_pauses_when_answers_take_twice_the_time)
 
 TEST(cost_is_of_the_answers_that_were_measured)
 {
-  struct plan plan = half_hour(STEP_CANARY, 5000000);
+  struct plan plan = half_hour(STEP_CANARY, PLAN_WHOLE / 2);
   struct rand rand;
   rand_seed(&rand, 1);
   begin(&plan);
   for (int i = 0; i < 130; i++) { /* a tenth of stable's answers, all of the candidate's: alike */
-    look_begin(0.05);
+    look_begin(0.5);
     look.arms[0].costed = 1000, look.arms[1].costed = 100;
     for (int arm = 0; arm < 2; arm++)
       look.arms[arm].cpu_us = look.arms[arm].costed * (950 + rand_u64(&rand) % 100);
@@ -272,11 +305,34 @@ TEST(cost_is_of_the_answers_that_were_measured)
   EXPECT(verdict.gates[GATE_COST].effect > 0.95 && verdict.gates[GATE_COST].effect < 1.05);
   begin(&plan);
   for (int i = 0; i < 130; i++) { /* an engine with threads of its own: nobody knows */
-    look_begin(0.05);
+    look_begin(0.5);
     look.arms[1].costed = 1000, look.arms[1].cpu_us = 1000000;
     trial_look(&trial, &look, &verdict);
   }
   EXPECT_INT(verdict.gates[GATE_COST].state, GATE_IDLE);
+}
+
+/* Seldom run is dearer: 1.4 times for one and the same model at 5 %. */
+TEST(cost_has_no_say_where_the_arms_traffic_is_far_apart)
+{
+  static const struct {
+    double share;
+    bool judged;
+  } cases[] = {{0.05, false}, {0.19, false}, {0.2, true}, {0.8, true}, {0.81, false}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    struct plan plan = half_hour(STEP_CANARY, (uint32_t)(cases[k].share * PLAN_WHOLE));
+    struct rand rand;
+    rand_seed(&rand, 1);
+    begin(&plan);
+    for (int i = 0; i < 130; i++) {
+      look_begin(cases[k].share);
+      look.arms[0].costed = look.arms[1].costed = 1000;
+      look.arms[0].cpu_us = 2000000 + rand_u64(&rand) % 100000;
+      look.arms[1].cpu_us = 1000000 + rand_u64(&rand) % 100000;
+      trial_look(&trial, &look, &verdict);
+    }
+    EXPECT_INT(verdict.gates[GATE_COST].state, cases[k].judged ? GATE_HARM : GATE_IDLE);
+  }
 }
 
 static void outcomes(struct look_arm *arm, int n, int clicks)
