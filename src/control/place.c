@@ -178,13 +178,20 @@ static void log_placed(enum log_level level, const char *event, const struct pla
 
 /* --- loading ---------------------------------------------------------------------------------- */
 
+/* The other version of its model that serves just now, or NULL. */
+static const struct placed *ready_beside(const struct place *place, const struct placed *placed)
+{
+  const struct placed *now =
+      placed->model->serving ? place_find(place, placed->model, placed->model->serving) : NULL;
+  return now && now != placed && now->state == PLACED_READY ? now : NULL;
+}
+
 /* The contract of what serves now, so that the job can say how the new one differs. It may be
  * unloaded meanwhile, so the letter has its own copy. */
 static const struct contract *expected(struct place *place, struct placed *placed)
 {
-  struct placed *now =
-      placed->model->serving ? place_find(place, placed->model, placed->model->serving) : NULL;
-  if (!now || now == placed || now->state != PLACED_READY) return NULL;
+  const struct placed *now = ready_beside(place, placed);
+  if (!now) return NULL;
   struct contract *copy = arena_zero(&placed->load.arena, 1, sizeof *copy);
   return copy && contract_copy(&placed->load.arena, &now->load.contract, copy) ? copy : NULL;
 }
@@ -276,11 +283,22 @@ static void owners_leave(struct place *place, const struct placed *placed)
   }
 }
 
+/* A measured time near the limit falls on either side by chance, and a loop and a worker answer
+ * differently: beside the version that serves only one that is twice as slow, or as fast, as the
+ * limit lives elsewhere. */
+static bool is_small(const struct place *place, const struct placed *placed)
+{
+  const struct placed *serving = ready_beside(place, placed);
+  int64_t most_ns = place->opts.resident_ns;
+  if (most_ns > 0 && serving) most_ns = serving->resident ? most_ns * 2 : most_ns / 2;
+  return placed->load.run_ns > 0 && placed->load.run_ns < most_ns;
+}
+
 static void lanes_open(struct place *place, struct placed *placed)
 {
   const struct post *post = place->post;
   const struct letter_load *load = &placed->load;
-  bool small = load->run_ns > 0 && load->run_ns < place->opts.resident_ns;
+  bool small = is_small(place, placed);
   placed->resident = post->residents && post->n_loops &&
                      (load->runs_on == RUNS_ON_AUTO ? small : load->runs_on == RUNS_ON_LOOP);
   uint32_t n = load->instances ? load->instances : place->opts.instances;

@@ -300,6 +300,33 @@ TEST(a_fast_version_lives_on_every_loop)
   end();
 }
 
+/* Where it lives decides how fast it answers, and a release compares them. */
+TEST(a_successor_lives_where_stable_does_unless_it_is_twice_as_slow_or_fast)
+{
+  static const struct {
+    int64_t stable_ns, next_ns;
+    bool stable_resident, resident;
+  } cases[] = {{49999, 50001, true, true},   {49999, 99999, true, true},
+               {49999, 100000, true, false}, {50001, 49999, false, false},
+               {50001, 25000, false, false}, {50001, 24999, false, true}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    begin();
+    struct placed *at[2] = {place_of(&place, model, 1), place_of(&place, model, 2)};
+    model->serving = 1;
+    for (int k = 0; k < 2; k++) {
+      bool resident = k ? cases[i].resident : cases[i].stable_resident;
+      at[k]->coming = true;
+      place_settle(&place, at[k]);
+      load_answer(k ? cases[i].next_ns : cases[i].stable_ns, 0, OK);
+      EXPECT_INT(lanes_answer(residents, LOOPS, LETTER_LANE_OPEN, false), resident ? LOOPS : 0);
+      EXPECT_INT(lanes_answer(workers, WORKERS, LETTER_LANE_OPEN, false), resident ? 0 : 2);
+      EXPECT_INT(at[k]->state, PLACED_READY);
+      EXPECT_INT(at[k]->resident, resident);
+    }
+    end();
+  }
+}
+
 TEST(a_failed_load_stays_failed_until_it_is_tried_again)
 {
   begin();
