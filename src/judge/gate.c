@@ -86,19 +86,14 @@ struct lane_says {
   uint64_t first_bad, first_bad_ms;
 };
 
-/* Where the plan gives latency slack, a row is harm only if so many of the candidate's answers are
- * above its threshold as of stable's are above the quantile itself: fewer, and the candidate's
- * quantile is within the slack, however seldom stable is above it. */
-static bool within_slack(const struct trial *trial, enum gate_id gate, uint32_t row,
-                         const struct detector *detector)
+bool within_slack(const struct trial *trial, uint32_t row, double share)
 {
-  if (gate != GATE_LATENCY || !trial->plan.gates[gate].slack_us) return false;
-  return detector_share(detector) < 1 - SLOW_Q[row];
+  return row < SLOW_ROWS && trial->plan.gates[GATE_LATENCY].slack_us && share < 1 - SLOW_Q[row];
 }
 
 /* The detectors of one lane, averaged over the rows used. A row within the slack says no more than
  * nothing: an e-value of 1 at most. */
-static struct lane_says detectors_judge(const struct trial *trial, enum gate_id gate,
+static struct lane_says detectors_judge(const struct trial *trial,
                                         const struct detector *detectors, uint32_t rows,
                                         double alpha)
 {
@@ -111,7 +106,7 @@ static struct lane_says detectors_judge(const struct trial *trial, enum gate_id 
   for (uint32_t row = 0; row < TRIAL_ROWS; row++) {
     if (!(rows & 1u << row) || !trial->row_used[row]) continue;
     double row_e = detector_log_e(&detectors[row]);
-    if (row_e > 0 && within_slack(trial, gate, row, &detectors[row])) row_e = 0;
+    if (row_e > 0 && within_slack(trial, row, detector_share(&detectors[row]))) row_e = 0;
     log_e[n++] = row_e;
     if (detectors[row].episodes > says.episodes) says.episodes = detectors[row].episodes;
     if (says.worst != UINT32_MAX && !(row_e > worst)) continue;
@@ -139,13 +134,13 @@ static void lane_take(struct row_says *says, enum judge_lane lane, const struct 
   says->first_bad_ms = of->first_bad_ms;
 }
 
-static void blocks_take(struct row_says *says, const struct trial *trial, enum gate_id gate,
+static void blocks_take(struct row_says *says, const struct trial *trial,
                         const struct trial_arm *at, uint32_t row)
 {
   const struct block_bounds *bounds = &at->bounds[row];
   if (at->blocks[row].episodes > says->episodes) says->episodes = at->blocks[row].episodes;
   if (says->harm || bounds->says != BLOCK_HARM) return;
-  if (within_slack(trial, gate, row, &at->ordinary[row])) return;
+  if (within_slack(trial, row, detector_share(&at->ordinary[row]))) return;
   says->harm = true;
   says->lane = LANE_BLOCKS;
   says->row = row;
@@ -183,16 +178,16 @@ struct row_says rows_judge(const struct trial *trial, enum gate_id gate, uint32_
   if (!says.used) return says;
   if (gate_has_lanes(trial, gate)) {
     double alpha = gate_alpha(trial, gate, 2, false);
-    struct lane_says fast = detectors_judge(trial, gate, at->fast, rows,
-                                            TRIAL_FAST_ALPHA / trial_treated(trial));
-    struct lane_says slow = detectors_judge(trial, gate, at->ordinary, rows, alpha);
+    struct lane_says fast =
+        detectors_judge(trial, at->fast, rows, TRIAL_FAST_ALPHA / trial_treated(trial));
+    struct lane_says slow = detectors_judge(trial, at->ordinary, rows, alpha);
     if (slow.episodes > says.episodes) says.episodes = slow.episodes;
     lane_take(&says, LANE_RESTARTED, &slow);
     lane_take(&says, LANE_FAST, &fast);
   }
   for (uint32_t row = 0; row < TRIAL_ROWS; row++) {
     if (!(rows & 1u << row) || !trial->row_used[row]) continue;
-    blocks_take(&says, trial, gate, at, row);
+    blocks_take(&says, trial, at, row);
     if (!(pass_rows & 1u << row)) continue;
     if (row != BASELINE_ERRORS && !trial->baseline.slow.used[row]) continue;
     pass_take(&says, trial, gate, at, row);

@@ -168,6 +168,9 @@ static void segment_step(struct trial *trial, const struct look *look, uint32_t 
                        seen->slow[ARM_STABLE]);
   double both[SEGMENT_ROWS] = {detector_pass_log_e(&rows[SEGMENT_ERRORS]),
                                detector_pass_log_e(&rows[SEGMENT_SLOW])};
+  double slow = (double)(segment->slow[arm] + seen->slow[arm]) /
+                (double)(segment->requests[arm] + seen->requests[arm]);
+  if (both[SEGMENT_SLOW] > 0 && within_slack(trial, SLOW_P99, slow)) both[SEGMENT_SLOW] = 0;
   segment->log_e[arm] = m_log_mean(both, SEGMENT_ROWS);
 }
 

@@ -418,6 +418,25 @@ TEST(one_bad_segment_among_many_is_found)
   EXPECT_INT(verdict.kind, VERDICT_PAUSE);
 }
 
+TEST(a_segment_within_the_slack_is_none)
+{
+  struct plan plan = half_hour(STEP_CANARY, 5000000);
+  plan.n_segments = 1;
+  plan.segments[0].kind = BY_TENANT;
+  for (int slack = 1; slack >= 0; slack--) {
+    plan.gates[GATE_LATENCY].slack_us = slack ? 200 : 0;
+    begin(&plan);
+    for (int i = 0; i < 300; i++) {
+      look_begin(0.05);
+      look.n_segments = 1;
+      look.segments[0].requests[0] = 50, look.segments[0].requests[1] = 950;
+      look.segments[0].slow[0] = i % 3 == 0; /* 0.7 % above stable's p99 and slack: it has none */
+      trial_look(&trial, &look, &verdict);
+    }
+    EXPECT_INT(verdict.gates[GATE_SEGMENTS].state, slack ? GATE_INCONCLUSIVE : GATE_HARM);
+  }
+}
+
 TEST(of_three_arms_the_worst_is_named_and_the_best_may_win)
 {
   struct plan plan;
