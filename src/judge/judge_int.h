@@ -12,9 +12,9 @@ void trial_count(struct trial *trial, const struct look *look);
 void trial_recent(struct trial *trial, const struct look *look);
 /* Bad answers of an arm in a look: failures, or slow at p99 where that row is used. */
 uint64_t arm_bad(const struct trial *trial, const struct look_arm *arm);
-/* Of the candidate's answers this part was above the threshold of the row (a slow one): so few, where
- * the plan gives slack, that its quantile is less than the slack above stable's, however seldom
- * stable is above it. */
+/* This part of the candidate's answers was above the row's threshold: so few, where the plan gives
+ * slack, that its quantile is less than the slack above stable's, however seldom stable is there.
+ * False for rows that are not of latency, and for NaN. */
 bool within_slack(const struct trial *trial, uint32_t row, double share);
 /* Has neither arm, by weights or what is copied, so much more traffic that an answer of the other
  * must cost more (TRIAL_COST_APART)? */
