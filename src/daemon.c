@@ -185,7 +185,8 @@ static void desks_make(struct daemon *d)
                                     .log_path = d->log_path,
                                     .pepper = &d->keys.pepper,
                                     .datadir = &d->datadir,
-                                    .limits = &d->settings->limits};
+                                    .limits = &d->settings->limits,
+                                    .asks_redis = d->cache && d->has_far};
   struct err ignored;
   d->desk_opts.audits = witness_key(&d->datadir, &d->desk_opts.audit_key, &ignored) == OK;
   for (uint32_t i = 0; i < d->post.n_desks; i++) {

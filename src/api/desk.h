@@ -29,6 +29,7 @@ struct desk_opts {               /* everything outlives the desk */
   const struct datadir *datadir; /* objects and ledger */
   const struct hmac *pepper;     /* what API keys are hashed with */
   const struct limits *limits;   /* of all rooms, for `slipway doctor`, until SETTINGS */
+  bool asks_redis; /* the prediction cache has a second level */
   bool audits;             /* there is a key that checkpoints are signed with: */
   struct digest audit_key; /* the public one */
   const char *const *hosts; /* host names besides loopback that a Host field may hold; no ports */

@@ -4,6 +4,7 @@
 #include "api/handlers_int.h"
 #include "api/process_int.h"
 #include "api/render_int.h"
+#include "api/server/redis_int.h"
 #include "base/clock.h"
 
 /* Exactly what works: a name here is a promise (section 1 of the wire contract). */
@@ -170,6 +171,8 @@ static json_t *server_status_json(const struct ask *ask, const struct stats *sta
                         json_pack("{so,so,ss}", "used_bytes", json_u64(read->memory_used),
                                   "budget_bytes", json_u64(read->memory_max), "from",
                                   read->memory_from));
+  if (ask->desk->opts->asks_redis)
+    json_object_set_new(tree, "cache_redis", redis_json(stats, clock_us()));
   return tree;
 }
 

@@ -8,6 +8,21 @@
 #include "cli/out.h"
 #include "cli/release/picture.h"
 
+/* The prediction cache's second level, where there is one. */
+static void redis_print(const json_t *server)
+{
+  const json_t *redis = json_object_get(server, "cache_redis");
+  if (!redis) return;
+  printf("Redis of the cache: %llu of %llu lines are up",
+         (unsigned long long)get_u64(redis, "lines"), (unsigned long long)get_u64(redis, "of"));
+  if (!json_is_true(json_object_get(redis, "ok"))) {
+    printf("; ");
+    out_text(slice_str(get_str(redis, "failure")));
+    printf("; slipway doctor says what to do");
+  }
+  putchar('\n');
+}
+
 static void server_print(const struct client *client, const json_t *answer)
 {
   const json_t *server = json_object_get(answer, "server");
@@ -28,6 +43,7 @@ static void server_print(const struct client *client, const json_t *answer)
     printf(" of %s (%s)", out_bytes(get_u64(budget, "budget_bytes"), memory),
            strcmp(from, "option") == 0 ? "--memory-budget" : from);
   putchar('\n');
+  redis_print(server);
 }
 
 /* What a person should know beside the numbers. */

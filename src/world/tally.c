@@ -173,6 +173,10 @@ void far_tally_merge(struct far_tally *into, const struct far_tally *from)
   into->fills_failed += from->fills_failed;
   into->failures += from->failures;
   into->lines += from->lines;
+  if (from->failed_us <= into->failed_us) return;
+  into->failed_us = from->failed_us;
+  into->why = from->why;
+  memcpy(into->said, from->said, sizeof into->said);
 }
 
 void tally_merge(struct tally *into, const struct tally *from)

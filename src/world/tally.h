@@ -47,6 +47,8 @@ struct version_tally {
   struct hist total_us, queue_us, infer_us; /* request, waiting for a lane, engine */
 };
 
+enum { FAR_SAID_MAX = 32 };
+
 /* The cache's second level (serve/far). */
 struct far_tally {
   uint64_t hits, misses;   /* GETs whose value was used; that found nothing, or nothing any more */
@@ -56,6 +58,10 @@ struct far_tally {
   uint64_t fills, fills_left, fills_failed; /* sent; not sent; refused */
   uint64_t failures;       /* of the line: it rests after each */
   int64_t lines;           /* opened less ended: a total is how many are open */
+  /* Of the last failure of all; 0, NULL: there was none. why: a literal. */
+  int64_t failed_us;
+  const char *why;
+  char said[FAR_SAID_MAX]; /* the first word of Redis' own: WRONGPASS; may be empty */
 };
 
 enum { TALLY_TURN_US = 20000, TALLY_TURNS_OVER = 3 };

@@ -250,6 +250,55 @@ def one_that_is_not_there_costs_nothing():
         expect(rests(d) and all(4000 <= e["for_ms"] <= 72000 for e in rests(d)), rests(d))
 
 
+def told(d):
+    """The doctor's word on Redis: (ok, text); and the line of status."""
+    check = [c for c in d.get("/api/v1/doctor").json()["checks"] if c["name"] == "cache_redis"]
+    line = [l for l in d.cli("status").stdout.splitlines() if "Redis" in l]
+    expect_eq((len(check), len(line)), (1, 1))
+    return check[0]["ok"], check[0]["text"], line[0]
+
+
+@test
+def doctor_and_status_say_how_redis_is():
+    """What fails is named, with what to do; the exit code is the doctor's; who has no Redis hears nothing."""
+    wrong = secret_file("not the password")
+    with Redis() as redis:
+        with node(redis.port, loops=2) as d:
+            open_lines(d, 2)
+            ok, text, line = told(d)
+            expect_eq((ok, text), (True, "2 of 2 lines are up"))
+            expect_in("2 of 2 lines are up", line)
+            redis.stop()
+            wait_for(lambda: not told(d)[0], 20, "a doctor who sees that it is gone")
+            wait_for(lambda: "nobody answers at its address" in told(d)[1], 60, "a try in vain")
+            ok, text, line = told(d)
+            expect_in("start that Redis", text)
+            expect_in("slipway doctor says", line)
+            expect(not re.search(r"127\.0\.0\.1|:%d" % redis.port, text), text)
+            redis.start()
+            wait_for(lambda: told(d)[:2] == (True, "2 of 2 lines are up"), 60, "all well again")
+        refused = ("--cache-redis-password-file", wrong)
+        with node(redis.port, *refused) as d:
+            wait_for(lambda: not told(d)[0], 20, "a refused login")
+            ok, text, line = told(d)
+            expect_in("0 of 1 lines: the login was refused (WRONGPASS); check", text)
+            expect_in("--cache-redis-password-file", text)
+            expect_in("the login was refused (WRONGPASS)", line)
+            doctor = d.cli("doctor")
+            expect_eq(doctor.returncode, 8)
+            expect(re.search(r"^BAD +cache_redis +0 of 1 lines", doctor.stdout, re.M), doctor.stdout)
+            redis_json = d.get("/api/v1/status").json()["server"]["cache_redis"]
+            expect_eq(redis_json, {"lines": 0, "of": 1, "ok": False,
+                                   "failure": "the login was refused (WRONGPASS)"})
+        redis.ask("ACL", "SETUSER", USER, "-get")
+        with node(redis.port) as d:
+            wait_for(lambda: "NOPERM" in told(d)[1], 20, "NOPERM")
+            expect_in("needs GET and SET", told(d)[1])
+    with Daemon("--loops", "1") as d:
+        expect("Redis" not in d.cli("status").stdout)
+        expect("cache_redis" not in d.cli("doctor").stdout)
+
+
 def drip(sock, words):
     for c in b"$100000\r\n" + b"x" * 5:
         sock.sendall(bytes([c]))

@@ -374,6 +374,8 @@ TEST(the_greeting_shows_a_password_once_and_a_try)
                                  "*2\r\n$3\r\nGET\r\n$17\r\nslipway:cache:try\r\n")));
   feed_text("-WRONGPASS no\r\n");
   EXPECT(rested() > 0);
+  EXPECT(strcmp(counts()->why, "the login was refused") == 0);
+  EXPECT(strcmp(tally.said, "WRONGPASS") == 0 && tally.failed_us == now_us);
   now_us = far->line.until_us;
   open_line();
   EXPECT_INT(counts()->lines, 1);

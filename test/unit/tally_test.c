@@ -108,6 +108,19 @@ TEST(a_tally_that_was_reset_is_as_new)
   tally_free(nothing);
 }
 
+TEST(of_failures_of_redis_the_last_one_is_told)
+{
+  struct far_tally early = {.failures = 1, .failed_us = 5, .why = "early", .said = "A"};
+  struct far_tally late = {.failures = 1, .failed_us = 9, .why = "late", .said = "B"};
+  struct far_tally sum = {.hits = 0}, other = {.hits = 0}, none = {.hits = 3};
+  far_tally_merge(&sum, &early), far_tally_merge(&sum, &late), far_tally_merge(&sum, &none);
+  far_tally_merge(&other, &none), far_tally_merge(&other, &late), far_tally_merge(&other, &early);
+  EXPECT(memcmp(&sum, &other, sizeof sum) == 0);
+  EXPECT_INT(sum.failed_us, 9);
+  EXPECT(strcmp(sum.why, "late") == 0 && strcmp(sum.said, "B") == 0);
+  EXPECT_INT(sum.failures, 2);
+}
+
 static void asked(struct arm_tally *arm, uint32_t n, float who)
 {
   for (uint32_t i = 0; i < n && i < FEATURES_KEPT; i++) arm->features[i][0] = who;

@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 
 #include "api/server/chores_int.h"
+#include "api/server/redis_int.h"
 #include "api/process_int.h"
 #include "base/clock.h"
 
@@ -146,8 +147,17 @@ static void check_pressure(const struct ask *ask, json_t *list)
                 : json_string("nothing is short"));
 }
 
+static void check_redis(const struct ask *ask, const struct stats *stats, json_t *list)
+{
+  bool good;
+  if (!ask->desk->opts->asks_redis || !ask_sees_server(ask)) return;
+  json_t *text = redis_text(stats, clock_us(), &good);
+  check_add(list, "cache_redis", good, text);
+}
+
 static enum desk_step doctor_tell(struct ask *ask, const struct letter_chore *letter)
 {
+  const struct stats *stats = &ask->desk->stats_last;
   struct process_facts facts;
   uint64_t memory;
   json_t *checks = json_array();
@@ -171,6 +181,7 @@ static enum desk_step doctor_tell(struct ask *ask, const struct letter_chore *le
               json_sprintf("%llu open of %llu", (unsigned long long)facts.fds_open,
                            (unsigned long long)facts.fds_max));
   check_pressure(ask, checks);
+  check_redis(ask, stats, checks);
   check_add(checks, "clock", clock_wall_ms() / 1000 > CLOCK_EPOCH_S, json_time(clock_wall_ms()));
   return ask_json(ask, 200,
                   json_pack("{so,so,so,so,so}", "limits", limits, "limits_memory_bytes",
@@ -179,13 +190,20 @@ static enum desk_step doctor_tell(struct ask *ask, const struct letter_chore *le
                             "checks", checks));
 }
 
-static enum desk_step doctor_files(struct ask *ask)
+static enum desk_step doctor_files(struct ask *ask, const struct stats *stats)
 {
+  (void)stats; /* the desk keeps them */
   return chore_ask(ask, CHORE_LOOK, doctor_tell);
+}
+
+static enum desk_step doctor_stats(struct ask *ask)
+{
+  if (world_draining(ask->world) && !world_tenants(ask->world)) return doctor_files(ask, NULL);
+  return stats_recent(ask, doctor_files);
 }
 
 enum desk_step system_doctor(struct ask *ask)
 {
   ask->command.event = (struct event){0}; /* no files: the walls alone are tried */
-  return ask_inspect(ask, doctor_files);
+  return ask_inspect(ask, doctor_stats);
 }

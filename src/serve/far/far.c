@@ -125,6 +125,9 @@ static void line_fail(struct far *far, const char *why, int64_t now_us)
   int64_t span_us = rest_begin(&far->line, &far->rand, now_us);
   far->when_us = far->line.until_us;
   far->count.failures++;
+  far->count.failed_us = now_us;
+  far->count.why = why;
+  memcpy(far->count.said, far->said, sizeof far->said);
   log_event(LOG_WARN, "cache_shared_rests", "reason", why, "said", far->said[0] ? far->said : NULL,
             "for_ms", log_num(span_us / 1000), NULL);
   far->said[0] = '\0';

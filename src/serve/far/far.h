@@ -93,7 +93,8 @@ bool far_wants(const struct far *far, int64_t now_us);
 void far_connecting(struct far *far, int64_t now_us);
 void far_up(struct far *far, int64_t now_us);
 void far_fed(struct far *far, struct slice bytes, int64_t now_us, int64_t wall_ms);
-void far_down(struct far *far, const char *why, int64_t now_us); /* it ended by itself */
+/* It ended by itself. why: a literal, for it is kept. */
+void far_down(struct far *far, const char *why, int64_t now_us);
 /* Looks at the time, after everything that had come by now was fed. */
 void far_turn(struct far *far, int64_t now_us);
 int64_t far_when(const struct far *far); /* when next; INT64_MAX: not until something happens */

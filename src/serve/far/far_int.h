@@ -50,7 +50,7 @@ struct far {
   uint32_t answered;    /* GETs since it is OPEN */
   bool late;            /* something was due in the turn before */
   const char *broken;   /* while it is being fed: why the line has to end */
-  char said[32];        /* the first word of an error */
+  char said[FAR_SAID_MAX]; /* the first word of an error */
   struct far_tally count;
 };
 
