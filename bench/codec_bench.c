@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/rand.h"
 #include "base/text.h"
-#include "wire/infer.h"
+#include "wire/infer/infer.h"
 
 /* Reads data[] as floats; returns how many, 0 on an error. Left out: not measured. */
 __attribute__((weak)) size_t codec_simdjson(const char *json, size_t len, size_t padded, float *to,

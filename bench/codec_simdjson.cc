@@ -1,5 +1,5 @@
 /* codec_simdjson.cc - the reference of bench/codec_bench.c: simdjson reading the same floats.
- * It does less than wire/infer.h, as its users would: no duplicate keys, no shape check,
+ * It does less than wire/infer/infer.h, as its users would: no duplicate keys, no shape check,
  * doubles rounded twice. Version 3.0 has the On Demand front end.
  * Thread: own process.
  * SPDX-License-Identifier: MIT */

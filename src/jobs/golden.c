@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "wire/infer.h"
+#include "wire/infer/infer.h"
 #include "wire/json.h"
 
 #define TOLERANCE 1e-5

@@ -30,8 +30,8 @@
 #include "serve/far/far.h"
 #include "serve/quota/take.h"
 #include "wire/http.h"
-#include "wire/infer.h"
-#include "wire/predict_v1.h"
+#include "wire/infer/infer.h"
+#include "wire/infer/predict_v1.h"
 #include "wire/zip.h"
 #include "world/letters.h"
 

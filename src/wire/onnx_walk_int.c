@@ -1,73 +1,10 @@
-/* onnx_walk_int.c - what the walk stands on: the protobuf wire format, who defines which value,
- * which function calls which.
+/* onnx_walk_int.c - what the walk stands on: who defines which value, which function
+ * calls which.
  * Thread: any, pure.
- * Source: protobuf encoding specification.
  * SPDX-License-Identifier: MIT */
 #include "wire/onnx_walk_int.h"
 
 #include "base/hash.h"
-
-/* At most ten bytes, nothing beyond 64 bits. */
-static bool varint_read(struct pb *pb, uint64_t *value)
-{
-  *value = 0;
-  for (unsigned shift = 0; shift < 64; shift += 7) {
-    if (pb->at == pb->end) return false;
-    uint64_t byte = (unsigned char)*pb->at++;
-    if (shift == 63 && byte > 1) return false;
-    *value |= (byte & 0x7f) << shift;
-    if (byte < 0x80) return true;
-  }
-  return false;
-}
-
-bool pb_next(struct pb *pb, struct pb_field *field)
-{
-  if (pb->at == pb->end) return false;
-  struct pb at = *pb;
-  uint64_t tag, len;
-  field->at = pb->at;
-  field->bytes = SLICE_NONE;
-  field->value = 0;
-  if (!varint_read(&at, &tag) || tag > UINT32_MAX || tag >> 3 == 0) return false;
-  field->number = (uint32_t)tag >> 3;
-  field->wire = (uint32_t)tag & 7;
-  switch (field->wire) {
-  case PB_VARINT:
-    if (!varint_read(&at, &field->value)) return false;
-    break;
-  case PB_BYTES:
-    if (!varint_read(&at, &len) || len > (uint64_t)(at.end - at.at)) return false;
-    field->bytes = slice_of(at.at, (size_t)len);
-    at.at += len;
-    break;
-  case PB_FIXED64:
-    if (at.end - at.at < 8) return false;
-    at.at += 8;
-    break;
-  case PB_FIXED32:
-    if (at.end - at.at < 4) return false;
-    at.at += 4;
-    break;
-  default: return false; /* groups: ONNX never had any */
-  }
-  *pb = at;
-  return true;
-}
-
-bool pb_packed_count(struct slice packed, uint64_t *count)
-{
-  uint64_t n = 0;
-  unsigned run = 0;
-  for (size_t i = 0; i < packed.len; i++) {
-    bool more = (unsigned char)packed.at[i] >= 0x80;
-    n += !more;
-    run = more ? run + 1 : 0;
-    if (run > 9) return false;
-  }
-  *count = n;
-  return run == 0;
-}
 
 /* ---- names ---- */
 

@@ -1,37 +1,11 @@
-/* onnx_walk_int.h - what the files of the ONNX walk share: a protobuf reader, name tables, the
- * walk.
+/* onnx_walk_int.h - what the files of the ONNX walk share: name tables, the walk.
  * Thread: any, pure.
  * SPDX-License-Identifier: MIT */
 #ifndef WIRE_ONNX_WALK_INT_H
 #define WIRE_ONNX_WALK_INT_H
 
 #include "wire/onnx_walk.h"
-
-/* ---- protobuf, one message's fields at a time ---- */
-
-struct pb {
-  const char *at, *end;
-};
-
-enum { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_FIXED32 = 5 };
-
-struct pb_field {
-  uint32_t number, wire;
-  uint64_t value;     /* VARINT */
-  struct slice bytes; /* BYTES */
-  const char *at;     /* where its tag begins */
-};
-
-/* True with a field; false at the end (pb->at == pb->end) or at something that is not protobuf. */
-bool pb_next(struct pb *pb, struct pb_field *field);
-/* How many varints fill the packed bytes exactly; false when they do not. */
-bool pb_packed_count(struct slice packed, uint64_t *count);
-
-static inline struct pb pb_of(struct slice message)
-{
-  const char *at = message.at ? message.at : "";
-  return (struct pb){at, at + message.len};
-}
+#include "wire/pb.h"
 
 /* ---- names of values, one table for all graphs ---- */
 
@@ -40,7 +14,7 @@ enum { VALUE_INPUT = 1, VALUE_INITIALIZER = 2, VALUE_NODE = 4 };
 struct value {
   struct slice name; /* at NULL: an empty place */
   uint64_t hash;
-  uint32_t scope;    /* number of the graph or function */
+  uint32_t scope; /* number of the graph or function */
   /* 0: before all nodes; else one more than the index of the node that makes it */
   uint32_t defined;
   uint32_t kinds;
@@ -55,10 +29,10 @@ struct values {
 struct function {
   struct slice domain, name, overload;
   uint64_t hash;
-  uint32_t nodes;      /* of its own body */
-  uint64_t expanded;   /* with those of the functions it calls */
+  uint32_t nodes;    /* of its own body */
+  uint64_t expanded; /* with those of the functions it calls */
   uint32_t depth;
-  uint32_t waits;      /* calls to functions not yet expanded */
+  uint32_t waits; /* calls to functions not yet expanded */
 };
 
 struct call_edge {
@@ -79,11 +53,11 @@ enum frame_kind {
 struct frame {
   struct pb pb;
   enum frame_kind kind;
-  uint32_t scope;      /* GRAPH, FUNCTION: its number */
-  uint32_t node;       /* GRAPH, FUNCTION: nodes begun */
-  uint32_t index;      /* among its siblings, for messages */
-  uint32_t seen;       /* ATTRIBUTE: singular members seen */
-  struct slice name;   /* NODE, FUNCTION, ATTRIBUTE: for messages */
+  uint32_t scope;    /* GRAPH, FUNCTION: its number */
+  uint32_t node;     /* GRAPH, FUNCTION: nodes begun */
+  uint32_t index;    /* among its siblings, for messages */
+  uint32_t seen;     /* ATTRIBUTE: singular members seen */
+  struct slice name; /* NODE, FUNCTION, ATTRIBUTE: for messages */
 };
 
 /* MODEL, then FUNCTION or TRAINING, then three for each level of graphs. */
@@ -96,14 +70,14 @@ struct walk {
   struct arena *scratch;
   struct err *err;
   struct frame frames[FRAMES_MAX];
-  uint32_t top;        /* frames in use */
-  uint32_t scopes;     /* graphs and functions numbered so far */
+  uint32_t top;    /* frames in use */
+  uint32_t scopes; /* graphs and functions numbered so far */
   struct values values;
   struct function *functions;
   uint32_t n_functions, function_cap;
   uint32_t *function_places; /* hash table: index + 1 */
   uint32_t function_mask;
-  uint32_t body_of;    /* the function being walked; n_functions outside */
+  uint32_t body_of; /* the function being walked; n_functions outside */
   struct call_edge *edges;
   uint32_t n_edges, edge_cap;
 };

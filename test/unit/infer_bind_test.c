@@ -1,7 +1,7 @@
 /* infer_bind_test.c - requests against a contract, raw requests, and picking outputs.
  * Thread: main.
  * SPDX-License-Identifier: MIT */
-#include "wire/infer.h"
+#include "wire/infer/infer.h"
 
 #include "test.h"
 

@@ -1,7 +1,7 @@
 /* infer_write_test.c - V2 answers, byte for byte: numbers, strings, binary parts, classes.
  * Thread: main.
  * SPDX-License-Identifier: MIT */
-#include "wire/infer.h"
+#include "wire/infer/infer.h"
 
 #include "test.h"
 

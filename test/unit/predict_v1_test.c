@@ -1,7 +1,7 @@
 /* predict_v1_test.c - V1 requests in both forms, and their answers.
  * Thread: main.
  * SPDX-License-Identifier: MIT */
-#include "wire/predict_v1.h"
+#include "wire/infer/predict_v1.h"
 
 #include "test.h"
 

@@ -16,10 +16,10 @@
 
 #include "base/arena.h"
 #include "base/blob.h"
-#include "wire/infer.h"
+#include "wire/infer/infer.h"
 #include "world/version.h"
 
-/* What is asked of whom. request: bound (wire/infer.h). */
+/* What is asked of whom. request: bound (wire/infer/infer.h). */
 struct canon {
   struct slice tenant, model;
   const struct version *version;

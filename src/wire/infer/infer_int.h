@@ -1,12 +1,12 @@
-/* infer_int.h - what the files of the tensor codec share: reading one tensor's values out of JSON,
- * classes, parameters, binary tensors.
+/* infer_int.h - what the files of the tensor codecs share: reading one tensor's values out of JSON
+ * or protobuf, classes, parameters, binary tensors.
  * Thread: any, pure.
  * Source: Open Inference Protocol V2, "Tensor Data": flattened or nested, row-major.
  * SPDX-License-Identifier: MIT */
-#ifndef WIRE_INFER_INT_H
-#define WIRE_INFER_INT_H
+#ifndef WIRE_INFER_INFER_INT_H
+#define WIRE_INFER_INFER_INT_H
 
-#include "wire/infer.h"
+#include "wire/infer/infer.h"
 #include "wire/json.h"
 
 /* What stands at a level of nesting: at the top one value, in it its elements, and so on.
@@ -62,15 +62,15 @@ static inline bool data_is_aligned(const void *at, enum dtype dtype)
   return width < 2 || (uintptr_t)at % width == 0;
 }
 
-/* infer_class.c: the best n of each group along the last dimension, as BYTES strings. */
+/* class.c: the best n of each group along the last dimension, as BYTES strings. */
 CHECKED enum code classes_of(struct arena *arena, const struct infer_output *output,
                              struct tensor *classes, struct err *err);
 
-/* infer_write.c: element i of a tensor whose datatype is not BYTES, FP16 or BF16, after a bracket,
+/* write.c: element i of a tensor whose datatype is not BYTES, FP16 or BF16, after a bracket,
  * a colon or another value. */
 void value_out(struct json_out *out, const struct tensor *tensor, uint64_t i);
 
-/* ---- infer_param.c: parameters and binary tensors, which know nothing of a request's layout */
+/* ---- param.c: parameters and binary tensors, which know nothing of a request's layout */
 
 /* Steps into a parameters object; null is an empty one (*n becomes UINT32_MAX). *n counts. */
 CHECKED enum code params_begin(struct json *json, uint32_t *n);
@@ -85,13 +85,27 @@ CHECKED enum code param_bool(const struct infer_param *param, bool *value, struc
 CHECKED enum code param_u64(const struct infer_param *param, uint64_t max, uint64_t *value,
                             struct err *err);
 
+/* One of the request's own: to its member, or kept among the others. The caller names the place. */
+CHECKED enum code request_param(struct arena *arena, struct infer_request *request,
+                                const struct infer_param *param, struct err *err);
 /* The request's own parameters object, which json stands before. */
 CHECKED enum code request_params(struct json *json, struct arena *arena,
                                  struct infer_request *request, struct err *err);
+
+/* E_BAD_NAME: empty, or with a NUL character. */
+CHECKED enum code tensor_name_check(struct slice name, struct err *err);
+bool tensor_is_named(const struct tensor *tensors, uint32_t n, struct slice name);
 
 /* Makes bytes the data of a tensor whose dtype, shape and count are set: a view, or a copy where it
  * is not aligned. E_BAD_SIZE, E_VALUE_OUT_OF_RANGE (BOOL). */
 CHECKED enum code binary_take(struct arena *arena, struct tensor *tensor, struct slice bytes,
                               struct err *err);
+
+/* ---- pb_typed.c */
+
+/* Makes the typed values (InferTensorContents, field `number` of an input's message) the data of a
+ * tensor whose dtype, shape and count are set. */
+CHECKED enum code typed_take(struct arena *arena, struct slice input, uint32_t number,
+                             struct tensor *tensor, struct err *err);
 
 #endif

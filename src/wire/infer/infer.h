@@ -31,8 +31,8 @@
  * Source: Open Inference Protocol V2; Triton's binary tensor, classification, parameters and
  * schedule-policy extensions; the wire contract sections 2, 4 and 11.
  * SPDX-License-Identifier: MIT */
-#ifndef WIRE_INFER_H
-#define WIRE_INFER_H
+#ifndef WIRE_INFER_INFER_H
+#define WIRE_INFER_INFER_H
 
 #include "base/arena.h"
 #include "base/contract.h"

@@ -4,11 +4,11 @@
  * Every input has one growing `struct data`; rows are appended to it as they come, in one pass. Its
  * levels remember what the first row looked like, so a row of another shape is ragged data.
  * SPDX-License-Identifier: MIT */
-#include "wire/predict_v1.h"
+#include "wire/infer/predict_v1.h"
 
 #include "base/text.h"
 #include "base/utf8.h"
-#include "wire/infer_int.h"
+#include "wire/infer/infer_int.h"
 #include "wire/json_int.h"
 
 struct predicting {

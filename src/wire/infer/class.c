@@ -1,4 +1,4 @@
-/* infer_class.c - the classification extension: a tensor becomes its best n, as strings.
+/* class.c - the classification extension: a tensor becomes its best n, as strings.
  * Thread: any, pure.
  *
  * Values of every datatype are mapped to 64-bit keys whose unsigned order is the values' order:
@@ -9,7 +9,7 @@
 #include <math.h>
 
 #include "base/text.h"
-#include "wire/infer_int.h"
+#include "wire/infer/infer_int.h"
 
 enum { INDEX_TEXT_MAX = 21 }; /* ":" and 20 digits */
 

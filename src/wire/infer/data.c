@@ -1,10 +1,10 @@
-/* infer_data.c - JSON numbers straight into typed memory, without recursion and without a tree.
+/* data.c - JSON numbers straight into typed memory, without recursion and without a tree.
  * Thread: any, pure.
  *
  * data_value walks the brackets with a counter per level and hands runs of scalars to a loop of
  * their datatype. FP32 has a loop of its own: it is what nearly all requests carry.
  * SPDX-License-Identifier: MIT */
-#include "wire/infer_int.h"
+#include "wire/infer/infer_int.h"
 
 #include <stdarg.h>
 #include <stdio.h>

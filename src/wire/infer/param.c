@@ -1,7 +1,7 @@
-/* infer_param.c - parameters and binary tensors of a request.
+/* param.c - parameters and binary tensors of a request.
  * Thread: any, pure.
  * SPDX-License-Identifier: MIT */
-#include "wire/infer_int.h"
+#include "wire/infer/infer_int.h"
 
 enum { OTHERS_FIRST = 4 };
 
@@ -94,8 +94,8 @@ static enum code cache_param(const struct infer_param *param, enum infer_cache *
   return param_wrong(param, "one of use, refresh, never", err);
 }
 
-static enum code request_param(struct arena *arena, struct infer_request *request,
-                               const struct infer_param *param, struct err *err)
+enum code request_param(struct arena *arena, struct infer_request *request,
+                        const struct infer_param *param, struct err *err)
 {
   struct slice key = param->key;
   if (slice_eq(key, SLICE("binary_data_output")))
@@ -137,7 +137,22 @@ enum code request_params(struct json *json, struct arena *arena, struct infer_re
   return code;
 }
 
-/* ---- binary tensors */
+/* ---- names and binary tensors */
+
+enum code tensor_name_check(struct slice name, struct err *err)
+{
+  if (!name.len) return fail(err, E_BAD_NAME, "a tensor's name is empty");
+  if (memchr(name.at, 0, name.len))
+    return fail(err, E_BAD_NAME, "a tensor's name holds a NUL character");
+  return OK;
+}
+
+bool tensor_is_named(const struct tensor *tensors, uint32_t n, struct slice name)
+{
+  for (uint32_t i = 0; i < n; i++)
+    if (slice_eq(tensors[i].name, name)) return true;
+  return false;
+}
 
 static enum code bools_check(const struct tensor *tensor, struct slice bytes, struct err *err)
 {
@@ -175,7 +190,7 @@ enum code binary_take(struct arena *arena, struct tensor *tensor, struct slice b
     return E_VALUE_OUT_OF_RANGE;
   if (!bytes.len) return OK;
   if (data_is_aligned(bytes.at, tensor->dtype)) {
-    tensor->data = (void *)(uintptr_t)bytes.at; /* read only by the contract of wire/infer.h */
+    tensor->data = (void *)(uintptr_t)bytes.at; /* read only by the contract of infer.h */
     return OK;
   }
   tensor->data = arena_get(arena, bytes.len);

@@ -1,14 +1,14 @@
-/* infer_read.c - a V2 request: members in any order, tensors where they come.
+/* read.c - a V2 request: members in any order, tensors where they come.
  * Thread: any, pure.
  *
  * `data` is parsed where it stands when name, datatype and shape came before it, as all clients
  * send them; else its text is checked, remembered and parsed at the end of the input's object.
  * Strings go the second way always: their text's length bounds the memory they take.
  * SPDX-License-Identifier: MIT */
-#include "wire/infer.h"
+#include "wire/infer/infer.h"
 
 #include "base/text.h"
-#include "wire/infer_int.h"
+#include "wire/infer/infer_int.h"
 #include "wire/json_int.h"
 
 enum { LIST_FIRST = 4 };
@@ -84,10 +84,7 @@ static enum code list_more(struct reading *r, const char *list, void **at, uint3
 static enum code name_read(struct reading *r, struct slice *name)
 {
   if (json_read_str(&r->json, name) != OK) return r->json.code;
-  if (!name->len) return fail(r->err, E_BAD_NAME, "a tensor's name is empty");
-  if (memchr(name->at, 0, name->len))
-    return fail(r->err, E_BAD_NAME, "a tensor's name holds a NUL character");
-  return OK;
+  return tensor_name_check(*name, r->err);
 }
 
 /* ---- shape, datatype, data */
@@ -258,9 +255,8 @@ static enum code input_check(struct reading *r, uint32_t i, struct tensor *tenso
   if (part->json == part->binary)
     return fail(r->err, E_INVALID_ARGUMENT, "input \"%.*s\" has %s data %s binary_data_size",
                 SLICE_ARG(name), part->json ? "both" : "neither", part->json ? "and" : "nor");
-  for (uint32_t k = 0; k < i; k++)
-    if (slice_eq(r->request->inputs[k].name, name))
-      return fail(r->err, E_INVALID_ARGUMENT, "input \"%.*s\" is given twice", SLICE_ARG(name));
+  if (tensor_is_named(r->request->inputs, i, name))
+    return fail(r->err, E_INVALID_ARGUMENT, "input \"%.*s\" is given twice", SLICE_ARG(name));
   return part->text.len ? data_read_late(r, i, tensor) : OK;
 }
 

@@ -7,14 +7,14 @@
  *            name                                      -> {"outputs":...}
  *
  * Shapes follow from the nesting and are checked against the contract by infer_bind, as in V2; a
- * value {"b64":"..."} is one BYTES element. Other members are ignored. Errors as in wire/infer.h;
+ * value {"b64":"..."} is one BYTES element. Other members are ignored. Errors as in infer.h;
  * err->field is "instances[2]", "instances[2].age" or "inputs.age".
  * Source: KServe's V1 protocol; TensorFlow Serving's REST API; the wire contract section 9.
  * SPDX-License-Identifier: MIT */
-#ifndef WIRE_PREDICT_V1_H
-#define WIRE_PREDICT_V1_H
+#ifndef WIRE_INFER_PREDICT_V1_H
+#define WIRE_INFER_PREDICT_V1_H
 
-#include "wire/infer.h"
+#include "wire/infer/infer.h"
 
 enum predict_form { PREDICT_ROWS, PREDICT_COLUMNS };
 

@@ -1,8 +1,8 @@
-/* infer_bind.c - a request meets the model's contract: before it runs, and when its outputs are in.
+/* bind.c - a request meets the model's contract: before it runs, and when its outputs are in.
  * Thread: any, pure.
  * SPDX-License-Identifier: MIT */
-#include "wire/infer.h"
-#include "wire/infer_int.h"
+#include "wire/infer/infer.h"
+#include "wire/infer/infer_int.h"
 
 static enum code out_of_memory(struct err *err)
 {

@@ -1,11 +1,11 @@
-/* infer_write.c - the V2 answer: JSON text in the arena, binary parts as views.
+/* write.c - the V2 answer: JSON text in the arena, binary parts as views.
  * Thread: any, pure.
  * SPDX-License-Identifier: MIT */
 #include <math.h>
 
 #include "base/text.h"
 #include "base/utf8.h"
-#include "wire/infer_int.h"
+#include "wire/infer/infer_int.h"
 
 enum { ANSWER_HEAD = 256, OUTPUT_HEAD = 192, ESTIMATE_MAX = 1 << 20, BYTES_PER_VALUE = 14 };
 
