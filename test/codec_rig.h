@@ -5,7 +5,7 @@
 #define CODEC_RIG_H
 
 #include "test.h"
-#include "wire/infer.h"
+#include "wire/infer/infer.h"
 
 static struct arena arena;
 static struct infer_request request;

@@ -3,7 +3,7 @@
  * Thread: own process.
  * SPDX-License-Identifier: MIT */
 #include "base/mem.h"
-#include "wire/infer.h"
+#include "must_hold.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -13,21 +13,6 @@ static const struct tensor_spec raws[] = {
     {.name = SLICE("x"), .dtype = DT_BOOL, .shape = {1, {-1}}},
     {.name = SLICE("x"), .dtype = DT_INT16, .shape = {2, {3, 4}}},
 };
-
-static void tensors_must_hold(const struct infer_request *request)
-{
-  for (uint32_t i = 0; i < request->n_inputs; i++) {
-    const struct tensor *tensor = &request->inputs[i];
-    uint64_t count;
-    size_t width = dtype_width(tensor->dtype);
-    must(shape_count(&tensor->shape, &count) && count == tensor->count);
-    must((tensor->data != NULL) == (tensor->bytes != 0));
-    must(!width || (tensor->bytes == count * width && (uintptr_t)tensor->data % width == 0));
-    must(width || tensor_bytes_check(tensor->data, tensor->bytes, count, NULL) == OK);
-    if (tensor->dtype == DT_BOOL)
-      for (size_t k = 0; k < tensor->bytes; k++) must(((const uint8_t *)tensor->data)[k] <= 1);
-  }
-}
 
 /* Every output binary: the answer's parts are the tensors. */
 static void answer_must_fit(struct arena *arena, const struct infer_request *request)
@@ -79,11 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (body.len) memcpy(odd + 1, body.at, body.len);
     must(body_read(&arena, header, slice_of(odd + 1, body.len), &again, &err) == OK);
     tensors_must_hold(&again);
-    must(again.n_inputs == request.n_inputs);
-    for (uint32_t i = 0; i < again.n_inputs; i++)
-      must(again.inputs[i].bytes == request.inputs[i].bytes &&
-           (!again.inputs[i].bytes ||
-            memcmp(again.inputs[i].data, request.inputs[i].data, again.inputs[i].bytes) == 0));
+    tensors_must_equal(&again, &request);
     ungrab(odd);
   }
   arena_deinit(&arena);

@@ -2,8 +2,9 @@
  * rest: V2 read, bind, pick and write, what is written reading back as JSON; or V1 the same way.
  * Thread: own process.
  * SPDX-License-Identifier: MIT */
+#include "must_hold.h"
 #include "wire/json.h"
-#include "wire/predict_v1.h"
+#include "wire/infer/predict_v1.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,20 +26,6 @@ static void json_must_parse(struct arena *arena, struct slice text)
   json_init(&json, arena, text, &err);
   must(json_skip(&json, NULL) == OK || json.code == E_JSON_TOO_DEEP ||
        json.code == E_OUT_OF_MEMORY);
-}
-
-static void tensors_must_hold(const struct infer_request *request)
-{
-  for (uint32_t i = 0; i < request->n_inputs; i++) {
-    const struct tensor *tensor = &request->inputs[i];
-    if (tensor->dtype == DT_NONE) continue;
-    uint64_t count;
-    size_t width = dtype_width(tensor->dtype);
-    must(shape_count(&tensor->shape, &count) && count == tensor->count);
-    must((tensor->data != NULL) == (tensor->bytes != 0));
-    must(!width || (tensor->bytes == count * width && (uintptr_t)tensor->data % width == 0));
-    must(width || tensor_bytes_check(tensor->data, tensor->bytes, count, NULL) == OK);
-  }
 }
 
 /* The inputs go out again as outputs: the model is the identity. */
