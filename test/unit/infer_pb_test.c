@@ -208,6 +208,7 @@ static void expect_refused(enum code got, enum code want, const char *field)
   EXPECT(err.text[0]);
 }
 
+/* GR-105, GR-106. */
 TEST(values_against_datatype_and_shape)
 {
   struct slice one = SLICE("\1");

@@ -28,6 +28,7 @@ TEST(the_examples_of_the_specification)
   EXPECT(pb_is(&field, 4, PB_FIXED64) && field.value == UINT64_C(0x3ff0000000000000));
 }
 
+/* GR-102: groups are refused where they begin, so that none is nested. */
 TEST(what_is_not_protobuf_is_refused)
 {
   struct pb_field field;
