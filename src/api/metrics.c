@@ -393,6 +393,37 @@ static void cache_write(struct buf *to, const struct meter *meter)
             now(&meter->cache_mismatches));
 }
 
+static uint64_t ran_ns(const struct tenant *tenant)
+{
+  return tenant->meter ? atomic_load_explicit(&tenant->meter->ran_ns, memory_order_relaxed) : 0;
+}
+
+static void cost_write(struct buf *to, struct slice tenant, uint64_t ns)
+{
+  buf_add(to, SLICE("slipway_tenant_cost_seconds_total{tenant="));
+  metrics_label(to, tenant);
+  buf_print(to, "} %.9f\n", (double)ns / 1e9);
+}
+
+/* Who looks after the server sees what each tenant costs it; others, their own. */
+static void costs_write(struct buf *to, const struct metrics_view *view)
+{
+  uint32_t n = view->server && view->world ? world_tenants(view->world) : 0;
+  uint64_t others_ns = 0;
+  if (!n && !view->tenant) return;
+  metrics_head(to, "slipway_tenant_cost_seconds_total", "counter",
+               "workers' time that the tenant's requests took, measured");
+  if (!n) cost_write(to, view->tenant->name, ran_ns(view->tenant));
+  for (uint32_t i = 0; i < n; i++) {
+    const struct tenant *tenant = world_tenant_at(view->world, i);
+    if (i < METRICS_TENANTS_MAX)
+      cost_write(to, tenant->name, ran_ns(tenant));
+    else
+      others_ns += ran_ns(tenant);
+  }
+  if (n > METRICS_TENANTS_MAX) cost_write(to, SLICE("__other__"), others_ns);
+}
+
 void metrics_write(struct buf *to, const struct metrics_view *view)
 {
   struct series_list list = {.all = grab_zero(METRICS_ROWS_MAX + 1, sizeof *list.all)};
@@ -401,6 +432,7 @@ void metrics_write(struct buf *to, const struct metrics_view *view)
   one_write(to, "slipway_series_left_out", "gauge", "versions summed into model=\"__other__\"",
             list.left_out);
   if (view->tenant && view->tenant->meter) cache_write(to, view->tenant->meter);
+  costs_write(to, view);
   versions_write(to, &list);
   quota_metrics_write(to, view);
   release_metrics_write(to, view);

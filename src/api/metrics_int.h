@@ -15,6 +15,8 @@
 enum { METRICS_RELEASES_MAX = 100 };
 /* What one scrape may cost: versions past the cap are added up as model="__other__". */
 enum { METRICS_SERIES_MAX = 2000, METRICS_SERIES_EACH = 74, METRICS_BYTES_MAX = 8 << 20 };
+/* Tenants whose cost is told, of the whole server; what the others cost is one sum. */
+enum { METRICS_TENANTS_MAX = 1000 };
 /* Models whose own limits are told, and what all limits cost: three series each. */
 enum { METRICS_QUOTA_MODELS = 8, METRICS_QUOTA_SERIES = 3 * QUOTAS * (1 + METRICS_QUOTA_MODELS) };
 enum { METRICS_ROWS_MAX = (METRICS_SERIES_MAX - METRICS_QUOTA_SERIES) / METRICS_SERIES_EACH };

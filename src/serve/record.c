@@ -1,6 +1,7 @@
 /* record.c - counts a call into this loop's tally.
  * Thread: its loop.
  * SPDX-License-Identifier: MIT */
+#include "serve/quota/meter.h"
 #include "serve/stages_int.h"
 
 /* NULL when no version was chosen, or one that is not counted. */
@@ -55,6 +56,7 @@ void record_home(struct call *call)
   breaker_home(call, slot, stopped);
   brake_home(call);
   take_ran(&call->taken, call->serve->now_us, task_cost_ns(task));
+  if (call->came.tenant) meter_ran(call->came.tenant->meter, task_cost_ns(task));
 }
 
 static enum fail_reason reason_of(enum code code)

@@ -36,6 +36,7 @@ struct meter {
   _Atomic uint64_t pending; /* bytes of files here that no version names (store/held.h) */
   _Atomic uint32_t upload_keys; /* Idempotency-Keys of uploads that are remembered */
   _Atomic uint64_t refused[QUOTAS]; /* since the start */
+  _Atomic uint64_t ran_ns; /* workers' time that its tasks took, shadows' too, since the start */
 
   /* Of the prediction cache (serve/cache): bytes kept; entries that had to make room, and keys that
    * were hashed alike and differed, since the start. */

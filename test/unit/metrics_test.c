@@ -269,6 +269,36 @@ TEST(too_many_versions_are_summed)
   world_free(world);
 }
 
+TEST(the_cost_of_many_tenants_is_summed)
+{
+  enum { N = METRICS_TENANTS_MAX + 2 };
+  static struct tenant tenants[N];
+  static struct meter meters[N];
+  static char names[N][16];
+  struct stats stats = {.tally = tally_new(1, 0, 0)};
+  struct process_facts facts = {.memory_total = 1};
+  struct buf buf;
+  for (uint32_t i = 0; i < N; i++) {
+    snprintf(names[i], sizeof names[i], "t%05u", i);
+    tenants[i] = (struct tenant){.name = slice_str(names[i]), .slot = i, .meter = &meters[i]};
+    meters[i].ran_ns = 1000000000;
+  }
+  struct world_plan plan = {.tenants = tenants, .n_tenants = N};
+  struct world *world = world_build(&plan, 1);
+  buf_init(&buf, METRICS_BYTES_MAX);
+  metrics_write(&buf, &(struct metrics_view){.version = "1", .world = world, .server = true,
+                                             .stats = &stats, .facts = &facts});
+  EXPECT(!buf.full);
+  buf_add(&buf, slice_of("", 1));
+  EXPECT(format_check(buf.at) > METRICS_TENANTS_MAX);
+#define COST "slipway_tenant_cost_seconds_total"
+  EXPECT(value_of(buf.at, COST "{tenant=\"t00000\"}") == 1);
+  EXPECT(value_of(buf.at, COST "{tenant=\"__other__\"}") == 2);
+  buf_deinit(&buf);
+  tally_free(stats.tally);
+  world_free(world);
+}
+
 TEST(releases_have_weight_state_and_evidence)
 {
   static const char text[] =

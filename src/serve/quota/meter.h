@@ -25,6 +25,13 @@ void meter_window_give(_Atomic uint64_t slots[2], uint32_t stretch);
 /* Counts n, whatever there is: what people look at. */
 void meter_window_count(_Atomic uint64_t slots[2], int64_t now_us, int64_t stretch_us, uint64_t n);
 
+/* What a task's run took (task_cost_ns). meter NULL: nobody counts. */
+static inline void meter_ran(struct meter *meter, int64_t ran_ns)
+{
+  if (meter && ran_ns > 0)
+    atomic_fetch_add_explicit(&meter->ran_ns, (uint64_t)ran_ns, memory_order_relaxed);
+}
+
 bool meter_level_take(_Atomic uint32_t *level, uint32_t most);
 void meter_level_give(_Atomic uint32_t *level);
 bool meter_bytes_take(_Atomic uint64_t *held, uint64_t most, uint64_t bytes);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "serve/quota/meter.h"
 #include "serve/release_int.h"
 
 enum {
@@ -285,6 +286,7 @@ void shadow_home(struct shadow *shadow)
   struct shadows *shadows = &shadow->serve->shadows;
   must(shadow->state == SHADOW_OUT);
   shadows->n_out--;
+  meter_ran(shadow->ref.tenant->meter, task_cost_ns(&shadow->task));
   if (shadow->ref.split->shadow->resident) {
     shadow_rest(shadow);
   } else {
