@@ -49,6 +49,7 @@ struct loop *loop_new(const struct loop_opts *opts, const struct post *post, uin
   loop->n_loops = n_loops;
   loop->door_fd = loop->spare_fd = -1;
   loop->alarm_us = INT64_MAX;
+  bell_init(&loop->bell);
   mailbox_init(&loop->box, loop_wake, loop);
   ration_init(&loop->ration, loop->limits.memory_max);
   blocks_init(&loop->blocks, loop->limits.blocks_kept_max, &loop->ration);
@@ -95,7 +96,7 @@ struct mailbox *loop_mailbox(struct loop *loop) { return &loop->box; }
 void loop_wake(void *arg)
 {
   struct loop *loop = arg;
-  if (loop_here != loop) uv_async_send(&loop->async);
+  if (loop_here != loop) bell_ring(&loop->bell);
 }
 
 /* --- time ------------------------------------------------------------------------------------ */
@@ -429,11 +430,19 @@ static void on_cache_sweep(uv_timer_t *timer)
   serve_sweep(loop->serve);
 }
 
-static void on_async(uv_async_t *async) { (void)async; } /* the turn takes the mail */
+/* The turn takes the mail. */
+static void on_bell(uv_poll_t *ear, int status, int events)
+{
+  struct loop *loop = ear->data;
+  (void)events;
+  if (status == 0) bell_heard(&loop->bell);
+}
 
 static void handles_open(struct loop *loop)
 {
-  must(uv_async_init(&loop->uv, &loop->async, on_async) == 0);
+  must(uv_poll_init(&loop->uv, &loop->ear, loop->bell.fd) == 0);
+  loop->ear.data = loop;
+  must(uv_poll_start(&loop->ear, UV_READABLE, on_bell) == 0);
   must(uv_check_init(&loop->uv, &loop->check) == 0);
   must(uv_prepare_init(&loop->uv, &loop->prepare) == 0);
   must(uv_idle_init(&loop->uv, &loop->idle) == 0);
@@ -510,6 +519,7 @@ void loop_free(struct loop *loop)
   loop_here = NULL;
   if (loop->door_fd >= 0) close(loop->door_fd);
   if (loop->spare_fd >= 0) close(loop->spare_fd);
+  bell_deinit(&loop->bell);
   serve_leave(loop->serve);
   memory_free(loop);
 }

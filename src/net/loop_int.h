@@ -28,6 +28,7 @@
 #include "base/blob.h"
 #include "base/pool.h"
 #include "net/addresses.h"
+#include "net/bell.h"
 #include "net/blocks.h"
 #include "net/loop.h"
 #include "serve/far/far.h"
@@ -130,7 +131,8 @@ enum drain_state { DRAIN_NO, DRAIN_DELAY, DRAIN_CLOSING, DRAIN_IDLE, DRAIN_OVER 
 
 struct loop {
   uv_loop_t uv;
-  uv_async_t async;
+  struct bell bell;
+  uv_poll_t ear; /* of the bell */
   uv_prepare_t prepare;
   uv_check_t check;
   uv_idle_t idle;
