@@ -276,11 +276,20 @@ static bool again_handle(struct loop *loop)
   return true;
 }
 
+/* Where there is nothing to do but to refuse, and a run that it would interrupt. */
+static void arrivals_gather(struct loop *loop)
+{
+  if (loop->stop || !serve_calls(loop->serve) || uv_backend_timeout(&loop->uv) == 0) return;
+  int64_t wait_us = gather_wait_us(&loop->gather, clock_us());
+  if (wait_us) bell_wait(&loop->bell, wait_us);
+}
+
 /* A turn begins when the poll wakes: what timers did before it is not its own. */
 static void on_prepare(uv_prepare_t *prepare)
 {
   struct loop *loop = prepare->data;
   serve_send(loop->serve);
+  arrivals_gather(loop);
   loop->turn_us = 0;
   loop->clock_fresh = false;
 }

@@ -30,6 +30,7 @@
 #include "net/addresses.h"
 #include "net/bell.h"
 #include "net/blocks.h"
+#include "net/gather.h"
 #include "net/loop.h"
 #include "serve/far/far.h"
 #include "serve/path.h"
@@ -133,6 +134,7 @@ struct loop {
   uv_loop_t uv;
   struct bell bell;
   uv_poll_t ear; /* of the bell */
+  struct gather gather;
   uv_prepare_t prepare;
   uv_check_t check;
   uv_idle_t idle;
