@@ -91,6 +91,7 @@ static void answered(struct call *call, int64_t run_us)
 
 static uint64_t used(enum quota_id id) { return meter_used(&tenant_meter, id, now_us); }
 
+/* What it costs is told of everybody; nothing else is. */
 TEST(who_has_no_limit_is_not_counted)
 {
   struct meter empty;
@@ -98,6 +99,15 @@ TEST(who_has_no_limit_is_not_counted)
   publish();
   memset(&empty, 0, sizeof empty);
   for (int i = 0; i < 100; i++) ask("id");
+  uint64_t ran_ns = tenant_meter.ran_ns;
+  for (int i = 0; i < 3; i++) {
+    EXPECT_INT(begin(&calls[0], 500, false), STEP_WAIT);
+    rows_send(&calls[0], 1);
+    EXPECT_INT(path_resume(&calls[0]), STEP_WAIT);
+    answered(&calls[0], 5000);
+  }
+  EXPECT_INT(tenant_meter.ran_ns - ran_ns, 3 * 5000 * 1000);
+  tenant_meter.ran_ns = 0;
   EXPECT(memcmp(&empty, &tenant_meter, sizeof empty) == 0);
   EXPECT(memcmp(&empty, &model_meter, sizeof empty) == 0);
   fake_down();
