@@ -161,10 +161,14 @@ void fit_idle(struct place *place, int64_t before_ms)
 
 /* --- the question ----------------------------------------------------------------------------- */
 
-static unsigned long long mib(uint64_t bytes)
+/* MiB to a tenth. What is wanted or taken is rounded up and what there may be down, so that what
+ * does not fit is never told as what would. */
+static double mib_up(uint64_t bytes)
 {
-  return (unsigned long long)((bytes + 1048575) >> 20);
+  return (double)((10 * bytes + (1 << 20) - 1) >> 20) / 10;
 }
+
+static double mib_down(uint64_t bytes) { return (double)((10 * bytes) >> 20) / 10; }
 
 /* stuck: bytes in the purse that nobody can be asked for. */
 static enum fit never(const struct purse *purse, const struct placed *placed, uint64_t bytes,
@@ -179,10 +183,10 @@ static enum fit never(const struct purse *purse, const struct placed *placed, ui
     snprintf(whose, sizeof whose, "tenant '%.*s'", SLICE_ARG(purse->tenant->name));
   if (purse->tenant || purse->model) how = "raise the quota resident_bytes";
   fail(err, purse->tenant || purse->model ? E_QUOTA_EXCEEDED : E_MODELS_MEMORY_FULL,
-       "version %u of '%.*s' takes about %llu MiB of memory; models of %s may take %llu MiB, of "
-       "which %llu MiB are taken by what cannot leave (pinned, in a release, just loaded): %s",
-       placed_version(placed), SLICE_ARG(placed->model->name), mib(bytes), whose, mib(purse->max),
-       mib(stuck), how);
+       "version %u of '%.*s' takes about %.1f MiB of memory; models of %s may take %.1f MiB, of "
+       "which %.1f MiB are taken by what cannot leave (pinned, in a release, just loaded): %s",
+       placed_version(placed), SLICE_ARG(placed->model->name), mib_up(bytes), whose,
+       mib_down(purse->max), mib_up(stuck), how);
   return FIT_NEVER;
 }
 

@@ -243,6 +243,21 @@ TEST(nobody_leaves_for_what_can_never_fit)
   end();
 }
 
+/* Its guess is a half more than its files, and 1 MiB: 3 MiB and 150 bytes. */
+TEST(what_hardly_does_not_fit_is_not_told_as_what_fits)
+{
+  begin(3 * MIB);
+  apply(EVENT_MODEL_CREATED, "default", "big", 0, NULL, 0);
+  apply(EVENT_VERSION_PUSHED, "default", "big", (4 * MIB + 300) / 3, NULL, 0);
+  struct placed *big = place_of(&place, catalog->models[MODELS], 1);
+  big->coming = true;
+  place_settle(&place, big);
+  EXPECT_INT(big->state, PLACED_FAILED);
+  EXPECT(strstr(big->err.text, "takes about 3.1 MiB of memory") != NULL);
+  EXPECT(strstr(big->err.text, "may take 3.0 MiB, of which 0.0 MiB") != NULL);
+  end();
+}
+
 TEST(a_tenants_budget_moves_its_own_models_only)
 {
   const struct event_fact quota[] = {{SLICE("quotas"), SLICE("resident_bytes=2097153")}};
