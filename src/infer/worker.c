@@ -12,6 +12,7 @@
 
 enum {
   TURN_NS_MAX = 1000000, /* a resident gives the loop back after this; tasks may be left */
+  YIELD_NS = 100000,     /* a worker lets those on its core go on after this */
   SLACK_NS = 1000,
   SIFT_NS = 50000000,
 };
@@ -170,7 +171,7 @@ static void lanes_sift(struct worker *worker, int64_t now_ns)
 /* False: nobody's turn it was. */
 static bool tasks_run(struct worker *worker)
 {
-  int64_t now_ns = clock_ns(), until_ns = now_ns + TURN_NS_MAX;
+  int64_t now_ns = clock_ns(), until_ns = now_ns + (worker->resident ? TURN_NS_MAX : YIELD_NS);
   struct queue *queue;
   bool did = false;
   while ((queue = queue_next(&worker->turns, now_ns / 1000))) {

@@ -14,6 +14,7 @@ static int ran[64], n_ran, n_sat, n_left;
 static enum dtype answer_dtype;
 static struct shape answer_shape;
 static enum code answer_code, sit_code;
+static useconds_t nap_us;
 static _Atomic int cancels;
 
 struct fake_seat {
@@ -44,6 +45,7 @@ static enum code fake_run(void *seat, struct task *task, struct err *err)
   int64_t began_us = clock_us();
   while (fake->slow && clock_us() < began_us + 2000000)
     if (atomic_load(&fake->stop)) return fail(err, E_MODEL_FAILED, "stopped");
+  if (nap_us) usleep(nap_us);
   if (answer_code) return fail(err, answer_code, "the fake was told to fail");
   task->outputs[0] = task->inputs[0];
   if (answer_dtype) task->outputs[0].dtype = answer_dtype;
@@ -134,6 +136,26 @@ TEST(tasks_come_home_in_the_order_sent)
   EXPECT(mail == NULL);
   close_lane(worker, lane);
   EXPECT_INT(n_left, 1);
+  worker_free(worker);
+}
+
+/* Else an answer lies there while others run, where a loop has the same core. */
+TEST(a_worker_yields_after_each_run_that_is_not_tiny)
+{
+  mailbox_init(&home, NULL, NULL);
+  struct loaded loaded = fake_loaded(false);
+  struct worker *worker = worker_new(0, NULL);
+  struct lane *lane = open_lane(worker, &loaded);
+  static struct rig_task rigs[3];
+  for (int i = 0; i < 3; i++) send_number(worker, &rigs[i], &loaded, lane, i);
+  nap_us = 200;
+  for (int i = 0; i < 3; i++) {
+    EXPECT(worker_turn(worker));
+    EXPECT_INT(n_ran, i + 1);
+  }
+  nap_us = 0;
+  (void)mailbox_take(&home);
+  close_lane(worker, lane);
   worker_free(worker);
 }
 
