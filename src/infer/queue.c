@@ -411,6 +411,17 @@ uint32_t queue_rows_like(const struct queue *queue, const struct task *like, enu
   return rows < UINT32_MAX ? (uint32_t)rows : UINT32_MAX;
 }
 
+bool queue_expect(const struct queue *queue, const struct task *head, int64_t now_us)
+{
+  uint64_t rows = 0;
+  const struct flow *flow = head->sub->flow;
+  if (!queue->turns) return false;
+  for (const struct link *link = flow->subs.next; link != &flow->subs; link = link->next)
+    rows += LIST_OF(link, struct sub, link)->rows;
+  return turns_expect(queue->turns, flow->class, flow->tenant, (int64_t)rows * queue->row_ns,
+                      now_us);
+}
+
 int64_t queue_eldest_ns(const struct queue *queue, enum task_class class)
 {
   const struct link *ages = &queue->ages[class];

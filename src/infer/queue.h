@@ -62,6 +62,8 @@ uint32_t queue_take(struct queue *queue, const struct task *like, int64_t now_us
                     struct task **out, uint32_t max);
 /* Rows that wait and are alike, its own with them; of classes down to `last`. */
 uint32_t queue_rows_like(const struct queue *queue, const struct task *like, enum task_class last);
+/* turns_expect of whose turn it is. */
+bool queue_expect(const struct queue *queue, const struct task *head, int64_t now_us);
 /* When the eldest that waits in this class was sent, clock_ns; INT64_MAX: none waits. */
 int64_t queue_eldest_ns(const struct queue *queue, enum task_class class);
 /* What tasks have from being sent to their deadline, smoothed, in the class that has least;

@@ -7,7 +7,7 @@
 
 /* Served time is kept in 64ths of a nanosecond over the weight: 64 bits of it last for years. */
 enum { SERVED_SCALE = 64, BATCH_SHARE = 19 }; /* 1/19 of the others' time is 1/20 of all */
-static const int64_t owed_ns_max = 1000000000, expect_us = 1000000;
+static const int64_t owed_ns_max = 1000000000, expect_us = 1000000, light_ns = 1000000;
 
 struct account {
   struct heap_node node; /* key: what it was served */
@@ -238,11 +238,12 @@ struct turn *turns_next(struct turns *turns, int64_t now_us)
 }
 
 bool turns_expect(const struct turns *turns, enum task_class class, uint32_t tenant,
-                  int64_t now_us)
+                  int64_t own_ns, int64_t now_us)
 {
   bool below = class >= CLASS_BATCH;
-  for (enum task_class c = 0; c < CLASS_BATCH && !below; c++)
-    if (turns->ready[c].n > (c == class)) return false;
+  int64_t others_ns = -own_ns;
+  for (enum task_class c = 0; c < CLASS_BATCH; c++) others_ns += turns->backlog_ns[c];
+  if (!below && others_ns > light_ns && others_ns > own_ns / 4) return false;
   for (enum task_class c = 0; c < CLASS_BATCH; c++) {
     bool own = !below && turns->last[c].tenant == tenant;
     const struct seen *seen = own ? &turns->other[c] : &turns->last[c];

@@ -80,11 +80,13 @@ struct turn *turns_next(struct turns *turns, int64_t now_us);
 /* It ran for so long. Before turn_idle, or after. */
 void turn_charge(struct turns *turns, struct turn *turn, int64_t cost_ns);
 
-/* Whether one may come any moment who goes before this tenant's tasks of that class, and would wait
- * for whatever runs then: in the last second CONTROL or INTERACTIVE had a turn, or, where the task
- * is of these, another tenant's had and none waits. (Those that wait were served more.) */
+/* Whether one may come any moment who goes before this tenant's tasks of that class, or is there
+ * with little, and would wait for whatever runs then: in the last second CONTROL or INTERACTIVE had
+ * a turn, or, where the task is of these, another tenant's had, and what others wait with is light:
+ * a millisecond, or a quarter of own_ns, which is this tenant's. (Who waits was served more. Among
+ * heavy ones that is as it should be; a light one's second request is no flood.) */
 bool turns_expect(const struct turns *turns, enum task_class class, uint32_t tenant,
-                  int64_t now_us);
+                  int64_t own_ns, int64_t now_us);
 /* What its account was served so far, to be compared within a class. */
 int64_t turn_served(const struct turn *turn);
 /* Something waits, resting or not. */

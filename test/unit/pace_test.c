@@ -78,3 +78,17 @@ TEST(a_run_that_is_long_enough_has_no_more_rows_than_pays)
   EXPECT(pace_cheapest(&quick, 40) == 16); /* ten would be a millisecond */
   EXPECT(pace_cheapest(&quick, 8) == 8);
 }
+
+/* One in ten was slow, as where a loop on the same core came between. */
+TEST(what_runs_usually_take_is_not_what_the_slowest_took)
+{
+  struct pace pace = {0};
+  EXPECT_INT(pace_usual_us(&pace, 4), 0);
+  EXPECT_INT(pace_rows_usual(&pace, 64, 1000), 1); /* the first run tells */
+  for (int i = 0; i < 10; i++) ran(&pace, 8, 75, 9), ran(&pace, 8, 150, 1);
+  EXPECT_INT(pace_rows(&pace, 64, 1000), 1);
+  EXPECT_INT(pace_rows_usual(&pace, 64, 1000), 8);
+  ran(&pace, 32, 300, 1); /* once: it is tried again */
+  EXPECT_INT(pace_rows_usual(&pace, 64, 2700), 32);
+  EXPECT(pace_usual_us(&pace, 1) > 500); /* of a size that never ran: a whole run of the next */
+}

@@ -244,7 +244,7 @@ TEST(who_rests_is_not_next_until_then_or_until_it_waits)
 
 static bool expects(const struct turns *turns, enum task_class class, int64_t now_us)
 {
-  return turns_expect(turns, class, 1, now_us);
+  return turns_expect(turns, class, 1, 0, now_us);
 }
 
 TEST(betters_are_expected_for_a_second_after_their_turn)
@@ -267,7 +267,7 @@ TEST(betters_are_expected_for_a_second_after_their_turn)
 }
 
 /* Tenant 1 is served much, tenant 2 now and then. */
-TEST(another_tenant_is_expected_where_none_waits)
+TEST(another_tenant_is_expected_where_none_waits_with_much)
 {
   const enum task_class class = CLASS_INTERACTIVE;
   struct turns turns;
@@ -280,7 +280,13 @@ TEST(another_tenant_is_expected_where_none_waits)
   turn_charge(&turns, &of[0], 1000);
   turn_wait(&turns, &of[1], 1);
   EXPECT(turns_next(&turns, 200) == &of[1]);
-  EXPECT(!turns_expect(&turns, class, 2, 200)); /* the other waits, and is served next */
+  turns.backlog_ns[class] = 4000000;
+  EXPECT(!turns_expect(&turns, class, 2, 2900000, 200)); /* the other waits, and is served next */
+  EXPECT(turns_expect(&turns, class, 2, 3000000, 200));  /* but it is light: a millisecond */
+  turns.backlog_ns[class] = 15000000;
+  EXPECT(turns_expect(&turns, class, 2, 12000000, 200)); /* a quarter of one's own */
+  EXPECT(!turns_expect(&turns, class, 2, 11900000, 200));
+  turns.backlog_ns[class] = 0;
   turn_idle(&turns, &of[1]);
   for (int64_t now_us = 300; now_us < 1000200; now_us += 100000) {
     EXPECT(turns_next(&turns, now_us) == &of[0]);

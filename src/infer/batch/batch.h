@@ -9,8 +9,9 @@
  *   - the eldest has waited for the delay (infer/batch/delay.h), or nobody comes who could be
  *     waited for, or the earliest deadline is one run and BATCH_SPARE_US away.
  * A run is brief, BATCH_BRIEF_US or two of one row, where one may come who goes before those in it
- * and would wait for all of it: another tenant that had a turn in the last second, where none waits
- * now, or to class BATCH and SHADOW any of their betters. Nor do rows of these classes make a run
+ * and would wait for all of it: another tenant that had a turn in the last second, where little
+ * waits of others now (turns_expect), or to class BATCH and SHADOW any of their betters. It is
+ * judged by what runs usually take. Nor do rows of these classes make a run
  * of their betters longer than that.
  *
  * Who is in it is the queue's to say. A request with more rows than one batch may have runs alone,

@@ -47,7 +47,7 @@ static uint32_t rows_cheap(const struct batch *batch, uint32_t rows)
  * nothing were shared. */
 static int64_t brief_us(const struct batch *batch)
 {
-  int64_t one_us = pace_us(&batch->pace, 1);
+  int64_t one_us = pace_usual_us(&batch->pace, 1);
   return 2 * one_us > BATCH_BRIEF_US ? 2 * one_us : BATCH_BRIEF_US;
 }
 
@@ -60,11 +60,11 @@ static uint32_t rows_brief(const struct lane *lane, const struct task *head, uin
   const struct queue *queue = &lane->queue;
   enum task_class class = (enum task_class)head->class;
   uint32_t better = 0;
-  bool expect = queue->turns && turns_expect(queue->turns, class, head->tenant, now_us);
+  bool expect = queue_expect(queue, head, now_us);
   if (class >= CLASS_BATCH && !expect) return rows;
   if (class < CLASS_BATCH && !expect) better = queue_rows_like(queue, head, CLASS_INTERACTIVE);
   if (better >= rows) return rows;
-  uint32_t brief = pace_rows(&lane->batch.pace, rows, brief_us(&lane->batch));
+  uint32_t brief = pace_rows_usual(&lane->batch.pace, rows, brief_us(&lane->batch));
   return brief > better ? brief : better;
 }
 

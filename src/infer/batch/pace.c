@@ -51,13 +51,36 @@ int64_t pace_us(const struct pace *pace, uint32_t rows)
   return 0;
 }
 
-uint32_t pace_rows(const struct pace *pace, uint32_t rows_max, int64_t within_us)
+int64_t pace_usual_us(const struct pace *pace, uint32_t rows)
+{
+  uint32_t size = size_of(rows);
+  float least_us = 0;
+  for (uint32_t at = 0; at <= size; at++)
+    if (pace->n[at] && (!least_us || pace->row_us[at] < least_us)) least_us = pace->row_us[at];
+  if (least_us > 0) return (int64_t)(least_us * (float)rows) + 1;
+  for (uint32_t at = size + 1; at < PACE_SIZES; at++)
+    if (pace->n[at]) return (int64_t)(pace->row_us[at] * (float)(UINT32_C(1) << at)) + 1;
+  return 0;
+}
+
+static uint32_t rows_within(const struct pace *pace, uint32_t rows_max, int64_t within_us,
+                            int64_t (*takes_us)(const struct pace *, uint32_t))
 {
   uint32_t rows = rows_max;
-  if (!pace_us(pace, 1)) return 1;
-  while (rows > 1 && pace_us(pace, rows) > within_us)
+  if (!takes_us(pace, 1)) return 1;
+  while (rows > 1 && takes_us(pace, rows) > within_us)
     rows = rows & (rows - 1) ? UINT32_C(1) << (31 - __builtin_clz(rows)) : rows / 2;
   return rows ? rows : 1;
+}
+
+uint32_t pace_rows(const struct pace *pace, uint32_t rows_max, int64_t within_us)
+{
+  return rows_within(pace, rows_max, within_us, pace_us);
+}
+
+uint32_t pace_rows_usual(const struct pace *pace, uint32_t rows_max, int64_t within_us)
+{
+  return rows_within(pace, rows_max, within_us, pace_usual_us);
 }
 
 static bool size_is_long(const struct pace *pace, uint32_t at)

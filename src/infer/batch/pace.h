@@ -26,6 +26,12 @@ int64_t pace_us(const struct pace *pace, uint32_t rows);
 /* The most rows, up to rows_max, that are run within so long; at least 1. While nothing is known
  * it is 1. */
 uint32_t pace_rows(const struct pace *pace, uint32_t rows_max, int64_t within_us);
+/* The same by what runs usually take: for a bound that a run may pass now and then. By the 95th
+ * percentile few rows would fit, where a loop on the same core comes between. */
+uint32_t pace_rows_usual(const struct pace *pace, uint32_t rows_max, int64_t within_us);
+/* What a run of `rows` usually takes, if a row is no dearer in it than in smaller ones: else a size
+ * that was slow once would never be tried again. 0: nothing ever ran. */
+int64_t pace_usual_us(const struct pace *pace, uint32_t rows);
 /* How many of so many rows that wait to run at once: all of them, or a power of two whose rows cost
  * at least a twentieth less, if one was ever run. And of what takes a millisecond no more than
  * makes a row cheaper by a twentieth: each would wait longer for its answer, and for nothing. */
