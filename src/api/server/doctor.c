@@ -1,10 +1,10 @@
 /* doctor.c - every maximum with the memory they add up to, and a few checks of what we stand on.
  * Thread: desk.
  * SPDX-License-Identifier: MIT */
-#include <stdio.h>
 #include <sys/statvfs.h>
 
 #include "api/server/chores_int.h"
+#include "api/server/pressure_int.h"
 #include "api/server/redis_int.h"
 #include "api/process_int.h"
 #include "base/clock.h"
@@ -131,20 +131,20 @@ static void check_stored(const struct ask *ask, const struct letter_chore *lette
                          chores->scrubbing ? "; they are being read again" : ""));
 }
 
-static void check_pressure(const struct ask *ask, json_t *list)
+static void check_memory(const struct ask *ask, uint64_t limits, json_t *list)
 {
-  char done[512] = "";
-  size_t len = 0;
-  for (int i = 0; i < ACTIONS; i++) {
-    if (!world_presses(ask->world, (enum pressure_action)i) || len >= sizeof done) continue;
-    int n = snprintf(done + len, sizeof done - len, "%s%s", len ? ", " : "",
-                     action_name((enum pressure_action)i));
-    len += n > 0 ? (size_t)n : 0;
-  }
-  check_add(list, "pressure", len == 0,
-            len ? json_sprintf("short of memory, time or descriptors; in force: %s "
-                               "(slipway_pressure in /metrics says of which)", done)
-                : json_string("nothing is short"));
+  const struct pressure *pressure = &ask->desk->stats_last.pressure;
+  const struct pressure_readings *readings = ask_sees_server(ask) ? &pressure->last : NULL;
+  struct process_facts facts;
+  uint32_t actions = 0;
+  bool good;
+  process_read(&facts);
+  json_t *text = budget_text(readings, limits, facts.memory_total, &good);
+  check_add(list, "memory", good, text);
+  for (int i = 0; i < ACTIONS; i++)
+    if (world_presses(ask->world, (enum pressure_action)i)) actions |= ACTION_BIT(i);
+  text = pressure_text(readings, actions, &good);
+  check_add(list, "pressure", good, text);
 }
 
 static void check_redis(const struct ask *ask, const struct stats *stats, json_t *list)
@@ -172,15 +172,11 @@ static enum desk_step doctor_tell(struct ask *ask, const struct letter_chore *le
   check_keys(ask, checks);
   check_walls(ask, checks);
   check_stored(ask, letter, checks);
-  check_add(checks, "memory", memory <= facts.memory_total,
-            json_sprintf("limits add up to %llu MiB beside models, the machine has %llu MiB",
-                         (unsigned long long)(memory >> 20),
-                         (unsigned long long)(facts.memory_total >> 20)));
+  check_memory(ask, memory, checks);
   if (ask_sees_server(ask))
     check_add(checks, "descriptors", facts.fds_open * 4 < facts.fds_max * 3,
               json_sprintf("%llu open of %llu", (unsigned long long)facts.fds_open,
                            (unsigned long long)facts.fds_max));
-  check_pressure(ask, checks);
   check_redis(ask, stats, checks);
   check_add(checks, "clock", clock_wall_ms() / 1000 > CLOCK_EPOCH_S, json_time(clock_wall_ms()));
   return ask_json(ask, 200,
