@@ -36,6 +36,9 @@ BIN = os.path.abspath(os.environ.get("SLIPWAY_BIN",
                                      os.path.join(ROOT, "build", "release", "slipway")))
 SANITIZED = any(m in BIN for m in ("/asan/", "/ubsan/", "/tsan/"))
 SLOW = 5 if SANITIZED else 1  # factor for timeouts
+# Whoever starts a test or a bench by itself, and not through tools/run-each, needs them, too.
+os.environ.setdefault("TSAN_OPTIONS", "halt_on_error=1:second_deadlock_stack=1:suppressions=" +
+                      os.path.join(ROOT, "tools", "tsan.supp"))
 REPORT = re.compile(r"(ERROR|WARNING): \w*Sanitizer|runtime error:|slipway: bug:")
 
 
