@@ -4,10 +4,12 @@
  *
  * Where a loop and a worker share a core, each arrival that wakes the loop interrupts a run: two
  * switches and a wake-up of the client for one refusal, more than the refusal itself. So while
- * more than half of the answers of the last moments were refusals (429, 503), and so many that it
- * pays, the loop waits GATHER_US before it looks. What a worker has for it still wakes it at once
- * (bell.h), and then it looks at its sockets as well: a request that would be let in comes in with
- * the end of the run before it, or a millisecond late. While little is refused nothing changes.
+ * more than half of the answers of the last moments were refusals for want of room or time (503),
+ * and so many that it pays, the loop waits GATHER_US before it looks. What a worker has for it
+ * still wakes it at once (bell.h), and then it looks at its sockets as well: a request that would
+ * be let in comes in with the end of the run before it, or a millisecond late. While little is
+ * refused nothing changes; nor where one tenant is over limits of its own (429): its neighbours
+ * have room and need not wait.
  *
  *   gather_count     each answer, refused or not
  *   gather_wait_us   how long to wait before the next poll; 0: not at all

@@ -221,7 +221,7 @@ void send_answer(struct conn *conn, const struct answer *answer, enum send_memor
     total += answer->bytes;
   }
   serve_count_answer(loop->serve, answer->status, answer->code, total);
-  gather_count(&loop->gather, loop_now(loop), answer->status == 429 || answer->status == 503);
+  gather_count(&loop->gather, loop_now(loop), answer->status == 503);
   if (answer->code != OK) refusal_note(conn, answer);
   int written = uv_try_write((uv_stream_t *)&conn->tcp, bufs, n);
   if (written == UV_EAGAIN) written = 0;

@@ -386,7 +386,7 @@ def harm_is_stopped(d):
 def killed_between_publish_and_record_the_candidate_stays_out():
     """[release-features 11.4]"""
     with harm_begins() as d:
-        with traced(d, "fdatasync", "delay_enter=8000000"):
+        with traced(d, "fdatasync", "delay_enter=15000000"):
             harm_is_stopped(d)
             d.kill()
         began = restart(d)
