@@ -115,7 +115,7 @@ enum code who_of(const struct who_rules *rules, const struct who_asks *asks, str
               "peer", peer, NULL);
     return fail(err, E_UNAUTHENTICATED,
                 "this key is not valid here: it may be mistyped, revoked, expired or meant for "
-                "another network");
+                "another network; send one key, as 'Authorization: Bearer slw_...'");
   }
   used(found.key, asks->wall_ms);
   *who = who_with(found.key, found.tenant);

@@ -191,7 +191,8 @@ TEST(JS_114_documents)
   static const char *const others[] = {"[]", "\"x\"", "1", "null", "[{}]", "true"};
   for (size_t k = 0; k < sizeof others / sizeof *others; k++)
     EXPECT_STR(code_name(body_read(others[k])), "WRONG_TYPE");
-  expect_fail(body_read("{}"), E_INVALID_ARGUMENT, "inputs", "the request has no inputs");
+  expect_fail(body_read("{}"), E_INVALID_ARGUMENT, "inputs",
+              "the request has no inputs; \"instances\" go to /v1/models/MODEL:predict");
   expect_fail(body_read("{\"inputs\":{}}"), E_WRONG_TYPE, "inputs", NULL);
   expect_fail(body_read("{\"inputs\":null}"), E_WRONG_TYPE, "inputs", NULL);
   expect_fail(body_read("{\"inputs\":[1]}"), E_WRONG_TYPE, "inputs", NULL);

@@ -392,7 +392,8 @@ static enum code request_read(struct reading *r)
   }
   if (code == OK) code = json_end(json);
   if (code != OK || inputs) return code;
-  fail(r->err, E_INVALID_ARGUMENT, "the request has no inputs");
+  fail(r->err, E_INVALID_ARGUMENT,
+       "the request has no inputs; \"instances\" go to /v1/models/MODEL:predict");
   return fail_at(r->err, "inputs");
 }
 
